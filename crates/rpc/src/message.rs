@@ -1,0 +1,197 @@
+//! What travels between the rooms. The same types in process and, through `wire`, over gRPC.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use weir_types::{
+    Attempt, Dialect, Fault, FaultCode, KeyName, ModelName, Operation, ProviderName, Usage,
+};
+
+/// A header that is passed through, name in lower case.
+pub type Header = (String, String);
+
+/// What the edge asks of the router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterRequest {
+    /// The wire format of body and answer.
+    pub dialect: Dialect,
+    /// What is asked.
+    pub operation: Operation,
+    /// As the client wrote it: `provider/model` or a bare name; empty if the operation has none.
+    pub model: String,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// `provider/model` to go to when the first choice fails, in order.
+    pub fallbacks: Vec<String>,
+    /// Only this key may serve the first choice.
+    pub key_pin: Option<String>,
+    /// Limits [`Operation::ListModels`] to one provider.
+    pub only_provider: Option<String>,
+    /// The provider that a route prefix implies for a bare model, if it serves it.
+    pub preferred_provider: Option<String>,
+    /// Headers for the provider, already filtered by the edge.
+    pub headers: Vec<Header>,
+}
+
+/// What the router asks of one provider's worker: one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerRequest {
+    /// The wire format of body and answer.
+    pub dialect: Dialect,
+    /// What is asked.
+    pub operation: Operation,
+    /// Whose worker this must be; a worker refuses another provider's requests.
+    pub provider: ProviderName,
+    /// The key to use.
+    pub key: KeyName,
+    /// The caller's name of the model, before aliases, without provider prefix.
+    pub model: ModelName,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// 1 for the first upstream try of the client's request.
+    pub attempt: u32,
+    /// Headers for the provider, already filtered by the edge.
+    pub headers: Vec<Header>,
+}
+
+/// Bytes of a request. Held whole where a retry may need them again.
+pub enum Body {
+    /// All of it.
+    Full(Bytes),
+    /// Parts as they arrive, for uploads that nobody wants to hold.
+    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>),
+}
+
+impl Body {
+    /// The whole body, if it is at most `bytes_max` long.
+    ///
+    /// # Errors
+    /// [`FaultCode::BodyTooLarge`] over the limit, or what the stream broke with.
+    pub async fn collect(self, bytes_max: usize) -> Result<Bytes, Fault> {
+        let too_large =
+            || Fault::new(FaultCode::BodyTooLarge, format!("the body is over {bytes_max} bytes"));
+        match self {
+            Self::Full(bytes) if bytes.len() <= bytes_max => Ok(bytes),
+            Self::Full(_) => Err(too_large()),
+            Self::Stream(mut parts) => {
+                let mut whole = BytesMut::new();
+                while let Some(part) = parts.next().await {
+                    let part = part?;
+                    if whole.len() + part.len() > bytes_max {
+                        return Err(too_large());
+                    }
+                    whole.extend_from_slice(&part);
+                }
+                Ok(whole.freeze())
+            }
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Full(bytes)
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Lengths only: bodies are prompts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// Where the time up to the head of the answer went, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Waiting for a slot, backoff and cooldown waits included.
+    pub queue_us: u64,
+    /// In the router, without what is listed elsewhere.
+    pub router_us: u64,
+    /// In workers, without the provider's own time.
+    pub worker_us: u64,
+    /// From sending to the provider up to its head or first content, failed attempts included.
+    pub upstream_us: u64,
+}
+
+/// The head of an answer; a worker leaves `attempts` empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyHead {
+    /// The provider's HTTP status, a 2xx.
+    pub status: u16,
+    /// `content-type` of the answer.
+    pub content_type: String,
+    /// The provider's headers that may be passed on.
+    pub headers: Vec<Header>,
+    /// Who answered.
+    pub provider: ProviderName,
+    /// With which key.
+    pub key: KeyName,
+    /// Every try, the successful one last.
+    pub attempts: Vec<Attempt>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct End {
+    /// What it cost.
+    pub usage: Usage,
+    /// The provider's finish reason, as it wrote it.
+    pub finish: Option<String>,
+    /// Set if the answer broke after its head; the error event for the client is not in the
+    /// chunks, the edge writes it in the client's format.
+    pub fault: Option<Fault>,
+}
+
+/// A part of an answer after its head. The last one is always `End`; a stream that stops
+/// without it broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Bytes for the client, as they are.
+    Chunk(Bytes),
+    /// The last frame.
+    End(Box<End>),
+}
+
+/// The parts of an answer. Dropping it cancels the work behind it.
+pub type FrameStream = Pin<Box<dyn Stream<Item = Frame> + Send>>;
+
+/// An answer whose head has arrived.
+pub struct Reply {
+    /// Its head.
+    pub head: ReplyHead,
+    /// Its body.
+    pub frames: FrameStream,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// A key whose secret the worker could resolve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsableKey {
+    /// Its name.
+    pub name: KeyName,
+}
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The provider it owns.
+    pub provider: ProviderName,
+    /// The keys that can be used.
+    pub keys: Vec<UsableKey>,
+    /// The keys that cannot, and why (without the secret).
+    pub unusable: Vec<(KeyName, String)>,
+}

@@ -1,0 +1,31 @@
+//! One trait per service. The rooms hold `Arc<dyn …>` and cannot tell a neighbour in the same
+//! process from one across the network.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_core::Stream;
+use weir_types::{CallContext, Fault};
+
+use crate::{Body, Description, Reply, RouterRequest, WorkerRequest};
+
+/// A call under way. Dropping it cancels the call.
+pub type CallFuture = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send>>;
+
+/// Descriptions, the present one first, then one for every change.
+pub type DescribeStream = Pin<Box<dyn Stream<Item = Description> + Send>>;
+
+/// The router as the edge sees it.
+pub trait RouterService: Send + Sync + 'static {
+    /// Serves one client request: choice of provider and key, admission, attempts, fallbacks.
+    fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture;
+}
+
+/// One provider's worker as the router sees it.
+pub trait WorkerService: Send + Sync + 'static {
+    /// Makes one attempt with one key.
+    fn call(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture;
+
+    /// Says which keys are usable, now and whenever that changes.
+    fn describe(&self) -> DescribeStream;
+}

@@ -1,0 +1,293 @@
+//! The one closed set of failures, and what each is called outside.
+//!
+//! Every room's own error type becomes a [`Fault`] at the room's boundary. A fault names a cause;
+//! what a client reads is its message, never a secret, a URL with credentials or a backtrace.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{KeyName, ProviderName};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $http:literal, $grpc:literal, $kind:literal;)*) => {
+        /// The cause of a failure.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum FaultCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl FaultCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Stable number for the wire between our services.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// The HTTP status a client gets, unless the provider's own status is passed on.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $http,)* }
+            }
+
+            /// The gRPC status code between our services.
+            /// <https://grpc.io/docs/guides/status-codes/>
+            #[must_use]
+            pub const fn grpc_code(self) -> i32 {
+                match self { $(Self::$name => $grpc,)* }
+            }
+
+            /// The stable `error.type` a client can match on.
+            #[must_use]
+            pub const fn kind(self) -> &'static str {
+                match self { $(Self::$name => $kind,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request cannot be understood.
+    InvalidRequest = 1, 400, 3, "invalid_request_error";
+    /// No such route.
+    NotFound = 2, 404, 5, "not_found";
+    /// The route exists, the method does not.
+    MethodNotAllowed = 3, 405, 12, "method_not_allowed";
+    /// The body is over `max_request_body_size_mb`.
+    BodyTooLarge = 4, 413, 11, "request_too_large";
+    /// The provider does not do this operation.
+    UnsupportedOperation = 5, 400, 12, "unsupported_operation";
+    /// No provider is configured that could be meant.
+    UnknownModel = 6, 400, 5, "model_not_found";
+    /// The provider has no key that serves the model.
+    NoKeySupportsModel = 7, 400, 9, "no_key_supports_model";
+    /// Keys serve the model, but none may be used now.
+    NoEligibleKeys = 8, 503, 14, "no_eligible_keys";
+    /// The provider's buffer is full.
+    RequestDropped = 9, 429, 8, "request_dropped";
+    /// The provider answered with an error; its answer is attached.
+    UpstreamRejected = 10, 502, 2, "upstream_error";
+    /// No connection to the provider, or it broke before an answer.
+    UpstreamUnreachable = 11, 502, 14, "upstream_connection_failed";
+    /// The provider stayed silent for too long.
+    UpstreamTimedOut = 12, 504, 4, "request_timed_out";
+    /// The provider's answer was cut, stalled or made no sense.
+    UpstreamBroken = 13, 502, 15, "upstream_answer_broken";
+    /// Every credential of the provider was refused.
+    CredentialsExhausted = 14, 502, 16, "upstream_credentials_exhausted";
+    /// The request's own deadline passed.
+    DeadlineExceeded = 15, 504, 4, "request_timed_out";
+    /// The client went away.
+    Cancelled = 16, 499, 1, "request_cancelled";
+    /// The quota store cannot be reached and the configuration says to refuse.
+    QuotaUnavailable = 17, 503, 14, "quota_unavailable";
+    /// This service is not ready or is shutting down.
+    Unavailable = 18, 503, 14, "service_unavailable";
+    /// The link between two of our services broke.
+    LinkBroken = 19, 503, 14, "service_unavailable";
+    /// A defect of the gateway.
+    Internal = 20, 500, 13, "internal_error";
+}
+
+impl FaultCode {
+    /// The inverse of [`FaultCode::number`]; `None` for a number of a later version.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+}
+
+/// What a failed attempt means for the plan: retry, rotate, fall back or give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// May work again soon: refused or reset connections, 500 502 503 504 529.
+    Transient,
+    /// This key is used too much for this model now.
+    RateLimited,
+    /// This key is refused whatever it asks for.
+    Credential,
+    /// This key cannot reach this model.
+    ModelMissing,
+    /// No head, or no first token, in time.
+    Silent,
+    /// The prompt does not fit this model.
+    ContextLength,
+    /// The caller's own mistake, or content the provider refuses.
+    Caller,
+    /// Broken after content had been passed on.
+    Cut,
+    /// The client went away.
+    ClientGone,
+}
+
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 9] = [
+        Self::Transient,
+        Self::RateLimited,
+        Self::Credential,
+        Self::ModelMissing,
+        Self::Silent,
+        Self::ContextLength,
+        Self::Caller,
+        Self::Cut,
+        Self::ClientGone,
+    ];
+
+    /// Stable label for metrics, traces and the wire.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited => "rate_limited",
+            Self::Credential => "credential",
+            Self::ModelMissing => "model_missing",
+            Self::Silent => "silent",
+            Self::ContextLength => "context_length",
+            Self::Caller => "caller",
+            Self::Cut => "cut",
+            Self::ClientGone => "client_gone",
+        }
+    }
+
+    /// The inverse of [`FailureClass::label`].
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.label() == label)
+    }
+}
+
+/// A provider's own error answer, kept as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `content-type`, empty if absent.
+    pub content_type: String,
+    /// The body as it came, at most 1 MiB of it.
+    pub body: Bytes,
+}
+
+/// One upstream try, for headers, logs and error texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Who was asked.
+    pub provider: ProviderName,
+    /// With which key.
+    pub key: KeyName,
+    /// The provider's HTTP status; 0 if it gave none.
+    pub status: u16,
+    /// Why it failed; `None` for the one that answered.
+    pub class: Option<FailureClass>,
+    /// From grant to head or failure, in microseconds.
+    pub duration_us: u64,
+}
+
+/// What is known beyond the code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FaultDetail {
+    /// For people; says where, what was expected, what was found, what to do.
+    pub message: Cow<'static, str>,
+    /// Finer machine-readable code, such as the provider's own `error.code`.
+    pub code: Option<Cow<'static, str>>,
+    /// The request member that is at fault.
+    pub param: Option<Cow<'static, str>>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+    /// What it means for the plan; `None` for a failure that no attempt caused.
+    pub class: Option<FailureClass>,
+    /// The provider's answer, where it gave one.
+    pub upstream: Option<UpstreamAnswer>,
+    /// The tries that led here, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A failure on its way to the client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The cause.
+    pub code: FaultCode,
+    /// Everything else; boxed because results carry it by value.
+    pub detail: Box<FaultDetail>,
+}
+
+impl Fault {
+    /// A fault with a message.
+    #[must_use]
+    pub fn new(code: FaultCode, message: impl Into<Cow<'static, str>>) -> Self {
+        let detail = FaultDetail { message: message.into(), ..FaultDetail::default() };
+        Self { code, detail: Box::new(detail) }
+    }
+
+    /// Adds the class.
+    #[must_use]
+    pub fn with_class(mut self, class: FailureClass) -> Self {
+        self.detail.class = Some(class);
+        self
+    }
+
+    /// Adds the time after which trying again makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.detail.retry_after = after;
+        self
+    }
+
+    /// Names the request member at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.detail.param = Some(param.into());
+        self
+    }
+
+    /// The HTTP status for the client: the provider's own where its answer is passed on.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match (&self.detail.upstream, self.code) {
+            (Some(answer), FaultCode::UpstreamRejected) => answer.status,
+            _ => self.code.http_status(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.kind(), self.detail.message)
+    }
+}
+
+impl fmt::Debug for Fault {
+    /// Without the provider's body, which may repeat a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fault")
+            .field("code", &self.code)
+            .field("message", &self.detail.message)
+            .field("class", &self.detail.class)
+            .field("upstream_status", &self.detail.upstream.as_ref().map(|u| u.status))
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_classes_survive_the_wire() {
+        for &code in FaultCode::ALL {
+            assert_eq!(FaultCode::from_number(code.number()), Some(code));
+            assert!((400..600).contains(&code.http_status()));
+            assert!((1..=16).contains(&code.grpc_code()));
+        }
+        for class in FailureClass::ALL {
+            assert_eq!(FailureClass::from_label(class.label()), Some(class));
+        }
+    }
+}
