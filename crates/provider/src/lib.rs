@@ -1,1 +1,40 @@
-//! Skeleton; being built.
+//! What is true of a vendor, as data: endpoint, auth scheme, quirks, error classes.
+//!
+//! Pure: no sockets, no clock, no configuration. A vendor that speaks a known wire format is one
+//! row of a table; what a row cannot say does not exist.
+
+mod classify;
+mod compatible;
+mod phrases;
+mod retry_after;
+mod vendor;
+
+pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
+pub use retry_after::retry_after;
+pub use vendor::{Auth, ModelDrops, ModelForm, Paths, Quirks, StreamEnd, Vendor};
+
+/// The facts about the built-in provider called `name`, if this build serves it.
+#[must_use]
+pub fn vendor(name: &str) -> Option<&'static Vendor> {
+    compatible::VENDORS.iter().find(|vendor| vendor.name == name)
+}
+
+/// Whether this build serves the built-in provider called `name`.
+#[must_use]
+pub fn served(name: &str) -> bool {
+    vendor(name).is_some()
+}
+
+/// The built-in providers that this build serves, in the order of their table.
+pub fn served_names() -> impl Iterator<Item = &'static str> {
+    vendors().iter().map(|vendor| vendor.name)
+}
+
+/// Every vendor that this build serves.
+#[must_use]
+pub fn vendors() -> &'static [Vendor] {
+    compatible::VENDORS
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,15 @@
 //! an id that the router made and may be sent twice; the second time repeats the first answer.
 //! All durations are microseconds relative to the pool's own time, so clocks need not agree.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use weir_types::{KeyName, ProviderName};
+use weir_types::KeyName;
 
 /// Microseconds: a duration, or a moment of pool time.
 pub type Micros = u64;
+
+/// A batch carries no more commands than this.
+pub const COMMANDS_MAX: usize = 256;
 
 /// One life of one router process. Drawn at random when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub struct Class {
 /// Limits and keys of a pool, as the configuration says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Grows by one with every change.
+    /// From 1, grows with every change; 0 stands for a pool whose limits nobody has set.
     pub generation: u64,
     /// A digest of everything below; routers with another digest have another configuration.
     pub hash: u64,
@@ -53,6 +53,20 @@ pub struct Limits {
     pub buffer: u32,
     /// Name and weight (finite, ≥ 0) of every enabled key, in declared order.
     pub keys: Vec<(KeyName, f64)>,
+}
+
+impl Limits {
+    /// What a pool has before its first [`Command::SetLimits`]: generation 0, no slot, no key.
+    #[must_use]
+    pub const fn unset() -> Self {
+        Self { generation: 0, hash: 0, concurrency: 0, buffer: 0, keys: Vec::new() }
+    }
+
+    /// Whether these are the limits of a pool whose limits nobody has set.
+    #[must_use]
+    pub const fn is_unset(&self) -> bool {
+        self.generation == 0
+    }
 }
 
 /// Something that can be unwell.
@@ -69,9 +83,11 @@ pub enum Scope {
 /// What the end of an attempt teaches about a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// The scope is well: its cooldown ends and its growth starts over.
+    /// The scope is well: its cooldown ends and its growth starts over. Counts only if the lease
+    /// got its key after the scope's last rest ended, as a probe does; else it is old news.
     Well(Scope),
-    /// The scope must rest.
+    /// The scope must rest. A rest is never shortened by another, and grows only if the lease got
+    /// its key after the last rest ended. Scopes of keys that the limits do not name are ignored.
     Cool {
         /// Which one.
         scope: Scope,
@@ -82,6 +98,27 @@ pub enum Health {
         /// No rest is longer.
         max: Micros,
     },
+}
+
+impl Scope {
+    /// The key it is about; `None` for the endpoint.
+    #[must_use]
+    pub const fn key(&self) -> Option<&KeyName> {
+        match self {
+            Self::Endpoint => None,
+            Self::Key(key) | Self::KeyModel(key, _) => Some(key),
+        }
+    }
+}
+
+impl Health {
+    /// The scope it is about.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        match self {
+            Self::Well(scope) | Self::Cool { scope, .. } => scope,
+        }
+    }
 }
 
 /// How a lease ended. Empty: nothing was learnt (cancelled, caller's fault).
@@ -100,11 +137,15 @@ pub struct Acquire {
     pub class: Class,
     /// Not to be granted before this much later: a backoff. 0: at once.
     pub delay: Micros,
-    /// When the ticket is of no use any more; the pool drops it then (its router says so first).
+    /// This much later the ticket is of no use any more and the pool drops it while it waits. A
+    /// safety net: its router sends `Leave` first.
     pub deadline: Micros,
-    /// The arrival number an earlier ticket of the same request had; keeps its place, never Full.
+    /// The arrival number an earlier ticket of the same request had: keeps its place. `None` in
+    /// a `then`: that of its lease. Only a `then` and a restated ticket are never Full.
     pub arrival: Option<u64>,
-    /// Stay queued while a key of the class cools (else: `NoKey` at once).
+    /// Stay queued while every key of the class cools or is being probed (else: `NoKey` at once,
+    /// or, for a ticket already queued, at the moment that becomes so). With a `delay` this is
+    /// looked at when the delay ends.
     pub wait_for_cooldown: bool,
 }
 
@@ -120,20 +161,38 @@ pub struct HeldLease {
 }
 
 /// One step of the protocol.
+///
+/// What each is answered with, unless the batch as a whole fails:
+///
+/// | command | answer |
+/// |---|---|
+/// | `SetLimits` | `Done` if now in force; `LimitsInForce` (the present ones) if dropped |
+/// | `Acquire` | `Granted`, `Queued`, `Full`, `NoKey`; `LimitsInForce(unset)`: set limits first |
+/// | `Claim` | `Granted` if it holds, `ClaimRefused`, `Grace` |
+/// | `Settle` without `then` | `Done` |
+/// | `Settle` with `then` | `Settled(Some(answer to then))`, `Settled(None)` |
+/// | `Rotate` | `Granted` with the new key, `Settled`, `Grace` |
+/// | `Answered`, `Renew`, `Leave`, `Restate` | `Done` |
+///
+/// `Settled(None)` after a command with a `then` means that neither the lease nor the ticket is
+/// known: nothing was entered, and the request goes on with an `Acquire` of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Sets limits; dropped unless the pool's generation is the one this replaces (`None`: unset).
+    /// Lags, cooldowns and leases stay; lags follow their keys by name.
     SetLimits {
-        /// The new limits.
+        /// The new limits; their generation is greater than `replaces`.
         limits: Limits,
         /// The generation they replace.
         replaces: Option<u64>,
     },
-    /// Asks for a slot and a key.
+    /// Asks for a slot and a key. A known ticket repeats its answer.
     Acquire(Acquire),
-    /// Confirms a hand-off; the upstream call starts only after the answer.
+    /// Confirms a hand-off. The upstream call starts only after the answer, with the key that the
+    /// answer names: it may differ from the event's if the ticket was handed off anew since.
     Claim(TicketId),
-    /// Ends a lease: learns, frees, and enters `then` in the same step.
+    /// Ends a lease: learns, frees, and enters `then` in the same step. An unknown lease changes
+    /// nothing, but a known `then` repeats its answer.
     Settle {
         /// Which lease.
         lease: TicketId,
@@ -142,7 +201,8 @@ pub enum Command {
         /// The ticket the request goes on with (a new id).
         then: Option<Acquire>,
     },
-    /// Changes the key and keeps the slot; settles if no key is left, entering `then`.
+    /// Changes the key and keeps the slot; settles if no key is left, entering `then`. An unknown
+    /// lease is treated as by `Settle`.
     Rotate {
         /// Which lease.
         lease: TicketId,
@@ -155,22 +215,26 @@ pub enum Command {
         /// The ticket the request goes on with if no key is left.
         then: Option<Acquire>,
     },
-    /// The first content came: a probe under this lease has succeeded.
+    /// The first content came: probes under this lease end, and what they showed is learnt.
+    /// Needless if [`PoolStatus::cooling`] was 0 when the lease was granted.
     Answered {
         /// Which lease.
         lease: TicketId,
         /// What was learnt.
         outcome: Outcome,
     },
-    /// Keeps leases alive; unknown ones are re-inserted.
+    /// Keeps leases alive; unknown ones are re-inserted, even above the limit. Leases whose
+    /// settle or rotate is unanswered must not be named.
     Renew(Vec<HeldLease>),
     /// Gives up a ticket in whatever state it is; a lease of that id is freed.
     Leave(TicketId),
-    /// Everything this router holds, replacing what the pool thinks it holds.
+    /// Everything this router holds, replacing what the pool thinks it holds: to be sent after
+    /// every hello, and whenever a reply says `restate`. Sent again it does no harm.
     Restate {
-        /// Its claimed leases.
+        /// Its claimed leases, but for those whose settle or rotate is unanswered.
         leases: Vec<HeldLease>,
-        /// Its waiting tickets, arrival numbers set.
+        /// Its waiting tickets with their arrival numbers; hand-offs not yet claimed and `then`s
+        /// not yet answered belong here too.
         tickets: Vec<Acquire>,
     },
 }
@@ -189,14 +253,14 @@ pub enum NoKeyReason {
 /// The answer to one command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// A slot and a key, to be used at once.
+    /// A slot and a key, to be used at once: a direct grant, a claim that holds, or the next key.
     Granted {
         /// The key.
         key: KeyName,
         /// The arrival number, to be kept for retries.
         arrival: u64,
     },
-    /// The ticket waits.
+    /// The ticket waits. If it was handed a slot or refused since, an event says so.
     Queued {
         /// The arrival number, to be kept for retries.
         arrival: u64,
@@ -212,25 +276,26 @@ pub enum Answer {
     },
     /// No key can be given; the ticket does not exist.
     NoKey {
-        /// When one may be available, relative to now.
+        /// When one may be available, relative to now; 0 while one is being probed.
         until: Option<Micros>,
         /// Why.
         reason: NoKeyReason,
     },
     /// The claim is too late; the ticket keeps its place.
     ClaimRefused,
-    /// Done (settle, renew, leave, restate, limits, answered, a claim that holds).
+    /// Done (settle without `then`, renew, leave, restate, limits, answered).
     Done,
-    /// A rotate found no key and settled; the answer to its `then`, if it had one.
-    Settled(Option<Box<Answer>>),
-    /// The limits in force are other ones.
+    /// The lease has ended; the answer to the command's `then`, if it had one.
+    Settled(Option<Box<Self>>),
+    /// The limits in force are other ones, or none: [`Limits::is_unset`].
     LimitsInForce(Limits),
-    /// Not executed because the pool is in its grace; send again after it, or queue.
+    /// A claim or a rotate that changed nothing because the pool is in its grace. The ticket or
+    /// lease is restated; send the rotate again after the grace, claim when handed off anew.
     Grace,
 }
 
 /// Something that happened to a ticket outside of its own command. Repeated on every reply until
-/// the ticket is claimed or left.
+/// the ticket is claimed or left, or a hand-off lapses (the ticket then waits again).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A freed slot was handed to this ticket; claim it.
@@ -253,19 +318,28 @@ pub enum Event {
     },
 }
 
-/// Commands of one router for one pool, executed in order as one atomic step.
+/// Commands of one router for one pool, executed in order as one atomic step. A batch without
+/// commands is a poll.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Who.
     pub router: Incarnation,
     /// Handed out by the pool in its answer to `hello`; 0 says hello.
     pub session: u64,
-    /// Counted up by the router within a session, from 1.
+    /// Counted up by the router within a session, from 1; may skip, never repeats.
     pub sequence: u64,
-    /// Whether the router served from its own share since its last batch.
+    /// Whether the router served from its own share since its last answered batch.
     pub was_in_share: bool,
-    /// At most 256.
+    /// At most [`COMMANDS_MAX`]; none with a hello.
     pub commands: Vec<Command>,
+}
+
+impl Batch {
+    /// A hello of this router, answered with its new session.
+    #[must_use]
+    pub const fn hello(router: Incarnation) -> Self {
+        Self { router, session: 0, sequence: 0, was_in_share: false, commands: Vec::new() }
+    }
 }
 
 /// The pool's answer to a batch.
@@ -278,9 +352,9 @@ pub struct BatchReply {
     /// Pool time.
     pub now: Micros,
     /// When something can change without a command (a delay or cooldown ends, a claim lapses),
-    /// relative to now: poll then.
+    /// relative to now: poll then. `None` while no ticket waits.
     pub wake_in: Option<Micros>,
-    /// A grace is on: restate.
+    /// A grace is on: restate with the next batch, poll at least twice per claim limit.
     pub restate: bool,
     /// The session to use from now on.
     pub session: u64,
@@ -291,77 +365,15 @@ pub struct BatchReply {
 /// What a pool looks like after a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// Leases, claimed or not.
+    /// Slots in use: leases, claimed or not.
     pub leases: u32,
-    /// Tickets that wait, whatever for.
+    /// Tickets that wait, whatever for, or whose refusal was not yet left. Not those handed off,
+    /// which are leases already: `leases + tickets` never grows beyond `buffer + concurrency`.
     pub tickets: u32,
     /// Routers heard within the lease time.
     pub routers: u32,
-    /// Scopes that cool.
+    /// Scopes that cool, or have cooled and were not yet shown to be well.
     pub cooling: u32,
-    /// The hash of the limits in force; another router's if it differs from ours.
+    /// The hash of the limits in force (0: unset); another router's if it differs from ours.
     pub limits_hash: u64,
-}
-
-/// Why a batch was not executed. Nothing was changed, except for `Unanswered`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreError {
-    /// Another session, or a sequence already seen: say hello, restate, send again.
-    StaleSession,
-    /// A malformed batch: a defect.
-    Rejected(String),
-    /// No answer within the time budget: it may or may not have run.
-    Unanswered(String),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StaleSession => f.write_str("the pool knows another session of this router"),
-            Self::Rejected(why) => write!(f, "the pool refused the batch: {why}"),
-            Self::Unanswered(why) => write!(f, "the pool did not answer: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-/// A batch under way.
-pub type ExecuteFuture = Pin<Box<dyn Future<Output = Result<BatchReply, StoreError>> + Send>>;
-
-/// Rings when a pool may have something for a router before its next poll.
-pub type Bell = Arc<dyn Fn(&ProviderName) + Send + Sync>;
-
-/// Where pools live.
-pub trait QuotaStore: Send + Sync + fmt::Debug + 'static {
-    /// Executes one batch atomically. A store that need not wait returns a ready future, which
-    /// the caller may poll once without a runtime.
-    fn execute(&self, pool: &ProviderName, batch: Batch) -> ExecuteFuture;
-
-    /// Whom to tell about hand-offs that no reply has carried.
-    fn on_bell(&self, bell: Bell);
-}
-
-/// Times of the protocol, the same for every router of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// A lease lives this long after its last renewal.
-    pub lease_ttl: Micros,
-    /// A hand-off must be claimed within this.
-    pub claim_limit: Micros,
-    /// Rows of ended cooldowns are kept this long.
-    pub max_cooldown: Micros,
-    /// Whether a gap starts a grace; the memory store has none.
-    pub grace: bool,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            lease_ttl: 10_000_000,
-            claim_limit: 1_000_000,
-            max_cooldown: 600_000_000,
-            grace: true,
-        }
-    }
 }

@@ -1,1 +1,16 @@
-//! Skeleton; being built.
+//! The routing room: which provider, which key, how often, and not before there is a slot.
+//!
+//! Knows providers, key names, weights, quotas, attempts, fallbacks and deadlines. Never sees a
+//! secret, and bodies are opaque bytes. A request goes `catalog` (where may it go) → `plan` (what
+//! next) ⇄ `admission` (may it start) and `service` (make it happen).
+
+mod admission;
+mod catalog;
+mod plan;
+mod service;
+mod settings;
+mod shared;
+
+pub use service::{Router, Workers};
+pub use settings::{KeySettings, OperationSet, ProviderSettings, Settings};
+pub use shared::Shared;

@@ -2,13 +2,23 @@
 //! process and one over gRPC that behaves alike.
 //!
 //! Knows what travels (heads, bytes, ends), not what it means: no wire format of a provider, no
-//! quota, no HTTP route.
+//! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
+mod client;
+mod exchange;
+mod link;
 mod message;
+mod proto;
+mod serve;
+mod server;
 mod service;
+mod wire;
 
+pub use client::{RemoteRouter, RemoteWorker};
+pub use link::{LinkError, LinkLimits};
 pub use message::{
-    Body, Description, End, Frame, FrameStream, Header, Reply, ReplyHead, RouterRequest,
-    Timings, UsableKey, WorkerRequest,
+    Body, Description, End, Frame, FrameStream, Header, Reply, ReplyHead, RouterRequest, Timings,
+    UsableKey, WorkerRequest,
 };
+pub use serve::{Server, router_server, worker_server};
 pub use service::{CallFuture, DescribeStream, RouterService, WorkerService};

@@ -1,1 +1,24 @@
-//! Skeleton; being built.
+//! How a process lives: it takes its sockets, runs one event loop per core, serves, says how it
+//! is, and leaves without cutting anybody off.
+//!
+//! Knows nothing of requests, rooms or configuration: what to serve and every limit are arguments.
+//!
+//! A life: [`bind_shared`] takes the addresses, [`Cores::run`] starts the loops and listens for
+//! signals, [`serve_http`] or [`accept`] serve on each of them, and [`Drain`] tells all of them
+//! when to stop.
+
+mod accept;
+mod admin;
+mod cores;
+mod drain;
+mod http;
+mod linger;
+mod listen;
+mod patience;
+
+pub use accept::accept;
+pub use admin::{AdminState, Readiness, admin};
+pub use cores::{CoreError, Cores, RunError};
+pub use drain::{Drain, DrainControl, Stop};
+pub use http::{HttpLimits, serve_http};
+pub use listen::bind_shared;

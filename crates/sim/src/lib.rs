@@ -1,1 +1,32 @@
-//! Skeleton; being built.
+//! A simulated provider: answers like an OpenAI endpoint, fails on command, remembers what it saw.
+//!
+//! One program serves three purposes: the demo that answers when no key is configured, the upstream
+//! of the end-to-end scenarios (faults, request log, high-water marks), and the upstream of the
+//! benchmarks (cheap when nothing is logged). It stands outside the rooms and knows none of them.
+//!
+//! Pure: `answer/`, `request`, `tool`, `behaviour`, `rule`, `plan`, `refusal`. The shell around
+//! them: `ledger` (counts and log), `body` (plays a plan), `service` (one request), `admin`
+//! (`/sim/...`), `server` (connections; closes them with RST when told to).
+//!
+//! It takes the provider's part, so it sees provider keys and keeps the ones it saw in its log.
+//! Give it made-up keys only.
+
+mod admin;
+mod answer;
+mod behaviour;
+mod body;
+mod ledger;
+mod plan;
+mod refusal;
+mod request;
+mod rule;
+mod server;
+mod service;
+mod settings;
+mod tool;
+
+pub use behaviour::{Behaviour, GrammarError};
+pub use ledger::{Entry, Load, Outcome, Stats};
+pub use rule::{Matcher, Rule};
+pub use server::Sim;
+pub use settings::Settings;

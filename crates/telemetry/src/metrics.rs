@@ -1,12 +1,28 @@
 //! Prometheus metrics with bounded label sets.
+//!
+//! Label values come from the configuration (providers, keys) or from closed sets (operation,
+//! status, class). A name that nobody registered is counted under `other`, so no client can make
+//! series. Models are not labels. Updates on the hot path look handles up and add to atomics.
+
+mod families;
+mod handles;
+mod histogram;
+mod series;
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use weir_types::{FailureClass, Operation, Usage};
+
+use handles::Handles;
+use histogram::Histogram;
+use series::Series;
 
 /// Everything this process measures.
 #[derive(Debug, Default)]
-pub struct Metrics {}
+pub struct Metrics {
+    series: Series,
+}
 
 /// One finished client request, for metrics and the log line.
 #[derive(Debug, Clone)]
@@ -30,36 +46,116 @@ pub struct RequestRecord<'a> {
 }
 
 impl Metrics {
+    /// Gives a provider and its keys series of their own; others are counted under `other`.
+    /// May be called again when the configuration changes: counts go on.
+    pub fn register<'a>(&self, provider: &str, keys: impl IntoIterator<Item = &'a str>) {
+        self.series.register(provider, keys);
+    }
+
     /// Edge: a client request begins.
-    pub fn request_started(&self) {}
+    pub fn request_started(&self) {
+        self.series.families.in_flight.inc();
+    }
 
     /// Edge: a client request ended.
-    pub fn request_finished(&self, _record: &RequestRecord<'_>) {}
+    pub fn request_finished(&self, record: &RequestRecord<'_>) {
+        self.series.families.in_flight.dec();
+        self.series.with(record.provider, |of| count_request(of, record));
+    }
 
     /// Router: an upstream try ended or got its head; `class` is `None` for success.
-    pub fn attempt(&self, _provider: &str, _key: &str, _class: Option<FailureClass>) {}
+    pub fn attempt(&self, provider: &str, key: &str, class: Option<FailureClass>) {
+        self.series.with(provider, |of| inc(of.attempts(key, class)));
+    }
 
     /// Router: a request got its slot after this wait.
-    pub fn granted(&self, _provider: &str, _key: &str, _wait: Duration) {}
+    pub fn granted(&self, provider: &str, key: &str, wait: Duration) {
+        self.series.with(provider, |of| {
+            of.grants(key).inc();
+            of.waits().observe(wait);
+        });
+    }
 
     /// Router: a request was refused because the buffer is full.
-    pub fn dropped(&self, _provider: &str) {}
+    pub fn dropped(&self, provider: &str) {
+        self.series.with(provider, |of| inc(Some(of.dropped())));
+    }
 
     /// Router: what the pool looks like.
-    pub fn pool(&self, _provider: &str, _leases: u32, _tickets: u32, _cooling: u32) {}
+    pub fn pool(&self, provider: &str, leases: u32, tickets: u32, cooling: u32) {
+        self.series.with(provider, |of| {
+            of.pool_leases().set(i64::from(leases));
+            of.pool_tickets().set(i64::from(tickets));
+            of.pool_cooling().set(i64::from(cooling));
+        });
+    }
+
+    /// Router: what the configuration allows the pool.
+    pub fn pool_limits(&self, provider: &str, concurrency: u32, buffer: u32) {
+        self.series.with(provider, |of| {
+            of.pool_concurrency().set(i64::from(concurrency));
+            of.pool_buffer().set(i64::from(buffer));
+        });
+    }
 
     /// Router: a scope (`endpoint`, `key`, `key_model`) was told to cool.
-    pub fn cooled(&self, _provider: &str, _scope: &'static str) {}
+    pub fn cooled(&self, provider: &str, scope: &'static str) {
+        self.series.with(provider, |of| inc(of.cooldowns(scope)));
+    }
 
     /// Worker: time from sending to the first content.
-    pub fn first_token(&self, _provider: &str, _operation: Operation, _after: Duration) {}
+    pub fn first_token(&self, provider: &str, operation: Operation, after: Duration) {
+        self.series.with(provider, |of| observe(of.first_tokens(operation), after));
+    }
 
     /// Worker: connections to the provider in use.
-    pub fn upstream_connections(&self, _provider: &str, _in_use: usize) {}
+    pub fn upstream_connections(&self, provider: &str, in_use: usize) {
+        self.series.with(provider, |of| {
+            of.connections().set(i64::try_from(in_use).unwrap_or(i64::MAX));
+        });
+    }
 
-    /// The exposition text for `/metrics`.
+    /// The page for `/metrics`: OpenMetrics text.
     #[must_use]
     pub fn render(&self) -> String {
-        String::new()
+        self.series.render()
     }
 }
+
+fn count_request(of: Handles<'_>, record: &RequestRecord<'_>) {
+    inc(of.requests(record.operation, record.stream, record.status));
+    observe(of.durations(record.operation, record.stream), record.duration);
+    if let Some(after) = record.first_byte {
+        observe(of.first_bytes(record.operation, record.stream), after);
+    }
+    let usage = &record.usage;
+    let counts = [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.reasoning_tokens,
+    ];
+    for (kind, tokens) in counts.into_iter().enumerate().filter(|(_, tokens)| *tokens > 0) {
+        if let Some(counter) = of.tokens(kind) {
+            counter.inc_by(tokens);
+        }
+    }
+    if record.broken {
+        of.broken().inc();
+    }
+}
+
+fn inc(counter: Option<&Counter>) {
+    if let Some(counter) = counter {
+        counter.inc();
+    }
+}
+
+fn observe(histogram: Option<&Histogram>, duration: Duration) {
+    if let Some(histogram) = histogram {
+        histogram.observe(duration);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,12 @@ codes! {
     LinkBroken = 19, 503, 14, "service_unavailable";
     /// A defect of the gateway.
     Internal = 20, 500, 13, "internal_error";
+    /// The request's body is in a form that is not read: compressed, multipart.
+    UnsupportedMediaType = 21, 415, 3, "unsupported_media_type";
+    /// The client stopped sending its request.
+    RequestIncomplete = 22, 408, 4, "request_incomplete";
+    /// Every key that serves the model rests after the provider's rate limits.
+    RateLimited = 23, 429, 8, "rate_limited";
 }
 
 impl FaultCode {

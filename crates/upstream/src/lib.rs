@@ -1,1 +1,21 @@
-//! Skeleton; being built.
+//! Outbound HTTP to one provider: connections, proxies, TLS, limits in time and number.
+//!
+//! Knows no wire format and no key. Nothing is left to a library's default that reads the
+//! environment or waits for ever; a proxy that does not work is an error, never a way around it.
+
+mod body;
+mod client;
+mod connector;
+mod error;
+mod io;
+mod proxy;
+mod tls;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::Body;
+pub use client::Client;
+pub use error::{Error, SettingsError};
+pub use transport::{Credentials, Proxy, Settings, Transport};

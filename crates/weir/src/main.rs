@@ -1,1 +1,42 @@
-fn main(){}
+//! The only binary, and the only place that picks backends and reads flags.
+//!
+//! Each command is a file. `rooms` turns the configuration into the settings of the rooms and
+//! resolves secrets for the workers; nothing here knows how a room works.
+
+mod check;
+mod cli;
+mod demo;
+mod process;
+mod rooms;
+mod serve;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Why a command ended badly, in words for whoever started it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Sim(args)) => sim::run(&args),
+        Some(Command::Check(args)) => return check::run(&args),
+        Some(Command::Schema) => check::schema(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            process::complain(&format!("weir: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,26 @@
-//! Skeleton; being built.
+//! One provider: its secrets, endpoint, proxy and wire format.
+//!
+//! A worker makes single attempts with the key it is told. It bounds them in time, finds the
+//! commit point, relays what follows and says what a failure means. Knows no quota, no other
+//! provider, no client. Secrets are known here and nowhere else.
+
+mod answer;
+mod attempt;
+mod endpoint;
+mod events;
+mod fault;
+mod headers;
+mod models;
+mod relay;
+mod settings;
+mod shared;
+mod unary;
+mod worker;
+
+pub use settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
+pub use shared::Shared;
+pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};
+pub use worker::Worker;
+
+#[cfg(test)]
+mod tests;

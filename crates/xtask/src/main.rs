@@ -1,1 +1,60 @@
-fn main(){}
+//! Tasks of this repository, run as `cargo xtask <task>`.
+//!
+//! `lint` asks the tools, `tidy` checks what no tool knows (arrows between crates, file shapes, the
+//! map), `test` builds the binary and runs every test there is. Each task ends with what it did.
+//! Knows nothing of what the product does.
+
+mod lint;
+mod say;
+mod step;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use say::complain;
+use step::TaskError;
+use workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Tasks of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Format, clippy, documentation, dependencies: warnings are errors.
+    Lint,
+    /// Arrows between crates, file length and shape, the map, invariants.
+    Tidy,
+    /// Build the binary, run every test.
+    Test {
+        /// Leave out the scenarios that need Python.
+        #[arg(long)]
+        no_python: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("xtask: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<(), TaskError> {
+    let workspace = Workspace::load()?;
+    match task {
+        Task::Lint => lint::run(&workspace),
+        Task::Tidy => tidy::run(&workspace),
+        Task::Test { no_python } => test::run(&workspace, !no_python),
+    }
+}

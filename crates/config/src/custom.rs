@@ -1,0 +1,235 @@
+//! `custom_provider_config`: a provider of one's own that speaks a known wire format.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::endpoint;
+use crate::reader::Field;
+use crate::report::Draft;
+
+/// What a custom provider speaks, and what may be asked of it.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("x-required" = ["base_provider_type"]))]
+pub struct Custom {
+    /// The built-in provider whose wire format it speaks.
+    pub base_provider_type: BaseProvider,
+    /// Whether it is called without a credential.
+    #[schemars(with = "Option<bool>")]
+    pub is_key_less: bool,
+    /// What may be asked of it. Absent: everything. Present: only what is true here.
+    pub allowed_requests: Option<Requests>,
+    /// Paths, or whole addresses, in place of the base's own, by request type.
+    #[schemars(schema_with = "overrides_schema")]
+    pub request_path_overrides: Vec<(String, String)>,
+    /// Its streams end without `[DONE]`.
+    #[schemars(with = "Option<bool>")]
+    pub does_not_send_done_marker: bool,
+    /// Its streams end with a usage report after the finish reason.
+    #[schemars(with = "Option<bool>")]
+    pub wait_for_usage: bool,
+}
+
+/// What a custom provider can be based on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum BaseProvider {
+    Anthropic,
+    Bedrock,
+    Cohere,
+    Gemini,
+    OpenAI,
+    Huggingface,
+    Replicate,
+}
+
+impl BaseProvider {
+    /// The built-in provider's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let found = BASES.iter().find(|(_, base)| *base == self);
+        found.map_or("openai", |(name, _)| name)
+    }
+}
+
+const BASES: [(&str, BaseProvider); 7] = [
+    ("anthropic", BaseProvider::Anthropic),
+    ("bedrock", BaseProvider::Bedrock),
+    ("cohere", BaseProvider::Cohere),
+    ("gemini", BaseProvider::Gemini),
+    ("openai", BaseProvider::OpenAI),
+    ("huggingface", BaseProvider::Huggingface),
+    ("replicate", BaseProvider::Replicate),
+];
+
+/// A set of request types.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests(BTreeSet<&'static str>);
+
+impl Requests {
+    /// Whether the request type `name` (one of [`REQUEST_TYPES`]) is in the set.
+    #[must_use]
+    pub fn allows(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    /// The request types in the set.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().copied()
+    }
+}
+
+/// Every request type that the format knows, as `chat_completion_stream`.
+pub const REQUEST_TYPES: [&str; 60] = [
+    "list_models",
+    "text_completion",
+    "text_completion_stream",
+    "chat_completion",
+    "chat_completion_stream",
+    "responses",
+    "responses_stream",
+    "responses_retrieve",
+    "responses_delete",
+    "responses_cancel",
+    "responses_input_items",
+    "count_tokens",
+    "compaction",
+    "embedding",
+    "rerank",
+    "ocr",
+    "speech",
+    "speech_stream",
+    "transcription",
+    "transcription_stream",
+    "image_generation",
+    "image_generation_stream",
+    "image_edit",
+    "image_edit_stream",
+    "image_variation",
+    "video_generation",
+    "video_retrieve",
+    "video_download",
+    "video_delete",
+    "video_list",
+    "video_remix",
+    "batch_create",
+    "batch_list",
+    "batch_retrieve",
+    "batch_cancel",
+    "batch_delete",
+    "batch_results",
+    "file_upload",
+    "file_list",
+    "file_retrieve",
+    "file_delete",
+    "file_content",
+    "container_create",
+    "container_list",
+    "container_retrieve",
+    "container_delete",
+    "container_file_create",
+    "container_file_list",
+    "container_file_retrieve",
+    "container_file_content",
+    "container_file_delete",
+    "passthrough",
+    "passthrough_stream",
+    "websocket_responses",
+    "realtime",
+    "cached_content_create",
+    "cached_content_list",
+    "cached_content_retrieve",
+    "cached_content_update",
+    "cached_content_delete",
+];
+
+pub(crate) fn read(field: &Field<'_>) -> Option<Custom> {
+    let mut section = field.section()?;
+    let base = section
+        .required("base_provider_type", "the built-in provider whose wire format it speaks")
+        .and_then(|field| field.choice(&BASES));
+    let custom = Custom {
+        base_provider_type: BaseProvider::OpenAI,
+        is_key_less: section.flag("is_key_less").unwrap_or_default(),
+        allowed_requests: section.field("allowed_requests").and_then(|f| requests(&f)),
+        request_path_overrides: section
+            .field("request_path_overrides")
+            .map(|field| overrides(&field))
+            .unwrap_or_default(),
+        does_not_send_done_marker: section.flag("does_not_send_done_marker").unwrap_or_default(),
+        wait_for_usage: section.unacted_flag("wait_for_usage"),
+    };
+    if base == Some(BaseProvider::Bedrock) {
+        for name in ["is_key_less", "request_path_overrides"] {
+            let said = |field: &Field<'_>| !crate::unacted::is_empty(field.value);
+            if let Some(field) = section.field(name).filter(said) {
+                let draft = Draft::error("not possible with the base bedrock");
+                field.report(draft.expected("another base").found("bedrock").help("remove it"));
+            }
+        }
+    }
+    section.finish();
+    Some(Custom { base_provider_type: base?, ..custom })
+}
+
+fn requests(field: &Field<'_>) -> Option<Requests> {
+    let mut section = field.section()?;
+    let mut allowed = BTreeSet::new();
+    for name in REQUEST_TYPES {
+        if section.flag(name) == Some(true) {
+            allowed.insert(name);
+        }
+    }
+    section.finish();
+    Some(Requests(allowed))
+}
+
+fn overrides(field: &Field<'_>) -> Vec<(String, String)> {
+    let Some(mut section) = field.section() else {
+        return Vec::new();
+    };
+    let mut overrides = Vec::new();
+    for name in REQUEST_TYPES {
+        let Some(path) = section.field(name) else {
+            continue;
+        };
+        match path.text().map(|text| (text, endpoint::path_or_address(text))) {
+            Some((text, Ok(()))) => overrides.push((name.to_owned(), text.to_owned())),
+            Some((_, Err(draft))) => path.report(draft),
+            None => {}
+        }
+    }
+    section.finish();
+    overrides
+}
+
+impl JsonSchema for Requests {
+    fn schema_name() -> Cow<'static, str> {
+        "Requests".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        by_request_type("Request types that are allowed.", &json!({ "type": ["boolean", "null"] }))
+    }
+}
+
+fn overrides_schema(_: &mut SchemaGenerator) -> Schema {
+    by_request_type(
+        "A path or an address per request type.",
+        &json!({ "type": ["string", "null"] }),
+    )
+}
+
+fn by_request_type(description: &str, value: &Value) -> Schema {
+    let properties: Map<String, Value> =
+        REQUEST_TYPES.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
+    json_schema!({
+        "description": description,
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": false
+    })
+}

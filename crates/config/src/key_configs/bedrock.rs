@@ -1,0 +1,141 @@
+//! `bedrock_key_config` and `bedrock_mantle_key_config`.
+
+use schemars::JsonSchema;
+
+use super::together;
+use crate::aliases::{self, Alias};
+use crate::reader::{Field, Section};
+use crate::reference::SecretRef;
+
+/// Where Bedrock is called, and as whom if the key has no value.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("x-required" = ["region"]))]
+#[schemars(transform = aliases::add_deployments)]
+pub struct BedrockKey {
+    /// AWS region, as `us-east-1`.
+    pub region: SecretRef,
+    /// Access key id; with `secret_key`. Without both: the process's own AWS identity.
+    pub access_key: SecretRef,
+    /// Secret access key.
+    pub secret_key: SecretRef,
+    /// Token of temporary credentials.
+    pub session_token: SecretRef,
+    /// Prefix of model ARNs.
+    pub arn: SecretRef,
+    /// Role to assume on top.
+    pub role_arn: SecretRef,
+    /// External id for the role.
+    pub external_id: SecretRef,
+    /// Session name for the role.
+    pub session_name: SecretRef,
+    /// Project that calls are accounted to.
+    pub project_id: SecretRef,
+    /// Where batch files are kept.
+    pub batch_s3_config: Option<BatchS3>,
+}
+
+/// Buckets for batch files.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct BatchS3 {
+    /// The buckets.
+    #[schemars(with = "Option<Vec<Bucket>>")]
+    pub buckets: Vec<Bucket>,
+}
+
+/// A bucket for batch files.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("x-required" = ["bucket_name"]))]
+pub struct Bucket {
+    /// The bucket's name.
+    pub bucket_name: SecretRef,
+    /// What object names start with.
+    pub prefix: SecretRef,
+    /// Whether files go here when nothing else is said.
+    #[schemars(with = "Option<bool>")]
+    pub is_default: bool,
+}
+
+/// Where Bedrock's OpenAI- and Anthropic-style endpoints are called, and as whom.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("x-required" = ["region"]))]
+pub struct BedrockMantleKey {
+    /// AWS region, as `us-east-1`.
+    pub region: SecretRef,
+    /// Access key id; with `secret_key`. Without both: the process's own AWS identity.
+    pub access_key: SecretRef,
+    /// Secret access key.
+    pub secret_key: SecretRef,
+    /// Token of temporary credentials.
+    pub session_token: SecretRef,
+    /// Role to assume on top.
+    pub role_arn: SecretRef,
+    /// External id for the role.
+    pub external_id: SecretRef,
+    /// Session name for the role.
+    pub session_name: SecretRef,
+    /// Project that calls are accounted to.
+    pub project_id: SecretRef,
+}
+
+const REGION: &str = "an AWS region, as \"us-east-1\"";
+
+pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<BedrockKey> {
+    let mut section = field.section()?;
+    let bedrock = BedrockKey {
+        region: section.needed("region", REGION, |_| Ok(())),
+        access_key: section.secret("access_key"),
+        secret_key: section.secret("secret_key"),
+        session_token: section.secret("session_token"),
+        arn: section.reference("arn"),
+        role_arn: section.reference("role_arn"),
+        external_id: section.reference("external_id"),
+        session_name: section.reference("session_name"),
+        project_id: section.reference("project_id"),
+        batch_s3_config: section.field("batch_s3_config").and_then(|field| batch(&field)),
+    };
+    aliases::read_deployments(&mut section, aliases);
+    both(&section, &bedrock.access_key, &bedrock.secret_key);
+    section.finish();
+    Some(bedrock)
+}
+
+pub(super) fn read_mantle(field: &Field<'_>) -> Option<BedrockMantleKey> {
+    let mut section = field.section()?;
+    let mantle = BedrockMantleKey {
+        region: section.needed("region", REGION, |_| Ok(())),
+        access_key: section.secret("access_key"),
+        secret_key: section.secret("secret_key"),
+        session_token: section.secret("session_token"),
+        role_arn: section.reference("role_arn"),
+        external_id: section.reference("external_id"),
+        session_name: section.reference("session_name"),
+        project_id: section.reference("project_id"),
+    };
+    both(&section, &mantle.access_key, &mantle.secret_key);
+    section.finish();
+    Some(mantle)
+}
+
+fn both(section: &Section<'_>, access_key: &SecretRef, secret_key: &SecretRef) {
+    let parts = [("access_key", !access_key.is_none()), ("secret_key", !secret_key.is_none())];
+    together(section, &parts, "with neither, the process's own AWS identity is used");
+}
+
+fn batch(field: &Field<'_>) -> Option<BatchS3> {
+    let mut section = field.section()?;
+    let buckets = section.field("buckets").and_then(|field| field.items()).unwrap_or_default();
+    section.finish();
+    Some(BatchS3 { buckets: buckets.iter().filter_map(bucket).collect() })
+}
+
+fn bucket(field: &Field<'_>) -> Option<Bucket> {
+    let mut section = field.section()?;
+    let bucket = Bucket {
+        bucket_name: section.needed("bucket_name", "the bucket's name", |_| Ok(())),
+        prefix: section.reference("prefix"),
+        is_default: section.flag("is_default").unwrap_or_default(),
+    };
+    section.finish();
+    Some(bucket)
+}

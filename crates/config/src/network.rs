@@ -1,0 +1,329 @@
+//! `network_config`: how a provider is called, and how long it may take.
+
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema};
+
+use crate::endpoint;
+use crate::pem;
+use crate::reader::{Field, Section};
+use crate::reference::SecretRef;
+use crate::report::Draft;
+
+/// How a provider is called.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(deny_unknown_fields, transform = add_older_spellings)]
+pub struct Network {
+    /// Where paths are appended. Default: the provider's own address.
+    pub base_url: SecretRef,
+    /// Headers added to every call.
+    #[schemars(schema_with = "headers_schema")]
+    pub extra_headers: Vec<(String, SecretRef)>,
+    /// How long one attempt may take; a stream: to its first content.
+    #[schemars(rename = "default_request_timeout_in_seconds")]
+    #[schemars(with = "Option<u64>", extend("default" = 30))]
+    pub default_request_timeout: Duration,
+    /// Further attempts after the first.
+    #[schemars(with = "Option<u32>", range(max = 100), extend("default" = 0))]
+    pub max_retries: u32,
+    /// The first wait before another attempt, in milliseconds.
+    #[schemars(with = "Option<u64>", extend("default" = 500))]
+    pub retry_backoff_initial: Duration,
+    /// The longest wait before another attempt, in milliseconds.
+    #[schemars(with = "Option<u64>", extend("default" = 5000))]
+    pub retry_backoff_max: Duration,
+    /// Connections to the provider at once, per worker.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 10_000), extend("default" = 5000))]
+    pub max_conns_per_host: u32,
+    /// How long a stream may be silent between two chunks.
+    #[schemars(rename = "stream_idle_timeout_in_seconds")]
+    #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 60))]
+    pub stream_idle_timeout: Duration,
+    /// How long an unused connection is kept.
+    #[schemars(rename = "keep_alive_timeout_in_seconds")]
+    #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 30))]
+    pub keep_alive_timeout: Duration,
+    /// Weir's extension: how long a stream may take to its first token. Default: the request
+    /// timeout.
+    #[schemars(rename = "first_token_timeout_in_seconds")]
+    #[schemars(with = "Option<u64>", range(max = 86_400))]
+    pub first_token_timeout: Option<Duration>,
+    /// Call with HTTP/2 only.
+    #[schemars(with = "Option<bool>")]
+    pub enforce_http2: bool,
+    /// Do not verify the provider's certificate. A last resort: whoever is in between reads along.
+    #[schemars(with = "Option<bool>")]
+    pub insecure_skip_verify: bool,
+    /// Certificates trusted besides the system's, PEM.
+    pub ca_cert_pem: SecretRef,
+    /// Anthropic beta headers to pass or drop, by prefix.
+    #[schemars(schema_with = "overrides_schema")]
+    pub beta_header_overrides: Vec<(String, bool)>,
+    /// Whether the provider may be at a private address.
+    #[schemars(with = "Option<bool>")]
+    pub allow_private_network: bool,
+    /// Give a stream up that starts too slowly.
+    pub stream_throughput_guard: Option<ThroughputGuard>,
+}
+
+/// When a stream starts too slowly.
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("x-required" = ["minimum_output_characters_per_second"]))]
+pub struct ThroughputGuard {
+    /// The slowest rate that is accepted.
+    #[schemars(with = "u32", range(min = 1, max = 100_000))]
+    pub minimum_output_characters_per_second: u32,
+    /// How long the rate is measured.
+    #[schemars(rename = "probe_window_in_seconds")]
+    #[schemars(with = "Option<u64>", range(min = 1, max = 60), extend("default" = 5))]
+    pub probe_window: Duration,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            base_url: SecretRef::None,
+            extra_headers: Vec::new(),
+            default_request_timeout: Duration::from_secs(30),
+            max_retries: 0,
+            retry_backoff_initial: Duration::from_millis(500),
+            retry_backoff_max: Duration::from_secs(5),
+            max_conns_per_host: 5000,
+            stream_idle_timeout: Duration::from_mins(1),
+            keep_alive_timeout: Duration::from_secs(30),
+            first_token_timeout: None,
+            enforce_http2: false,
+            insecure_skip_verify: false,
+            ca_cert_pem: SecretRef::None,
+            beta_header_overrides: Vec::new(),
+            allow_private_network: false,
+            stream_throughput_guard: None,
+        }
+    }
+}
+
+/// The longest time that can be set, in seconds: a day.
+const SECONDS_MAX: u64 = 86_400;
+/// The longest backoff that can be set, in milliseconds: an hour.
+const BACKOFF_MAX: u64 = 3_600_000;
+/// Older names of the two backoff fields.
+const OLDER_SPELLINGS: [(&str, &str); 2] = [
+    ("retry_backoff_initial", "retry_backoff_initial_ms"),
+    ("retry_backoff_max", "retry_backoff_max_ms"),
+];
+
+pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
+    let mut section = field.section()?;
+    let default = Network::default();
+    let seconds = 1..=SECONDS_MAX;
+    let network = Network {
+        base_url: base_url(&mut section, vendor),
+        extra_headers: section.field("extra_headers").map(|f| headers(&f)).unwrap_or_default(),
+        default_request_timeout: section.seconds(
+            "default_request_timeout_in_seconds",
+            seconds.clone(),
+            default.default_request_timeout,
+        ),
+        max_retries: count(&mut section, "max_retries", 0, 100).unwrap_or(default.max_retries),
+        retry_backoff_initial: backoff(&mut section, 0, default.retry_backoff_initial),
+        retry_backoff_max: backoff(&mut section, 1, default.retry_backoff_max),
+        max_conns_per_host: count(&mut section, "max_conns_per_host", 1, 10_000)
+            .unwrap_or(default.max_conns_per_host),
+        stream_idle_timeout: section.seconds(
+            "stream_idle_timeout_in_seconds",
+            5..=3600,
+            default.stream_idle_timeout,
+        ),
+        keep_alive_timeout: section.seconds(
+            "keep_alive_timeout_in_seconds",
+            1..=3600,
+            default.keep_alive_timeout,
+        ),
+        first_token_timeout: section
+            .whole("first_token_timeout_in_seconds", seconds)
+            .map(Duration::from_secs),
+        enforce_http2: section.unacted_flag("enforce_http2"),
+        insecure_skip_verify: insecure(&mut section),
+        ca_cert_pem: section.checked("ca_cert_pem", pem::certificates),
+        beta_header_overrides: overrides(&mut section),
+        allow_private_network: private_network(&mut section),
+        stream_throughput_guard: section
+            .field("stream_throughput_guard")
+            .and_then(|field| throughput_guard(&field)),
+    };
+    section.unacted("stream_throughput_guard");
+    if network.retry_backoff_initial > network.retry_backoff_max {
+        note_backoff(&section, &network);
+    }
+    section.finish();
+    Some(network)
+}
+
+fn count(section: &mut Section<'_>, name: &'static str, min: u64, max: u64) -> Option<u32> {
+    section.whole(name, min..=max).and_then(|n| u32::try_from(n).ok())
+}
+
+/// A backoff field under either of its names.
+fn backoff(section: &mut Section<'_>, index: usize, default: Duration) -> Duration {
+    let Some((name, older)) = OLDER_SPELLINGS.get(index).copied() else {
+        return default;
+    };
+    let both = section.field(name).is_some();
+    if let (true, Some(field)) = (both, section.field(older)) {
+        let draft = Draft::error("the same setting under two names");
+        field.report(
+            draft.expected(format!("{name} only")).found("both").help("remove the older name"),
+        );
+    }
+    let name = if both || section.field(older).is_none() { name } else { older };
+    section.millis(name, 100..=BACKOFF_MAX, default)
+}
+
+fn note_backoff(section: &Section<'_>, network: &Network) {
+    let initial = network.retry_backoff_initial.as_millis();
+    let max = network.retry_backoff_max.as_millis();
+    let draft = Draft::warning(format!("the first backoff is cut to the longest, {max} ms"));
+    section.report(
+        draft
+            .expected("retry_backoff_initial of at most retry_backoff_max")
+            .found(format!("{initial} and {max}")),
+    );
+}
+
+fn base_url(section: &mut Section<'_>, vendor: &str) -> SecretRef {
+    if vendor == "vllm" {
+        let Some(field) = section.field("base_url").filter(|f| !crate::unacted::is_empty(f.value))
+        else {
+            return SecretRef::None;
+        };
+        let draft = Draft::error("not a field for vllm");
+        let help = "move it to vllm_key_config.url of each key";
+        field.report(draft.expected("the address in each key").found("one here").help(help));
+        return SecretRef::None;
+    }
+    section.checked("base_url", endpoint::base)
+}
+
+fn insecure(section: &mut Section<'_>) -> bool {
+    let on = section.flag("insecure_skip_verify").unwrap_or_default();
+    if let (true, Some(field)) = (on, section.field("insecure_skip_verify")) {
+        let draft = Draft::warning("the provider's certificate is not verified");
+        field.report(draft.help("trust its certificate with ca_cert_pem instead"));
+    }
+    on
+}
+
+fn private_network(section: &mut Section<'_>) -> bool {
+    let allowed = section.flag("allow_private_network");
+    if let (Some(false), Some(field)) = (allowed, section.field("allow_private_network")) {
+        let draft = Draft::warning("private addresses are not refused by this build");
+        field.report(draft.help("only this file says where calls go; check its addresses"));
+    }
+    allowed.unwrap_or_default()
+}
+
+fn overrides(section: &mut Section<'_>) -> Vec<(String, bool)> {
+    let Some(field) = section.field("beta_header_overrides") else {
+        return Vec::new();
+    };
+    section.unacted("beta_header_overrides");
+    let members = field.members().unwrap_or_default();
+    members.iter().filter_map(|(name, f)| Some(((*name).to_owned(), f.flag()?))).collect()
+}
+
+fn throughput_guard(field: &Field<'_>) -> Option<ThroughputGuard> {
+    let mut section = field.section()?;
+    let minimum = section
+        .required("minimum_output_characters_per_second", "a whole number from 1 to 100000")
+        .and_then(|field| field.whole(1..=100_000))
+        .and_then(|n| u32::try_from(n).ok());
+    let window = section.whole("probe_window_in_seconds", 1..=60).unwrap_or(5);
+    section.finish();
+    Some(ThroughputGuard {
+        minimum_output_characters_per_second: minimum?,
+        probe_window: Duration::from_secs(window),
+    })
+}
+
+// === headers ===
+
+/// Headers that the transport writes itself.
+const TRANSPORT_HEADERS: [&str; 7] = [
+    "host",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "proxy-authorization",
+];
+
+fn headers(field: &Field<'_>) -> Vec<(String, SecretRef)> {
+    let mut headers: Vec<(String, SecretRef)> = Vec::new();
+    for (name, value) in field.members().unwrap_or_default() {
+        if let Some(draft) = header_fault(name, &headers) {
+            value.report(draft);
+            continue;
+        }
+        let lower = name.to_ascii_lowercase();
+        let is_credential = ["authorization", "key", "token", "secret", "cookie"]
+            .iter()
+            .any(|part| lower.contains(part));
+        let Some(text) = (if is_credential { value.secret() } else { value.reference() }) else {
+            continue;
+        };
+        if text.literal().is_some_and(|text| text.chars().any(|c| c.is_control() && c != '\t')) {
+            let draft = Draft::error("not a header's value");
+            value.report(draft.expected("one line of text").found("control characters"));
+        }
+        headers.push((name.to_owned(), text));
+    }
+    headers
+}
+
+fn header_fault(name: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
+    if !is_header_name(name) {
+        let draft = Draft::error("not a header's name");
+        return Some(draft.expected("letters, digits and hyphens").found("other characters"));
+    }
+    if earlier.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        let draft = Draft::error("duplicate header");
+        return Some(draft.expected("each header once, ignoring case").found("a second one"));
+    }
+    let reserved = TRANSPORT_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name));
+    reserved.then(|| {
+        let draft = Draft::error("a header that the transport writes itself");
+        draft.expected("another header").found(name.to_ascii_lowercase()).help("remove it")
+    })
+}
+
+/// Whether `name` can be the name of an HTTP header.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.len() <= 256 && name.chars().all(token)
+}
+
+// === schema ===
+
+fn add_older_spellings(schema: &mut Schema) {
+    for (name, older) in OLDER_SPELLINGS {
+        let property = serde_json::json!({
+            "description": format!("Older spelling of `{name}`."),
+            "type": ["integer", "null"]
+        });
+        crate::schema::add_property(schema, older, property);
+    }
+}
+
+fn headers_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
+    let value = generator.subschema_for::<SecretRef>();
+    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": value })
+}
+
+fn overrides_schema(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "type": ["object", "null"],
+        "additionalProperties": { "type": "boolean" }
+    })
+}

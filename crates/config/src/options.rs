@@ -1,0 +1,33 @@
+//! What the caller decides about checking a file.
+
+use crate::environment::process_variable;
+
+/// How a file is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Take warnings as errors.
+    pub strict: bool,
+    /// Take sections whose loss drops a protection as ignored instead of refusing the file.
+    pub accept_ignored: bool,
+    /// Whether this build serves the built-in provider of that name; others are skipped.
+    pub served: fn(&str) -> bool,
+    /// Looks a variable up, to warn about references to unset ones. `None` in a process that does
+    /// not hold the secrets, where an unset variable says nothing.
+    pub variable: Option<fn(&str) -> Option<String>>,
+    /// Whether this build has a quota store for `quota_store.url`.
+    pub has_quota_store: bool,
+}
+
+impl Options {
+    /// Warnings stay warnings, variables are looked up in this process, no quota store.
+    #[must_use]
+    pub fn new(served: fn(&str) -> bool) -> Self {
+        Self {
+            strict: false,
+            accept_ignored: false,
+            served,
+            variable: Some(process_variable),
+            has_quota_store: false,
+        }
+    }
+}

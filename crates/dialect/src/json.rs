@@ -1,0 +1,218 @@
+//! Lazy JSON: the top-level members of an object by byte range, without building values.
+//!
+//! A body is validated once and then cut where it must change; every other byte goes on as it
+//! came. Knows nothing of what the members mean. Nesting is bounded, strings are checked, and a
+//! member that is asked for must not occur twice: two readers could disagree about it.
+
+mod scan;
+mod splice;
+#[cfg(test)]
+mod tests;
+
+pub use splice::Splices;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use scan::Scanner;
+
+/// Arrays and objects may be nested this deep, the document itself included.
+pub const DEPTH_MAX: u32 = 128;
+
+/// Why a body is not usable, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct JsonFault {
+    /// For people: what was expected and what was found, without the position.
+    pub message: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In bytes, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {} column {}", self.message, self.line, self.column)
+    }
+}
+
+impl JsonFault {
+    fn at(body: &[u8], at: usize, message: impl Into<String>) -> Self {
+        let before = body.get(..at).unwrap_or(body);
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |last| last + 1) + 1;
+        Self { message: message.into(), line, column }
+    }
+}
+
+/// Where one top-level member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The name, quotes included.
+    pub key: Range<usize>,
+    /// The value, without blanks around it.
+    pub value: Range<usize>,
+    escaped: bool,
+}
+
+/// The top-level members of a JSON object, in order.
+#[derive(Clone)]
+pub struct Members<'a> {
+    body: &'a [u8],
+    list: Vec<Member>,
+    inside: Range<usize>,
+}
+
+impl fmt::Debug for Members<'_> {
+    /// Positions only: bodies are prompts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").field("list", &self.list).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Members<'a> {
+    /// Validates `body` as one JSON object and notes where its members are.
+    ///
+    /// # Errors
+    /// Not UTF-8, not JSON, not an object, or nested deeper than [`DEPTH_MAX`].
+    pub fn scan(body: &'a [u8]) -> Result<Self, JsonFault> {
+        if let Err(fault) = std::str::from_utf8(body) {
+            return Err(JsonFault::at(body, fault.valid_up_to(), "the body is not valid UTF-8"));
+        }
+        let mut scanner = Scanner::new(body);
+        let (list, inside) = scanner.document()?;
+        Ok(Self { body, list, inside })
+    }
+
+    /// Every member, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.list.iter()
+    }
+
+    /// The name of `member`, unescaped.
+    #[must_use]
+    pub fn name(&self, member: &Member) -> Cow<'a, str> {
+        let raw = self.slice(&member.key);
+        if !member.escaped {
+            let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+            return String::from_utf8_lossy(inner);
+        }
+        serde_json::from_slice(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Owned)
+    }
+
+    /// The member called `name`.
+    ///
+    /// # Errors
+    /// There is more than one.
+    pub fn find(&self, name: &str) -> Result<Option<&Member>, JsonFault> {
+        let mut hits = self.list.iter().filter(|member| self.is_called(member, name));
+        let first = hits.next();
+        match hits.next() {
+            None => Ok(first),
+            Some(second) => {
+                Err(self.fault_at(second.key.start, format!("member \"{name}\" occurs twice")))
+            }
+        }
+    }
+
+    /// The raw value of the member called `name`.
+    ///
+    /// # Errors
+    /// There is more than one.
+    pub fn raw(&self, name: &str) -> Result<Option<&'a [u8]>, JsonFault> {
+        Ok(self.find(name)?.map(|member| self.slice(&member.value)))
+    }
+
+    /// The text of the member called `name`.
+    ///
+    /// # Errors
+    /// It is not a string, or occurs twice.
+    pub fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, JsonFault> {
+        let Some(member) = self.find(name)? else { return Ok(None) };
+        let raw = self.slice(&member.value);
+        if !raw.starts_with(b"\"") {
+            return Err(self.unexpected(name, member, "a string"));
+        }
+        if !raw.contains(&b'\\') {
+            let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+            return Ok(Some(String::from_utf8_lossy(inner)));
+        }
+        let text: Result<String, _> = serde_json::from_slice(raw);
+        text.map(|text| Some(Cow::Owned(text)))
+            .map_err(|_| self.unexpected(name, member, "a string of valid Unicode"))
+    }
+
+    /// The truth value of the member called `name`; `null` counts as absent.
+    ///
+    /// # Errors
+    /// It is neither `true`, `false` nor `null`, or occurs twice.
+    pub fn truth(&self, name: &str) -> Result<Option<bool>, JsonFault> {
+        let Some(member) = self.find(name)? else { return Ok(None) };
+        match self.slice(&member.value) {
+            b"true" => Ok(Some(true)),
+            b"false" => Ok(Some(false)),
+            b"null" => Ok(None),
+            _ => Err(self.unexpected(name, member, "true or false")),
+        }
+    }
+
+    /// The value of the member called `name`, built; `null` counts as absent. For small values.
+    ///
+    /// # Errors
+    /// It occurs twice, or holds what the validation does not look at (half a surrogate pair, a
+    /// number out of range).
+    pub fn value(&self, name: &str) -> Result<Option<Value>, JsonFault> {
+        let Some(member) = self.find(name)? else { return Ok(None) };
+        match serde_json::from_slice(self.slice(&member.value)) {
+            Ok(Value::Null) => Ok(None),
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(self.unexpected(name, member, "valid text and numbers")),
+        }
+    }
+
+    /// A fault at the value of the member called `name`, or at the start of the document.
+    #[must_use]
+    pub fn fault(&self, name: &str, message: impl Into<String>) -> JsonFault {
+        let member = self.list.iter().find(|member| self.is_called(member, name));
+        self.fault_at(member.map_or(0, |member| member.value.start), message)
+    }
+
+    fn unexpected(&self, name: &str, member: &Member, expected: &str) -> JsonFault {
+        let found = match self.body.get(member.value.start) {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "an array",
+            Some(b'n') => "null",
+            Some(b't' | b'f') => "a truth value",
+            _ => "a number",
+        };
+        let message = format!("\"{name}\" must be {expected}, found {found}");
+        self.fault_at(member.value.start, message)
+    }
+
+    fn fault_at(&self, at: usize, message: impl Into<String>) -> JsonFault {
+        JsonFault::at(self.body, at, message)
+    }
+
+    fn is_called(&self, member: &Member, name: &str) -> bool {
+        if member.escaped {
+            return self.name(member) == name;
+        }
+        member.key.len() == name.len() + 2
+            && self.body.get(member.key.start + 1..member.key.end - 1) == Some(name.as_bytes())
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &'a [u8] {
+        self.body.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// `text` as a JSON string, quotes included.
+#[must_use]
+pub fn quoted(text: &str) -> Bytes {
+    Bytes::from(Value::from(text).to_string())
+}

@@ -1,0 +1,259 @@
+//! The validator behind [`super::Members`]: one pass, no recursion, no allocation but the list.
+//!
+//! Follows RFC 8259. Nested values are checked with a stack of bits, so depth costs no memory and
+//! hostile nesting cannot exhaust the thread's stack.
+
+use std::ops::Range;
+
+use super::{DEPTH_MAX, JsonFault, Member};
+
+/// A position in a document that is known to be UTF-8.
+pub(super) struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The members of the one object that the document is, and the range between its braces.
+    pub(super) fn document(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+        self.skip_blanks();
+        match self.peek() {
+            None => return Err(self.fault("the body is empty, expected a JSON object")),
+            Some(b'{') => self.at += 1,
+            Some(_) => {
+                let start = self.at;
+                self.value(0)?;
+                return Err(JsonFault::at(self.bytes, start, "expected a JSON object"));
+            }
+        }
+        let start = self.at;
+        let mut list = Vec::with_capacity(16);
+        self.skip_blanks();
+        while self.peek() != Some(b'}') {
+            let key_start = self.at;
+            let escaped = self.string("a member name in quotes")?;
+            let key = key_start..self.at;
+            self.colon()?;
+            self.skip_blanks();
+            let value_start = self.at;
+            self.value(1)?;
+            list.push(Member { key, value: value_start..self.at, escaped });
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_blanks();
+                    if self.peek() == Some(b'}') {
+                        return Err(self.fault("expected a member after the comma"));
+                    }
+                }
+                Some(b'}') => {}
+                _ => return Err(self.unexpected("',' or '}'")),
+            }
+        }
+        let inside = start..self.at;
+        self.at += 1;
+        self.skip_blanks();
+        if self.peek().is_some() {
+            return Err(self.fault("expected the end of the body after the object"));
+        }
+        Ok((list, inside))
+    }
+
+    /// Skips one value that stands `depth` levels deep.
+    fn value(&mut self, mut depth: u32) -> Result<(), JsonFault> {
+        let outer = depth;
+        let mut is_object: u128 = 0;
+        loop {
+            self.skip_blanks();
+            let opened = match self.peek() {
+                Some(b'{') => self.open(b'}')?.then_some(true),
+                Some(b'[') => self.open(b']')?.then_some(false),
+                Some(b'"') => self.string("a string").map(|_| None)?,
+                Some(b'-' | b'0'..=b'9') => self.number().map(|()| None)?,
+                Some(b't') => self.literal(b"true").map(|()| None)?,
+                Some(b'f') => self.literal(b"false").map(|()| None)?,
+                Some(b'n') => self.literal(b"null").map(|()| None)?,
+                _ => return Err(self.unexpected("a value")),
+            };
+            if let Some(object) = opened {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return Err(self.fault(format!("nested deeper than {DEPTH_MAX} levels")));
+                }
+                is_object = is_object << 1 | u128::from(object);
+                if object {
+                    self.name()?;
+                }
+                continue;
+            }
+            loop {
+                if depth == outer {
+                    return Ok(());
+                }
+                self.skip_blanks();
+                let object = is_object & 1 == 1;
+                match (self.peek(), object) {
+                    (Some(b','), _) => {
+                        self.at += 1;
+                        if object {
+                            self.skip_blanks();
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    (Some(b'}'), true) | (Some(b']'), false) => {
+                        self.at += 1;
+                        depth -= 1;
+                        is_object >>= 1;
+                    }
+                    (_, true) => return Err(self.unexpected("',' or '}'")),
+                    (_, false) => return Err(self.unexpected("',' or ']'")),
+                }
+            }
+        }
+    }
+
+    /// Steps over an opening bracket; false if the closing one follows, which it steps over too.
+    fn open(&mut self, close: u8) -> Result<bool, JsonFault> {
+        self.at += 1;
+        self.skip_blanks();
+        match self.peek() {
+            Some(found) if found == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(_) => Ok(true),
+            None => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn name(&mut self) -> Result<(), JsonFault> {
+        self.string("a member name in quotes")?;
+        self.colon()
+    }
+
+    fn colon(&mut self) -> Result<(), JsonFault> {
+        self.skip_blanks();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("':'"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Skips a string; says whether it holds escapes.
+    fn string(&mut self, expected: &str) -> Result<bool, JsonFault> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected(expected));
+        }
+        let start = self.at;
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let Some(next) = memchr::memchr2(b'"', b'\\', rest) else {
+                return Err(JsonFault::at(self.bytes, start, "the string is not closed"));
+            };
+            // Without an early exit, so that the compiler checks many bytes at a time.
+            let plain = rest.get(..next).unwrap_or_default();
+            if plain.iter().fold(false, |found, &byte| found | (byte < 0x20)) {
+                let control = plain.iter().position(|&byte| byte < 0x20).unwrap_or(0);
+                self.at += control;
+                return Err(self.fault("control characters in strings must be escaped"));
+            }
+            self.at += next + 1;
+            if rest.get(next) == Some(&b'"') {
+                return Ok(escaped);
+            }
+            escaped = true;
+            self.escape()?;
+        }
+    }
+
+    /// Skips what follows a backslash.
+    fn escape(&mut self) -> Result<(), JsonFault> {
+        let hex = self.bytes.get(self.at + 1..self.at + 5);
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') if hex.is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => {
+                self.at += 5;
+            }
+            _ => return Err(self.fault("invalid escape in a string")),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), JsonFault> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.skip_digits(),
+            _ => return Err(self.unexpected("a digit")),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonFault> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.unexpected("a digit"));
+        }
+        self.skip_digits();
+        Ok(())
+    }
+
+    fn skip_digits(&mut self) {
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn literal(&mut self, literal: &[u8]) -> Result<(), JsonFault> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
+            return Err(self.unexpected("a value"));
+        }
+        self.at += literal.len();
+        Ok(())
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn unexpected(&self, expected: &str) -> JsonFault {
+        match self.peek() {
+            None => self.fault(format!("expected {expected}, found the end of the body")),
+            Some(byte @ 0x21..=0x7e) => {
+                self.fault(format!("expected {expected}, found '{}'", char::from(byte)))
+            }
+            Some(_) => self.fault(format!("expected {expected}")),
+        }
+    }
+
+    fn fault(&self, message: impl Into<String>) -> JsonFault {
+        JsonFault::at(self.bytes, self.at, message)
+    }
+}

@@ -1,0 +1,112 @@
+//! Edits of a document, collected and then applied in one copy. Without edits nothing is copied.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Members, quoted};
+
+/// Edits to come. They are given in any order and refer to the document before all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Splices {
+    replaced: Vec<(Range<usize>, Bytes)>,
+    removed: Vec<String>,
+    inserted: Vec<(String, Bytes)>,
+}
+
+impl Splices {
+    /// Puts `with` in place of the bytes at `range`. Where two replaced ranges overlap, or one
+    /// lies in a removed member, the one that starts later is left out.
+    pub fn replace(&mut self, range: Range<usize>, with: impl Into<Bytes>) {
+        self.replaced.push((range, with.into()));
+    }
+
+    /// Removes every top-level member called `name`, if there is one.
+    pub fn remove_member(&mut self, name: &str) {
+        self.removed.push(name.to_owned());
+    }
+
+    /// Adds a top-level member at the end; `raw` is its value as JSON.
+    pub fn insert_member(&mut self, name: &str, raw: impl Into<Bytes>) {
+        self.inserted.push((name.to_owned(), raw.into()));
+    }
+
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.replaced.is_empty() && self.removed.is_empty() && self.inserted.is_empty()
+    }
+
+    /// The edited document; `members` must be those of `body`.
+    #[must_use]
+    pub fn apply(self, body: &Bytes, members: &Members<'_>) -> Bytes {
+        if self.is_empty() {
+            return body.clone();
+        }
+        let mut cuts = self.replaced;
+        let kept_any = remove(&mut cuts, members, &self.removed);
+        let end = members.list.last().map_or(members.inside.start, |last| last.value.end);
+        if !self.inserted.is_empty() {
+            cuts.push((end..end, added(&self.inserted, kept_any)));
+        }
+        if cuts.is_empty() {
+            return body.clone();
+        }
+        // Of cuts that start at one place the longest is a removal and goes first; the insertion,
+        // which is empty, comes behind what ends there.
+        cuts.sort_by(|(a, _), (b, _)| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
+        splice(body, &cuts)
+    }
+}
+
+/// Adds the cuts that remove members, commas included; says whether a member is left.
+fn remove(cuts: &mut Vec<(Range<usize>, Bytes)>, members: &Members<'_>, names: &[String]) -> bool {
+    if names.is_empty() {
+        return !members.list.is_empty();
+    }
+    let mut kept_any = false;
+    for (at, member) in members.list.iter().enumerate() {
+        if !names.iter().any(|name| members.is_called(member, name)) {
+            kept_any = true;
+            continue;
+        }
+        let previous = at.checked_sub(1).and_then(|previous| members.list.get(previous));
+        let range = match (kept_any, previous, members.list.get(at + 1)) {
+            (true, Some(previous), _) => previous.value.end..member.value.end,
+            (_, _, Some(next)) => member.key.start..next.key.start,
+            (_, _, None) => member.key.start..member.value.end,
+        };
+        cuts.push((range, Bytes::new()));
+    }
+    kept_any
+}
+
+fn added(inserted: &[(String, Bytes)], mut comma: bool) -> Bytes {
+    let mut text = BytesMut::new();
+    for (name, raw) in inserted {
+        if comma {
+            text.extend_from_slice(b",");
+        }
+        comma = true;
+        text.extend_from_slice(&quoted(name));
+        text.extend_from_slice(b":");
+        text.extend_from_slice(raw);
+    }
+    text.freeze()
+}
+
+fn splice(body: &Bytes, cuts: &[(Range<usize>, Bytes)]) -> Bytes {
+    let added: usize = cuts.iter().map(|(_, with)| with.len()).sum();
+    let mut edited = BytesMut::with_capacity(body.len() + added);
+    let mut done = 0;
+    for (range, with) in cuts {
+        if range.start < done || range.end > body.len() {
+            continue;
+        }
+        edited.extend_from_slice(body.get(done..range.start).unwrap_or_default());
+        edited.extend_from_slice(with);
+        done = range.end;
+    }
+    edited.extend_from_slice(body.get(done..).unwrap_or_default());
+    edited.freeze()
+}

@@ -1,0 +1,174 @@
+//! Model lists: a provider's own, as callers of the gateway may use it, and several as one.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use weir_types::KeyRules;
+
+/// The document is not a model list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is not a list of models")]
+pub struct NotAList;
+
+/// Entries of a list by the provider's name of the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Models(BTreeMap<String, Map<String, Value>>);
+
+impl Models {
+    /// Reads `{"data": [{"id": …}, …]}`, or the bare list that some hosts give.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parse(document: &[u8]) -> Result<Self, NotAList> {
+        let document: Value = serde_json::from_slice(document).map_err(|_| NotAList)?;
+        let list = match document {
+            Value::Array(list) => list,
+            Value::Object(mut object) => match object.remove("data").or(object.remove("models")) {
+                Some(Value::Array(list)) => list,
+                Some(Value::Null) => Vec::new(),
+                _ => return Err(NotAList),
+            },
+            _ => return Err(NotAList),
+        };
+        let entries = list.into_iter().filter_map(|entry| {
+            let Value::Object(entry) = entry else { return None };
+            let id = entry.get("id")?.as_str()?.to_owned();
+            Some((id, entry))
+        });
+        Ok(Self(entries.collect()))
+    }
+
+    /// Adds what `other` has and this list has not.
+    pub fn extend(&mut self, other: Self) {
+        for (id, entry) in other.0 {
+            self.0.entry(id).or_insert(entry);
+        }
+    }
+
+    /// The list as callers may use it: names that the rules of one of the keys let through,
+    /// aliases and names that only the configuration knows included, each as `provider/model`.
+    #[must_use]
+    pub fn list<'a>(
+        &self,
+        provider: &str,
+        keys: impl IntoIterator<Item = &'a KeyRules>,
+    ) -> Bytes {
+        let mut listed = BTreeMap::new();
+        for rules in keys {
+            let aliases = rules.aliases.iter().map(|(alias, _)| &**alias);
+            let named = match &rules.models {
+                weir_types::ModelList::Names(names) => names.as_slice(),
+                _ => &[],
+            };
+            let own = self.0.keys().map(String::as_str);
+            let names = own.chain(aliases).chain(named.iter().map(|name| &**name));
+            for name in names.chain(rules.only_model.as_deref()) {
+                if rules.serves(name) && !listed.contains_key(name) {
+                    let entry = self.entry(provider, name, rules.resolve(name));
+                    listed.insert(name.to_owned(), entry);
+                }
+            }
+        }
+        write(listed.into_values())
+    }
+
+    fn entry(&self, provider: &str, name: &str, wire_name: &str) -> Value {
+        let known = self.0.get(wire_name).cloned();
+        let mut entry = known.unwrap_or_else(|| {
+            [("object", json!("model")), ("created", json!(0)), ("owned_by", json!(provider))]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .collect()
+        });
+        entry.insert("id".to_owned(), json!(format!("{provider}/{name}")));
+        Value::Object(entry)
+    }
+}
+
+/// Several lists as one, sorted by id; of entries with one id the first stays. What is not a list
+/// is left out.
+#[must_use]
+pub fn merge(documents: &[Bytes]) -> Bytes {
+    let mut all = Models::default();
+    for document in documents {
+        if let Ok(models) = Models::parse(document) {
+            all.extend(models);
+        }
+    }
+    write(all.0.into_values().map(Value::Object))
+}
+
+fn write(entries: impl Iterator<Item = Value>) -> Bytes {
+    let document = json!({ "object": "list", "data": entries.collect::<Vec<_>>() });
+    Bytes::from(document.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_types::ModelList;
+
+    use super::*;
+
+    fn ids(document: &[u8]) -> Vec<String> {
+        let document: Value = serde_json::from_slice(document).unwrap();
+        assert_eq!(document["object"], "list");
+        let data = document["data"].as_array().unwrap();
+        data.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    const UPSTREAM: &[u8] = br#"{"object":"list","data":[
+        {"id":"b","object":"model","owned_by":"v","extra":[1]},{"id":"a"},{"no":"id"},7]}"#;
+
+    #[test]
+    fn a_list_is_filtered_and_prefixed() {
+        let models = Models::parse(UPSTREAM).unwrap();
+        let all = KeyRules { models: ModelList::All, ..KeyRules::default() };
+        let listed = models.list("p", [&all]);
+        assert_eq!(ids(&listed), ["p/a", "p/b"]);
+        let document: Value = serde_json::from_slice(&listed).unwrap();
+        assert_eq!(document["data"][1]["extra"], json!([1]));
+        let none = KeyRules::default();
+        assert_eq!(ids(&models.list("p", [&none])), Vec::<String>::new());
+        let named = KeyRules {
+            models: ModelList::Names(vec!["fast".into(), "new".into(), "b".into()]),
+            blacklisted_models: ModelList::Names(vec!["b".into()]),
+            aliases: vec![("fast".into(), "b".into()), ("hidden".into(), "a".into())],
+            only_model: None,
+        };
+        let listed = models.list("p", [&named]);
+        assert_eq!(ids(&listed), ["p/fast", "p/new"]);
+        let document: Value = serde_json::from_slice(&listed).unwrap();
+        assert_eq!(document["data"][0]["owned_by"], "v");
+        assert_eq!(document["data"][1]["owned_by"], "p");
+        assert_eq!(ids(&models.list("p", [&named, &all])), ["p/a", "p/b", "p/fast", "p/hidden", "p/new"]
+            .iter().filter(|id| **id != "p/hidden").map(|id| (*id).to_owned()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_key_of_one_model_lists_that_and_its_aliases() {
+        let models = Models::parse(b"[{\"id\":\"llama\"},{\"id\":\"other\"}]").unwrap();
+        let rules = KeyRules {
+            models: ModelList::All,
+            aliases: vec![("fast".into(), "llama".into())],
+            only_model: Some("llama".into()),
+            ..KeyRules::default()
+        };
+        assert_eq!(ids(&models.list("vllm", [&rules])), ["vllm/fast", "vllm/llama"]);
+        assert_eq!(ids(&Models::default().list("vllm", [&rules])), ["vllm/fast", "vllm/llama"]);
+    }
+
+    #[test]
+    fn lists_are_merged_sorted_and_unique() {
+        let documents = [
+            Bytes::from_static(br#"{"data":[{"id":"b/x","first":true},{"id":"a/y"}]}"#),
+            Bytes::from_static(b"<html>"),
+            Bytes::from_static(br#"{"data":[{"id":"b/x"},{"id":"a/z"}]}"#),
+        ];
+        let merged = merge(&documents);
+        assert_eq!(ids(&merged), ["a/y", "a/z", "b/x"]);
+        assert!(merged.windows(12).any(|part| part == b"\"first\":true"));
+        assert_eq!(ids(&merge(&[])), Vec::<String>::new());
+        assert_eq!(Models::parse(b"{}"), Err(NotAList));
+    }
+}

@@ -1,0 +1,250 @@
+//! The way back, streams: what an event means for the commit point and for the end.
+//!
+//! Before the commit point every event is parsed. After it [`skim`] looks for three member names
+//! in the bytes and parses only where one of them holds something.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use weir_types::Usage;
+
+use super::usage;
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing a reader would miss: a role, an empty delta, usage alone.
+    Preamble,
+    /// Text, reasoning, a tool call, audio, a refusal.
+    Content,
+    /// The host says that it failed.
+    Error,
+    /// `[DONE]`.
+    Done,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What it is.
+    pub kind: Kind,
+    /// The finish reason of one of its choices.
+    pub finish: Option<String>,
+    /// Token counts.
+    pub usage: Option<Usage>,
+}
+
+impl Seen {
+    const fn plain(kind: Kind) -> Self {
+        Self { kind, finish: None, usage: None }
+    }
+}
+
+/// An event that is neither JSON of a known shape nor `[DONE]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event is not a JSON object")]
+pub struct Garbage;
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    audio: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    refusal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    images: Option<&'a RawValue>,
+}
+
+impl Delta<'_> {
+    fn has_content(&self) -> bool {
+        [
+            self.content,
+            self.reasoning,
+            self.reasoning_content,
+            self.reasoning_details,
+            self.tool_calls,
+            self.function_call,
+            self.audio,
+            self.refusal,
+            self.images,
+        ]
+        .into_iter()
+        .any(says_something)
+    }
+}
+
+fn says_something(raw: Option<&RawValue>) -> bool {
+    raw.is_some_and(|raw| !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}" | "false"))
+}
+
+/// Reads an event in full. `event` is its SSE name, `data` its data.
+///
+/// # Errors
+/// It is not an event of this format.
+pub fn read(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
+    let data = data.trim_ascii();
+    if data == b"[DONE]" {
+        return Ok(Seen::plain(Kind::Done));
+    }
+    let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+        Ok(chunk) => chunk,
+        // An error in words, not in JSON.
+        Err(_) if event == b"error" => return Ok(Seen::plain(Kind::Error)),
+        Err(_) => return Err(Garbage),
+    };
+    let is_error = says_something(chunk.error)
+        || event == b"error"
+        || chunk.object.is_some_and(|object| object.get() == "\"error\"");
+    if is_error {
+        return Ok(Seen::plain(Kind::Error));
+    }
+    let choices = chunk.choices.unwrap_or_default();
+    let has_content = choices.iter().any(|choice| {
+        says_something(choice.text) || choice.delta.as_ref().is_some_and(Delta::has_content)
+    });
+    Ok(Seen {
+        kind: if has_content { Kind::Content } else { Kind::Preamble },
+        finish: choices.iter().find_map(|choice| usage::text(choice.finish_reason)),
+        usage: chunk.usage.and_then(usage::read),
+    })
+}
+
+static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"finish_reason\""));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+
+/// Looks at an event after the commit point, as cheaply as an honest end allows: content stays
+/// unread, finish reason, usage and errors are found. A plain event is [`Kind::Content`].
+///
+/// # Errors
+/// It cannot be an event of this format.
+pub fn skim(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
+    let is_object = data.first() == Some(&b'{') && data.last() == Some(&b'}');
+    if !is_object || event == b"error" {
+        return read(event, data);
+    }
+    // The names cannot match inside a string: quotes are escaped there.
+    let holds = |finder: &Finder<'_>| {
+        finder.find_iter(data).any(|at| is_set(data.get(at + finder.needle().len()..)))
+    };
+    if holds(&FINISH) || holds(&USAGE) || holds(&ERROR) {
+        return read(event, data);
+    }
+    Ok(Seen::plain(Kind::Content))
+}
+
+/// Whether what follows a name is a colon and something else than `null`; the value `"error"` of
+/// another member counts too.
+fn is_set(after: Option<&[u8]>) -> bool {
+    let after = after.unwrap_or_default().trim_ascii_start();
+    let Some(value) = after.strip_prefix(b":") else { return true };
+    !value.trim_ascii_start().starts_with(b"null")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(data: &str) -> Kind {
+        read(b"", data.as_bytes()).unwrap().kind
+    }
+
+    fn delta(delta: &str) -> String {
+        format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#)
+    }
+
+    #[test]
+    fn preambles_and_content_are_told_apart() {
+        for empty in [
+            r#"{"role":"assistant"}"#,
+            r#"{"role":"assistant","content":"","refusal":null}"#,
+            r#"{"content":null,"tool_calls":[]}"#,
+            "{}",
+        ] {
+            assert_eq!(kind(&delta(empty)), Kind::Preamble, "{empty}");
+        }
+        for content in [
+            r#"{"content":"a"}"#,
+            r#"{"content":[{"type":"text"}]}"#,
+            r#"{"reasoning":"a"}"#,
+            r#"{"reasoning_content":"a"}"#,
+            r#"{"tool_calls":[{"index":0}]}"#,
+            r#"{"function_call":{"name":"f"}}"#,
+            r#"{"audio":{"data":"x"}}"#,
+            r#"{"refusal":"no"}"#,
+        ] {
+            assert_eq!(kind(&delta(content)), Kind::Content, "{content}");
+        }
+        assert_eq!(kind(r#"{"choices":[{"text":"a","index":0}]}"#), Kind::Content);
+        assert_eq!(kind(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#), Kind::Preamble);
+        assert_eq!(kind(" [DONE] "), Kind::Done);
+    }
+
+    #[test]
+    fn errors_are_seen_in_every_shape() {
+        assert_eq!(kind(r#"{"error":{"message":"x"}}"#), Kind::Error);
+        assert_eq!(kind(r#"{"error":"x","choices":[]}"#), Kind::Error);
+        assert_eq!(kind(r#"{"object":"error","message":"x"}"#), Kind::Error);
+        assert_eq!(kind(r#"{"error":null,"choices":[]}"#), Kind::Preamble);
+        assert_eq!(read(b"error", b"{}").unwrap().kind, Kind::Error);
+        assert_eq!(read(b"error", b"overloaded").unwrap().kind, Kind::Error);
+        assert_eq!(read(b"", b"overloaded"), Err(Garbage));
+    }
+
+    #[test]
+    fn skimming_finds_what_reading_finds() {
+        let plain = delta(r#"{"content":"\"usage\":1 \"error\" \"finish_reason\":\"stop\""}"#);
+        assert_eq!(skim(b"", plain.as_bytes()), Ok(Seen::plain(Kind::Content)));
+        for data in [
+            r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null}"#,
+            r#"{"choices":[{"delta":{"content":"x"},"finish_reason" : "length"}]}"#,
+            r#"{"choices":[],"usage": {"prompt_tokens":1,"completion_tokens":2}}"#,
+            r#"{"error":{"message":"x"}}"#,
+            r#"{"object":"error","message":"x"}"#,
+            "[DONE]",
+        ] {
+            assert_eq!(skim(b"", data.as_bytes()), read(b"", data.as_bytes()), "{data}");
+        }
+        let finish = skim(b"", br#"{"choices":[{"finish_reason":"stop"}]}"#).unwrap().finish;
+        assert_eq!(finish.as_deref(), Some("stop"));
+        for garbage in [r#"{"choices":[{"delta"#, "oops", "", "{]"] {
+            assert_eq!(skim(b"", garbage.as_bytes()), Err(Garbage), "{garbage}");
+        }
+    }
+}

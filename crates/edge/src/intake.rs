@@ -1,0 +1,220 @@
+//! Reading a request's body: refused early where the head already says that it will not do, read
+//! once, bounded in size and in time. A body that arrives in one piece is not copied.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use weir_types::{Deadline, Fault, FaultCode};
+
+/// How long the rest of a refused body is still taken, so that a client that writes first and
+/// reads later gets to see the refusal instead of a reset connection.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The most that is reserved for a body before it has arrived.
+const RESERVE_MAX: usize = 1024 * 1024;
+
+/// What bounds the reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The longest body.
+    pub(crate) bytes_max: usize,
+    /// The longest time between two pieces.
+    pub(crate) stall_max: Duration,
+    /// When the request as a whole is given up.
+    pub(crate) deadline: Deadline,
+}
+
+/// Reads `body` to its end.
+///
+/// # Errors
+/// Too large, in a form that is not read, cut, or too slow.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: Limits,
+) -> Result<Bytes, Fault> {
+    let announced = announced(headers);
+    let fault = match check(headers, announced, limits.bytes_max) {
+        Ok(()) => match collect(&mut body, announced, limits).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(fault) => fault,
+        },
+        Err(fault) => fault,
+    };
+    if matches!(fault.code, FaultCode::BodyTooLarge | FaultCode::UnsupportedMediaType) {
+        linger(body, limits.bytes_max);
+    }
+    Err(fault)
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn check(headers: &HeaderMap, announced: Option<u64>, bytes_max: usize) -> Result<(), Fault> {
+    for encoding in headers.get_all(CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            let text = "compressed request bodies are not read; send the body without \
+                        content-encoding";
+            return Err(Fault::new(FaultCode::UnsupportedMediaType, text));
+        }
+    }
+    if let Some(form) = headers.get(CONTENT_TYPE)
+        && form.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
+    {
+        let text = "multipart bodies are not read here; send JSON with content-type \
+                    application/json";
+        return Err(Fault::new(FaultCode::UnsupportedMediaType, text));
+    }
+    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(too_large(bytes_max));
+    }
+    Ok(())
+}
+
+fn too_large(bytes_max: usize) -> Fault {
+    let text = format!(
+        "the request body is over the limit of {bytes_max} bytes \
+         (client.max_request_body_size_mb)"
+    );
+    Fault::new(FaultCode::BodyTooLarge, text)
+}
+
+async fn collect(body: &mut Body, announced: Option<u64>, limits: Limits) -> Result<Bytes, Fault> {
+    let mut first = Bytes::new();
+    let mut whole: Option<BytesMut> = None;
+    loop {
+        let Some(piece) = next(body, limits).await? else {
+            break;
+        };
+        let held = whole.as_ref().map_or(first.len(), BytesMut::len);
+        if held + piece.len() > limits.bytes_max {
+            return Err(too_large(limits.bytes_max));
+        }
+        if first.is_empty() && whole.is_none() {
+            first = piece;
+            continue;
+        }
+        // What a client announces is its word only; memory follows what it really sends.
+        let room = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        let room = room.min(RESERVE_MAX);
+        let whole = whole.get_or_insert_with(|| {
+            let mut whole = BytesMut::with_capacity(room.max(first.len() + piece.len()));
+            whole.extend_from_slice(&first);
+            whole
+        });
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.map_or(first, BytesMut::freeze))
+}
+
+/// The next piece of data; `None` at the end.
+async fn next(body: &mut Body, limits: Limits) -> Result<Option<Bytes>, Fault> {
+    let patience = limits.stall_max.min(limits.deadline.remaining(Instant::now()));
+    loop {
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| {
+            let text = format!(
+                "the request body did not arrive: nothing came for {} s",
+                patience.as_secs_f64()
+            );
+            Fault::new(FaultCode::RequestIncomplete, text)
+        })?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(cut)) => {
+                let text = format!("the request body broke off: {cut}");
+                return Err(Fault::new(FaultCode::InvalidRequest, text));
+            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Ok(Some(data)),
+                // Trailers say nothing to us.
+                Err(_) => {}
+            },
+        }
+    }
+}
+
+/// Takes and forgets the rest of a refused body: as much as twice the limit, for a while.
+fn linger(mut body: Body, bytes_max: usize) {
+    let drain = async move {
+        let mut left = bytes_max.saturating_mul(2);
+        while let Some(Ok(frame)) = body.frame().await {
+            let taken = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(taken) else {
+                break;
+            };
+            left = rest;
+        }
+    };
+    tokio::spawn(async move { tokio::time::timeout(LINGER, drain).await });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http::HeaderValue;
+
+    fn limits(bytes_max: usize) -> Limits {
+        let deadline = Deadline::after(Instant::now(), Duration::from_hours(1));
+        Limits { bytes_max, stall_max: Duration::from_mins(1), deadline }
+    }
+
+    fn pieces(pieces: &[&'static str]) -> Body {
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes())))
+            .collect();
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn one_piece_is_not_copied_and_several_are_joined() {
+        let one = Bytes::from_static(b"{\"model\":1}");
+        let read_one = read(&HeaderMap::new(), Body::from(one.clone()), limits(100)).await;
+        assert_eq!(read_one.unwrap().as_ptr(), one.as_ptr());
+        let body = pieces(&["ab", "", "cd", "e"]);
+        assert_eq!(read(&HeaderMap::new(), body, limits(5)).await.unwrap(), "abcde");
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds_for_announced_and_for_unannounced_bodies() {
+        let mut headers = HeaderMap::new();
+        let fault = read(&headers, pieces(&["abc", "def"]), limits(5)).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BodyTooLarge);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("6"));
+        let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let fault = read(&headers, never, limits(5)).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BodyTooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_sending_is_given_up() {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let begun = tokio::time::Instant::now();
+        let fault = read(&HeaderMap::new(), body, limits(5)).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::RequestIncomplete);
+        assert_eq!(begun.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_refused_body_is_drained_for_a_while() {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+        let body = Body::from_stream(stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        }));
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("60"));
+        read(&headers, body, limits(25)).await.unwrap_err();
+        for _ in 0..5 {
+            sender.send(Ok(Bytes::from_static(b"0123456789"))).await.unwrap();
+        }
+        tokio::time::sleep(LINGER * 2).await;
+        assert!(sender.is_closed());
+    }
+}

@@ -1,0 +1,50 @@
+//! Header names that HTTP's own list does not have, made once.
+
+use http::HeaderName;
+
+/// The request's id, both ways.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The provider's own id of the request.
+pub(crate) const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// Who answered.
+pub(crate) const PROVIDER: HeaderName = HeaderName::from_static("x-weir-provider");
+/// With which key, by name.
+pub(crate) const KEY: HeaderName = HeaderName::from_static("x-weir-key");
+/// Every try.
+pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+/// Time spent waiting for a slot.
+pub(crate) const QUEUE_MS: HeaderName = HeaderName::from_static("x-weir-queue-ms");
+/// Where the time to the first byte went.
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+/// `Retry-After`, but finer; read by OpenAI's SDKs.
+pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// Tells proxies in front of us not to hold a stream back.
+pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The client's own deadline.
+pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+/// Pins a key by name.
+pub(crate) const KEY_PIN: HeaderName = HeaderName::from_static("x-bf-api-key");
+/// Pins a key by id; refused, because our keys have names only.
+pub(crate) const KEY_PIN_ID: HeaderName = HeaderName::from_static("x-bf-api-key-id");
+/// Asks to use the client's own provider key; refused.
+pub(crate) const DIRECT_KEY: HeaderName = HeaderName::from_static("x-bf-direct-key");
+/// Whose models a drop-in route lists.
+pub(crate) const LIST_PROVIDER: HeaderName = HeaderName::from_static("x-bf-list-models-provider");
+/// W3C trace context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// W3C trace context.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// What a page may read of an answer beyond the plain headers.
+pub(crate) const EXPOSED: [HeaderName; 9] = [
+    REQUEST_ID,
+    UPSTREAM_REQUEST_ID,
+    PROVIDER,
+    KEY,
+    ATTEMPTS,
+    QUEUE_MS,
+    SERVER_TIMING,
+    RETRY_AFTER_MS,
+    http::header::RETRY_AFTER,
+];

@@ -1,0 +1,42 @@
+//! What can be set on the edge. Plain values: `weir` fills them from the configuration file.
+
+use std::time::Duration;
+
+/// The edge's settings. The defaults are those of an absent `client` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Origins whose pages may read answers: `*`, `https://a.example`, `https://*.example.com`.
+    /// Pages served from localhost may always.
+    pub allowed_origins: Vec<String>,
+    /// Request headers that pages may send beyond the usual ones; empty or `*`: any.
+    pub allowed_headers: Vec<String>,
+    /// Headers without which an inference request is refused.
+    pub required_headers: Vec<String>,
+    /// Headers that clients may pass to the provider; empty: every `x-bf-eh-<name>`. Listed ones
+    /// pass without the prefix too. A `*` at the end stands for any ending.
+    pub header_allowlist: Vec<String>,
+    /// Headers that clients may not pass to the provider; wins over the allow list.
+    pub header_denylist: Vec<String>,
+    /// The longest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long a client waits for the head of an answer, queue included, unless its
+    /// `x-request-timeout-ms` says otherwise.
+    pub request_deadline: Duration,
+    /// How long a client may neither send a byte of its request nor take one of the answer.
+    pub client_stall_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_origins: vec!["*".into()],
+            allowed_headers: Vec::new(),
+            required_headers: Vec::new(),
+            header_allowlist: Vec::new(),
+            header_denylist: Vec::new(),
+            body_bytes_max: 100 * 1024 * 1024,
+            request_deadline: Duration::from_mins(10),
+            client_stall_max: Duration::from_mins(1),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Which paths exist, and what each asks of the router.
+
+use super::*;
+use weir_types::{Dialect, Operation};
+
+#[tokio::test]
+async fn every_route_asks_for_its_operation() {
+    let edge = Edge::fine();
+    let mut paths = Vec::new();
+    for (prefix, preferred) in
+        [("/v1", None), ("/openai/v1", Some("openai")), ("/openai", Some("openai"))]
+    {
+        for (path, operation) in [
+            ("/chat/completions", Operation::Chat),
+            ("/completions", Operation::Completion),
+            ("/embeddings", Operation::Embedding),
+        ] {
+            paths.push((format!("{prefix}{path}"), preferred, operation));
+        }
+    }
+    for (path, preferred, operation) in paths {
+        let response = edge.send(post(&path, r#"{"model":"gpt-4o"}"#)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        edge.last(|seen| {
+            let expected = RouterRequest {
+                dialect: Dialect::OpenAi,
+                operation,
+                model: "gpt-4o".into(),
+                stream: false,
+                fallbacks: Vec::new(),
+                key_pin: None,
+                only_provider: None,
+                preferred_provider: preferred.map(str::to_owned),
+                headers: Vec::new(),
+            };
+            assert_eq!(seen.request, expected, "{path}");
+        });
+    }
+}
+
+#[tokio::test]
+async fn streams_are_asked_for_where_there_are_streams() {
+    let edge = Edge::fine();
+    for (path, expected) in
+        [("/v1/chat/completions", true), ("/v1/completions", true), ("/v1/embeddings", false)]
+    {
+        edge.send(post(path, r#"{"model":"a","stream":true}"#)).await;
+        assert_eq!(edge.last(|seen| seen.request.stream), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_answers_without_the_router() {
+    let edge = Edge::fine();
+    let response = edge.send(get("/health")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(json(response).await["status"], "ok");
+    assert_eq!(edge.calls(), 0);
+}
+
+#[tokio::test]
+async fn unknown_paths_name_the_supported_ones() {
+    let edge = Edge::fine();
+    for path in ["/", "/v1", "/v1/chat", "/v1/chat/completions/", "/v2/models", "/openai/v1/x"] {
+        let response = edge.send(post(path, CHAT)).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert!(header(&response, "x-request-id").is_some());
+        let error = json(response).await;
+        assert_eq!(error["error"]["type"], "not_found");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains(path), "{message}");
+        for route in ["POST /v1/chat/completions", "GET /openai/v1/models", "GET /health"] {
+            assert!(message.contains(route), "{message}");
+        }
+    }
+    assert_eq!(edge.calls(), 0);
+    assert_eq!(edge.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_method_gets_405_and_the_allowed_ones() {
+    let edge = Edge::fine();
+    for (method, path, allowed) in [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/embeddings", "POST"),
+        ("DELETE", "/openai/completions", "POST"),
+        ("OPTIONS", "/v1/chat/completions", "POST"),
+        ("POST", "/v1/models", "GET,HEAD"),
+        ("POST", "/health", "GET,HEAD"),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = edge.send(request).await;
+        assert_eq!(response.status(), 405, "{method} {path}");
+        assert_eq!(header(&response, "allow"), Some(allowed), "{method} {path}");
+        assert_eq!(json(response).await["error"]["type"], "method_not_allowed");
+    }
+}
+
+fn models_reply() -> Result<Reply, Fault> {
+    let lists = vec![
+        chunk(r#"{"object":"list","data":[{"id":"openai/gpt-4o","object":"model"}]}"#),
+        chunk(r#"{"object":"list","data":[{"id":"groq/llama","object":"model"}]}"#),
+        end(),
+    ];
+    Ok(reply_of("application/json", lists))
+}
+
+#[tokio::test]
+async fn models_of_all_providers_come_as_one_list() {
+    let edge = Edge::replying(models_reply);
+    let response = edge.send(get("/v1/models")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, "content-type"), Some("application/json"));
+    assert!(header(&response, "content-length").is_some());
+    let list = json(response).await;
+    assert_eq!(list["object"], "list");
+    let mut ids: Vec<_> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["groq/llama", "openai/gpt-4o"]);
+    edge.last(|seen| {
+        assert_eq!(seen.request.operation, Operation::ListModels);
+        assert!(seen.request.model.is_empty() && seen.body.is_empty());
+    });
+    assert_eq!(edge.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn one_broken_list_is_an_error_and_not_a_shorter_list() {
+    let fault = || Fault::new(weir_types::FaultCode::UpstreamBroken, "half a list");
+    let edge = Edge::replying(move || {
+        Ok(reply_of("application/json", vec![chunk("{\"data\":[]}"), broken(fault())]))
+    });
+    assert_eq!(edge.send(get("/v1/models")).await.status(), 502);
+    let edge = Edge::replying(|| Ok(reply_of("application/json", vec![chunk("{\"data\":[]}")])));
+    assert_eq!(edge.send(get("/v1/models")).await.status(), 503);
+}
+
+#[tokio::test]
+async fn lists_of_models_can_be_limited_to_a_provider() {
+    let edge = Edge::replying(models_reply);
+    for (path, sent, expected) in [
+        ("/v1/models", None, None),
+        ("/v1/models?provider=groq", None, Some("groq")),
+        ("/v1/models?page_size=3&provider=groq", None, Some("groq")),
+        ("/v1/models?provider=", None, None),
+        ("/v1/models", Some("groq"), Some("groq")),
+        ("/openai/v1/models", None, Some("openai")),
+        ("/openai/models", None, Some("openai")),
+        ("/openai/v1/models?provider=groq", None, Some("groq")),
+        ("/openai/v1/models", Some("all"), None),
+    ] {
+        let mut request = get(path);
+        if let Some(sent) = sent {
+            request.headers_mut().insert("x-bf-list-models-provider", sent.parse().unwrap());
+        }
+        assert_eq!(edge.send(request).await.status(), 200);
+        let only = edge.last(|seen| seen.request.only_provider.clone());
+        assert_eq!(only.as_deref(), expected, "{path} {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn head_requests_get_a_head_and_count_as_answered() {
+    let edge = Edge::replying(models_reply);
+    let request = Request::head("/v1/models").body(Body::empty()).unwrap();
+    let response = edge.send(request).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(text(response).await, "");
+    assert_eq!(edge.in_flight(), 0);
+}

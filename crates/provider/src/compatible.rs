@@ -1,0 +1,195 @@
+//! One row per host that speaks OpenAI's chat completions format.
+//!
+//! Sources: each vendor's public API reference. A row differs from [`BASE`] only in what the
+//! vendor does differently.
+
+use weir_types::Dialect;
+
+use crate::vendor::{Auth, ModelDrops, ModelForm, Paths, Quirks, StreamEnd, Vendor};
+
+/// What most hosts have in common.
+const BASE: Vendor = Vendor {
+    name: "",
+    dialect: Dialect::OpenAi,
+    base_url: "",
+    auth: Auth::Bearer,
+    paths: CHAT,
+    stream_end: StreamEnd::NeedsDone,
+    quirks: PORTABLE,
+    model_form: ModelForm::Plain,
+    env_var: None,
+    base_url_from_key: false,
+    keys_may_be_empty: false,
+};
+
+/// Chat and the model list.
+const CHAT: Paths = Paths {
+    chat: Some("/v1/chat/completions"),
+    completion: None,
+    embedding: None,
+    list_models: Some("/v1/models"),
+};
+
+/// Everything this build can ask for.
+const ALL: Paths =
+    Paths { completion: Some("/v1/completions"), embedding: Some("/v1/embeddings"), ..CHAT };
+
+const TEXT: Paths = Paths { completion: Some("/v1/completions"), ..CHAT };
+
+/// Members that only OpenAI itself understands and that other hosts may refuse.
+const OPENAI_ONLY: &[&str] = &[
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "verbosity",
+    "store",
+    "web_search_options",
+];
+
+/// What every host but OpenAI needs.
+const PORTABLE: Quirks = Quirks {
+    drops: OPENAI_ONLY,
+    values: &[("reasoning_effort", "\"minimal\"", "\"low\"")],
+    text_bytes_max: &[("user", 64)],
+    ..Quirks::NONE
+};
+
+/// A server that the user runs: its URL is on the key, a secret is optional.
+const SELF_HOSTED: Vendor =
+    Vendor { paths: ALL, base_url_from_key: true, keys_may_be_empty: true, ..BASE };
+
+/// The table.
+pub(crate) const VENDORS: &[Vendor] = &[
+    Vendor {
+        name: "openai",
+        base_url: "https://api.openai.com",
+        paths: ALL,
+        quirks: Quirks::NONE,
+        env_var: Some("OPENAI_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "mistral",
+        base_url: "https://api.mistral.ai",
+        paths: Paths { completion: None, ..ALL },
+        quirks: Quirks {
+            renames: &[("max_completion_tokens", "max_tokens")],
+            objects: &[("tool_choice", "\"any\"")],
+            ..PORTABLE
+        },
+        env_var: Some("MISTRAL_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "groq",
+        base_url: "https://api.groq.com/openai",
+        env_var: Some("GROQ_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "cerebras",
+        base_url: "https://api.cerebras.ai",
+        paths: TEXT,
+        stream_end: StreamEnd::FinishReasonEnough,
+        env_var: Some("CEREBRAS_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "fireworks",
+        base_url: "https://api.fireworks.ai/inference",
+        paths: ALL,
+        quirks: Quirks { renames: &[("prompt_cache_key", "user")], ..PORTABLE },
+        env_var: Some("FIREWORKS_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "openrouter",
+        base_url: "https://openrouter.ai/api",
+        paths: TEXT,
+        env_var: Some("OPENROUTER_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "perplexity",
+        base_url: "https://api.perplexity.ai",
+        paths: Paths { chat: Some("/chat/completions"), list_models: None, ..CHAT },
+        stream_end: StreamEnd::FinishReasonEnough,
+        // Searching is what this vendor does: it reads `web_search_options`.
+        quirks: Quirks {
+            drops: &["prediction", "prompt_cache_key", "prompt_cache_retention", "verbosity", "store"],
+            ..PORTABLE
+        },
+        env_var: Some("PERPLEXITY_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "xai",
+        base_url: "https://api.x.ai",
+        paths: TEXT,
+        quirks: Quirks {
+            model_drops: &[
+                ModelDrops {
+                    prefixes: &["grok-3-mini"],
+                    except: &[],
+                    drops: &["presence_penalty", "frequency_penalty", "stop"],
+                },
+                ModelDrops {
+                    prefixes: &["grok-3"],
+                    except: &["mini"],
+                    drops: &["presence_penalty", "reasoning_effort"],
+                },
+                ModelDrops {
+                    prefixes: &["grok-4", "grok-code"],
+                    except: &["non-reasoning"],
+                    drops: &["presence_penalty", "frequency_penalty", "stop", "reasoning_effort"],
+                },
+            ],
+            ..PORTABLE
+        },
+        env_var: Some("XAI_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "nebius",
+        base_url: "https://api.tokenfactory.nebius.com",
+        paths: ALL,
+        env_var: Some("NEBIUS_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "parasail",
+        base_url: "https://api.parasail.io",
+        env_var: Some("PARASAIL_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "deepseek",
+        base_url: "https://api.deepseek.com",
+        paths: Paths {
+            chat: Some("/chat/completions"),
+            completion: Some("/beta/completions"),
+            embedding: None,
+            list_models: Some("/models"),
+        },
+        env_var: Some("DEEPSEEK_API_KEY"),
+        ..BASE
+    },
+    Vendor {
+        name: "huggingface",
+        base_url: "https://router.huggingface.co",
+        stream_end: StreamEnd::FinishReasonEnough,
+        model_form: ModelForm::SubProviderSuffix,
+        env_var: Some("HF_TOKEN"),
+        ..BASE
+    },
+    Vendor {
+        name: "opencode-zen",
+        base_url: "https://opencode.ai/zen",
+        env_var: Some("OPENCODE_API_KEY"),
+        ..BASE
+    },
+    Vendor { name: "opencode-go", base_url: "https://opencode.ai/zen/go", ..BASE },
+    Vendor { name: "ollama", ..SELF_HOSTED },
+    Vendor { name: "sgl", ..SELF_HOSTED },
+    Vendor { name: "vllm", ..SELF_HOSTED },
+];

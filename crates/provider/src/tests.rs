@@ -1,0 +1,182 @@
+//! Rows that must hold together, and answers as vendors really give them.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use weir_types::{FailureClass, Operation};
+
+use super::*;
+
+#[test]
+fn rows_are_complete_and_unambiguous() {
+    for (at, row) in vendors().iter().enumerate() {
+        assert!(!vendors()[..at].iter().any(|other| other.name == row.name), "{}", row.name);
+        assert!(row.path(Operation::Chat).is_some(), "{}", row.name);
+        assert!(!row.base_url.ends_with('/'), "{}", row.name);
+        assert_eq!(row.base_url.is_empty(), row.base_url_from_key, "{}", row.name);
+        for operation in Operation::ALL {
+            assert!(row.path(operation).is_none_or(|path| path.starts_with('/')), "{}", row.name);
+        }
+    }
+    assert_eq!(served_names().count(), 17);
+    assert!(served("groq") && !served("anthropic") && !served("Groq"));
+}
+
+#[test]
+fn model_names_take_the_vendors_form() {
+    let huggingface = vendor("huggingface").unwrap();
+    assert_eq!(huggingface.wire_model("groq/openai/gpt-oss-120b"), "openai/gpt-oss-120b:groq");
+    assert_eq!(huggingface.wire_model("openai/gpt-oss-120b"), "openai/gpt-oss-120b");
+    assert_eq!(vendor("openrouter").unwrap().wire_model("a/b/c"), "a/b/c");
+}
+
+#[test]
+fn drops_depend_on_the_model_where_the_row_says_so() {
+    let quirks = vendor("xai").unwrap().quirks;
+    let drops = |model| quirks.drops_for(model).collect::<Vec<_>>();
+    assert_eq!(drops("grok-2"), Vec::<&str>::new());
+    assert_eq!(drops("grok-3"), ["presence_penalty", "reasoning_effort"]);
+    assert!(!drops("grok-3-mini-fast").contains(&"reasoning_effort"));
+    assert!(drops("grok-4-0709").contains(&"stop"));
+    assert_eq!(drops("grok-4-fast-non-reasoning"), Vec::<&str>::new());
+}
+
+fn class_of(status: u16, code: &str, kind: &str, message: &str) -> FailureClass {
+    let facts = ErrorFacts { code, kind, message, param: "", model: "gpt-x" };
+    classify(status, &facts, &HeaderMap::new(), b"", SystemTime::UNIX_EPOCH).class
+}
+
+#[test]
+fn answers_are_classified() {
+    use FailureClass as C;
+    for (expected, status, code, kind, message) in [
+        (C::Transient, 500, "", "server_error", "The server had an error"),
+        (C::Transient, 503, "", "", ""),
+        (C::Transient, 529, "", "overloaded_error", "Overloaded"),
+        (C::Transient, 524, "", "", "a proxy timed out"),
+        (C::Transient, 301, "", "", "moved"),
+        (C::RateLimited, 429, "rate_limit_exceeded", "requests", "Rate limit reached for gpt-x"),
+        (C::RateLimited, 429, "", "", ""),
+        (C::RateLimited, 413, "", "tokens", "Request too large on tokens per minute (TPM)"),
+        (C::RateLimited, 400, "", "", "Too many requests, slow down"),
+        (C::Credential, 429, "insufficient_quota", "insufficient_quota", "You exceeded ..."),
+        (C::Credential, 402, "", "", "Insufficient Balance"),
+        (C::Credential, 400, "", "", "Your credit balance is too low"),
+        (C::Credential, 401, "invalid_api_key", "", "Incorrect API key provided"),
+        (C::Credential, 401, "", "", ""),
+        (C::Credential, 403, "invalid_api_key", "", ""),
+        (C::Credential, 403, "", "authentication_error", ""),
+        (C::Credential, 400, "", "", "Incorrect API key provided: xa***"),
+        (C::ModelMissing, 403, "", "", "Project does not have access to model gpt-x"),
+        (C::ModelMissing, 404, "model_not_found", "", "The model does not exist"),
+        (C::ModelMissing, 404, "", "", "GPT-X is unknown here"),
+        (C::ModelMissing, 400, "", "invalid_model", "Invalid model: gpt-x"),
+        (C::ModelMissing, 400, "", "", "Model Not Exist"),
+        (C::ModelMissing, 410, "", "", "gone"),
+        (C::ContextLength, 400, "context_length_exceeded", "", "This model's maximum ..."),
+        (C::ContextLength, 422, "", "", "the prompt is too long: 9 tokens > 8 maximum"),
+        (C::ContextLength, 413, "", "", "This model's maximum context length is 8192 tokens"),
+        (C::Caller, 400, "content_filter", "", "The response was filtered"),
+        (C::Caller, 403, "", "", "Your input was flagged by moderation"),
+        (C::Caller, 403, "unsupported_country_region_territory", "", "Country not supported"),
+        (C::Caller, 400, "", "invalid_request_error", "messages must not be empty"),
+        (C::Caller, 404, "", "", "404 page not found"),
+        (C::Caller, 413, "", "", "Payload too large"),
+        (C::Caller, 422, "", "", "temperature: must be at most 2"),
+        (C::Caller, 501, "", "", "Not implemented"),
+    ] {
+        let found = class_of(status, code, kind, message);
+        assert_eq!(found, expected, "{status} {code} {kind} {message}");
+    }
+}
+
+#[test]
+fn errors_inside_answers_are_believed_where_they_are_clear() {
+    let class = |status, code, kind, message| {
+        let facts = ErrorFacts { code, kind, message, ..ErrorFacts::default() };
+        classify_in_band(status, &facts, b"", SystemTime::UNIX_EPOCH).class
+    };
+    assert_eq!(class(None, "", "server_error", "boom"), FailureClass::Transient);
+    assert_eq!(class(None, "", "", ""), FailureClass::Transient);
+    assert_eq!(class(Some(429), "429", "", "slow down"), FailureClass::RateLimited);
+    assert_eq!(class(None, "rate_limit_exceeded", "", ""), FailureClass::RateLimited);
+    assert_eq!(class(None, "context_length_exceeded", "", ""), FailureClass::ContextLength);
+    assert_eq!(class(None, "", "invalid_request_error", "bad tool"), FailureClass::Caller);
+    assert_eq!(class(None, "content_filter", "", ""), FailureClass::Caller);
+}
+
+fn wait(status: u16, headers: &[(&str, &str)], body: &str) -> Option<Duration> {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        })
+        .collect();
+    let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:00 GMT").unwrap();
+    classify(status, &ErrorFacts::default(), &headers, body.as_bytes(), now).retry_after
+}
+
+#[test]
+fn every_form_of_retry_after_is_read() {
+    let millis = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(wait(429, &[("retry-after", "7")], ""), millis(7000));
+    assert_eq!(wait(503, &[("retry-after", "0.25")], ""), millis(250));
+    assert_eq!(wait(529, &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], ""), millis(37_000));
+    assert_eq!(wait(429, &[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], ""), millis(0));
+    assert_eq!(wait(429, &[("retry-after-ms", "120"), ("retry-after", "1")], ""), millis(120));
+    assert_eq!(wait(429, &[("retry-after", "soon")], ""), None);
+    assert_eq!(wait(429, &[("retry-after", "-5")], ""), None);
+    assert_eq!(wait(429, &[("retry-after", "NaN")], ""), None);
+    assert_eq!(wait(400, &[("retry-after", "7")], ""), None);
+    let huge = wait(429, &[("retry-after", "1e300")], "").unwrap();
+    assert!(huge < Duration::from_secs(400 * 24 * 3600));
+}
+
+#[test]
+fn resets_count_only_where_nothing_remains() {
+    let spent = |unit: &str, reset: &str| {
+        let remaining = format!("x-ratelimit-remaining{unit}");
+        let at = format!("x-ratelimit-reset{unit}");
+        wait(429, &[(&remaining, "0"), (&at, reset)], "")
+    };
+    let millis = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(spent("-requests", "1s"), millis(1000));
+    assert_eq!(spent("-tokens", "6m0s"), millis(360_000));
+    assert_eq!(spent("-requests", "20ms"), millis(20));
+    assert_eq!(spent("-requests", "1h0m2.5s"), millis(3_602_500));
+    assert_eq!(spent("-requests-day", "33011.5"), millis(33_011_500));
+    assert_eq!(spent("-requests", "later"), None);
+    let both = [
+        ("x-ratelimit-remaining-requests", "5"),
+        ("x-ratelimit-reset-requests", "9m"),
+        ("x-ratelimit-remaining-tokens", "0"),
+        ("x-ratelimit-reset-tokens", "3s"),
+    ];
+    assert_eq!(wait(429, &both, ""), millis(3000));
+    assert_eq!(wait(503, &both, ""), None);
+}
+
+#[test]
+fn moments_since_1970_become_durations() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_741_305_600);
+    let at = |text: &'static str| {
+        let headers: HeaderMap = [
+            (HeaderName::from_static("x-ratelimit-remaining"), HeaderValue::from_static("0")),
+            (HeaderName::from_static("x-ratelimit-reset"), HeaderValue::from_static(text)),
+        ]
+        .into_iter()
+        .collect();
+        retry_after(FailureClass::RateLimited, &headers, b"", now)
+    };
+    assert_eq!(at("1741305612"), Some(Duration::from_secs(12)));
+    assert_eq!(at("1741305601500"), Some(Duration::from_millis(1500)));
+    assert_eq!(at("1741305000"), Some(Duration::ZERO));
+}
+
+#[test]
+fn retry_info_in_the_body_is_read() {
+    let body = r#"{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo",
+        "retryDelay" : "33.5s"}]}}"#;
+    assert_eq!(wait(429, &[], body), Some(Duration::from_millis(33_500)));
+    assert_eq!(wait(429, &[], r#"{"retryDelay":33}"#), None);
+}

@@ -1,0 +1,109 @@
+//! Hand-offs: told until claimed, taken back when not, and who is rung for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::client::{Client, class, end, granted, handed, limits, queued};
+use super::{Rig, Verdict};
+use crate::{Answer, Command};
+
+pub(super) async fn is_told_until_it_is_claimed(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 4, &[("k", 1.0)])).await?;
+    let wanted = class(&["k"]);
+    let (running, _) = a.take(&wanted).await?;
+    let (waiting, answer) = a.acquire(&wanted).await?;
+    let place = queued(&answer)?;
+    ensure_eq!(a.one(Command::Claim(waiting)).await?, Answer::ClaimRefused, "nothing to claim");
+    let reply = a.send(vec![end(running)]).await?;
+    ensure_eq!(handed(&reply), vec![waiting], "the hand-off");
+    ensure_eq!((reply.status.leases, reply.status.tickets), (1, 0), "gauges with a hand-off");
+    ensure_eq!(handed(&a.poll().await?), vec![waiting], "told again");
+    for _ in 0..2 {
+        let reply = a.send(vec![Command::Claim(waiting)]).await?;
+        ensure_eq!(granted(&reply.answers[0])?, ("k".to_owned(), place), "the claim");
+        ensure!(reply.events.is_empty(), "told after the claim: {:?}", reply.events);
+    }
+    rig.pass(rig.timing().claim_limit * 2);
+    ensure_eq!(a.poll().await?.status.leases, 1, "a claimed lease outlives the claim limit");
+    Ok(())
+}
+
+/// Q10: what one router does not claim goes on to the next; its place is kept.
+pub(super) async fn goes_on_when_its_claim_lapses(rig: Rig) -> Verdict {
+    let limit = rig.timing().claim_limit;
+    let mut a = Client::start(&rig, 1, limits(1, 4, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let mut c = Client::hello(&rig, 3).await?;
+    let wanted = class(&["k"]);
+    let (running, _) = c.take(&wanted).await?;
+    let (of_a, _) = a.acquire(&wanted).await?;
+    let (also_of_a, _) = a.acquire(&wanted).await?;
+    let (of_b, _) = b.acquire(&wanted).await?;
+    let reply = c.send(vec![end(running)]).await?;
+    ensure_eq!(reply.status.leases, 1, "handed to the silent router");
+    ensure_eq!(b.poll().await?.wake_in, Some(limit), "when the claim lapses");
+
+    rig.pass(limit);
+    ensure_eq!(handed(&b.poll().await?), vec![of_b], "on to the router that is heard");
+    let reply = a.send(vec![Command::Claim(of_a)]).await?;
+    ensure_eq!(reply.answers[0], Answer::ClaimRefused, "a late claim");
+    ensure_eq!(reply.status.tickets, 2, "tickets that keep their place");
+    granted(&b.one(Command::Claim(of_b)).await?)?;
+    ensure_eq!(b.send(vec![end(of_b)]).await?.events, vec![], "nothing more for b");
+    ensure_eq!(handed(&a.poll().await?), vec![of_a], "back to the older one, in its place");
+    granted(&a.one(Command::Claim(of_a)).await?)?;
+
+    rig.pass(limit);
+    let reply = c.send(vec![Command::Acquire(c.clone().ask(&wanted))]).await?;
+    queued(&reply.answers[0])?;
+    let reply = a.send(vec![end(of_a)]).await?;
+    ensure_eq!(handed(&reply), vec![also_of_a], "an unheard router is heard by its own batch");
+    Ok(())
+}
+
+pub(super) async fn rings_for_other_routers_only(rig: Rig) -> Verdict {
+    let rung = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&rung);
+    let pool = rig.pool().clone();
+    rig.store().on_bell(Arc::new(move |of| {
+        counter.fetch_add(u32::from(*of == pool), Ordering::SeqCst);
+    }));
+    let mut a = Client::start(&rig, 1, limits(1, 4, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let wanted = class(&["k"]);
+    let (first, _) = a.take(&wanted).await?;
+    let (second, _) = a.acquire(&wanted).await?;
+    a.one(end(first)).await?;
+    granted(&a.one(Command::Claim(second)).await?)?;
+    ensure_eq!(rung.load(Ordering::SeqCst), 0, "rings for the caller's own tickets");
+    b.acquire(&wanted).await?;
+    a.one(end(second)).await?;
+    ensure_eq!(rung.load(Ordering::SeqCst), 1, "rings for another router's ticket");
+    Ok(())
+}
+
+/// Q9: waiting, delayed, handed off, running, refused, unknown.
+pub(super) async fn leave_ends_a_ticket_in_any_state(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 9, &[("k", 1.0)])).await?;
+    let wanted = class(&["k"]);
+    let (running, _) = a.take(&wanted).await?;
+    let (next, _) = a.acquire(&wanted).await?;
+    let (waiting, _) = a.acquire(&wanted).await?;
+    let mut delayed = a.ask(&wanted);
+    delayed.delay = 1_000;
+    let delayed = {
+        let id = delayed.ticket;
+        a.one(Command::Acquire(delayed)).await?;
+        id
+    };
+    ensure_eq!(handed(&a.send(vec![Command::Leave(running)]).await?), vec![next], "left running");
+    let unknown = a.id();
+    let leave: Vec<_> = [delayed, unknown, waiting, next].map(Command::Leave).into();
+    let reply = a.send(leave.clone()).await?;
+    ensure_eq!(reply.answers, vec![Answer::Done; 4], "answers to leave");
+    ensure_eq!((reply.status.leases, reply.status.tickets), (0, 0), "what is left");
+    ensure!(reply.events.is_empty(), "events of left tickets: {:?}", reply.events);
+    ensure_eq!(a.send(leave).await?.status.leases, 0, "leaving twice");
+    a.take(&wanted).await?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Probes: after its rest a scope admits one lease at a time until it is shown to be well.
+
+use super::client::{
+    Client, class, cool, end, granted, handed, key, limits, no_key, queued, settle, well,
+};
+use super::{Rig, Verdict};
+use crate::{Acquire, Command, Micros, Outcome, TicketId};
+
+const SECOND: Micros = 1_000_000;
+
+/// Key `k` has just ended a rest; three tickets wait for it. Returns them in order.
+async fn rested(a: &mut Client) -> Result<Vec<TicketId>, String> {
+    let (lease, _) = a.take(&class(&["k"])).await?;
+    a.one(settle(lease, cool(key("k"), Some(SECOND)))).await?;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let ask = Acquire { wait_for_cooldown: true, ..a.ask(&class(&["k"])) };
+        waiting.push(ask.ticket);
+        queued(&a.one(Command::Acquire(ask)).await?)?;
+    }
+    Ok(waiting)
+}
+
+/// Q6.
+pub(super) async fn is_one_at_a_time_until_shown_well(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(3, 6, &[("k", 1.0)])).await?;
+    let waiting = rested(&mut a).await?;
+    rig.pass(SECOND);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[0]], "one probe");
+    granted(&a.one(Command::Claim(waiting[0])).await?)?;
+    no_key(&a.acquire(&class(&["k"])).await?.1)?;
+    rig.pass(SECOND);
+    ensure_eq!(handed(&a.poll().await?), vec![], "while its outcome is not known");
+    let reply = a.send(vec![settle(waiting[0], well(key("k")))]).await?;
+    ensure_eq!(handed(&reply), waiting[1..].to_vec(), "all that waited");
+    ensure_eq!(reply.status.cooling, 0, "scopes that cool");
+    Ok(())
+}
+
+/// Q6: an end, a leave and a lapsed claim teach nothing; a failed probe starts a longer rest.
+pub(super) async fn that_proves_nothing_is_followed_by_another(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(3, 6, &[("k", 1.0)])).await?;
+    let waiting = rested(&mut a).await?;
+    rig.pass(SECOND);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[0]], "the first probe");
+    granted(&a.one(Command::Claim(waiting[0])).await?)?;
+    let reply = a.send(vec![end(waiting[0])]).await?;
+    ensure_eq!(handed(&reply), vec![waiting[1]], "the next probe");
+    rig.pass(rig.timing().claim_limit);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[1]], "handed off again after a lapse");
+    let reply = a.send(vec![Command::Leave(waiting[1])]).await?;
+    ensure_eq!(handed(&reply), vec![waiting[2]], "the last probe");
+    granted(&a.one(Command::Claim(waiting[2])).await?)?;
+    a.one(settle(waiting[2], cool(key("k"), None))).await?;
+    let (until, _) = no_key(&a.acquire(&class(&["k"])).await?.1)?;
+    ensure_eq!(until, Some(SECOND), "the rest after a failed probe");
+    Ok(())
+}
+
+/// Q6: a stream that has begun need not end before the scope is known to be well.
+pub(super) async fn ends_with_the_first_content(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(3, 6, &[("k", 1.0)])).await?;
+    let waiting = rested(&mut a).await?;
+    rig.pass(SECOND);
+    granted(&a.one(Command::Claim(waiting[0])).await?)?;
+    let answered = |outcome| Command::Answered { lease: waiting[0], outcome };
+    let reply = a.send(vec![answered(Outcome::default())]).await?;
+    ensure_eq!(handed(&reply), vec![waiting[1]], "nothing was learnt: the next probe");
+    let reply = a.send(vec![answered(well(key("k")))]).await?;
+    ensure_eq!(handed(&reply), waiting[1..].to_vec(), "shown well");
+    ensure_eq!(reply.status.leases, 3, "the answered lease goes on");
+    Ok(())
+}

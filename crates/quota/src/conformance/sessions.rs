@@ -1,0 +1,118 @@
+//! Sessions and sequences: what is refused is refused whole, and the pool's time.
+
+use super::client::{Client, class, granted, limits, queued};
+use super::{Rig, Verdict};
+use crate::{Answer, Batch, COMMANDS_MAX, Command, Incarnation, Limits, StoreError, TicketId};
+
+/// Q8.
+pub(super) async fn another_session_or_an_old_sequence_changes_nothing(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(2, 2, &[("k", 1.0)])).await?;
+    let wanted = class(&["k"]);
+    let mut stranger = a.clone();
+    stranger.router = Incarnation(9);
+    let batch = |client: &Client, session, sequence| Batch {
+        router: client.router,
+        session,
+        sequence,
+        was_in_share: false,
+        commands: vec![Command::Acquire(client.clone().ask(&wanted))],
+    };
+    let tries = [
+        batch(&a, a.session + 1, a.sequence + 1),
+        batch(&a, a.session, a.sequence),
+        batch(&a, a.session, 0),
+        batch(&stranger, a.session, a.sequence + 1),
+    ];
+    for one in tries {
+        ensure_eq!(a.execute(one).await, Err(StoreError::StaleSession), "a stale batch");
+    }
+    ensure_eq!(a.poll().await?.status.leases, 0, "leases after refused batches");
+
+    let (before, sequence) = (a.session, a.sequence);
+    let hello = a.greet(false).await?;
+    ensure!(hello.answers.is_empty(), "a hello was answered with {:?}", hello.answers);
+    ensure!(a.session > before, "session {} after {before}", a.session);
+    let old = batch(&a, before, sequence + 1);
+    ensure_eq!(a.execute(old).await, Err(StoreError::StaleSession), "the earlier session");
+    let skipping = batch(&a, a.session, 9);
+    granted(&a.execute(skipping).await.map_err(|error| error.to_string())?.answers[0])?;
+    Ok(())
+}
+
+/// Q8.
+pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
+    let first = limits(2, 2, &[("k", 1.0)]);
+    let mut a = Client::start(&rig, 1, first.clone()).await?;
+    let wanted = class(&["k"]);
+    let good = Command::Acquire(a.ask(&wanted));
+    let foreign = TicketId { router: Incarnation(2), number: 1 };
+    let own = a.id();
+    let mut same = a.ask(&wanted);
+    same.ticket = own;
+    let set = |keys: &[(&str, f64)], concurrency| Command::SetLimits {
+        limits: Limits { generation: 2, ..limits(concurrency, 2, keys) },
+        replaces: Some(1),
+    };
+    let bad = vec![
+        Command::Claim(foreign),
+        Command::Leave(foreign),
+        Command::Renew(vec![Client::held(foreign, "k")]),
+        Command::Renew(vec![Client::held(own, "k"), Client::held(own, "k")]),
+        Command::Restate { leases: vec![Client::held(own, "k")], tickets: vec![same.clone()] },
+        Command::Settle { lease: own, outcome: crate::Outcome::default(), then: Some(same) },
+        set(&[("k", f64::NAN)], 1),
+        set(&[("k", -1.0)], 1),
+        set(&[("k", f64::INFINITY)], 1),
+        set(&[("k", f64::MAX), ("l", f64::MAX)], 1),
+        set(&[("k", 1.0), ("k", 1.0)], 1),
+        set(&[("k", 1.0)], 0),
+        Command::SetLimits { limits: first, replaces: Some(1) },
+    ];
+    for one in bad {
+        let outcome = a.try_send(vec![good.clone(), one.clone()]).await;
+        ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "{one:?} gave {outcome:?}");
+        a.sequence -= 1;
+    }
+    let many = vec![Command::Leave(own); COMMANDS_MAX + 1];
+    let outcome = a.try_send(many).await;
+    ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "too many commands: {outcome:?}");
+    a.sequence -= 1;
+    let hello = Batch { commands: vec![good], ..Batch::hello(a.router) };
+    let outcome = a.execute(hello).await;
+    ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "a loaded hello: {outcome:?}");
+    ensure_eq!(a.poll().await?.status.leases, 0, "leases after rejected batches");
+    Ok(())
+}
+
+pub(super) async fn pool_time_never_goes_back(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 2, &[("k", 1.0)])).await?;
+    rig.pass(5_000_000);
+    let before = a.poll().await?.now;
+    rig.set_back(3_000_000);
+    let after = a.poll().await?.now;
+    ensure!(after >= before, "pool time went from {before} to {after}");
+    let wanted = class(&["k"]);
+    let (_, first) = a.acquire(&wanted).await?;
+    rig.set_back(1_000_000);
+    let (_, second) = a.acquire(&wanted).await?;
+    ensure!(queued(&second)? > granted(&first)?.1, "arrival numbers went back");
+    rig.pass(250_000);
+    let later = a.poll().await?.now;
+    ensure!((250_000..1_000_000).contains(&(later - after)), "{after} to {later}");
+    Ok(())
+}
+
+pub(super) async fn an_idle_router_is_forgotten(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 2, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    for _ in 0..5 {
+        rig.pass(rig.timing().lease_ttl / 4);
+        b.poll().await?;
+    }
+    ensure_eq!(b.poll().await?.status.routers, 1, "routers after one was silent");
+    ensure_eq!(a.try_send(Vec::new()).await, Err(StoreError::StaleSession), "its next batch");
+    a.greet(false).await?;
+    let (_, answer) = a.acquire(&class(&["k"])).await?;
+    ensure!(matches!(answer, Answer::Granted { .. }), "after its hello: {answer:?}");
+    Ok(())
+}

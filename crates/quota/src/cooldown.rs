@@ -1,0 +1,199 @@
+//! What rests, until when, and who may find out whether it is well again.
+//!
+//! One row per unwell scope. While it rests nothing is granted on it; when the rest is over it
+//! admits one probe at a time until an outcome shows it well, which removes the row (Q6).
+//! Knows scopes by name and leases by id; not who waits.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use weir_types::KeyName;
+
+use crate::{Health, Micros, Scope, TicketId};
+
+/// Rows kept at most. Beyond it the key × model row that ends first is forgotten: its model was
+/// named by a client, so there is no other bound.
+const ROWS_MAX: usize = 16_384;
+
+/// One unwell scope.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// Rests until then.
+    pub(crate) until: Micros,
+    /// Default rests in a row.
+    pub(crate) growth: u32,
+    /// The lease that finds out.
+    pub(crate) probe: Option<TicketId>,
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocked {
+    /// When that may change; now if it hangs on a probe.
+    pub(crate) until: Micros,
+    /// The endpoint is in the way, whatever the key.
+    pub(crate) endpoint: bool,
+}
+
+/// All unwell scopes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cooldowns {
+    rows: HashMap<Scope, Row>,
+    ends: BTreeSet<(Micros, Scope)>,
+}
+
+impl Cooldowns {
+    /// Whether everything is well.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many scopes are not known to be well.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// All rows, in order of scope.
+    pub(crate) fn rows(&self) -> Vec<(Scope, Row)> {
+        let mut rows: Vec<_> = self.rows.iter().map(|(s, r)| (s.clone(), r.clone())).collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows
+    }
+
+    /// Whether a lease may be granted on this key for this model, be it as a probe.
+    pub(crate) fn blocked(&self, key: &KeyName, model: &Arc<str>, now: Micros) -> Option<Blocked> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        let own = scopes(key, model).into_iter().filter_map(|scope| {
+            let until = self.blocked_until(&scope, now)?;
+            Some(Blocked { until, endpoint: scope == Scope::Endpoint })
+        });
+        own.reduce(|a, b| Blocked {
+            until: a.until.max(b.until),
+            endpoint: a.endpoint || b.endpoint,
+        })
+    }
+
+    /// Makes a lease the probe of whatever it is granted on that is not known to be well.
+    pub(crate) fn probe(&mut self, lease: TicketId, key: &KeyName, model: &Arc<str>) -> Vec<Scope> {
+        if self.rows.is_empty() {
+            return Vec::new();
+        }
+        let mut probed = Vec::new();
+        for scope in scopes(key, model) {
+            if let Some(row) = self.rows.get_mut(&scope) {
+                row.probe = Some(lease);
+                probed.push(scope);
+            }
+        }
+        probed
+    }
+
+    /// Ends a lease's probes; where nothing was learnt the next ticket may probe.
+    pub(crate) fn release(&mut self, lease: TicketId, probed: &[Scope]) {
+        for scope in probed {
+            if let Some(row) = self.rows.get_mut(scope)
+                && row.probe == Some(lease)
+            {
+                row.probe = None;
+            }
+        }
+    }
+
+    /// Learns one thing from an attempt that has had its key since `granted`.
+    pub(crate) fn learn(&mut self, health: &Health, granted: Micros, now: Micros, max: Micros) {
+        match health {
+            Health::Well(scope) => {
+                if self.rows.get(scope).is_some_and(|row| granted >= row.until) {
+                    self.remove(scope);
+                }
+            }
+            Health::Cool { scope, retry_after, base, max: own_max } => {
+                let limit = max.min(*own_max);
+                self.cool(scope, *retry_after, *base, limit, granted, now);
+            }
+        }
+    }
+
+    /// Drops rows whose rest ended longer than `keep` ago, unless they are being probed.
+    pub(crate) fn sweep(&mut self, now: Micros, keep: Micros) {
+        let is_over = |until: Micros| until.saturating_add(keep) <= now;
+        if !self.ends.first().is_some_and(|&(until, _)| is_over(until)) {
+            return;
+        }
+        let over = self.ends.iter().take_while(|&&(until, _)| is_over(until));
+        let idle =
+            over.filter(|(_, scope)| self.rows.get(scope).is_some_and(|r| r.probe.is_none()));
+        for scope in idle.map(|(_, scope)| scope.clone()).collect::<Vec<_>>() {
+            self.remove(&scope);
+        }
+    }
+
+    /// The end of the next rest.
+    pub(crate) fn next_end(&self, now: Micros) -> Option<Micros> {
+        let later = (now.saturating_add(1), Scope::Endpoint);
+        self.ends.range(later..).next().map(|&(until, _)| until)
+    }
+
+    fn blocked_until(&self, scope: &Scope, now: Micros) -> Option<Micros> {
+        let row = self.rows.get(scope)?;
+        if now < row.until {
+            return Some(row.until);
+        }
+        row.probe.map(|_| now)
+    }
+
+    fn cool(
+        &mut self,
+        scope: &Scope,
+        retry_after: Option<Micros>,
+        base: Micros,
+        limit: Micros,
+        granted: Micros,
+        now: Micros,
+    ) {
+        self.make_room(scope);
+        let fresh = Row { until: 0, growth: 0, probe: None };
+        let row = self.rows.entry(scope.clone()).or_insert(fresh);
+        let rest = retry_after.unwrap_or_else(|| {
+            // Failures of one and the same moment count as one step.
+            if row.growth == 0 || granted >= row.until {
+                row.growth = row.growth.saturating_add(1);
+            }
+            let doublings = (row.growth - 1).min(63);
+            base.saturating_mul(1 << doublings)
+        });
+        row.probe = None;
+        let until = row.until.max(now.saturating_add(rest.min(limit)));
+        self.rest_until(scope, until);
+    }
+
+    fn rest_until(&mut self, scope: &Scope, until: Micros) {
+        if let Some(row) = self.rows.get_mut(scope) {
+            let before = std::mem::replace(&mut row.until, until);
+            self.ends.remove(&(before, scope.clone()));
+            self.ends.insert((until, scope.clone()));
+        }
+    }
+
+    fn remove(&mut self, scope: &Scope) {
+        if let Some(row) = self.rows.remove(scope) {
+            self.ends.remove(&(row.until, scope.clone()));
+        }
+    }
+
+    fn make_room(&mut self, scope: &Scope) {
+        if self.rows.len() < ROWS_MAX || self.rows.contains_key(scope) {
+            return;
+        }
+        let of_a_model = |end: &&(Micros, Scope)| matches!(end.1, Scope::KeyModel(..));
+        if let Some((_, scope)) = self.ends.iter().find(of_a_model).cloned() {
+            self.remove(&scope);
+        }
+    }
+}
+
+fn scopes(key: &KeyName, model: &Arc<str>) -> [Scope; 3] {
+    [Scope::Endpoint, Scope::Key(key.clone()), Scope::KeyModel(key.clone(), Arc::clone(model))]
+}

@@ -1,0 +1,80 @@
+//! The limits in force, and each key's weight and lag in declared order.
+//!
+//! A key is known inside the pool by its place in that order. Knows nothing of health: which of a
+//! class's keys may be used is asked of the cooldowns.
+
+use std::collections::HashMap;
+
+use weir_types::KeyName;
+
+use crate::{Class, Limits};
+
+/// Limits, weights and lags.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    limits: Limits,
+    places: HashMap<KeyName, usize>,
+    weights: Vec<f64>,
+    lags: Vec<f64>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            limits: Limits::unset(),
+            places: HashMap::new(),
+            weights: Vec::new(),
+            lags: Vec::new(),
+        }
+    }
+}
+
+impl Keys {
+    /// The limits in force.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Puts new limits in force. Lags follow their keys by name; a new key starts at 0.
+    pub(crate) fn set(&mut self, limits: Limits) {
+        let lags = limits.keys.iter().map(|(name, _)| {
+            let place = self.places.get(name);
+            place.and_then(|&at| self.lags.get(at)).copied().unwrap_or_default()
+        });
+        self.lags = lags.collect();
+        self.weights = limits.keys.iter().map(|&(_, weight)| weight).collect();
+        self.places =
+            limits.keys.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        self.limits = limits;
+    }
+
+    /// Whether the limits name this key.
+    pub(crate) fn knows(&self, name: &KeyName) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// The name at a place.
+    pub(crate) fn name(&self, place: usize) -> Option<&KeyName> {
+        self.limits.keys.get(place).map(|(name, _)| name)
+    }
+
+    /// The places of the keys of a class that the limits name, ascending and each once.
+    pub(crate) fn places_of(&self, class: &Class) -> Box<[usize]> {
+        let mut places: Vec<usize> =
+            class.keys.iter().filter_map(|name| self.places.get(name).copied()).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_boxed_slice()
+    }
+
+    /// Chooses among eligible places and moves the lags.
+    pub(crate) fn choose(&mut self, eligible: &[usize]) -> Option<&KeyName> {
+        let place = crate::choose(eligible, &self.weights, &mut self.lags)?;
+        self.name(place)
+    }
+
+    /// Lags in declared order.
+    pub(crate) fn lags(&self) -> &[f64] {
+        &self.lags
+    }
+}

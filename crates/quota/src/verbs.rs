@@ -1,0 +1,222 @@
+//! What each command does to a pool that has been swept and handed out.
+//!
+//! Every verb is idempotent: the second time it finds its work done and says the same. An end of a
+//! lease learns first, then frees, so that the freed slot is not handed to what just failed.
+
+use crate::leases::Lease;
+use crate::machine::Machine;
+use crate::{Acquire, Answer, Class, Command, HeldLease, Limits, Micros, Outcome, TicketId};
+
+impl Machine {
+    /// Executes one command.
+    pub(crate) fn command(&mut self, now: Micros, command: &Command) -> Answer {
+        match command {
+            Command::SetLimits { limits, replaces } => self.set_limits(limits, *replaces),
+            Command::Acquire(acquire) => self.admit(now, acquire, None),
+            Command::Claim(id) => self.claim(now, *id),
+            Command::Settle { lease, outcome, then } => {
+                self.settle(now, *lease, outcome, then.as_ref())
+            }
+            Command::Rotate { lease, attempt, outcome, class, then } => self
+                .rotate(now, *lease, *attempt, outcome, class)
+                .unwrap_or_else(|| self.settle_rotated(now, *lease, outcome, then.as_ref())),
+            Command::Answered { lease, outcome } => self.answered(now, *lease, outcome),
+            Command::Renew(leases) => {
+                leases.iter().for_each(|held| self.keep(now, held));
+                Answer::Done
+            }
+            Command::Leave(id) => self.leave(now, *id),
+            Command::Restate { leases, tickets } => self.restate(now, leases, tickets),
+        }
+    }
+
+    fn set_limits(&mut self, limits: &Limits, replaces: Option<u64>) -> Answer {
+        let present = self.keys.limits();
+        if present == limits {
+            return Answer::Done;
+        }
+        if present.generation != replaces.unwrap_or(0) {
+            return Answer::LimitsInForce(present.clone());
+        }
+        self.keys.set(limits.clone());
+        self.classes.resolve(&self.keys);
+        self.recheck = true;
+        Answer::Done
+    }
+
+    fn claim(&mut self, now: Micros, id: TicketId) -> Answer {
+        let Some(lease) = self.leases.get(id) else {
+            return Answer::ClaimRefused;
+        };
+        let granted = Answer::Granted { key: lease.key.clone(), arrival: lease.arrival };
+        if !lease.claimed {
+            if self.grace.is_some() {
+                return Answer::Grace;
+            }
+            self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
+            self.drop_ticket(id);
+        }
+        granted
+    }
+
+    fn settle(
+        &mut self,
+        now: Micros,
+        id: TicketId,
+        outcome: &Outcome,
+        then: Option<&Acquire>,
+    ) -> Answer {
+        let ended = self.end(now, id, outcome);
+        let Some(then) = then else {
+            return Answer::Done;
+        };
+        let answer = match ended {
+            Some(lease) => Some(self.admit(now, then, Some(lease.arrival))),
+            None => self.repeat(now, then.ticket),
+        };
+        Answer::Settled(answer.map(Box::new))
+    }
+
+    /// The next key, or `None` if the lease is to be settled.
+    fn rotate(
+        &mut self,
+        now: Micros,
+        id: TicketId,
+        attempt: u32,
+        outcome: &Outcome,
+        class: &Class,
+    ) -> Option<Answer> {
+        let lease = self.leases.get(id)?;
+        let (rotation, key_since, arrival) = (lease.rotation, lease.key_since, lease.arrival);
+        if attempt <= rotation {
+            return Some(Answer::Granted { key: lease.key.clone(), arrival });
+        }
+        if self.grace.is_some() {
+            return Some(Answer::Grace);
+        }
+        self.learn(now, outcome, key_since);
+        self.end_probes(id);
+        let class = self.classes.intern(class, &self.keys);
+        let key = self.choose_key(now, class)?;
+        let model = self.classes.get(class)?.class.model.clone();
+        let probes = self.cooldowns.probe(id, &key, &model);
+        let lease = self.leases.get_mut(id)?;
+        lease.key = key.clone();
+        lease.model = model;
+        lease.key_since = now;
+        lease.rotation = attempt;
+        lease.probes = probes;
+        self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
+        self.drop_ticket(id);
+        Some(Answer::Granted { key, arrival })
+    }
+
+    /// Ends a lease whose rotation found no key; it has learnt already if it was known.
+    fn settle_rotated(
+        &mut self,
+        now: Micros,
+        id: TicketId,
+        outcome: &Outcome,
+        then: Option<&Acquire>,
+    ) -> Answer {
+        let nothing = Outcome::default();
+        let known = self.leases.get(id).is_some();
+        match self.settle(now, id, if known { &nothing } else { outcome }, then) {
+            Answer::Done => Answer::Settled(None),
+            settled => settled,
+        }
+    }
+
+    fn answered(&mut self, now: Micros, id: TicketId, outcome: &Outcome) -> Answer {
+        if let Some(lease) = self.leases.get(id) {
+            let key_since = lease.key_since;
+            self.learn(now, outcome, key_since);
+            self.end_probes(id);
+        }
+        Answer::Done
+    }
+
+    fn leave(&mut self, now: Micros, id: TicketId) -> Answer {
+        self.end(now, id, &Outcome::default());
+        self.drop_ticket(id);
+        Answer::Done
+    }
+
+    fn restate(&mut self, now: Micros, leases: &[HeldLease], tickets: &[Acquire]) -> Answer {
+        let router = self.caller;
+        for id in self.tickets.of(router) {
+            self.drop_ticket(id);
+        }
+        let named: std::collections::HashSet<_> = leases.iter().map(|held| held.lease).collect();
+        for id in self.leases.of(router) {
+            let claimed = self.leases.get(id).is_some_and(|lease| lease.claimed);
+            if !(claimed && named.contains(&id)) {
+                self.free(id);
+            }
+        }
+        leases.iter().for_each(|held| self.keep(now, held));
+        for ticket in tickets {
+            let class = self.classes.intern(&ticket.class, &self.keys);
+            let arrival = self.number(now, ticket.arrival);
+            self.enter(now, ticket, class, arrival);
+        }
+        self.recheck = true;
+        if let Some(grace) = &mut self.grace {
+            grace.restated(router);
+        }
+        if self.end_grace(now) {
+            self.sweep(now);
+        }
+        Answer::Done
+    }
+
+    /// Keeps a lease alive, or enters it as its router says.
+    fn keep(&mut self, now: Micros, held: &HeldLease) {
+        let until = now.saturating_add(self.timing.lease_ttl);
+        let agrees = |lease: &Lease| lease.key == held.key && lease.model == held.model;
+        if self.leases.get(held.lease).is_some_and(|lease| lease.claimed && agrees(lease)) {
+            self.leases.extend(held.lease, until);
+            return;
+        }
+        self.free(held.lease);
+        self.drop_ticket(held.lease);
+        let lease = Lease {
+            key: held.key.clone(),
+            model: held.model.clone(),
+            arrival: self.number(now, None),
+            since: None,
+            key_since: 0,
+            until,
+            claimed: true,
+            rotation: 0,
+            probes: Vec::new(),
+        };
+        self.leases.insert(held.lease, lease);
+    }
+
+    /// Learns from a lease, then frees it. `None` if it is not known: nothing changes then (Q3).
+    fn end(&mut self, now: Micros, id: TicketId, outcome: &Outcome) -> Option<Lease> {
+        let key_since = self.leases.get(id)?.key_since;
+        self.learn(now, outcome, key_since);
+        let lease = self.free(id)?;
+        self.drop_ticket(id);
+        if let Some(since) = lease.since.filter(|_| lease.claimed) {
+            self.rate.record(now - since);
+        }
+        Some(lease)
+    }
+
+    fn learn(&mut self, now: Micros, outcome: &Outcome, key_since: Micros) {
+        for health in &outcome.health {
+            let key = health.scope().key();
+            if key.is_none_or(|name| self.keys.knows(name)) {
+                self.cooldowns.learn(health, key_since, now, self.timing.max_cooldown);
+            }
+        }
+    }
+
+    fn end_probes(&mut self, id: TicketId) {
+        let probes = self.leases.get_mut(id).map(|lease| std::mem::take(&mut lease.probes));
+        self.cooldowns.release(id, &probes.unwrap_or_default());
+    }
+}

@@ -1,0 +1,60 @@
+//! What no request does for a pool: say hello, renew leases, poll, and come back after a loss.
+//!
+//! One future per pool and process. Requests work without it, but nobody would be told of what
+//! happens while no request speaks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_telemetry::Metrics;
+
+use super::pool::{Pool, now};
+
+impl Pool {
+    /// Runs for as long as the process lives.
+    pub(crate) async fn keep(self: Arc<Self>, metrics: Arc<Metrics>) {
+        let renew_every = Duration::from_micros(self.timing.lease_ttl / 3);
+        let mut renew_at = now() + renew_every;
+        let mut skewed = false;
+        loop {
+            if let Some(orphan) = self.take_orphan() {
+                self.clone().finish(orphan).await;
+            }
+            if now() >= renew_at {
+                renew_at = now() + renew_every;
+                self.with(super::state::State::renew);
+            }
+            let wake_at = self.poll_if_due().min(renew_at);
+            self.report(&metrics, &mut skewed);
+            // Either is a reason to look again.
+            let changed = self.changed.notified();
+            let _elapsed = tokio::time::timeout_at(wake_at.into(), changed).await;
+        }
+    }
+
+    /// Polls if nothing was said for long enough; when to look again.
+    fn poll_if_due(self: &Arc<Self>) -> Instant {
+        self.with(|state| {
+            if now() >= state.next_poll(now()) {
+                state.poll();
+            }
+        });
+        let mut state = self.lock();
+        let wake_at = state.next_poll(now()).max(now() + Duration::from_millis(1));
+        state.armed = Some(wake_at);
+        wake_at
+    }
+
+    fn report(&self, metrics: &Metrics, skewed: &mut bool) {
+        let status = self.status();
+        metrics.pool(&self.name, status.leases, status.tickets, status.cooling);
+        let now_skewed = self.is_skewed();
+        if now_skewed && !*skewed {
+            tracing::warn!(
+                provider = %self.name,
+                "config_skew: other limits than this router's are in force and are obeyed"
+            );
+        }
+        *skewed = now_skewed;
+    }
+}

@@ -1,0 +1,176 @@
+//! What a request holds: a place in the queue, then a slot with a key. Whatever becomes of the
+//! request, dropping either gives it back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use weir_quota::{Class, Outcome};
+use weir_types::KeyName;
+
+use super::pool::{Pool, now};
+use super::state::Found;
+use crate::plan::{Ask, Refusal};
+
+/// A place in a pool's queue, or a key being changed. Dropping it gives it up, the slot of a
+/// rotate included.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pool: Arc<Pool>,
+    number: u64,
+    class: Class,
+    deadline: Instant,
+    moved: bool,
+    done: bool,
+}
+
+/// A slot and a key. Dropping it gives the slot back and teaches nothing.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    number: u64,
+    key: KeyName,
+    arrival: u64,
+    /// The lease came from the ticket that a rotate went on with.
+    from_then: bool,
+    may_probe: bool,
+    settled: bool,
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    pub(super) fn new(pool: Arc<Pool>, number: u64, class: Class, deadline: Instant) -> Self {
+        Self { pool, number, class, deadline, moved: false, done: false }
+    }
+
+    /// The slot, or why there is none, at the latest at the deadline. No timer is made for an
+    /// answer that is there already.
+    pub(crate) async fn granted(mut self) -> Result<Lease, Refusal> {
+        if let Poll::Ready(result) = self.look(None) {
+            return result;
+        }
+        let deadline = self.deadline.into();
+        let in_time = tokio::time::timeout_at(deadline, &mut self).await;
+        in_time.unwrap_or(Err(Refusal::Deadline))
+    }
+
+    fn look(&mut self, waker: Option<&Waker>) -> Poll<Result<Lease, Refusal>> {
+        loop {
+            let found = self.pool.lock().find(self.number, waker);
+            match found {
+                Found::Pending => return Poll::Pending,
+                Found::Moved(then) => {
+                    self.number = then;
+                    self.moved = true;
+                }
+                Found::Refused(refusal) => {
+                    self.done = true;
+                    return Poll::Ready(Err(self.pool.explain(refusal, &self.class)));
+                }
+                Found::Granted { key, arrival, may_probe } => {
+                    self.done = true;
+                    return Poll::Ready(Ok(Lease {
+                        pool: self.pool.clone(),
+                        number: self.number,
+                        key,
+                        arrival,
+                        from_then: self.moved,
+                        may_probe,
+                        settled: false,
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl Future for Waiting {
+    type Output = Result<Lease, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look(Some(context.waker()))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.done {
+            self.pool.with(|state| state.withdraw(self.number));
+        }
+    }
+}
+
+// === impl Lease ===
+
+impl Lease {
+    /// The key to use.
+    pub(crate) fn key(&self) -> &KeyName {
+        &self.key
+    }
+
+    /// The arrival number, to be kept for retries.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.arrival
+    }
+
+    /// Whether a rotate found no key and this is the ticket it went on with.
+    pub(crate) fn is_from_then(&self) -> bool {
+        self.from_then
+    }
+
+    /// Whether a scope of the pool was unwell when this was granted, so that it is worth telling
+    /// when it proves well.
+    pub(crate) fn may_probe(&self) -> bool {
+        self.may_probe
+    }
+
+    /// Ends it.
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        self.settled = true;
+        self.pool.settle(self.number, outcome);
+    }
+
+    /// Ends it and enters the queue again in the same step.
+    pub(crate) fn settle_then(mut self, outcome: Outcome, ask: Ask, deadline: Instant) -> Waiting {
+        self.settled = true;
+        let class = ask.class.clone();
+        let now = now();
+        let number = self.number;
+        let then = Some((ask, deadline));
+        let then = self.pool.with(|state| state.settle(number, outcome, then, now));
+        Waiting::new(self.pool.clone(), then.unwrap_or(number), class, deadline)
+    }
+
+    /// Changes the key and keeps the slot; goes on with `then` if the pool has none.
+    pub(crate) fn rotate(
+        mut self,
+        outcome: Outcome,
+        class: Class,
+        then: Option<Ask>,
+        deadline: Instant,
+    ) -> Waiting {
+        self.settled = true;
+        let now = now();
+        let number = self.number;
+        let of = then.as_ref().map_or(&class, |then| &then.class).clone();
+        let then = then.map(|ask| (ask, deadline));
+        self.pool.with(|state| state.rotate(number, outcome, class, then, now));
+        Waiting::new(self.pool.clone(), number, of, deadline)
+    }
+
+    /// The head of the answer came: what it shows need not wait for the last byte.
+    pub(crate) fn answered(&self, outcome: Outcome) {
+        self.pool.with(|state| state.answered(self.number, outcome));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.pool.settle(self.number, Outcome::default());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Carries batches between the state and the store: one at a time, each with all that has come
+//! up since the last.
+//!
+//! A store that answers at once is executed on the spot, without a task or a wake-up; one that
+//! makes us wait is driven by a task of its own. The lock is held for bookkeeping only, never
+//! while the store works or a waiter is woken.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use weir_quota::{
+    BatchReply, Class, ExecuteFuture, Incarnation, Limits, Outcome, PoolStatus, QuotaStore,
+    StoreError, Timing,
+};
+use weir_types::{FailureClass, KeyName, ProviderName};
+
+use super::causes::Causes;
+use super::lease::{Lease, Waiting};
+use super::state::State;
+use crate::plan::{Ask, Refusal};
+
+/// One provider's slots and keys, as this process deals with them.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(super) name: ProviderName,
+    store: Arc<dyn QuotaStore>,
+    pub(super) timing: Timing,
+    pub(super) state: Mutex<State>,
+    causes: Mutex<Causes>,
+    /// Wakes the keeper before its time.
+    pub(super) changed: Notify,
+    /// A batch that left where no runtime could drive it; the keeper does.
+    orphan: Mutex<Option<Orphan>>,
+}
+
+/// A batch under way.
+pub(super) struct Orphan(ExecuteFuture);
+
+// === impl Pool ===
+
+impl Pool {
+    pub(crate) fn new(
+        name: ProviderName,
+        store: Arc<dyn QuotaStore>,
+        router: Incarnation,
+        limits: Limits,
+        timing: Timing,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            store,
+            timing,
+            state: Mutex::new(State::new(router, limits, timing)),
+            causes: Mutex::default(),
+            changed: Notify::new(),
+            orphan: Mutex::default(),
+        })
+    }
+
+    /// A slot and a key, once there are any, at the latest at `deadline`. Dropping the future
+    /// gives up the place.
+    pub(crate) async fn acquire(
+        self: &Arc<Self>,
+        ask: Ask,
+        deadline: Instant,
+    ) -> Result<Lease, Refusal> {
+        self.enter(ask, deadline).granted().await
+    }
+
+    /// Enters the queue, at once.
+    pub(super) fn enter(self: &Arc<Self>, ask: Ask, deadline: Instant) -> Waiting {
+        let now = now();
+        let class = ask.class.clone();
+        let number = self.with(|state| state.enter(ask, deadline, now));
+        Waiting::new(self.clone(), number, class, deadline)
+    }
+
+    /// Whether the store has ever answered for this pool.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.lock().reached()
+    }
+
+    /// Whether other limits than ours are in force.
+    pub(crate) fn is_skewed(&self) -> bool {
+        self.lock().skewed()
+    }
+
+    /// What the pool looked like when it last answered.
+    pub(crate) fn status(&self) -> PoolStatus {
+        self.lock().status
+    }
+
+    /// A hand-off may wait for us.
+    pub(crate) fn ring(&self) {
+        self.lock().ring();
+        self.changed.notify_one();
+    }
+
+    /// Remembers why a key cools.
+    pub(crate) fn remember(&self, key: &KeyName, class: &Class, why: FailureClass) {
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes.remember(key, &class.model, why);
+    }
+
+    /// Forgets it.
+    pub(crate) fn forget(&self, key: &KeyName, class: &Class) {
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes.forget(key, &class.model);
+    }
+
+    /// Adds to a refusal what this router knows of its cause.
+    pub(super) fn explain(&self, refusal: Refusal, class: &Class) -> Refusal {
+        match refusal {
+            Refusal::NoKey { until, reason, cause: None } => {
+                let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+                Refusal::NoKey { until, reason, cause: causes.common(class) }
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and says what there is to say.
+    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        self.pump(state);
+        result
+    }
+
+    /// Gives a lease back.
+    pub(super) fn settle(self: &Arc<Self>, lease: u64, outcome: Outcome) {
+        let now = now();
+        self.with(|state| state.settle(lease, outcome, None, now));
+    }
+
+    /// Sends batches until there is nothing to say or the store makes us wait.
+    fn pump<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
+        while let Some(batch) = state.next_batch(now()) {
+            drop(state);
+            let mut running = self.store.execute(&self.name, batch);
+            let mut context = Context::from_waker(Waker::noop());
+            match running.as_mut().poll(&mut context) {
+                Poll::Ready(result) => state = self.absorb(result),
+                Poll::Pending => return self.drive(running),
+            }
+        }
+    }
+
+    fn absorb(&self, result: Result<BatchReply, StoreError>) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let now = now();
+        let wakers = state.absorb(result, now);
+        let early = state.armed.is_some_and(|armed| state.next_poll(now) < armed);
+        if wakers.is_empty() && !early {
+            return state;
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        if early {
+            self.changed.notify_one();
+        }
+        self.lock()
+    }
+
+    /// Lets a task wait for the store.
+    fn drive(self: &Arc<Self>, running: ExecuteFuture) {
+        let orphan = Orphan(running);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(self.clone().finish(orphan));
+            return;
+        }
+        *self.orphan.lock().unwrap_or_else(PoisonError::into_inner) = Some(orphan);
+        self.changed.notify_one();
+    }
+
+    /// Waits for a batch and takes in its result, then sends what has come up meanwhile.
+    pub(super) async fn finish(self: Arc<Self>, orphan: Orphan) {
+        let mut owed = Owed { pool: &self, paid: false };
+        let result = orphan.0.await;
+        owed.paid = true;
+        let state = self.absorb(result);
+        self.pump(state);
+    }
+
+    pub(super) fn take_orphan(&self) -> Option<Orphan> {
+        self.orphan.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The state waits for the result of its batch. If the task that would bring it ends early, the
+/// batch counts as unanswered.
+struct Owed<'a> {
+    pool: &'a Pool,
+    paid: bool,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if !self.paid {
+            let why = "the task that waited for the answer was ended".to_owned();
+            drop(self.pool.absorb(Err(StoreError::Unanswered(why))));
+        }
+    }
+}
+
+impl std::fmt::Debug for Orphan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Orphan")
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,324 @@
+//! What a reply, or its absence, changes.
+
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use weir_quota::{Answer, BatchReply, Event, Limits, StoreError};
+
+use super::{Op, Phase, State};
+use crate::plan::Refusal;
+
+/// How long a pool that gave no answer twice is left alone.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// After so many batches in a row without an answer, requests do not wait for one any more.
+const FAILURES_MAX: u32 = 2;
+/// How often an acquire is sent again because the pool had no limits.
+const RESENT_MAX: u8 = 3;
+
+/// Whom to wake once the lock is released.
+type Wakers = Vec<Waker>;
+
+impl State {
+    /// Takes in the result of the batch under way.
+    pub(in super::super) fn absorb(
+        &mut self,
+        result: Result<BatchReply, StoreError>,
+        now: Instant,
+    ) -> Wakers {
+        let mut wakers = Wakers::new();
+        self.in_flight = false;
+        let greeting = std::mem::take(&mut self.greeting);
+        match result {
+            Ok(reply) => self.heard(reply, greeting, now, &mut wakers),
+            Err(StoreError::StaleSession) => {
+                self.session = 0;
+                self.send_again();
+                self.failed("the pool refuses every session", now, &mut wakers);
+            }
+            Err(StoreError::Unanswered(why)) => {
+                self.send_again();
+                self.failed(&why, now, &mut wakers);
+            }
+            Err(StoreError::Rejected(why)) => self.rejected(&why, &mut wakers),
+        }
+        wakers
+    }
+
+    fn heard(&mut self, reply: BatchReply, greeting: bool, now: Instant, wakers: &mut Wakers) {
+        self.failures = 0;
+        self.blocked_until = None;
+        self.heard_at = Some(now);
+        if greeting {
+            self.session = reply.session;
+            self.sequence = 0;
+            self.replaces = None;
+            self.limits_due = true;
+            self.restate_due = true;
+        } else if reply.answers.len() != self.sent.len() {
+            let counts = (reply.answers.len(), self.sent.len());
+            let why = format!("{} answers came for {} commands", counts.0, counts.1);
+            self.rejected(&why, wakers);
+        }
+        self.status = reply.status;
+        let mut sent = std::mem::take(&mut self.sent);
+        for (op, answer) in sent.drain(..).zip(reply.answers) {
+            self.answer(op, answer, wakers);
+        }
+        // The room is kept for the next batch.
+        self.sent = sent;
+        for event in reply.events {
+            self.event(event, wakers);
+        }
+        if !reply.restate {
+            self.restated = false;
+        } else if !self.restated {
+            self.restate_due = true;
+        }
+        self.wake_at = reply.wake_in.map(|after| now + Duration::from_micros(after.max(1000)));
+        self.busy = reply.restate || reply.status.tickets > 0;
+    }
+
+    fn answer(&mut self, op: Op, answer: Answer, wakers: &mut Wakers) {
+        match op {
+            Op::Acquire(number) => self.ticket_answer(number, answer, wakers),
+            Op::Claim(number) => self.claim_answer(number, answer, wakers),
+            Op::Settle { then: Some(then), .. } => match answer {
+                Answer::Settled(Some(answer)) => self.ticket_answer(then, *answer, wakers),
+                _ => self.outbox.push_back(Op::Acquire(then)),
+            },
+            Op::Rotate { .. } => self.rotate_answer(op, answer, wakers),
+            Op::Leave(number) => {
+                self.leaving.remove(&number);
+            }
+            Op::SetLimits => self.limits_answer(answer),
+            Op::Settle { then: None, .. } | Op::Answered { .. } | Op::Restate | Op::Renew => {}
+        }
+    }
+
+    /// The answer to an acquire, its own or one carried by another command.
+    fn ticket_answer(&mut self, number: u64, answer: Answer, wakers: &mut Wakers) {
+        let may_probe = self.status.cooling > 0;
+        let Some(entry) = self.entries.get_mut(&number) else {
+            return;
+        };
+        let refusal = match answer {
+            Answer::Granted { key, arrival } => {
+                entry.arrival = Some(arrival);
+                entry.phase = Phase::Held { key, may_probe };
+                wakers.extend(entry.waker.take());
+                return;
+            }
+            Answer::Queued { arrival, .. } => {
+                entry.arrival = Some(arrival);
+                return;
+            }
+            Answer::LimitsInForce(_) if entry.resent < RESENT_MAX => {
+                entry.resent += 1;
+                self.limits_due = true;
+                self.replaces = None;
+                self.outbox.push_front(Op::Acquire(number));
+                return;
+            }
+            Answer::Full { retry_after } => {
+                Refusal::Full { retry_after: Duration::from_micros(retry_after) }
+            }
+            Answer::NoKey { until, reason } => {
+                Refusal::NoKey { until: until.map(Duration::from_micros), reason, cause: None }
+            }
+            other => Refusal::Defect(format!("the pool answered an acquire with {other:?}")),
+        };
+        entry.phase = Phase::Refused(refusal);
+        wakers.extend(entry.waker.take());
+    }
+
+    fn claim_answer(&mut self, number: u64, answer: Answer, wakers: &mut Wakers) {
+        if matches!(answer, Answer::Granted { .. }) {
+            return self.ticket_answer(number, answer, wakers);
+        }
+        // Too late, or in a grace: the ticket keeps its place.
+        if let Some(entry) = self.entries.get_mut(&number)
+            && let Phase::Waiting { claiming } = &mut entry.phase
+        {
+            *claiming = false;
+        }
+    }
+
+    fn rotate_answer(&mut self, op: Op, answer: Answer, wakers: &mut Wakers) {
+        let Op::Rotate { lease, then, .. } = &op else {
+            return;
+        };
+        let (lease, then) = (*lease, *then);
+        let may_probe = self.status.cooling > 0;
+        let Some(entry) = self.entries.get_mut(&lease) else {
+            // Withdrawn meanwhile; a settle and a leave follow.
+            return;
+        };
+        match (answer, then) {
+            (Answer::Grace, _) => {
+                if let Phase::Rotating { deferred, .. } = &mut entry.phase {
+                    *deferred = true;
+                }
+                self.deferred.push(op);
+                return;
+            }
+            (Answer::Granted { key, arrival }, then) => {
+                entry.arrival = Some(arrival);
+                entry.phase = Phase::Held { key, may_probe };
+                wakers.extend(entry.waker.take());
+                then.and_then(|then| self.entries.remove(&then));
+                return;
+            }
+            (_, None) => {
+                let reason = weir_quota::NoKeyReason::Cooling;
+                let refusal = Refusal::NoKey { until: None, reason, cause: None };
+                entry.phase = Phase::Refused(refusal);
+                wakers.extend(entry.waker.take());
+            }
+            (Answer::Settled(Some(answer)), Some(then)) => {
+                entry.phase = Phase::Moved(then);
+                wakers.extend(entry.waker.take());
+                self.ticket_answer(then, *answer, wakers);
+            }
+            (_, Some(then)) => {
+                entry.phase = Phase::Moved(then);
+                wakers.extend(entry.waker.take());
+                self.outbox.push_back(Op::Acquire(then));
+            }
+        }
+    }
+
+    /// Ours are in force, or others are: those are overwritten once, at the start; later another
+    /// router has newer ones, and they are obeyed.
+    fn limits_answer(&mut self, answer: Answer) {
+        let Answer::LimitsInForce(in_force) = answer else {
+            self.limits_written = true;
+            self.skewed = false;
+            return;
+        };
+        let ours = Limits { generation: in_force.generation, ..self.limits.clone() };
+        if ours == in_force {
+            self.limits_written = true;
+            self.skewed = false;
+        } else if self.limits_written || in_force.is_unset() {
+            self.skewed = true;
+        } else {
+            self.limits_written = true;
+            self.replaces = Some(in_force.generation);
+            self.limits_due = true;
+        }
+    }
+
+    fn event(&mut self, event: Event, wakers: &mut Wakers) {
+        let ticket = match &event {
+            Event::HandedOff { ticket, .. } | Event::NoKey { ticket, .. } => *ticket,
+        };
+        let number = ticket.number;
+        let Some(entry) = self.entries.get_mut(&number) else {
+            // Nobody waits for it; the pool must not go on offering it.
+            self.leave(number);
+            return;
+        };
+        let Phase::Waiting { claiming } = &mut entry.phase else {
+            return;
+        };
+        match event {
+            Event::HandedOff { arrival, .. } => {
+                entry.arrival = Some(arrival);
+                if !std::mem::replace(claiming, true) {
+                    self.outbox.push_back(Op::Claim(number));
+                }
+            }
+            Event::NoKey { until, reason, .. } => {
+                let until = until.map(Duration::from_micros);
+                entry.phase = Phase::Refused(Refusal::NoKey { until, reason, cause: None });
+                wakers.extend(entry.waker.take());
+                self.leave(number);
+            }
+        }
+    }
+
+    /// Puts what was sent without an answer back to the front, in order.
+    fn send_again(&mut self) {
+        while let Some(op) = self.sent.pop() {
+            match op {
+                Op::SetLimits => self.limits_due = true,
+                Op::Restate => self.restate_due = true,
+                Op::Renew => self.renew_due = true,
+                op => self.outbox.push_front(op),
+            }
+        }
+    }
+
+    /// A batch came to nothing. The first time it is sent again at once; after that requests are
+    /// told, and the pool is left alone for a moment.
+    fn failed(&mut self, why: &str, now: Instant, wakers: &mut Wakers) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES_MAX {
+            return;
+        }
+        self.blocked_until = Some(now + RETRY_PAUSE);
+        self.poll_due = true;
+        self.turn_away(&Refusal::Unavailable(why.to_owned()), wakers);
+    }
+
+    /// Whether requests are turned away because the pool does not answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.failures >= FAILURES_MAX
+    }
+
+    /// Refuses everything that waits.
+    fn turn_away(&mut self, refusal: &Refusal, wakers: &mut Wakers) {
+        let waits = |phase: &Phase| matches!(phase, Phase::Waiting { .. } | Phase::Rotating { .. });
+        let numbers: Vec<u64> =
+            self.entries.iter().filter(|(_, e)| waits(&e.phase)).map(|(n, _)| *n).collect();
+        for number in numbers {
+            self.refuse(number, refusal.clone(), wakers);
+        }
+    }
+
+    /// Ends a ticket or a rotate for the pool and leaves the reason for its request.
+    fn refuse(&mut self, number: u64, refusal: Refusal, wakers: &mut Wakers) {
+        let Some(entry) = self.entries.get_mut(&number) else {
+            return;
+        };
+        wakers.extend(entry.waker.take());
+        let (class, not_before, deadline) = (entry.class.clone(), entry.not_before, entry.deadline);
+        self.withdraw(number);
+        self.entries.insert(
+            number,
+            super::Entry {
+                class,
+                not_before,
+                deadline,
+                arrival: None,
+                wait_for_cooldown: false,
+                sent: false,
+                resent: 0,
+                rotations: 0,
+                phase: Phase::Refused(refusal),
+                waker: None,
+            },
+        );
+    }
+
+    /// The pool calls the batch malformed: our defect, sending it again would not help. Leases
+    /// whose settle is lost run out.
+    fn rejected(&mut self, why: &str, wakers: &mut Wakers) {
+        tracing::error!(why, commands = self.sent.len(), "the quota store refused a batch");
+        self.poll_due = false;
+        for op in std::mem::take(&mut self.sent) {
+            let number = match op {
+                Op::Acquire(number) | Op::Claim(number) => Some(number),
+                Op::Rotate { lease, .. } => Some(lease),
+                Op::Settle { then, .. } => then,
+                Op::Leave(number) => {
+                    self.leaving.remove(&number);
+                    None
+                }
+                Op::Answered { .. } | Op::SetLimits | Op::Restate | Op::Renew => None,
+            };
+            let refusal = Refusal::Defect(why.to_owned());
+            number.into_iter().for_each(|n| self.refuse(n, refusal.clone(), wakers));
+        }
+    }
+}

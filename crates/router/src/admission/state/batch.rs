@@ -1,0 +1,150 @@
+//! What leaves next, written out as commands.
+
+use std::time::Instant;
+
+use weir_quota::{Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits};
+
+use super::{Op, Phase, State, until};
+
+impl State {
+    /// The next batch, if one may leave and there is something to say. After it the caller owes
+    /// [`State::absorb`] its result.
+    pub(in super::super) fn next_batch(&mut self, now: Instant) -> Option<Batch> {
+        let blocked = self.blocked_until.is_some_and(|until| now < until);
+        if self.in_flight || blocked || !self.has_something_to_say() {
+            return None;
+        }
+        self.in_flight = true;
+        self.poll_due = false;
+        if self.session == 0 {
+            self.greeting = true;
+            return Some(Batch::hello(self.router));
+        }
+        let commands = self.write_commands(now);
+        self.sequence += 1;
+        Some(Batch {
+            router: self.router,
+            session: self.session,
+            sequence: self.sequence,
+            was_in_share: false,
+            commands,
+        })
+    }
+
+    fn has_something_to_say(&self) -> bool {
+        !self.outbox.is_empty()
+            || self.poll_due
+            || self.renew_due
+            || self.session != 0 && (self.limits_due || self.restate_due)
+    }
+
+    fn write_commands(&mut self, now: Instant) -> Vec<Command> {
+        let mut commands = Vec::with_capacity(self.outbox.len().min(COMMANDS_MAX - 3) + 1);
+        // Limits first: keys that they do not name cannot be restated. A renewal comes last, so
+        // that it names what the rest leaves.
+        if std::mem::take(&mut self.limits_due) {
+            self.sent.push(Op::SetLimits);
+            commands.push(self.write_limits());
+        }
+        if std::mem::take(&mut self.restate_due) {
+            self.restated = true;
+            self.sent.push(Op::Restate);
+            commands.push(self.write_restate(now));
+        }
+        while commands.len() < COMMANDS_MAX - 1 {
+            let Some(op) = self.outbox.pop_front() else {
+                break;
+            };
+            if let Some(command) = self.write(&op, now) {
+                self.sent.push(op);
+                commands.push(command);
+            }
+        }
+        if std::mem::take(&mut self.renew_due) {
+            self.sent.push(Op::Renew);
+            commands.push(Command::Renew(self.held()));
+        }
+        commands
+    }
+
+    /// One command; `None` for what was withdrawn.
+    fn write(&mut self, op: &Op, now: Instant) -> Option<Command> {
+        match op {
+            Op::Acquire(number) => self.write_ticket(*number, now).map(Command::Acquire),
+            Op::Claim(number) => {
+                let waits = matches!(self.entries.get(number)?.phase, Phase::Waiting { .. });
+                waits.then(|| Command::Claim(self.id(*number)))
+            }
+            Op::Settle { lease, outcome, then } => Some(Command::Settle {
+                lease: self.id(*lease),
+                outcome: outcome.clone(),
+                then: then.and_then(|then| self.write_ticket(then, now)),
+            }),
+            Op::Rotate { lease, attempt, outcome, class, then } => {
+                if let Some(entry) = self.entries.get_mut(lease)
+                    && let Phase::Rotating { deferred, .. } = &mut entry.phase
+                {
+                    *deferred = false;
+                }
+                Some(Command::Rotate {
+                    lease: self.id(*lease),
+                    attempt: *attempt,
+                    outcome: outcome.clone(),
+                    class: class.clone(),
+                    then: then.and_then(|then| self.write_ticket(then, now)),
+                })
+            }
+            Op::Answered { lease, outcome } => {
+                Some(Command::Answered { lease: self.id(*lease), outcome: outcome.clone() })
+            }
+            Op::Leave(number) => Some(Command::Leave(self.id(*number))),
+            Op::SetLimits | Op::Restate | Op::Renew => None,
+        }
+    }
+
+    fn write_ticket(&mut self, number: u64, now: Instant) -> Option<Acquire> {
+        let ticket = self.id(number);
+        let entry = self.entries.get_mut(&number)?;
+        if !matches!(entry.phase, Phase::Waiting { .. }) {
+            return None;
+        }
+        entry.sent = true;
+        Some(Acquire {
+            ticket,
+            class: entry.class.clone(),
+            delay: until(entry.not_before, now),
+            deadline: until(entry.deadline, now),
+            arrival: entry.arrival,
+            wait_for_cooldown: entry.wait_for_cooldown,
+        })
+    }
+
+    fn write_limits(&self) -> Command {
+        let generation = self.replaces.unwrap_or(0) + 1;
+        let limits = Limits { generation, ..self.limits.clone() };
+        Command::SetLimits { limits, replaces: self.replaces }
+    }
+
+    fn write_restate(&mut self, now: Instant) -> Command {
+        let leases = self.held();
+        let numbers: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.sent && matches!(entry.phase, Phase::Waiting { .. }))
+            .filter(|(_, entry)| entry.arrival.is_some())
+            .map(|(number, _)| *number)
+            .collect();
+        let mut tickets: Vec<Acquire> =
+            numbers.into_iter().filter_map(|number| self.write_ticket(number, now)).collect();
+        tickets.sort_by_key(|ticket| ticket.arrival);
+        Command::Restate { leases, tickets }
+    }
+
+    fn held(&self) -> Vec<HeldLease> {
+        let held = |(number, entry): (&u64, &super::Entry)| {
+            let key = entry.key().filter(|_| entry.is_held())?.clone();
+            Some(HeldLease { lease: self.id(*number), key, model: entry.class.model.clone() })
+        };
+        self.entries.iter().filter_map(held).collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! Which providers, models and keys can a request mean?
+//!
+//! Pure: built from the settings and from what the workers said of their keys, replaced when
+//! either changes. Knows no limits, cooldowns or attempts; the pool filters by cooldown, the plan
+//! by what was tried. What was worked out for a model is remembered, because clients repeat it.
+
+mod bare;
+mod entry;
+mod fault;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use weir_quota::Class;
+use weir_rpc::RouterRequest;
+use weir_types::{Fault, FaultCode, KeyName, ModelName, Operation, ProviderName};
+
+use crate::settings::ProviderSettings;
+use bare::BareModels;
+use entry::Entry;
+
+/// Fallbacks that one request may name.
+const FALLBACKS_MAX: usize = 16;
+
+/// Keys that the workers can use, by provider. A provider that is absent has not said anything
+/// yet: all its keys count.
+pub(crate) type UsableKeys = HashMap<ProviderName, Arc<HashSet<KeyName>>>;
+
+/// One provider, one model, and the keys that serve it there.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The provider.
+    pub provider: Arc<ProviderSettings>,
+    /// The caller's name of the model, without provider prefix.
+    pub model: ModelName,
+    /// What the pool is asked for.
+    pub class: Class,
+    /// The sum of the weights of the keys of `class`.
+    pub weight: f64,
+}
+
+/// Where a request goes, in order.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The first choice, or why there is none.
+    pub primary: Result<Arc<Target>, Fault>,
+    /// Where it goes when the first choice fails.
+    pub fallbacks: Vec<Arc<Target>>,
+}
+
+/// Everything that can be asked for.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    entries: Vec<Entry>,
+    bare: BareModels,
+}
+
+/// A model as a caller wrote it, taken apart.
+enum Named<'a> {
+    /// `provider/model`.
+    At(&'a Entry, &'a str),
+    /// A bare model.
+    Bare(&'a str),
+}
+
+/// What is asked, whatever the model.
+#[derive(Debug, Clone, Copy)]
+struct Ask<'a> {
+    operation: Operation,
+    stream: bool,
+    pin: Option<&'a str>,
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    pub(crate) fn new(providers: &[Arc<ProviderSettings>], usable: &UsableKeys) -> Self {
+        let entries = providers
+            .iter()
+            .map(|provider| Entry::new(provider.clone(), usable.get(&provider.name).cloned()))
+            .collect();
+        Self { entries, bare: BareModels::default() }
+    }
+
+    /// Where a request that names a model goes.
+    ///
+    /// # Errors
+    /// What no fallback could mend: no model, an unknown key pin, too many fallbacks.
+    pub(crate) fn route(&self, request: &RouterRequest) -> Result<Route, Fault> {
+        if request.model.trim().is_empty() {
+            return Err(fault::missing_model());
+        }
+        if request.fallbacks.len() > FALLBACKS_MAX {
+            return Err(fault::too_many_fallbacks(request.fallbacks.len(), FALLBACKS_MAX));
+        }
+        let ask = Ask {
+            operation: request.operation,
+            stream: request.stream,
+            pin: request.key_pin.as_deref(),
+        };
+        let (primary, implied) = match self.named(&request.model) {
+            Named::At(entry, model) => (entry.target(model, ask), Vec::new()),
+            Named::Bare(model) => {
+                let preferred = request.preferred_provider.as_deref();
+                match self.bare.pick(&self.entries, model, ask, preferred) {
+                    Ok((primary, others)) => (Ok(primary), others),
+                    Err(fault) => (Err(fault), Vec::new()),
+                }
+            }
+        };
+        if let Err(fault) = &primary
+            && fault.code == FaultCode::InvalidRequest
+        {
+            return primary.map(|target| Route { primary: Ok(target), fallbacks: Vec::new() });
+        }
+        let fallbacks = if request.fallbacks.is_empty() {
+            implied
+        } else {
+            self.explicit_fallbacks(request, ask, primary.as_ref().ok())
+        };
+        Ok(Route { primary, fallbacks })
+    }
+
+    /// Every provider that can list its models, or only the one that is named.
+    ///
+    /// # Errors
+    /// The named one is unknown or cannot list; nobody can.
+    pub(crate) fn listing(
+        &self,
+        only: Option<&str>,
+        pin: Option<&str>,
+    ) -> Result<Vec<Arc<Target>>, Fault> {
+        let ask = Ask { operation: Operation::ListModels, stream: false, pin };
+        if let Some(name) = only {
+            let entry = self.entry(name).ok_or_else(|| fault::no_provider(name, &self.entries))?;
+            return entry.target("", ask).map(|target| vec![target]);
+        }
+        let mut first = None;
+        let mut targets = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match entry.target("", ask) {
+                Ok(target) => targets.push(target),
+                Err(fault) => first = first.or(Some(fault)),
+            }
+        }
+        if targets.is_empty() {
+            return Err(first.unwrap_or_else(fault::no_providers));
+        }
+        Ok(targets)
+    }
+
+    fn entry(&self, provider: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &*entry.provider.name == provider)
+    }
+
+    /// The first `/` splits, if what stands before it is a provider.
+    fn named<'a>(&'a self, model: &'a str) -> Named<'a> {
+        let split = model.split_once('/');
+        let known = split.and_then(|(provider, rest)| Some((self.entry(provider)?, rest)));
+        known.map_or(Named::Bare(model), |(entry, rest)| Named::At(entry, rest))
+    }
+
+    /// The fallbacks that the request names. Key pins do not apply to them. One that nobody can
+    /// serve is passed over, as is one that repeats an earlier target.
+    fn explicit_fallbacks(
+        &self,
+        request: &RouterRequest,
+        ask: Ask<'_>,
+        primary: Option<&Arc<Target>>,
+    ) -> Vec<Arc<Target>> {
+        let ask = Ask { pin: None, ..ask };
+        let mut targets: Vec<Arc<Target>> = Vec::with_capacity(request.fallbacks.len());
+        for name in &request.fallbacks {
+            let target = match self.named(name) {
+                Named::At(entry, model) => entry.target(model, ask),
+                Named::Bare(model) => {
+                    self.bare.pick(&self.entries, model, ask, None).map(|(target, _)| target)
+                }
+            };
+            let Ok(target) = target else {
+                continue;
+            };
+            let repeats = primary.into_iter().chain(&targets).any(|earlier| {
+                earlier.provider.name == target.provider.name && earlier.model == target.model
+            });
+            if !repeats {
+                targets.push(target);
+            }
+        }
+        targets
+    }
+}

@@ -1,0 +1,140 @@
+//! Models without a provider prefix: which of the providers that serve one gets the request?
+//!
+//! The rule is the one that keys are chosen by, with the sum of a provider's eligible key weights
+//! as its weight, kept by each router for itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use weir_types::{Fault, FaultCode, Operation};
+
+use super::entry::{Entry, REMEMBERED_MAX, read};
+use super::{Ask, Target, fault};
+use crate::settings::operation_index;
+
+/// The providers of one bare model, for one operation, streamed or not.
+#[derive(Debug)]
+struct Candidates {
+    /// In declared order.
+    targets: Vec<Arc<Target>>,
+    /// Every index of `targets`.
+    all: Vec<usize>,
+    weights: Vec<f64>,
+    lags: Mutex<Vec<f64>>,
+}
+
+/// What was worked out for bare models.
+#[derive(Debug)]
+pub(super) struct BareModels {
+    /// By operation and stream.
+    remembered: Vec<RwLock<HashMap<Arc<str>, Arc<Candidates>>>>,
+}
+
+impl Default for BareModels {
+    fn default() -> Self {
+        let remembered = (0..2 * Operation::ALL.len()).map(|_| RwLock::default()).collect();
+        Self { remembered }
+    }
+}
+
+impl BareModels {
+    /// The provider to ask first and the others, heaviest first.
+    ///
+    /// # Errors
+    /// No provider serves `model`; the message says what stands in the way where something does.
+    pub(super) fn pick(
+        &self,
+        entries: &[Entry],
+        model: &str,
+        ask: Ask<'_>,
+        preferred: Option<&str>,
+    ) -> Result<(Arc<Target>, Vec<Arc<Target>>), Fault> {
+        let candidates = self.candidates(entries, model, ask)?;
+        let preferred = preferred.and_then(|name| {
+            candidates.targets.iter().position(|target| &*target.provider.name == name)
+        });
+        let first = preferred.unwrap_or_else(|| candidates.choose());
+        let mut others: Vec<&Arc<Target>> = candidates
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != first)
+            .map(|(_, target)| target)
+            .collect();
+        others.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let primary = candidates.targets[first].clone();
+        Ok((primary, others.into_iter().cloned().collect()))
+    }
+
+    fn candidates(
+        &self,
+        entries: &[Entry],
+        model: &str,
+        ask: Ask<'_>,
+    ) -> Result<Arc<Candidates>, Fault> {
+        if ask.pin.is_some() {
+            return find(entries, model, ask).map(Arc::new);
+        }
+        let slot = 2 * operation_index(ask.operation) + usize::from(ask.stream);
+        let remembered = &self.remembered[slot];
+        if let Some(candidates) = read(remembered).get(model) {
+            return Ok(candidates.clone());
+        }
+        let candidates = Arc::new(find(entries, model, ask)?);
+        let mut models = remembered.write().unwrap_or_else(PoisonError::into_inner);
+        if models.len() >= REMEMBERED_MAX {
+            models.clear();
+        }
+        // Another thread may have been first; its lags have begun to count.
+        Ok(models.entry(Arc::from(model)).or_insert(candidates).clone())
+    }
+}
+
+impl Candidates {
+    fn choose(&self) -> usize {
+        if self.targets.len() == 1 {
+            return 0;
+        }
+        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
+        weir_quota::choose(&self.all, &self.weights, &mut lags).unwrap_or(0)
+    }
+}
+
+fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Fault> {
+    let mut targets = Vec::new();
+    let mut faults = Vec::new();
+    for entry in entries {
+        match entry.target(model, ask) {
+            Ok(target) => targets.push(target),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if targets.is_empty() {
+        return Err(why_none(entries, model, ask, faults));
+    }
+    let weights = targets.iter().map(|target| target.weight).collect();
+    let lags = Mutex::new(vec![0.0; targets.len()]);
+    let all = (0..targets.len()).collect();
+    Ok(Candidates { targets, all, weights, lags })
+}
+
+/// Of the providers' reasons the one that tells most.
+fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: Vec<Fault>) -> Fault {
+    let telling = [FaultCode::NoEligibleKeys, FaultCode::UnsupportedOperation];
+    let serving = |entry: &Entry| entry.serving(model, ask.operation).next().is_some();
+    if !entries.iter().any(serving) {
+        return fault::unknown_model(model, entries);
+    }
+    let pinned_badly = |fault: &Fault| fault.code == FaultCode::InvalidRequest;
+    if let Some(pin) = ask.pin
+        && faults.iter().all(pinned_badly)
+    {
+        let keys = entries.iter().flat_map(|entry| entry.serving(model, ask.operation));
+        return fault::unknown_pin(pin, None, keys.map(|key| &*key.name));
+    }
+    let found = telling
+        .iter()
+        .find_map(|code| faults.iter().find(|fault| fault.code == *code))
+        .or_else(|| faults.iter().find(|fault| !pinned_badly(fault)));
+    found.cloned().unwrap_or_else(|| fault::unknown_model(model, entries))
+}

@@ -1,0 +1,147 @@
+//! One provider of the catalog: which of its keys serve a model now.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use weir_quota::Class;
+use weir_types::{Fault, KeyName, ModelName, Operation};
+
+use super::{Ask, Target, fault};
+use crate::settings::{KeySettings, ProviderSettings, operation_index};
+
+/// Models are named by clients, so what is remembered of them has a bound; over it, the memory
+/// starts anew.
+pub(super) const REMEMBERED_MAX: usize = 1024;
+
+/// The operations' labels as the pool takes them.
+static LABELS: LazyLock<Vec<Arc<str>>> =
+    LazyLock::new(|| Operation::ALL.iter().map(|operation| Arc::from(operation.label())).collect());
+
+/// Targets by model.
+type Remembered = RwLock<HashMap<Arc<str>, Arc<Target>>>;
+
+/// One provider and what was worked out for it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) provider: Arc<ProviderSettings>,
+    usable: Option<Arc<HashSet<KeyName>>>,
+    /// By operation; without a pin.
+    targets: Vec<Remembered>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        provider: Arc<ProviderSettings>,
+        usable: Option<Arc<HashSet<KeyName>>>,
+    ) -> Self {
+        let targets = Operation::ALL.iter().map(|_| Remembered::default()).collect();
+        Self { provider, usable, targets }
+    }
+
+    /// The keys that serve `model`.
+    ///
+    /// # Errors
+    /// None does, or none of them can be used; the message says which and why.
+    pub(super) fn target(&self, model: &str, ask: Ask<'_>) -> Result<Arc<Target>, Fault> {
+        if !self.provider.operations.contains(ask.operation, ask.stream) {
+            let what = ask.operation.config_name(ask.stream);
+            return Err(fault::unsupported(&self.provider, what));
+        }
+        if ask.operation.has_model() && model.is_empty() {
+            return Err(fault::missing_model_part(&self.provider));
+        }
+        if let Some(pin) = ask.pin {
+            let key = self.pinned(model, ask.operation, pin)?;
+            return Ok(self.build(model, ask.operation, &[key]));
+        }
+        let remembered = &self.targets[operation_index(ask.operation)];
+        if let Some(target) = read(remembered).get(model) {
+            return Ok(target.clone());
+        }
+        let keys = self.eligible(model, ask.operation)?;
+        let target = self.build(model, ask.operation, &keys);
+        let mut targets = remembered.write().unwrap_or_else(PoisonError::into_inner);
+        if targets.len() >= REMEMBERED_MAX {
+            targets.clear();
+        }
+        targets.insert(Arc::from(model), target.clone());
+        Ok(target)
+    }
+
+    /// Names of the enabled keys that serve `model`.
+    pub(super) fn serving<'a, 'm>(
+        &'a self,
+        model: &'m str,
+        operation: Operation,
+    ) -> impl Iterator<Item = &'a KeySettings> + use<'a, 'm> {
+        self.provider.keys.iter().filter(move |key| key.enabled && serves(key, model, operation))
+    }
+
+    /// How many models are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.targets.iter().map(|targets| read(targets).len()).max().unwrap_or(0)
+    }
+
+    fn eligible(&self, model: &str, operation: Operation) -> Result<Vec<&KeySettings>, Fault> {
+        let serving: Vec<&KeySettings> = self.serving(model, operation).collect();
+        if serving.is_empty() && !operation.has_model() {
+            return Err(fault::no_keys(&self.provider));
+        }
+        if serving.is_empty() {
+            let disabled = self.provider.keys.iter().filter(|key| serves(key, model, operation));
+            return Err(fault::no_key_supports(&self.provider, model, disabled.count()));
+        }
+        let names: Vec<KeyName> = serving.iter().map(|key| key.name.clone()).collect();
+        let usable: Vec<&KeySettings> =
+            serving.into_iter().filter(|key| self.can_use(&key.name)).collect();
+        if usable.is_empty() {
+            return Err(fault::unusable(&self.provider, &names));
+        }
+        Ok(usable)
+    }
+
+    fn pinned(&self, model: &str, operation: Operation, pin: &str) -> Result<&KeySettings, Fault> {
+        let provider = &self.provider;
+        let Some(key) = provider.keys.iter().find(|key| &*key.name == pin) else {
+            let keys = provider.keys.iter().map(|key| &*key.name);
+            return Err(fault::unknown_pin(pin, Some(&provider.name), keys));
+        };
+        if !key.enabled {
+            return Err(fault::disabled_pin(provider, pin));
+        }
+        if !serves(key, model, operation) {
+            return Err(fault::pin_does_not_serve(provider, pin, model));
+        }
+        if !self.can_use(&key.name) {
+            return Err(fault::unusable(provider, std::slice::from_ref(&key.name)));
+        }
+        Ok(key)
+    }
+
+    fn can_use(&self, key: &KeyName) -> bool {
+        self.usable.as_ref().is_none_or(|usable| usable.contains(key))
+    }
+
+    fn build(&self, model: &str, operation: Operation, keys: &[&KeySettings]) -> Arc<Target> {
+        let class = Class {
+            model: Arc::from(model),
+            operation: LABELS[operation_index(operation)].clone(),
+            keys: keys.iter().map(|key| key.name.clone()).collect(),
+        };
+        Arc::new(Target {
+            provider: self.provider.clone(),
+            model: ModelName::from(model),
+            class,
+            weight: keys.iter().map(|key| key.weight).sum(),
+        })
+    }
+}
+
+pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serves(key: &KeySettings, model: &str, operation: Operation) -> bool {
+    !operation.has_model() || key.rules.serves(model)
+}

@@ -1,0 +1,150 @@
+//! What the catalog tells a caller whose request cannot be served: what was found, what exists.
+
+use weir_types::{Fault, FaultCode, KeyName};
+
+use super::entry::Entry;
+use crate::settings::ProviderSettings;
+
+/// How alike two names must be to be suggested.
+const ALIKE: f64 = 0.8;
+
+/// Names listed in one message.
+const NAMES_MAX: usize = 20;
+
+pub(super) fn missing_model() -> Fault {
+    Fault::new(
+        FaultCode::InvalidRequest,
+        "the request names no model; give `model` as `provider/model` or as a bare model name",
+    )
+    .with_param("model")
+}
+
+pub(super) fn missing_model_part(provider: &ProviderSettings) -> Fault {
+    let name = &provider.name;
+    let message = format!("nothing stands after `{name}/` in `model`; give `{name}/model`");
+    Fault::new(FaultCode::InvalidRequest, message).with_param("model")
+}
+
+pub(super) fn too_many_fallbacks(count: usize, max: usize) -> Fault {
+    let message = format!("the request names {count} fallbacks, at most {max} are taken");
+    Fault::new(FaultCode::InvalidRequest, message).with_param("fallbacks")
+}
+
+pub(super) fn no_providers() -> Fault {
+    Fault::new(FaultCode::NoEligibleKeys, "no provider is configured")
+}
+
+/// A provider is named alone and does not exist.
+pub(super) fn no_provider(name: &str, entries: &[Entry]) -> Fault {
+    let known = listed(entries.iter().map(|entry| &*entry.provider.name));
+    let hint = nearest(name, entries).map(|near| format!("; did you mean `{near}`?"));
+    let hint = hint.unwrap_or_default();
+    Fault::new(
+        FaultCode::UnknownModel,
+        format!("no provider `{name}` is configured, there are {known}{hint}"),
+    )
+}
+
+/// No provider's keys serve a bare model.
+pub(super) fn unknown_model(model: &str, entries: &[Entry]) -> Fault {
+    let known = listed(entries.iter().map(|entry| &*entry.provider.name));
+    let message = match model.split_once('/') {
+        Some((provider, rest)) => {
+            let hint = nearest(provider, entries)
+                .map(|near| format!("; did you mean `{near}/{rest}`?"))
+                .unwrap_or_default();
+            format!(
+                "no provider `{provider}` is configured and no key serves a model `{model}`; \
+                 the providers are {known}{hint}"
+            )
+        }
+        None => {
+            format!("no key of any provider serves the model `{model}`; the providers are {known}")
+        }
+    };
+    Fault::new(FaultCode::UnknownModel, message).with_param("model")
+}
+
+pub(super) fn unsupported(provider: &ProviderSettings, what: &str) -> Fault {
+    let message = format!("the provider `{}` does not do `{what}`", provider.name);
+    Fault::new(FaultCode::UnsupportedOperation, message)
+}
+
+/// `disabled`: keys that would serve the model if they were enabled.
+pub(super) fn no_key_supports(provider: &ProviderSettings, model: &str, disabled: usize) -> Fault {
+    let name = &provider.name;
+    let but = match disabled {
+        0 => String::new(),
+        count => format!(" ({count} that would are disabled)"),
+    };
+    Fault::new(
+        FaultCode::NoKeySupportsModel,
+        format!("no key of `{name}` supports the model `{model}`{but}"),
+    )
+    .with_param("model")
+}
+
+/// Keys serve the model, but their worker has no secret for them.
+pub(super) fn unusable(provider: &ProviderSettings, keys: &[KeyName]) -> Fault {
+    let names = listed(keys.iter().map(|key| &**key));
+    let message = format!(
+        "no key of `{}` can be used: its worker has no valid credential for {names}",
+        provider.name
+    );
+    Fault::new(FaultCode::NoEligibleKeys, message)
+}
+
+pub(super) fn no_keys(provider: &ProviderSettings) -> Fault {
+    let message = format!("`{}` has no enabled key", provider.name);
+    Fault::new(FaultCode::NoEligibleKeys, message)
+}
+
+/// The pinned key does not exist. `keys`: those that do, at whoever might be meant.
+pub(super) fn unknown_pin<'a>(
+    pin: &str,
+    of: Option<&str>,
+    keys: impl Iterator<Item = &'a str>,
+) -> Fault {
+    let names = listed(keys);
+    let message = match of {
+        Some(provider) => format!("`{provider}` has no key named `{pin}`, its keys are {names}"),
+        None => format!("no key named `{pin}` serves the model, those that do are {names}"),
+    };
+    Fault::new(FaultCode::InvalidRequest, message).with_param("x-bf-api-key")
+}
+
+pub(super) fn disabled_pin(provider: &ProviderSettings, pin: &str) -> Fault {
+    let message = format!("the key `{pin}` of `{}` is disabled", provider.name);
+    Fault::new(FaultCode::InvalidRequest, message).with_param("x-bf-api-key")
+}
+
+pub(super) fn pin_does_not_serve(provider: &ProviderSettings, pin: &str, model: &str) -> Fault {
+    let name = &provider.name;
+    Fault::new(
+        FaultCode::NoKeySupportsModel,
+        format!("the key `{pin}` of `{name}` does not serve the model `{model}`"),
+    )
+    .with_param("model")
+}
+
+fn nearest<'a>(name: &str, entries: &'a [Entry]) -> Option<&'a str> {
+    let wanted = name.to_ascii_lowercase();
+    entries
+        .iter()
+        .map(|entry| (strsim::jaro_winkler(&wanted, &entry.provider.name), &*entry.provider.name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

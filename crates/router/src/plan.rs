@@ -1,0 +1,356 @@
+//! What next? Retry, another key, wait, another provider, or give up: the failure policy.
+//!
+//! Pure: events in, actions out; time and the random draw are arguments. Knows faults by class
+//! and keys by name, never a body, a socket or the pool's state.
+//!
+//! Within a round each key of the class is tried once. A new round and a transient failure count
+//! as retries, another key within a round does not. A slot is never held while something waits.
+
+mod health;
+mod refusal;
+mod round;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_quota::{Class, Outcome};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
+
+use crate::catalog::{Route, Target};
+pub(crate) use health::{classify, micros, well};
+pub(crate) use refusal::Refusal;
+use round::Round;
+
+/// A place in a pool's queue.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ask {
+    /// What it can use.
+    pub class: Class,
+    /// Not to be granted before this much later.
+    pub delay: Duration,
+    /// The arrival number of an earlier ticket of the same request at the same pool.
+    pub arrival: Option<u64>,
+    /// Stay while the keys cool.
+    pub wait_for_cooldown: bool,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A slot and a key were given.
+    Granted {
+        /// The key.
+        key: KeyName,
+        /// The arrival number.
+        arrival: u64,
+        /// The lease came from the `then` of a rotate that found no key.
+        from_then: bool,
+    },
+    /// No slot, no key; no lease is held.
+    Refused(Refusal),
+    /// The attempt failed; its lease is held.
+    Failed(Fault),
+}
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Settle the lease if one is held, then ask the pool of [`Plan::target`] for a slot.
+    Acquire {
+        /// What the held lease taught; `None`: none is held.
+        settle: Option<Outcome>,
+        /// The place to ask for.
+        ask: Ask,
+    },
+    /// Make an attempt with the granted key.
+    Call,
+    /// Keep the slot, change the key.
+    Rotate {
+        /// What the failed key taught.
+        outcome: Outcome,
+        /// The keys not yet tried.
+        class: Class,
+        /// Where to wait if the pool has none of them.
+        then: Option<Ask>,
+    },
+    /// Give the slot back and enter the queue again, in one step.
+    Wait {
+        /// What the lease taught.
+        outcome: Outcome,
+        /// The place to wait at.
+        then: Ask,
+    },
+    /// It is over.
+    Finish {
+        /// What the held lease taught; `None`: none is held.
+        settle: Option<Outcome>,
+        /// What the client is told.
+        fault: Fault,
+    },
+}
+
+/// One request's way through its targets.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    target: Arc<Target>,
+    fallbacks: std::vec::IntoIter<Arc<Target>>,
+    round: Round,
+    deadline: Instant,
+    /// Whether the body can be sent again.
+    replayable: bool,
+    /// Why the first target failed; the answer if all fail.
+    primary_fault: Option<Fault>,
+    /// Models whose context the prompt does not fit.
+    too_small: Vec<ModelName>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The plan of a route and its first action.
+    ///
+    /// # Errors
+    /// The primary cannot be asked and there is no fallback: why.
+    pub(crate) fn begin(
+        route: Route,
+        deadline: Instant,
+        replayable: bool,
+    ) -> Result<(Self, Action), Fault> {
+        let mut fallbacks = route.fallbacks.into_iter();
+        let (target, primary_fault) = match route.primary {
+            Ok(target) => (target, None),
+            Err(fault) => match fallbacks.next() {
+                Some(target) => (target, Some(fault)),
+                None => return Err(fault),
+            },
+        };
+        let round = Round::new();
+        let too_small = Vec::new();
+        let plan =
+            Self { target, fallbacks, round, deadline, replayable, primary_fault, too_small };
+        let ask = plan.fresh();
+        Ok((plan, Action::Acquire { settle: None, ask }))
+    }
+
+    /// Where the request is now.
+    pub(crate) fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// Takes in what happened at `now` and says what is next. `draw`: uniform in [0, 1).
+    pub(crate) fn on(&mut self, event: Event, now: Instant, draw: f64) -> Action {
+        match event {
+            Event::Granted { key, arrival, from_then } => {
+                self.round.granted(key, arrival, from_then);
+                Action::Call
+            }
+            Event::Refused(refusal) => self.refused(refusal, now),
+            Event::Failed(fault) => self.failed(fault, now, draw),
+        }
+    }
+
+    fn fresh(&self) -> Ask {
+        Ask {
+            class: self.target.class.clone(),
+            delay: Duration::ZERO,
+            arrival: None,
+            wait_for_cooldown: false,
+        }
+    }
+
+    fn failed(&mut self, fault: Fault, now: Instant, draw: f64) -> Action {
+        let class = classify(&fault);
+        let key = self.round.key();
+        let outcome = health::outcome(class, &fault, &key, &self.target);
+        let retry_after = fault.detail.retry_after;
+        self.round.fault = Some(fault);
+        if now >= self.deadline {
+            return self.finish(Some(outcome), now);
+        }
+        if !self.replayable {
+            return self.finish(Some(outcome), now);
+        }
+        match class {
+            FailureClass::Caller | FailureClass::ClientGone => self.finish(Some(outcome), now),
+            FailureClass::ContextLength => {
+                self.too_small.push(self.target.model.clone());
+                self.fall_back(Some(outcome), now)
+            }
+            FailureClass::Silent if self.has_fallback() => self.fall_back(Some(outcome), now),
+            FailureClass::Silent | FailureClass::Transient | FailureClass::Cut => {
+                self.round.tried(key, retry_after.map(|after| now + after));
+                self.retry(outcome, retry_after, now, draw)
+            }
+            FailureClass::RateLimited => {
+                let ready = now + retry_after.unwrap_or(health::RATE_LIMITED_BASE);
+                self.round.tried(key, Some(ready));
+                self.other_key(outcome, now, draw)
+            }
+            FailureClass::Credential | FailureClass::ModelMissing => {
+                self.round.died(key, class);
+                self.other_key(outcome, now, draw)
+            }
+        }
+    }
+
+    /// A counted retry: wait, then another key first.
+    fn retry(
+        &mut self,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+        now: Instant,
+        draw: f64,
+    ) -> Action {
+        let backoff = self.round.backoff(&self.target, draw);
+        let delay = retry_after.map_or(backoff, |after| after.max(backoff));
+        let too_long = self.has_fallback() && delay > backoff;
+        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.deadline {
+            return self.fall_back(Some(outcome), now);
+        }
+        let untried = self.round.untried(&self.target);
+        let keys = if untried.is_empty() { self.round.live(&self.target) } else { untried };
+        let narrow = keys.len() < self.round.live(&self.target).len();
+        self.round.retried(narrow.then_some(now + delay));
+        let then = Ask {
+            class: self.class_of(&keys),
+            delay,
+            arrival: self.round.arrival,
+            wait_for_cooldown: !narrow,
+        };
+        Action::Wait { outcome, then }
+    }
+
+    /// The next key at once, uncounted; a new round if all were tried.
+    fn other_key(&mut self, outcome: Outcome, now: Instant, draw: f64) -> Action {
+        let untried = self.round.untried(&self.target);
+        if untried.is_empty() {
+            let Some(then) = self.next_round(now, draw) else {
+                return self.fall_back(Some(outcome), now);
+            };
+            self.round.retried(None);
+            return Action::Wait { outcome, then };
+        }
+        // Where another provider can be asked, nobody waits for keys that cool.
+        let then = if self.has_fallback() { None } else { self.next_round(now, draw) };
+        self.round.then = then.is_some();
+        // The pool knows which of the keys cool, and until when; the answer decides.
+        let then = then.map(|ask| Ask { wait_for_cooldown: false, ..ask });
+        Action::Rotate { outcome, class: self.class_of(&untried), then }
+    }
+
+    /// The place to wait for the next round at, if there may be one.
+    fn next_round(&self, now: Instant, draw: f64) -> Option<Ask> {
+        let live = self.round.live(&self.target);
+        if live.is_empty() || !self.round.may_retry(&self.target) {
+            return None;
+        }
+        let backed_off = now + self.round.backoff(&self.target, draw);
+        let ready = self.round.first_ready(&live, now);
+        let start = backed_off.max(ready);
+        let too_long = self.has_fallback() && ready > backed_off;
+        if too_long || start >= self.deadline {
+            return None;
+        }
+        Some(Ask {
+            class: self.class_of(&live),
+            delay: start.saturating_duration_since(now),
+            arrival: self.round.arrival,
+            wait_for_cooldown: true,
+        })
+    }
+
+    fn refused(&mut self, refusal: Refusal, now: Instant) -> Action {
+        if let Refusal::NoKey { until, .. } = &refusal
+            && let Some(ask) = self.wait_for_key(*until, now)
+        {
+            return Action::Acquire { settle: None, ask };
+        }
+        let ends = refusal.ends_request();
+        let fault = refusal.into_fault(&self.target);
+        if ends {
+            return Action::Finish { settle: None, fault };
+        }
+        // An attempt's failure says more than that no further one could be made.
+        self.round.fault.get_or_insert(fault);
+        self.fall_back(None, now)
+    }
+
+    /// After "no key": all keys instead of the untried ones, or the end of the cooldown.
+    fn wait_for_key(&mut self, until: Option<Duration>, now: Instant) -> Option<Ask> {
+        let live = self.round.live(&self.target);
+        if live.is_empty() {
+            return None;
+        }
+        if let Some(start) = self.round.narrow.take() {
+            return Some(Ask {
+                class: self.class_of(&live),
+                delay: start.saturating_duration_since(now),
+                arrival: self.round.arrival,
+                wait_for_cooldown: !self.has_fallback(),
+            });
+        }
+        let fits = until.is_some_and(|until| now + until < self.deadline);
+        if self.has_fallback() || !fits || !self.round.may_wait(&self.target) {
+            return None;
+        }
+        self.round.waits();
+        Some(Ask {
+            class: self.class_of(&live),
+            delay: Duration::ZERO,
+            arrival: self.round.arrival,
+            wait_for_cooldown: true,
+        })
+    }
+
+    fn has_fallback(&self) -> bool {
+        self.fallbacks.as_slice().iter().any(|target| !self.too_small.contains(&target.model))
+    }
+
+    /// The next target, or the end.
+    fn fall_back(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
+        let too_small = &self.too_small;
+        let next = self.fallbacks.find(|target| !too_small.contains(&target.model));
+        let Some(next) = next.filter(|_| now < self.deadline) else {
+            return self.finish(settle, now);
+        };
+        let fault = self.closing_fault(now);
+        self.primary_fault.get_or_insert(fault);
+        self.round = Round::new();
+        self.target = next;
+        Action::Acquire { settle, ask: self.fresh() }
+    }
+
+    fn finish(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
+        let last = self.closing_fault(now);
+        let fault = self.primary_fault.take().unwrap_or(last);
+        Action::Finish { settle, fault }
+    }
+
+    /// What a client is told of the present target.
+    fn closing_fault(&mut self, now: Instant) -> Fault {
+        let last = self.round.fault.take();
+        if let Some(dead) = self.round.exhausted(&self.target) {
+            return health::exhausted(&self.target, &dead, last);
+        }
+        let Some(mut fault) = last else {
+            return Fault::new(FaultCode::Internal, "the target failed without a reason");
+        };
+        if fault.detail.class == Some(FailureClass::RateLimited)
+            && fault.detail.retry_after.is_some()
+            && let Some(ready) = self.round.first_known_ready(now)
+        {
+            fault.detail.retry_after = Some(ready);
+        }
+        fault
+    }
+
+    fn class_of(&self, keys: &[KeyName]) -> Class {
+        let whole = &self.target.class;
+        if keys.len() == whole.keys.len() {
+            return whole.clone();
+        }
+        Class { keys: Arc::from(keys), ..whole.clone() }
+    }
+}

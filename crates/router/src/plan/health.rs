@@ -1,0 +1,101 @@
+//! What a failure teaches about the health of keys, and how long they rest for it.
+
+use std::time::Duration;
+
+use weir_quota::{Health, Outcome, Scope};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName};
+
+use crate::catalog::Target;
+
+/// The first rest after a 429 that does not say for how long. Doubles while it goes on.
+pub(super) const RATE_LIMITED_BASE: Duration = Duration::from_secs(1);
+/// No rest after such a 429 is longer.
+const RATE_LIMITED_MAX: Duration = Duration::from_secs(60);
+/// The first rest of a refused credential. Doubles while it goes on.
+const CREDENTIAL_BASE: Duration = Duration::from_secs(60);
+/// The rest of a key that cannot reach a model.
+const MODEL_MISSING: Duration = Duration::from_secs(60);
+/// No rest is longer, whatever a provider asks for.
+const ANY_MAX: Duration = Duration::from_secs(600);
+
+/// What a failure means for the plan. A fault that no provider caused has no class of its own.
+pub(crate) fn classify(fault: &Fault) -> FailureClass {
+    if let Some(class) = fault.detail.class {
+        return class;
+    }
+    let upstream_fails = || fault.detail.upstream.as_ref().is_none_or(|up| up.status >= 500);
+    match fault.code {
+        FaultCode::UpstreamUnreachable
+        | FaultCode::UpstreamBroken
+        | FaultCode::LinkBroken
+        | FaultCode::Unavailable => FailureClass::Transient,
+        FaultCode::UpstreamRejected if upstream_fails() => FailureClass::Transient,
+        FaultCode::UpstreamTimedOut => FailureClass::Silent,
+        FaultCode::RequestDropped | FaultCode::RateLimited => FailureClass::RateLimited,
+        FaultCode::NoEligibleKeys | FaultCode::CredentialsExhausted => FailureClass::Credential,
+        FaultCode::Cancelled => FailureClass::ClientGone,
+        _ => FailureClass::Caller,
+    }
+}
+
+/// What the lease is settled with after a failure.
+pub(super) fn outcome(
+    class: FailureClass,
+    fault: &Fault,
+    key: &KeyName,
+    target: &Target,
+) -> Outcome {
+    let asked = fault.detail.retry_after;
+    let key_model = || Scope::KeyModel(key.clone(), target.class.model.clone());
+    let health = match class {
+        FailureClass::RateLimited => {
+            let max = if asked.is_some() { ANY_MAX } else { RATE_LIMITED_MAX };
+            cool(key_model(), asked, RATE_LIMITED_BASE, max)
+        }
+        FailureClass::Credential => cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX),
+        FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING),
+        FailureClass::Transient
+        | FailureClass::Silent
+        | FailureClass::ContextLength
+        | FailureClass::Caller
+        | FailureClass::Cut
+        | FailureClass::ClientGone => return Outcome::default(),
+    };
+    Outcome { health: vec![health] }
+}
+
+/// What a success teaches of the key that answered.
+pub(crate) fn well(key: &KeyName, target: &Target) -> Outcome {
+    let key_model = Scope::KeyModel(key.clone(), target.class.model.clone());
+    Outcome { health: vec![Health::Well(Scope::Key(key.clone())), Health::Well(key_model)] }
+}
+
+/// No key of the target may be asked any more.
+pub(super) fn exhausted(
+    target: &Target,
+    dead: &[(KeyName, FailureClass)],
+    last: Option<Fault>,
+) -> Fault {
+    let missing = dead.iter().any(|(_, class)| *class == FailureClass::ModelMissing);
+    if let Some(fault) = last.filter(|_| missing) {
+        return fault;
+    }
+    let keys: Vec<String> = dead.iter().map(|(key, _)| format!("`{key}`")).collect();
+    let message = format!(
+        "the provider `{}` refused the credential of every key that serves `{}`: {}",
+        target.provider.name,
+        target.model,
+        keys.join(", ")
+    );
+    Fault::new(FaultCode::CredentialsExhausted, message).with_class(FailureClass::Credential)
+}
+
+fn cool(scope: Scope, asked: Option<Duration>, base: Duration, max: Duration) -> Health {
+    let retry_after = asked.map(micros);
+    Health::Cool { scope, retry_after, base: micros(base), max: micros(max) }
+}
+
+/// As the quota protocol counts time.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

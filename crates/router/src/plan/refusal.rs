@@ -1,0 +1,118 @@
+//! Why a pool gave no slot, and what a client is told of it.
+
+use std::time::Duration;
+
+use weir_quota::NoKeyReason;
+use weir_types::{FailureClass, Fault, FaultCode};
+
+use crate::catalog::Target;
+
+/// What a client is asked to wait while a key is being probed.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// No slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The buffer is full.
+    Full {
+        /// When a place may be free.
+        retry_after: Duration,
+    },
+    /// No key of the class can be given.
+    NoKey {
+        /// When one may be.
+        until: Option<Duration>,
+        /// Why.
+        reason: NoKeyReason,
+        /// Why the keys cool, where this router saw it.
+        cause: Option<FailureClass>,
+    },
+    /// The request's time ran out.
+    Deadline,
+    /// The quota store does not answer.
+    Unavailable(String),
+    /// The quota store refused what it was sent.
+    Defect(String),
+}
+
+impl Refusal {
+    /// Whether no other provider could do better.
+    pub(super) fn ends_request(&self) -> bool {
+        matches!(self, Self::Deadline | Self::Unavailable(_) | Self::Defect(_))
+    }
+
+    /// For spans.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "full",
+            Self::NoKey { .. } => "no_key",
+            Self::Deadline => "deadline",
+            Self::Unavailable(_) => "quota_unavailable",
+            Self::Defect(_) => "defect",
+        }
+    }
+
+    /// The fault a client is told.
+    pub(super) fn into_fault(self, target: &Target) -> Fault {
+        let provider = &target.provider.name;
+        match self {
+            Self::Full { retry_after } => {
+                let message = format!(
+                    "the queue of `{provider}` is full ({} waiting); try again later",
+                    target.provider.buffer
+                );
+                Fault::new(FaultCode::RequestDropped, message).with_retry_after(Some(retry_after))
+            }
+            Self::NoKey { until, reason, cause } => no_key(target, until, reason, cause),
+            Self::Deadline => Fault::new(
+                FaultCode::DeadlineExceeded,
+                format!("the request's deadline passed while it waited for `{provider}`"),
+            ),
+            Self::Unavailable(why) => {
+                let message = format!("the quotas of `{provider}` cannot be checked: {why}");
+                Fault::new(FaultCode::QuotaUnavailable, message)
+                    .with_retry_after(Some(Duration::from_secs(1)))
+            }
+            Self::Defect(why) => Fault::new(FaultCode::Internal, why),
+        }
+    }
+}
+
+fn no_key(
+    target: &Target,
+    until: Option<Duration>,
+    reason: NoKeyReason,
+    cause: Option<FailureClass>,
+) -> Fault {
+    let (provider, model) = (&target.provider.name, &target.model);
+    let (code, class, message) = match (reason, cause) {
+        (NoKeyReason::Cooling, Some(FailureClass::Credential)) => (
+            FaultCode::CredentialsExhausted,
+            Some(FailureClass::Credential),
+            format!("`{provider}` refused the credential of every key that serves `{model}`"),
+        ),
+        (NoKeyReason::Cooling, Some(FailureClass::ModelMissing)) => (
+            FaultCode::UnknownModel,
+            Some(FailureClass::ModelMissing),
+            format!("no key of `{provider}` reaches the model `{model}`, as it said a moment ago"),
+        ),
+        (NoKeyReason::Cooling, _) => (
+            FaultCode::RateLimited,
+            Some(FailureClass::RateLimited),
+            format!("every key of `{provider}` that serves `{model}` is over its rate limit"),
+        ),
+        (NoKeyReason::EndpointCooling, _) => {
+            (FaultCode::NoEligibleKeys, None, format!("`{provider}` rests after failures"))
+        }
+        (NoKeyReason::Unknown, _) => (
+            FaultCode::NoEligibleKeys,
+            None,
+            format!("the pool of `{provider}` knows no key that serves `{model}`"),
+        ),
+    };
+    // 0 stands for a probe under way, whose end nobody knows.
+    let retry_after = until.map(|until| if until.is_zero() { PROBE } else { until });
+    let mut fault = Fault::new(code, message).with_retry_after(retry_after);
+    fault.detail.class = class;
+    fault
+}

@@ -1,0 +1,143 @@
+//! What one target has seen: keys tried in this round, keys that are out, retries counted.
+
+use std::time::{Duration, Instant};
+
+use weir_types::{FailureClass, Fault, KeyName};
+
+use crate::catalog::Target;
+
+/// The state of a plan at one target.
+#[derive(Debug)]
+pub(super) struct Round {
+    /// The arrival number at this target's pool.
+    pub(super) arrival: Option<u64>,
+    /// The last failure.
+    pub(super) fault: Option<Fault>,
+    /// The place asked for is for untried keys only and starts then; others may be asked instead.
+    pub(super) narrow: Option<Instant>,
+    /// The rotate under way carries the next round's ticket.
+    pub(super) then: bool,
+    key: Option<KeyName>,
+    retries: u32,
+    /// Tried in this round, and when each may be asked again, where that is known.
+    tried: Vec<(KeyName, Option<Instant>)>,
+    /// Not asked again by this request.
+    dead: Vec<(KeyName, FailureClass)>,
+    /// One wait for a cooldown per attempt.
+    waited: bool,
+    attempted: bool,
+}
+
+impl Round {
+    pub(super) fn new() -> Self {
+        Self {
+            arrival: None,
+            fault: None,
+            narrow: None,
+            then: false,
+            key: None,
+            retries: 0,
+            tried: Vec::new(),
+            dead: Vec::new(),
+            waited: false,
+            attempted: false,
+        }
+    }
+
+    pub(super) fn granted(&mut self, key: KeyName, arrival: u64, from_then: bool) {
+        if from_then && self.then {
+            self.retried(None);
+        }
+        self.then = false;
+        self.narrow = None;
+        self.waited = false;
+        self.attempted = true;
+        self.arrival = Some(arrival);
+        self.key = Some(key);
+    }
+
+    /// The key of the present attempt.
+    pub(super) fn key(&self) -> KeyName {
+        self.key.clone().unwrap_or_else(|| KeyName::from(""))
+    }
+
+    pub(super) fn tried(&mut self, key: KeyName, ready: Option<Instant>) {
+        self.tried.retain(|(tried, _)| *tried != key);
+        self.tried.push((key, ready));
+    }
+
+    pub(super) fn died(&mut self, key: KeyName, class: FailureClass) {
+        self.dead.push((key, class));
+    }
+
+    pub(super) fn may_retry(&self, target: &Target) -> bool {
+        self.retries < target.provider.max_retries
+    }
+
+    /// Counts a retry. `narrow`: it is for untried keys, from then on.
+    pub(super) fn retried(&mut self, narrow: Option<Instant>) {
+        self.retries += 1;
+        self.narrow = narrow;
+        self.then = false;
+        if narrow.is_none() {
+            self.tried.clear();
+        }
+    }
+
+    /// Whether to wait for the end of a cooldown: before the first attempt if the provider is
+    /// retried at all, later as a retry.
+    pub(super) fn may_wait(&self, target: &Target) -> bool {
+        let counted =
+            if self.attempted { self.may_retry(target) } else { target.provider.max_retries > 0 };
+        counted && !self.waited
+    }
+
+    pub(super) fn waits(&mut self) {
+        if self.attempted {
+            self.retried(None);
+        }
+        self.waited = true;
+    }
+
+    /// min(initial · 2ⁿ, max) · U(0.8, 1.2), capped at max.
+    pub(super) fn backoff(&self, target: &Target, draw: f64) -> Duration {
+        let max = target.provider.backoff_max;
+        let factor = 1_u32.checked_shl(self.retries).unwrap_or(u32::MAX);
+        let grown = target.provider.backoff_initial.saturating_mul(factor).min(max);
+        grown.mul_f64(0.8 + 0.4 * draw.clamp(0.0, 1.0)).min(max)
+    }
+
+    /// The keys that this request may still ask.
+    pub(super) fn live(&self, target: &Target) -> Vec<KeyName> {
+        let dead = |key: &KeyName| self.dead.iter().any(|(dead, _)| dead == key);
+        target.class.keys.iter().filter(|key| !dead(key)).cloned().collect()
+    }
+
+    /// The live keys that this round has not asked.
+    pub(super) fn untried(&self, target: &Target) -> Vec<KeyName> {
+        let mut keys = self.live(target);
+        keys.retain(|key| !self.tried.iter().any(|(tried, _)| tried == key));
+        keys
+    }
+
+    /// When the first of `keys` may be asked again; a key of which nothing is known: now.
+    pub(super) fn first_ready(&self, keys: &[KeyName], now: Instant) -> Instant {
+        let ready = |key: &KeyName| {
+            let tried = self.tried.iter().find(|(tried, _)| tried == key);
+            tried.and_then(|(_, ready)| *ready).unwrap_or(now)
+        };
+        keys.iter().map(ready).min().unwrap_or(now).max(now)
+    }
+
+    /// How long until the first key of this round may be asked again, of those that said.
+    pub(super) fn first_known_ready(&self, now: Instant) -> Option<Duration> {
+        let ready = self.tried.iter().filter_map(|(_, ready)| *ready);
+        ready.map(|at| at.saturating_duration_since(now)).min()
+    }
+
+    /// The keys and why, if no key may be asked any more.
+    pub(super) fn exhausted(&self, target: &Target) -> Option<Vec<(KeyName, FailureClass)>> {
+        let all = !self.dead.is_empty() && self.live(target).is_empty();
+        all.then(|| self.dead.clone())
+    }
+}

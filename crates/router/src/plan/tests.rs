@@ -1,0 +1,461 @@
+//! Scenarios as scripts and traces: what the provider does, what the plan does about it.
+
+mod property;
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use weir_quota::{Health, NoKeyReason, Scope};
+use weir_types::UpstreamAnswer;
+
+use super::*;
+use crate::settings::ProviderSettings;
+
+/// What a scenario's world does next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The attempt fails with this class, and perhaps a Retry-After in seconds.
+    Fail(FailureClass, Option<u64>),
+    /// The attempt succeeds.
+    Answer,
+    /// The pool is full.
+    Full,
+    /// The pool has no key of the class, for so many seconds.
+    NoKey(Option<u64>),
+    /// The rotate finds no key; its ticket, if any, is granted.
+    NoOther,
+    /// The quota store is gone.
+    Gone,
+}
+
+use FailureClass as C;
+use Step::{Answer, Fail, Full, Gone, NoKey, NoOther};
+
+fn target(provider: &str, model: &str, keys: &[&str], max_retries: u32) -> Arc<Target> {
+    let provider = ProviderSettings { max_retries, ..ProviderSettings::new(provider.into()) };
+    let class = Class {
+        model: model.into(),
+        operation: "chat".into(),
+        keys: keys.iter().map(|key| KeyName::from(*key)).collect(),
+    };
+    Arc::new(Target { provider: Arc::new(provider), model: model.into(), class, weight: 1.0 })
+}
+
+fn route(targets: &[Arc<Target>]) -> Route {
+    Route { primary: Ok(targets[0].clone()), fallbacks: targets[1..].to_vec() }
+}
+
+fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
+    let status = match class {
+        C::RateLimited => 429,
+        C::Credential => 401,
+        C::ModelMissing => 404,
+        C::Caller | C::ContextLength => 400,
+        C::Transient | C::Silent | C::Cut | C::ClientGone => 503,
+    };
+    let content_type = String::new();
+    let answer = UpstreamAnswer { status, content_type, body: bytes::Bytes::new() };
+    let mut fault = Fault::new(FaultCode::UpstreamRejected, class.label())
+        .with_class(class)
+        .with_retry_after(retry_after.map(Duration::from_secs));
+    fault.detail.upstream = Some(answer);
+    fault
+}
+
+/// Runs a script to its end; what the plan did, in short.
+fn trace(route: Route, script: &[Step]) -> String {
+    let start = Instant::now();
+    let mut now = start;
+    let deadline = start + Duration::from_secs(600);
+    let mut script: VecDeque<Step> = script.iter().copied().collect();
+    let mut trace = String::new();
+    let (mut plan, mut action) = Plan::begin(route, deadline, true).unwrap();
+    loop {
+        describe(&mut trace, &plan, &action);
+        let grant = |class: &Class, from_then| Event::Granted {
+            key: class.keys[0].clone(),
+            arrival: 9,
+            from_then,
+        };
+        let event = match action {
+            Action::Finish { .. } => {
+                assert!(script.is_empty(), "unused: {script:?} after {trace}");
+                return trace;
+            }
+            Action::Call => match script.pop_front() {
+                Some(Fail(class, retry_after)) => Event::Failed(failure(class, retry_after)),
+                Some(Answer) => {
+                    assert!(script.is_empty(), "unused: {script:?} after {trace}");
+                    return trace + "ok";
+                }
+                other => panic!("an attempt met {other:?} after {trace}"),
+            },
+            Action::Acquire { ask, .. } | Action::Wait { then: ask, .. } => refusal(&mut script)
+                .unwrap_or_else(|| {
+                    now += ask.delay;
+                    grant(&ask.class, false)
+                }),
+            Action::Rotate { class, then, .. } => match (script.front(), then) {
+                (Some(NoOther), then) => {
+                    script.pop_front();
+                    let none =
+                        Refusal::NoKey { until: None, reason: NoKeyReason::Cooling, cause: None };
+                    then.map_or(Event::Refused(none), |ask| {
+                        now += ask.delay;
+                        grant(&ask.class, true)
+                    })
+                }
+                _ => refusal(&mut script).unwrap_or_else(|| grant(&class, false)),
+            },
+        };
+        action = plan.on(event, now, 0.5);
+    }
+}
+
+fn refusal(script: &mut VecDeque<Step>) -> Option<Event> {
+    let refusal = match script.front()? {
+        Full => Refusal::Full { retry_after: Duration::from_secs(2) },
+        NoKey(until) => Refusal::NoKey {
+            until: until.map(Duration::from_secs),
+            reason: NoKeyReason::Cooling,
+            cause: None,
+        },
+        Gone => Refusal::Unavailable("gone".to_owned()),
+        Fail(..) | Answer | NoOther => return None,
+    };
+    script.pop_front();
+    Some(Event::Refused(refusal))
+}
+
+fn describe(trace: &mut String, plan: &Plan, action: &Action) {
+    let keys = |class: &Class| class.keys.iter().map(|key| &**key).collect::<Vec<_>>().join("");
+    let place = |ask: &Ask| {
+        let wait = if ask.wait_for_cooldown { "~" } else { "" };
+        let arrival = ask.arrival.map_or("", |_| "'");
+        format!("{}{arrival}@{}{wait}", keys(&ask.class), ask.delay.as_millis())
+    };
+    let provider = &plan.target().provider.name;
+    match action {
+        Action::Acquire { settle, ask } => {
+            let settle = settle.as_ref().map(learnt).unwrap_or_default();
+            write!(trace, "{settle}ask {provider} {} | ", place(ask))
+        }
+        Action::Call => write!(trace, "call {} | ", plan.round.key()),
+        Action::Rotate { outcome, class, then } => {
+            let then = then.as_ref().map(|ask| format!(" or {}", place(ask))).unwrap_or_default();
+            write!(trace, "{}rotate {}{then} | ", learnt(outcome), keys(class))
+        }
+        Action::Wait { outcome, then } => {
+            write!(trace, "{}wait {} | ", learnt(outcome), place(then))
+        }
+        Action::Finish { settle, fault } => {
+            let settle = settle.as_ref().map(learnt).unwrap_or_default();
+            let after = fault.detail.retry_after;
+            let after = after.map(|after| format!(" {}s", after.as_secs())).unwrap_or_default();
+            let status = fault.http_status();
+            write!(trace, "{settle}end {} {status}{after}", fault.code.kind())
+        }
+    }
+    .unwrap();
+}
+
+/// What the pool is taught, in short: `k:60` cools key and model for 60 s, `K:60` the key.
+fn learnt(outcome: &Outcome) -> String {
+    let health = outcome.health.iter().map(|health| {
+        let Health::Cool { scope, retry_after, base, .. } = health else {
+            return "well ".to_owned();
+        };
+        let seconds = retry_after.unwrap_or(*base) / 1_000_000;
+        match scope {
+            Scope::Endpoint => format!("*:{seconds} "),
+            Scope::Key(key) => format!("{}:{seconds} ", key.to_uppercase()),
+            Scope::KeyModel(key, _) => format!("{key}:{seconds} "),
+        }
+    });
+    health.collect()
+}
+
+/// Retries of the first target, keys of the first target, targets, script, trace.
+type Scenario<'a> = (u32, &'a [&'a str], usize, &'a [Step], &'a str);
+
+fn check(scenarios: &[Scenario<'_>]) {
+    for (retries, keys, targets, script, expected) in scenarios {
+        let all = [
+            target("one", "m", keys, *retries),
+            target("two", "n", &["x"], 0),
+            target("three", "m", &["y", "z"], 0),
+        ];
+        assert_eq!(trace(route(&all[..*targets]), script), *expected, "{script:?}");
+    }
+}
+
+#[test]
+fn transient_failures_count_back_off_and_try_another_key_first() {
+    let fails = Fail(C::Transient, None);
+    check(&[
+        (0, &["a"], 1, &[Answer], "ask one a@0 | call a | ok"),
+        (0, &["a"], 1, &[fails], "ask one a@0 | call a | end upstream_error 503"),
+        (
+            2,
+            &["a"],
+            1,
+            &[fails, fails, fails],
+            "ask one a@0 | call a | wait a'@500~ | call a | wait a'@1000~ | call a | \
+             end upstream_error 503",
+        ),
+        (
+            2,
+            &["a", "b"],
+            1,
+            &[fails, fails, Answer],
+            "ask one ab@0 | call a | wait b'@500 | call b | wait ab'@1000~ | call a | ok",
+        ),
+        // The other key cools: any will do.
+        (
+            1,
+            &["a", "b"],
+            1,
+            &[fails, NoKey(Some(9)), Answer],
+            "ask one ab@0 | call a | wait b'@500 | ask one ab'@500~ | call a | ok",
+        ),
+        // A Retry-After is obeyed, unless a fallback is quicker.
+        (
+            1,
+            &["a"],
+            1,
+            &[Fail(C::Transient, Some(7)), Answer],
+            "ask one a@0 | call a | wait a'@7000~ | call a | ok",
+        ),
+        (
+            1,
+            &["a"],
+            2,
+            &[Fail(C::Transient, Some(7)), Answer],
+            "ask one a@0 | call a | ask two x@0 | call x | ok",
+        ),
+        // Longer than the deadline: no use waiting.
+        (
+            1,
+            &["a"],
+            1,
+            &[Fail(C::Transient, Some(700))],
+            "ask one a@0 | call a | end upstream_error 503 700s",
+        ),
+    ]);
+}
+
+#[test]
+fn rate_limits_rotate_uncounted_and_rounds_count() {
+    let limited = Fail(C::RateLimited, Some(3));
+    check(&[
+        (0, &["a"], 1, &[limited], "ask one a@0 | call a | a:3 end upstream_error 429 3s"),
+        (
+            0,
+            &["a"],
+            1,
+            &[Fail(C::RateLimited, None)],
+            "ask one a@0 | call a | a:1 end upstream_error 429",
+        ),
+        (
+            0,
+            &["a", "b"],
+            1,
+            &[limited, Answer],
+            "ask one ab@0 | call a | a:3 rotate b | call b | ok",
+        ),
+        // The client is told the earliest moment that any key said.
+        (
+            0,
+            &["a", "b"],
+            1,
+            &[limited, Fail(C::RateLimited, Some(8))],
+            "ask one ab@0 | call a | a:3 rotate b | call b | b:8 end upstream_error 429 3s",
+        ),
+        (
+            1,
+            &["a", "b"],
+            1,
+            &[limited, Fail(C::RateLimited, Some(8)), Answer],
+            "ask one ab@0 | call a | a:3 rotate b or ab'@500 | call b | \
+             b:8 wait ab'@3000~ | call a | ok",
+        ),
+        // Nobody waits for keys while another provider can be asked.
+        (
+            1,
+            &["a", "b"],
+            2,
+            &[limited, NoOther, Answer],
+            "ask one ab@0 | call a | a:3 rotate b | ask two x@0 | call x | ok",
+        ),
+        // The untried key cools, and the round's ticket is granted.
+        (
+            1,
+            &["a", "b"],
+            1,
+            &[limited, NoOther, limited, limited],
+            "ask one ab@0 | call a | a:3 rotate b or ab'@500 | call a | a:3 rotate b | call b | \
+             b:3 end upstream_error 429 3s",
+        ),
+        (
+            1,
+            &["a", "b"],
+            1,
+            &[limited, NoKey(Some(3)), Answer],
+            "ask one ab@0 | call a | a:3 rotate b or ab'@500 | ask one ab'@0~ | call a | ok",
+        ),
+    ]);
+}
+
+#[test]
+fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
+    let refused = Fail(C::Credential, None);
+    let missing = Fail(C::ModelMissing, None);
+    check(&[
+        (
+            0,
+            &["a", "b"],
+            1,
+            &[refused, refused],
+            "ask one ab@0 | call a | A:60 rotate b | call b | \
+             B:60 end upstream_credentials_exhausted 502",
+        ),
+        (
+            3,
+            &["a"],
+            1,
+            &[refused],
+            "ask one a@0 | call a | A:60 end upstream_credentials_exhausted 502",
+        ),
+        // A missing model is told as the provider told it.
+        (
+            3,
+            &["a", "b"],
+            1,
+            &[refused, missing],
+            "ask one ab@0 | call a | A:60 rotate b or b'@500 | call b | \
+             b:60 end upstream_error 404",
+        ),
+        (
+            1,
+            &["a", "b"],
+            1,
+            &[refused, Fail(C::Transient, None), Answer],
+            "ask one ab@0 | call a | A:60 rotate b or b'@500 | call b | wait b'@500~ | call b | ok",
+        ),
+        (0, &["a"], 2, &[missing, Answer], "ask one a@0 | call a | a:60 ask two x@0 | call x | ok"),
+    ]);
+}
+
+#[test]
+fn silence_context_length_and_caller_faults_go_their_own_ways() {
+    let silent = Fail(C::Silent, None);
+    let caller = Fail(C::Caller, None);
+    let too_long = Fail(C::ContextLength, None);
+    check(&[
+        (3, &["a"], 2, &[silent, Answer], "ask one a@0 | call a | ask two x@0 | call x | ok"),
+        (1, &["a"], 1, &[silent, Answer], "ask one a@0 | call a | wait a'@500~ | call a | ok"),
+        (3, &["a", "b"], 2, &[caller], "ask one ab@0 | call a | end upstream_error 400"),
+        (3, &["a", "b"], 1, &[too_long], "ask one ab@0 | call a | end upstream_error 400"),
+        // Three has the model that the prompt did not fit.
+        (
+            3,
+            &["a"],
+            3,
+            &[too_long, Fail(C::Transient, None)],
+            "ask one a@0 | call a | ask two x@0 | call x | end upstream_error 400",
+        ),
+        (
+            3,
+            &["a"],
+            2,
+            &[Fail(C::ClientGone, None)],
+            "ask one a@0 | call a | end upstream_error 503",
+        ),
+    ]);
+}
+
+#[test]
+fn refusals_fall_back_or_are_told_or_waited_for() {
+    check(&[
+        (3, &["a"], 1, &[Full], "ask one a@0 | end request_dropped 429 2s"),
+        (0, &["a"], 2, &[Full, Answer], "ask one a@0 | ask two x@0 | call x | ok"),
+        (0, &["a"], 1, &[NoKey(Some(20))], "ask one a@0 | end rate_limited 429 20s"),
+        (0, &["a"], 2, &[NoKey(Some(20)), Answer], "ask one a@0 | ask two x@0 | call x | ok"),
+        (1, &["a"], 1, &[NoKey(Some(20)), Answer], "ask one a@0 | ask one a@0~ | call a | ok"),
+        // The wait is no retry.
+        (
+            1,
+            &["a"],
+            1,
+            &[NoKey(Some(20)), Fail(C::Transient, None), Answer],
+            "ask one a@0 | ask one a@0~ | call a | wait a'@500~ | call a | ok",
+        ),
+        (1, &["a"], 1, &[NoKey(Some(700))], "ask one a@0 | end rate_limited 429 700s"),
+        (1, &["a"], 1, &[NoKey(None)], "ask one a@0 | end rate_limited 429"),
+        (0, &["a"], 2, &[Gone], "ask one a@0 | end quota_unavailable 503 1s"),
+        // If all fail, the first one's failure is told.
+        (
+            0,
+            &["a"],
+            3,
+            &[Full, Fail(C::Transient, None), Fail(C::RateLimited, None), Fail(C::Caller, None)],
+            "ask one a@0 | ask two x@0 | call x | ask three yz@0 | call y | \
+             y:1 rotate z | call z | end request_dropped 429 2s",
+        ),
+        // What ends the request itself is told even so.
+        (
+            0,
+            &["a"],
+            2,
+            &[Fail(C::Transient, None), Gone],
+            "ask one a@0 | call a | ask two x@0 | end quota_unavailable 503 1s",
+        ),
+    ]);
+}
+
+#[test]
+fn a_primary_that_cannot_be_asked_is_told_if_its_fallbacks_fail() {
+    let fault = || Fault::new(FaultCode::NoKeySupportsModel, "none");
+    let fallbacks = vec![target("two", "n", &["x"], 0)];
+    let unserved = || Route { primary: Err(fault()), fallbacks: fallbacks.clone() };
+    assert_eq!(trace(unserved(), &[Answer]), "ask two x@0 | call x | ok");
+    assert_eq!(
+        trace(unserved(), &[Fail(C::Transient, None)]),
+        "ask two x@0 | call x | end no_key_supports_model 400"
+    );
+    let alone = Route { primary: Err(fault()), fallbacks: Vec::new() };
+    assert_eq!(Plan::begin(alone, Instant::now(), true).unwrap_err(), fault());
+}
+
+#[test]
+fn a_body_that_is_gone_and_a_passed_deadline_end_the_plan() {
+    let now = Instant::now();
+    let granted = || Event::Granted { key: "a".into(), arrival: 1, from_then: false };
+    let targets = [target("one", "m", &["a", "b"], 3), target("two", "n", &["x"], 0)];
+    for (deadline, replayable) in [(now + Duration::from_secs(9), false), (now, true)] {
+        let (mut plan, _) = Plan::begin(route(&targets), deadline, replayable).unwrap();
+        assert_eq!(plan.on(granted(), now, 0.5), Action::Call);
+        let failed = plan.on(Event::Failed(failure(C::Transient, None)), now, 0.5);
+        let Action::Finish { settle: Some(_), fault } = failed else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(fault.http_status(), 503);
+    }
+}
+
+#[test]
+fn backoffs_double_up_to_the_limit_and_vary_by_a_fifth() {
+    let target = target("one", "m", &["a"], 20);
+    let mut round = Round::new();
+    let expected = [500, 1000, 2000, 4000, 5000, 5000];
+    for millis in expected {
+        let base = Duration::from_millis(millis);
+        let max = target.provider.backoff_max;
+        assert_eq!(round.backoff(&target, 0.5), base);
+        assert_eq!(round.backoff(&target, 0.0), base.mul_f64(0.8));
+        assert_eq!(round.backoff(&target, 1.0), base.mul_f64(1.2).min(max));
+        round.retried(None);
+    }
+    (0..100).for_each(|_| round.retried(None));
+    assert_eq!(round.backoff(&target, 1.0), target.provider.backoff_max);
+}

@@ -1,0 +1,159 @@
+//! Serves client requests: drives the plan, holds the slot to the last byte, keeps the records.
+//!
+//! Knows workers by provider and bodies as bytes. A call is one future; dropping it, or the
+//! answer's stream, drops the worker's call first and gives the slot back then.
+
+mod attempt;
+mod listing;
+mod relay;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService, WorkerService};
+use weir_telemetry::{SpanKind, semconv};
+use weir_types::{CallContext, Fault, Operation, ProviderName, TraceContext};
+
+use crate::plan::{Plan, micros};
+use crate::shared::{Shared, Snapshot};
+use relay::Answered;
+use run::Run;
+
+/// The workers, local or remote, by the provider each serves.
+pub type Workers = Arc<HashMap<ProviderName, Arc<dyn WorkerService>>>;
+
+/// The router, one per core; cheap, because all state is in [`Shared`].
+#[derive(Clone)]
+pub struct Router {
+    shared: Arc<Shared>,
+    workers: Workers,
+}
+
+/// One client request on its way.
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    snapshot: Arc<Snapshot>,
+    workers: Workers,
+    context: CallContext,
+    request: RouterRequest,
+    body: Source,
+    started: Instant,
+    deadline: Instant,
+}
+
+/// The request's body, for one attempt after another.
+enum Source {
+    Whole(Bytes),
+    /// Cannot be sent twice.
+    Once(Mutex<Option<Body>>),
+}
+
+// === impl Router ===
+
+impl Router {
+    /// A router over `shared` that reaches providers through `workers`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, workers: impl Into<Workers>) -> Self {
+        Self { shared, workers: workers.into() }
+    }
+}
+
+impl RouterService for Router {
+    fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
+        let (shared, workers) = (self.shared.clone(), self.workers.clone());
+        Box::pin(async move {
+            let call = Call::new(shared, workers, context, request, body);
+            call.serve().await
+        })
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    fn new(
+        shared: Arc<Shared>,
+        workers: Workers,
+        context: CallContext,
+        request: RouterRequest,
+        body: Body,
+    ) -> Self {
+        let started = now();
+        let snapshot = shared.snapshot();
+        let longest = started + snapshot.settings.request_deadline;
+        let deadline = context.deadline.instant().min(longest);
+        let body = match body {
+            Body::Full(bytes) => Source::Whole(bytes),
+            stream @ Body::Stream(_) => Source::Once(Mutex::new(Some(stream))),
+        };
+        Self { shared, snapshot, workers, context, request, body, started, deadline }
+    }
+
+    async fn serve(self) -> Result<Reply, Fault> {
+        let tracer = &self.shared.telemetry.tracer;
+        let mut span = tracer.start(&self.context.trace, "router", SpanKind::Internal);
+        if span.is_recording() {
+            span.set(semconv::WEIR_REQUEST_ID, &*self.context.request_id);
+            span.set(semconv::WEIR_MODEL, self.request.model.as_str());
+            span.set(semconv::WEIR_STREAM, self.request.stream);
+        }
+        let served = if self.request.operation == Operation::ListModels {
+            listing::serve(&self, span.context()).await
+        } else {
+            self.route(span.context()).await
+        };
+        match served {
+            Ok(mut answered) => {
+                answered.held.keep(span);
+                Ok(answered.into_reply())
+            }
+            Err(fault) => {
+                span.fail(fault.code.kind(), &fault.detail.message);
+                Err(fault)
+            }
+        }
+    }
+
+    async fn route(&self, parent: &TraceContext) -> Result<Answered, Fault> {
+        let route = self.snapshot.catalog.route(&self.request)?;
+        let (plan, first) = Plan::begin(route, self.deadline, self.body.is_replayable())?;
+        Run::new(self, plan, parent).drive(first).await
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        micros(now().saturating_duration_since(self.started))
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn is_replayable(&self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
+    /// The body for an attempt; `None` if it has been sent and is gone.
+    fn body(&self) -> Option<Body> {
+        match self {
+            Self::Whole(bytes) => Some(Body::Full(bytes.clone())),
+            Self::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,225 @@
+//! Drives one plan: does what it says, tells it what came of that, keeps the records.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_quota::{Health, Outcome, Scope};
+use weir_rpc::Timings;
+use weir_telemetry::{SpanKind, Value, semconv};
+use weir_types::{Attempt, Fault, FaultCode, TraceContext};
+
+use super::relay::{Answered, Held};
+use super::{Call, now};
+use crate::admission::{Lease, Pool};
+use crate::catalog::Target;
+use crate::plan::{Action, Ask, Event, Plan, Refusal, classify, micros};
+
+/// One plan under way.
+pub(super) struct Run<'a> {
+    pub(super) call: &'a Call,
+    plan: Plan,
+    pub(super) parent: &'a TraceContext,
+    lease: Option<Lease>,
+    /// When the present lease was granted.
+    pub(super) granted_at: Instant,
+    pub(super) attempts: Vec<Attempt>,
+    queued: Duration,
+    /// Time that failed attempts took.
+    failed: Duration,
+}
+
+/// A place in a queue, however it is entered.
+enum Entrance {
+    Fresh(Ask),
+    Rotate { outcome: Outcome, class: weir_quota::Class, then: Option<Ask> },
+    Wait { outcome: Outcome, then: Ask },
+}
+
+// === impl Run ===
+
+impl<'a> Run<'a> {
+    pub(super) fn new(call: &'a Call, plan: Plan, parent: &'a TraceContext) -> Self {
+        Self {
+            call,
+            plan,
+            parent,
+            lease: None,
+            granted_at: call.started,
+            attempts: Vec::new(),
+            queued: Duration::ZERO,
+            failed: Duration::ZERO,
+        }
+    }
+
+    /// Does what the plan says from its `first` action on.
+    ///
+    /// # Errors
+    /// What the plan ends with, with every attempt that was made.
+    pub(super) async fn drive(mut self, first: Action) -> Result<Answered, Fault> {
+        let mut action = first;
+        loop {
+            let event = match action {
+                Action::Call => match self.attempt().await {
+                    Ok(answered) => return Ok(answered),
+                    Err(fault) => {
+                        self.note_failure(&fault);
+                        Event::Failed(fault)
+                    }
+                },
+                Action::Acquire { settle, ask } => {
+                    self.settle(settle);
+                    self.admit(Entrance::Fresh(ask)).await
+                }
+                Action::Rotate { outcome, class, then } => {
+                    self.admit(Entrance::Rotate { outcome, class, then }).await
+                }
+                Action::Wait { outcome, then } => {
+                    self.admit(Entrance::Wait { outcome, then }).await
+                }
+                Action::Finish { settle, mut fault } => {
+                    self.settle(settle);
+                    if fault.code == FaultCode::RequestDropped {
+                        let metrics = &self.call.shared.telemetry.metrics;
+                        metrics.dropped(&self.plan.target().provider.name);
+                    }
+                    fault.detail.attempts = self.attempts;
+                    return Err(fault);
+                }
+            };
+            action = self.plan.on(event, now(), fastrand::f64());
+        }
+    }
+
+    pub(super) fn target(&self) -> &Arc<Target> {
+        self.plan.target()
+    }
+
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    /// What holds the slot from now on.
+    pub(super) fn hold(&mut self) -> Held {
+        let target = self.plan.target().clone();
+        Held::new(self.lease.take(), self.pool().cloned(), target)
+    }
+
+    /// Where the time went up to now, with what the worker said of its last attempt.
+    pub(super) fn timings(&self, of_worker: Timings) -> Timings {
+        let queue_us = micros(self.queued);
+        let upstream_us = micros(self.failed).saturating_add(of_worker.upstream_us);
+        let elsewhere = queue_us.saturating_add(upstream_us).saturating_add(of_worker.worker_us);
+        let router_us = self.call.elapsed_us().saturating_sub(elsewhere);
+        Timings { queue_us, router_us, worker_us: of_worker.worker_us, upstream_us }
+    }
+
+    /// Waits for a slot and a key.
+    async fn admit(&mut self, entrance: Entrance) -> Event {
+        let Some(pool) = self.pool().cloned() else {
+            let why = format!("the provider `{}` has no pool", self.target().provider.name);
+            return Event::Refused(Refusal::Defect(why));
+        };
+        let deadline = self.call.deadline;
+        let telemetry = &self.call.shared.telemetry;
+        let mut span = telemetry.tracer.start(self.parent, "admission", SpanKind::Internal);
+        let since = now();
+        let result = match (entrance, self.lease.take()) {
+            (Entrance::Fresh(ask), _) => pool.acquire(ask, deadline).await,
+            (Entrance::Rotate { outcome, class, then }, Some(lease)) => {
+                self.note_cooldowns(&pool, &lease, &outcome);
+                lease.rotate(outcome, class, then, deadline).granted().await
+            }
+            (Entrance::Wait { outcome, then }, Some(lease)) => {
+                self.note_cooldowns(&pool, &lease, &outcome);
+                lease.settle_then(outcome, then, deadline).granted().await
+            }
+            (_, None) => Err(Refusal::Defect("a lease is given back that is not held".into())),
+        };
+        self.granted_at = now();
+        let wait = self.granted_at.saturating_duration_since(since);
+        self.queued += wait;
+        let provider = &self.target().provider.name;
+        if span.is_recording() {
+            span.set(semconv::WEIR_PROVIDER, &**provider);
+            span.set(semconv::WEIR_QUEUE_WAIT_US, i64::try_from(micros(wait)).unwrap_or(i64::MAX));
+        }
+        match result {
+            Ok(lease) => {
+                telemetry.metrics.granted(provider, lease.key(), wait);
+                span.set(semconv::WEIR_KEY, Value::Text(lease.key().to_string()));
+                let (key, arrival) = (lease.key().clone(), lease.arrival());
+                let from_then = lease.is_from_then();
+                self.lease = Some(lease);
+                Event::Granted { key, arrival, from_then }
+            }
+            Err(refusal) => {
+                span.fail(refusal.label(), "");
+                Event::Refused(refusal)
+            }
+        }
+    }
+
+    /// Gives the slot back, if one is held.
+    fn settle(&mut self, outcome: Option<Outcome>) {
+        let (Some(outcome), Some(lease)) = (outcome, self.lease.take()) else {
+            return;
+        };
+        if let Some(pool) = self.pool() {
+            self.note_cooldowns(pool, &lease, &outcome);
+        }
+        lease.settle(outcome);
+    }
+
+    /// Records why a key is told to cool, for those who meet it cooling.
+    fn note_cooldowns(&self, pool: &Pool, lease: &Lease, outcome: &Outcome) {
+        let target = self.plan.target();
+        for health in &outcome.health {
+            let Health::Cool { scope, .. } = health else {
+                continue;
+            };
+            let label = match scope {
+                Scope::Endpoint => "endpoint",
+                Scope::Key(_) => "key",
+                Scope::KeyModel(..) => "key_model",
+            };
+            self.call.shared.telemetry.metrics.cooled(&target.provider.name, label);
+            let class = self.attempts.last().and_then(|attempt| attempt.class);
+            if let Some(class) = class {
+                pool.remember(lease.key(), &target.class, class);
+            }
+        }
+    }
+
+    fn note_failure(&mut self, fault: &Fault) {
+        let class = classify(fault);
+        let took = now().saturating_duration_since(self.granted_at);
+        self.failed += took;
+        let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
+        self.record(status, Some(class), took);
+    }
+
+    /// Records an attempt with the key that is held.
+    pub(super) fn record(
+        &mut self,
+        status: u16,
+        class: Option<weir_types::FailureClass>,
+        took: Duration,
+    ) {
+        let Some(lease) = &self.lease else {
+            return;
+        };
+        let provider = &self.plan.target().provider.name;
+        self.call.shared.telemetry.metrics.attempt(provider, lease.key(), class);
+        self.attempts.push(Attempt {
+            provider: provider.clone(),
+            key: lease.key().clone(),
+            status,
+            class,
+            duration_us: micros(took),
+        });
+    }
+
+    fn pool(&self) -> Option<&Arc<Pool>> {
+        self.call.snapshot.pools.get(&self.plan.target().provider.name)
+    }
+}

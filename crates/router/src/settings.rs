@@ -1,0 +1,153 @@
+//! What the router is told about providers: names, weights, limits, times. No secret, no URL.
+//!
+//! Plain data. The binary fills it from the configuration file; the router never sees that file.
+
+use std::time::Duration;
+
+use weir_quota::Timing;
+use weir_types::{KeyName, KeyRules, Operation, ProviderName};
+
+/// Everything the router is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The providers, in declared order.
+    pub providers: Vec<ProviderSettings>,
+    /// The longest a request may take up to the head of its answer, queue included.
+    pub request_deadline: Duration,
+    /// Times of the quota protocol.
+    pub timing: Timing,
+    /// The longest model list taken from one provider, in bytes.
+    pub listing_bytes_max: usize,
+}
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// Its name.
+    pub name: ProviderName,
+    /// Its keys, in declared order.
+    pub keys: Vec<KeySettings>,
+    /// Requests that may be under way at once, over the whole cluster.
+    pub concurrency: u32,
+    /// Requests that may wait, over the whole cluster.
+    pub buffer: u32,
+    /// Counted retries after the first try.
+    pub max_retries: u32,
+    /// The first backoff.
+    pub backoff_initial: Duration,
+    /// No backoff is longer.
+    pub backoff_max: Duration,
+    /// The worker's own limit up to the head of an answer. The router waits a second longer.
+    pub attempt_guard: Duration,
+    /// What may be asked of it.
+    pub operations: OperationSet,
+}
+
+/// One key, by name.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// Its name, unique within the provider.
+    pub name: KeyName,
+    /// Its share of the requests; finite and not negative.
+    pub weight: f64,
+    /// Which models it serves.
+    pub rules: KeyRules,
+    /// Whether it may be used at all.
+    pub enabled: bool,
+    /// Whether batch and file operations may use it. This build routes none of them.
+    pub use_for_batch_api: bool,
+}
+
+/// A set of (operation, stream).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationSet(u64);
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            providers: Vec::new(),
+            request_deadline: Duration::from_secs(600),
+            timing: Timing::default(),
+            listing_bytes_max: 8 << 20,
+        }
+    }
+}
+
+// === impl ProviderSettings ===
+
+impl ProviderSettings {
+    /// A provider without keys and with the defaults of the configuration format.
+    #[must_use]
+    pub fn new(name: ProviderName) -> Self {
+        Self {
+            name,
+            keys: Vec::new(),
+            concurrency: 1000,
+            buffer: 5000,
+            max_retries: 0,
+            backoff_initial: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(5),
+            attempt_guard: Duration::from_secs(30),
+            operations: OperationSet::ALL,
+        }
+    }
+}
+
+// === impl OperationSet ===
+
+impl OperationSet {
+    /// Everything.
+    pub const ALL: Self = Self(u64::MAX);
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+
+    /// This set and one more member.
+    #[must_use]
+    pub fn with(self, operation: Operation, stream: bool) -> Self {
+        Self(self.0 | Self::bit(operation, stream))
+    }
+
+    /// Whether `operation` is a member.
+    #[must_use]
+    pub fn contains(self, operation: Operation, stream: bool) -> bool {
+        self.0 & Self::bit(operation, stream) != 0
+    }
+
+    fn bit(operation: Operation, stream: bool) -> u64 {
+        1 << (2 * operation_index(operation) + usize::from(stream))
+    }
+}
+
+impl FromIterator<(Operation, bool)> for OperationSet {
+    fn from_iter<I: IntoIterator<Item = (Operation, bool)>>(members: I) -> Self {
+        members.into_iter().fold(Self::NONE, |set, (operation, stream)| set.with(operation, stream))
+    }
+}
+
+/// The operation's place in [`Operation::ALL`].
+pub(crate) fn operation_index(operation: Operation) -> usize {
+    Operation::ALL.iter().position(|&known| known == operation).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_tells_operations_and_streams_apart() {
+        let set = OperationSet::from_iter([(Operation::Chat, true), (Operation::Embedding, false)]);
+        for operation in Operation::ALL {
+            for stream in [false, true] {
+                let expected = matches!(
+                    (operation, stream),
+                    (Operation::Chat, true) | (Operation::Embedding, false)
+                );
+                assert_eq!(set.contains(operation, stream), expected, "{operation:?} {stream}");
+                assert!(OperationSet::ALL.contains(operation, stream));
+                assert!(!OperationSet::NONE.contains(operation, stream));
+            }
+        }
+    }
+}

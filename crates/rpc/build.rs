@@ -1,0 +1,18 @@
+//! Turns `proto/` into Rust with compilers that are crates themselves, so nobody needs protoc.
+
+use std::error::Error;
+
+const ROOT: &str = "../../proto";
+const FILES: [&str; 3] =
+    ["weir/common/v1/common.proto", "weir/router/v1/router.proto", "weir/worker/v1/worker.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={ROOT}");
+    let descriptors = protox::compile(FILES, [ROOT])?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! The services across the network: one HTTP/2 connection each, one gRPC call per request.
+//!
+//! A caller cannot tell them from services in its own process, but for
+//! [`FaultCode::LinkBroken`]: before the head it means that asking another replica is safe.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::unfold;
+use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
+use weir_types::{CallContext, Deadline, Fault, FaultCode};
+
+use crate::exchange::{Answer, Outgoing, Wanted, body_bytes};
+use crate::link::{self, LinkError, LinkLimits};
+use crate::proto::router::router_client::RouterClient;
+use crate::proto::worker::DescribeRequest;
+use crate::proto::worker::worker_client::WorkerClient;
+use crate::proto::{router, worker};
+use crate::wire::{self, Part, WireFrame};
+use crate::{
+    Body, CallFuture, DescribeStream, Description, Reply, RouterRequest, RouterService,
+    WorkerRequest, WorkerService,
+};
+
+/// Pause before a broken stream of descriptions is asked for again, doubled up to the maximum.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// A router in another process. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct RemoteRouter {
+    client: RouterClient<Channel>,
+}
+
+/// A worker in another process. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct RemoteWorker {
+    client: WorkerClient<Channel>,
+}
+
+impl RemoteRouter {
+    /// The router at `url` (`http://HOST:PORT`). Connects with the first call, and again whenever
+    /// the connection broke. Belongs to the event loop it is made in.
+    ///
+    /// # Errors
+    /// [`LinkError::Address`].
+    pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
+        Ok(Self::new(link::channel(url, limits)?, limits))
+    }
+
+    /// The router behind `channel`.
+    #[must_use]
+    pub fn new(channel: Channel, limits: &LinkLimits) -> Self {
+        let client = RouterClient::new(channel);
+        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+    }
+}
+
+impl RemoteWorker {
+    /// The worker at `url` (`http://HOST:PORT`), as [`RemoteRouter::connect`].
+    ///
+    /// # Errors
+    /// [`LinkError::Address`].
+    pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
+        Ok(Self::new(link::channel(url, limits)?, limits))
+    }
+
+    /// The worker behind `channel`.
+    #[must_use]
+    pub fn new(channel: Channel, limits: &LinkLimits) -> Self {
+        let client = WorkerClient::new(channel);
+        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+    }
+}
+
+impl RouterService for RemoteRouter {
+    fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
+        let mut client = self.client.clone();
+        Box::pin(async move {
+            let head = wire::router_head(request, body_bytes(&body));
+            let (outgoing, want) = Outgoing::<router::Frame>::new(head, body);
+            let call = client.call(wire::attach(outgoing, &context)?);
+            answer(call.await, want, context.deadline).await
+        })
+    }
+}
+
+impl WorkerService for RemoteWorker {
+    fn call(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture {
+        let mut client = self.client.clone();
+        Box::pin(async move {
+            let head = wire::worker_head(request, body_bytes(&body));
+            let (outgoing, want) = Outgoing::<worker::Frame>::new(head, body);
+            let call = client.call(wire::attach(outgoing, &context)?);
+            answer(call.await, want, context.deadline).await
+        })
+    }
+
+    /// Never ends: a broken stream is asked for again, and yields only what has changed.
+    fn describe(&self) -> DescribeStream {
+        let watch =
+            Watch { client: self.client.clone(), updates: None, last: None, pause: PAUSE_MIN };
+        Box::pin(unfold(watch, async |mut watch| {
+            let next = watch.next().await;
+            Some((next, watch))
+        }))
+    }
+}
+
+/// The answer to a call whose transport has spoken.
+async fn answer<F: WireFrame>(
+    answered: Result<Response<Streaming<F>>, Status>,
+    want: Wanted,
+    deadline: Deadline,
+) -> Result<Reply, Fault> {
+    let fault_of = |status: &Status| {
+        let passed = deadline.remaining(Instant::now()).is_zero();
+        wire::fault_of(status, passed)
+    };
+    let mut frames = answered.map_err(|status| fault_of(&status))?.into_inner();
+    loop {
+        let frame = match frames.next().await {
+            Some(frame) => frame.map_err(|status| fault_of(&status))?,
+            None => return Err(no_head("the answer is empty")),
+        };
+        return match frame.part() {
+            Some(Part::Reply(head)) => {
+                let head = wire::reply(head)?;
+                Ok(Reply { head, frames: Box::pin(Answer::new(frames, want)) })
+            }
+            Some(Part::End(end)) => Err(end
+                .fault
+                .map_or_else(|| no_head("the answer ends without a head"), Fault::from)),
+            Some(Part::Chunk(_) | Part::Request(_)) => Err(no_head("the answer has no head")),
+            None => continue,
+        };
+    }
+}
+
+fn no_head(message: &'static str) -> Fault {
+    Fault::new(FaultCode::LinkBroken, message)
+}
+
+/// A worker's descriptions across broken connections.
+struct Watch {
+    client: WorkerClient<Channel>,
+    updates: Option<Streaming<worker::Description>>,
+    last: Option<Description>,
+    pause: Duration,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Description {
+        loop {
+            match self.update().await {
+                Ok(description) => {
+                    self.pause = PAUSE_MIN;
+                    if self.last.as_ref() != Some(&description) {
+                        self.last = Some(description.clone());
+                        return description;
+                    }
+                }
+                Err(fault) => {
+                    tracing::debug!(%fault, "no description of the worker, asking again");
+                    self.updates = None;
+                    tokio::time::sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    async fn update(&mut self) -> Result<Description, Fault> {
+        let broken = |status: Status| wire::fault_of(&status, false);
+        let updates = match &mut self.updates {
+            Some(updates) => updates,
+            None => {
+                let asked = self.client.describe(DescribeRequest {}).await.map_err(broken)?;
+                self.updates.insert(asked.into_inner())
+            }
+        };
+        match updates.message().await.map_err(broken)? {
+            Some(description) => wire::description_of(description),
+            None => Err(Fault::new(FaultCode::LinkBroken, "the worker is leaving")),
+        }
+    }
+}
+
+impl fmt::Debug for RemoteRouter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteRouter").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RemoteWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteWorker").finish_non_exhaustive()
+    }
+}

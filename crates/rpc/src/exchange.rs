@@ -1,0 +1,278 @@
+//! The two directions of a call as streams of frames, for both ends of both hops.
+//!
+//! Outgoing: a request's body or an answer becomes head, chunks, end. Incoming: the frames become
+//! a body or an answer again. Each stream owns what it reads from, so dropping it cancels that.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::oneshot;
+use tonic::{Code, Status, Streaming};
+use weir_types::{Fault, FaultCode};
+
+use crate::proto::common;
+use crate::wire::{self, Part, WireFrame};
+use crate::{Body, End, Frame, FrameStream};
+
+/// A request on its way out.
+pub(crate) struct Outgoing<F> {
+    head: Option<F>,
+    body: Option<Body>,
+    rest: Bytes,
+    /// Ends when nobody waits for the answer any more. The transport resets a call only when both
+    /// directions have been let go, so an upload under way would keep it.
+    wanted: Option<oneshot::Receiver<()>>,
+}
+
+/// Held by whoever waits for the answer.
+pub(crate) type Wanted = Option<oneshot::Sender<()>>;
+
+impl<F: WireFrame> Outgoing<F> {
+    pub(crate) fn new(head: F::Head, body: Body) -> (Self, Wanted) {
+        let head = Some(F::new(Part::Request(head)));
+        let (want, wanted) = match &body {
+            Body::Full(_) => (None, None),
+            Body::Stream(_) => {
+                let (want, wanted) = oneshot::channel();
+                (Some(want), Some(wanted))
+            }
+        };
+        (Self { head, body: Some(body), rest: Bytes::new(), wanted }, want)
+    }
+
+    fn is_unwanted(&mut self, cx: &mut Context<'_>) -> bool {
+        self.wanted.as_mut().is_some_and(|wanted| wanted.poll_unpin(cx).is_ready())
+    }
+}
+
+impl<F: WireFrame> Stream for Outgoing<F> {
+    type Item = F;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(head));
+        }
+        if self.is_unwanted(cx) {
+            (self.body, self.rest) = (None, Bytes::new());
+        }
+        loop {
+            if !self.rest.is_empty() {
+                return Poll::Ready(Some(F::new(Part::Chunk(wire::first_chunk(&mut self.rest)))));
+            }
+            let fault = match &mut self.body {
+                None => return Poll::Ready(None),
+                Some(Body::Full(bytes)) if !bytes.is_empty() => {
+                    self.rest = std::mem::take(bytes);
+                    continue;
+                }
+                Some(Body::Full(_)) => None,
+                Some(Body::Stream(parts)) => match ready!(parts.poll_next_unpin(cx)) {
+                    Some(Ok(part)) => {
+                        self.rest = part;
+                        continue;
+                    }
+                    Some(Err(fault)) => Some(fault.into()),
+                    None => None,
+                },
+            };
+            (self.body, self.wanted) = (None, None);
+            return Poll::Ready(Some(F::new(Part::End(common::End {
+                fault,
+                ..Default::default()
+            }))));
+        }
+    }
+}
+
+/// The length of a body that is held whole.
+pub(crate) fn body_bytes(body: &Body) -> Option<u64> {
+    match body {
+        Body::Full(bytes) => u64::try_from(bytes.len()).ok(),
+        Body::Stream(_) => None,
+    }
+}
+
+/// The body of a request that is coming in.
+pub(crate) struct Upload<F> {
+    frames: Option<Streaming<F>>,
+    allowed: usize,
+    bytes_max: usize,
+}
+
+impl<F: WireFrame> Upload<F> {
+    pub(crate) fn new(frames: Streaming<F>, bytes_max: usize) -> Self {
+        Self { frames: Some(frames), allowed: bytes_max, bytes_max }
+    }
+
+    /// The body as its sender had it: whole if it named its length, else as it arrives.
+    pub(crate) async fn body(self, body_bytes: Option<u64>) -> Result<Body, Fault> {
+        match body_bytes {
+            Some(length) => self.whole(length).await.map(Body::Full),
+            None => Ok(Body::Stream(Box::pin(self))),
+        }
+    }
+
+    async fn whole(mut self, length: u64) -> Result<Bytes, Fault> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > self.bytes_max {
+            return Err(too_large(self.bytes_max));
+        }
+        let first = self.next().await.transpose()?.unwrap_or_default();
+        let whole = if first.len() >= length {
+            first
+        } else {
+            let mut whole = BytesMut::with_capacity(length);
+            whole.extend_from_slice(&first);
+            while whole.len() < length
+                && let Some(part) = self.next().await.transpose()?
+            {
+                whole.extend_from_slice(&part);
+            }
+            whole.freeze()
+        };
+        // The end must follow: it says that the sender meant this to be all.
+        let nothing_more = self.next().await.transpose()?.is_none();
+        if whole.len() != length || !nothing_more {
+            return Err(Fault::new(
+                FaultCode::Internal,
+                format!("a body of {} bytes was announced as {length}", whole.len()),
+            ));
+        }
+        Ok(whole)
+    }
+}
+
+impl<F: WireFrame> Stream for Upload<F> {
+    type Item = Result<Bytes, Fault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let cut = || Fault::new(FaultCode::LinkBroken, "the request was cut before its end");
+        loop {
+            let Some(frames) = &mut self.frames else {
+                return Poll::Ready(None);
+            };
+            let result = match ready!(frames.poll_next_unpin(cx)).transpose() {
+                Ok(Some(frame)) => match frame.part() {
+                    Some(Part::Chunk(bytes)) if bytes.len() <= self.allowed => {
+                        self.allowed -= bytes.len();
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    Some(Part::Chunk(_)) => Some(Err(too_large(self.bytes_max))),
+                    Some(Part::End(end)) => end.fault.map(|fault| Err(fault.into())),
+                    Some(Part::Request(_) | Part::Reply(_)) => Some(Err(cut())),
+                    None => continue,
+                },
+                Ok(None) => Some(Err(cut())),
+                Err(status) => Some(Err(unreadable(&status, self.bytes_max))),
+            };
+            self.frames = None;
+            return Poll::Ready(result);
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> Fault {
+    Fault::new(FaultCode::BodyTooLarge, format!("the body is over {bytes_max} bytes"))
+}
+
+/// What a request that cannot be read to its end means.
+pub(crate) fn unreadable(status: &Status, bytes_max: usize) -> Fault {
+    match status.code() {
+        Code::OutOfRange => too_large(bytes_max),
+        _ => wire::fault_of(status, false),
+    }
+}
+
+/// An answer on its way out. Lets go of the service's stream with the last frame, not when the
+/// transport is done with it.
+pub(crate) struct Answering<F> {
+    first: Option<F>,
+    frames: Option<FrameStream>,
+    rest: Bytes,
+}
+
+impl<F: WireFrame> Answering<F> {
+    pub(crate) fn reply(reply: crate::Reply) -> Self {
+        let first = F::new(Part::Reply(wire::reply_head(reply.head)));
+        Self { first: Some(first), frames: Some(reply.frames), rest: Bytes::new() }
+    }
+
+    /// No answer, but why there is none.
+    pub(crate) fn fault(fault: common::Fault) -> Self {
+        let end = common::End { fault: Some(fault), ..Default::default() };
+        Self { first: Some(F::new(Part::End(end))), frames: None, rest: Bytes::new() }
+    }
+}
+
+impl<F: WireFrame> Stream for Answering<F> {
+    type Item = Result<F, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        loop {
+            if !self.rest.is_empty() {
+                let chunk = wire::first_chunk(&mut self.rest);
+                return Poll::Ready(Some(Ok(F::new(Part::Chunk(chunk)))));
+            }
+            let Some(frames) = &mut self.frames else {
+                return Poll::Ready(None);
+            };
+            match ready!(frames.poll_next_unpin(cx)) {
+                Some(Frame::Chunk(bytes)) => self.rest = bytes,
+                Some(Frame::End(end)) => {
+                    self.frames = None;
+                    return Poll::Ready(Some(Ok(F::new(Part::End(wire::end(*end))))));
+                }
+                None => self.frames = None,
+            }
+        }
+    }
+}
+
+/// The rest of an answer that is coming in.
+pub(crate) struct Answer<F> {
+    frames: Option<Streaming<F>>,
+    _want: Wanted,
+}
+
+impl<F: WireFrame> Answer<F> {
+    pub(crate) fn new(frames: Streaming<F>, want: Wanted) -> Self {
+        Self { frames: Some(frames), _want: want }
+    }
+}
+
+impl<F: WireFrame> Stream for Answer<F> {
+    type Item = Frame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        loop {
+            let Some(frames) = &mut self.frames else {
+                return Poll::Ready(None);
+            };
+            let end = match ready!(frames.poll_next_unpin(cx)).transpose() {
+                Ok(Some(frame)) => match frame.part() {
+                    Some(Part::Chunk(bytes)) => return Poll::Ready(Some(Frame::Chunk(bytes))),
+                    Some(Part::End(end)) => Some(wire::end_of(end)),
+                    Some(Part::Request(_) | Part::Reply(_)) => Some(broken(Fault::new(
+                        FaultCode::LinkBroken,
+                        "a service sent a head in the middle of an answer",
+                    ))),
+                    None => continue,
+                },
+                Ok(None) => None,
+                Err(status) => Some(broken(wire::fault_of(&status, false))),
+            };
+            self.frames = None;
+            return Poll::Ready(end.map(|end| Frame::End(Box::new(end))));
+        }
+    }
+}
+
+fn broken(fault: Fault) -> End {
+    End { fault: Some(fault), ..End::default() }
+}

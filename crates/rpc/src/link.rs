@@ -1,0 +1,110 @@
+//! One HTTP/2 connection between two services: its windows, pings and limits, for both ends.
+
+use std::time::Duration;
+
+use http::Uri;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tonic::transport::{Channel, Endpoint};
+
+/// What a stream may send before it is read.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Calls at a time on one connection; more wait for one to end.
+const STREAMS_MAX: u32 = 4096;
+/// Room for every stream's window: a connection whose window is smaller stands still for all
+/// calls as soon as enough clients read slowly.
+const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX;
+/// Metadata of a call, trace state included, or the details of a fault.
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
+/// Room in a message beside the body it carries: heads, a provider's error answer (1 MiB).
+const MESSAGE_MARGIN_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a link between two services may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkLimits {
+    /// Bytes of a request's body, `max_request_body_size_mb`.
+    pub body_bytes_max: usize,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// A peer that answers no ping for this long is gone: its calls are dropped.
+    pub silence_max: Duration,
+}
+
+/// Why a link cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The address is not one.
+    #[error("`{found}` is no address of a service: expected http://HOST:PORT")]
+    Address {
+        /// What was given.
+        found: String,
+    },
+}
+
+impl LinkLimits {
+    /// The limits for bodies up to `body_bytes_max`, and usual times.
+    #[must_use]
+    pub const fn new(body_bytes_max: usize) -> Self {
+        Self {
+            body_bytes_max,
+            connect_timeout: Duration::from_secs(2),
+            // Half the default life of a lease: a worker drops its calls before they are given on.
+            silence_max: Duration::from_secs(5),
+        }
+    }
+
+    pub(crate) const fn message_bytes_max(&self) -> usize {
+        self.body_bytes_max.saturating_add(MESSAGE_MARGIN_BYTES)
+    }
+
+    /// Ping after this much silence, and wait the rest of `silence_max` for the answer.
+    fn ping(&self) -> (Duration, Duration) {
+        let interval = self.silence_max * 2 / 5;
+        (interval, self.silence_max - interval)
+    }
+}
+
+/// A connection to `url` that is made with the first call and made again when it breaks. Belongs
+/// to the event loop it is made in.
+pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<Channel, LinkError> {
+    let wrong = || LinkError::Address { found: url.to_owned() };
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let is_service = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+    if !is_service || uri.port_u16().is_none() || uri.query().is_some() {
+        return Err(wrong());
+    }
+    let (interval, timeout) = limits.ping();
+    let endpoint = Endpoint::from(uri)
+        .connect_timeout(limits.connect_timeout)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keep_alive_interval(interval)
+        .keep_alive_timeout(timeout)
+        .keep_alive_while_idle(true)
+        // Callers that leave reset their calls, in crowds when a client is shut down. The defaults
+        // take that for an attack by the peer and close the connection under all other calls.
+        .http2_max_concurrent_reset_streams(STREAMS_MAX as usize)
+        .http2_max_local_error_reset_streams(None);
+    Ok(endpoint.connect_lazy())
+}
+
+/// The other end.
+pub(crate) fn server(limits: &LinkLimits) -> http2::Builder<TokioExecutor> {
+    let (interval, timeout) = limits.ping();
+    let mut protocol = http2::Builder::new(TokioExecutor::new());
+    protocol
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .keep_alive_interval(interval)
+        .keep_alive_timeout(timeout)
+        // As above: a peer that resets many calls at once is a client that was shut down.
+        .max_pending_accept_reset_streams(STREAMS_MAX as usize)
+        .max_local_error_reset_streams(None)
+        .auto_date_header(false);
+    protocol
+}

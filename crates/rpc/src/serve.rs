@@ -1,0 +1,154 @@
+//! Serves a service, with the gRPC health service beside it, on connections that are handed in.
+//!
+//! Knows no listener: who accepts, and when to stop, is `runtime`'s business. Straight on the
+//! HTTP/2 implementation, because a stack of layers per call is what makes gRPC dear.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+use tower::Service;
+
+use crate::link::{self, LinkLimits};
+use crate::proto::router::router_server::RouterServer;
+use crate::proto::worker::worker_server::WorkerServer;
+use crate::server::{RouterMethods, WorkerMethods};
+use crate::{RouterService, WorkerService};
+
+/// A service ready to be served. Cheap to clone; clones share the health status.
+#[derive(Clone)]
+pub struct Server {
+    protocol: http2::Builder<TokioExecutor>,
+    routes: Routes,
+    reporter: HealthReporter,
+    stopping: watch::Sender<bool>,
+}
+
+/// Serves `service` to [`crate::RemoteRouter`].
+#[must_use]
+pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkLimits) -> Server {
+    let methods = RouterMethods { service, body_bytes_max: limits.body_bytes_max };
+    let server = RouterServer::new(methods).max_decoding_message_size(limits.message_bytes_max());
+    Server::new(Offered::Router(server), watch::Sender::new(false), limits)
+}
+
+/// Serves `service` to [`crate::RemoteWorker`].
+#[must_use]
+pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkLimits) -> Server {
+    let stopping = watch::Sender::new(false);
+    let methods = WorkerMethods {
+        service,
+        body_bytes_max: limits.body_bytes_max,
+        stopping: stopping.subscribe(),
+    };
+    let server = WorkerServer::new(methods).max_decoding_message_size(limits.message_bytes_max());
+    Server::new(Offered::Worker(server), stopping, limits)
+}
+
+impl Server {
+    fn new(service: Offered, stopping: watch::Sender<bool>, limits: &LinkLimits) -> Self {
+        let reporter = HealthReporter::new();
+        // Nobody else has the reporter yet, so its lock is free and this is done at once.
+        let _ = reporter.set_service_status(service.name(), ServingStatus::Serving).now_or_never();
+        let health = HealthService::from_health_reporter(reporter.clone());
+        let routes = Routes { service, health: HealthServer::new(health) };
+        Self { protocol: link::server(limits), routes, reporter, stopping }
+    }
+
+    /// Serves one connection until the peer closes it, or until `stop` resolves: then the health
+    /// status becomes `NOT_SERVING`, the peer is told to call elsewhere, and calls in flight
+    /// finish. Dropping the future drops them.
+    pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
+        let io = TokioIo::new(stream);
+        let mut served = pin!(self.protocol.serve_connection(io, self.routes.clone()));
+        let result = tokio::select! {
+            biased;
+            result = served.as_mut() => result,
+            () = stop => {
+                self.leave().await;
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a link ended early");
+        }
+    }
+
+    async fn leave(&self) {
+        self.stopping.send_replace(true);
+        // The empty name stands for the whole process.
+        for name in ["", self.routes.service.name()] {
+            self.reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("service", &self.routes.service.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one service of a process.
+#[derive(Clone)]
+enum Offered {
+    Router(RouterServer<RouterMethods>),
+    Worker(WorkerServer<WorkerMethods>),
+}
+
+impl Offered {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Router(_) => RouterServer::<RouterMethods>::NAME,
+            Self::Worker(_) => WorkerServer::<WorkerMethods>::NAME,
+        }
+    }
+}
+
+/// Finds the method of a call by its path.
+#[derive(Clone)]
+struct Routes {
+    service: Offered,
+    health: HealthServer<HealthService>,
+}
+
+type Answering =
+    Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send + 'static>>;
+
+impl hyper::service::Service<http::Request<Incoming>> for Routes {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: http::Request<Incoming>) -> Answering {
+        let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+        if service == self.service.name() {
+            return match self.service.clone() {
+                Offered::Router(mut router) => router.call(request),
+                Offered::Worker(mut worker) => worker.call(request),
+            };
+        }
+        if service == HealthServer::<HealthService>::NAME {
+            return self.health.clone().call(request);
+        }
+        let status = Status::new(Code::Unimplemented, "this process serves no such method");
+        Box::pin(std::future::ready(Ok(status.into_http())))
+    }
+}

@@ -1,0 +1,124 @@
+//! The services as gRPC methods: reads the head, calls the service, sends what it answers.
+//!
+//! Everything a call holds lives in its future or its stream, so a reset or a broken connection
+//! drops the service's work in place.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+use weir_types::{CallContext, Fault, FaultCode};
+
+use crate::exchange::{Answering, Upload, unreadable};
+use crate::proto::worker::DescribeRequest;
+use crate::proto::{router, worker};
+use crate::wire::{self, Part, WireFrame};
+use crate::{Body, Reply, RouterService, WorkerService};
+
+/// A router service behind gRPC.
+pub(crate) struct RouterMethods {
+    pub(crate) service: Arc<dyn RouterService>,
+    pub(crate) body_bytes_max: usize,
+}
+
+/// A worker service behind gRPC.
+pub(crate) struct WorkerMethods {
+    pub(crate) service: Arc<dyn WorkerService>,
+    pub(crate) body_bytes_max: usize,
+    /// Becomes true when the process drains: descriptions never end by themselves.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl router::router_server::Router for RouterMethods {
+    type CallStream = Answering<router::Frame>;
+
+    async fn call(
+        &self,
+        request: Request<Streaming<router::Frame>>,
+    ) -> Result<Response<Self::CallStream>, Status> {
+        let reply = async {
+            let incoming = open(request, self.body_bytes_max).await?;
+            let body_bytes = incoming.head.body_bytes;
+            let request = wire::router_request(incoming.head)?;
+            let body: Body = incoming.upload.body(body_bytes).await?;
+            self.service.call(incoming.context, request, body).await
+        };
+        respond(reply.await)
+    }
+}
+
+#[tonic::async_trait]
+impl worker::worker_server::Worker for WorkerMethods {
+    type CallStream = Answering<worker::Frame>;
+
+    async fn call(
+        &self,
+        request: Request<Streaming<worker::Frame>>,
+    ) -> Result<Response<Self::CallStream>, Status> {
+        let reply = async {
+            let incoming = open(request, self.body_bytes_max).await?;
+            let body_bytes = incoming.head.body_bytes;
+            let request = wire::worker_request(incoming.head)?;
+            let body: Body = incoming.upload.body(body_bytes).await?;
+            self.service.call(incoming.context, request, body).await
+        };
+        respond(reply.await)
+    }
+
+    type DescribeStream = Pin<Box<dyn Stream<Item = Result<worker::Description, Status>> + Send>>;
+
+    async fn describe(
+        &self,
+        _: Request<DescribeRequest>,
+    ) -> Result<Response<Self::DescribeStream>, Status> {
+        let mut stopping = self.stopping.clone();
+        let stopped = async move {
+            // An error means that the server is gone, which is an end as well.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        let updates = self.service.describe().map(|update| Ok(wire::description(update)));
+        Ok(Response::new(Box::pin(updates.take_until(stopped.boxed()))))
+    }
+}
+
+/// A call whose head has been read.
+struct Incoming<F: WireFrame> {
+    context: CallContext,
+    head: F::Head,
+    upload: Upload<F>,
+}
+
+async fn open<F: WireFrame>(
+    request: Request<Streaming<F>>,
+    body_bytes_max: usize,
+) -> Result<Incoming<F>, Fault> {
+    let context = wire::context(request.metadata())?;
+    let mut frames = request.into_inner();
+    loop {
+        let frame = match frames.next().await {
+            Some(frame) => frame.map_err(|status| unreadable(&status, body_bytes_max))?,
+            None => return Err(Fault::new(FaultCode::LinkBroken, "the request is empty")),
+        };
+        return match frame.part() {
+            Some(Part::Request(head)) => {
+                Ok(Incoming { context, head, upload: Upload::new(frames, body_bytes_max) })
+            }
+            Some(_) => Err(Fault::new(FaultCode::LinkBroken, "the request has no head")),
+            None => continue,
+        };
+    }
+}
+
+fn respond<F: WireFrame>(reply: Result<Reply, Fault>) -> Result<Response<Answering<F>>, Status> {
+    match reply {
+        Ok(reply) => Ok(Response::new(Answering::reply(reply))),
+        Err(fault) => match wire::status(fault) {
+            Ok(status) => Err(status),
+            Err(too_long) => Ok(Response::new(Answering::fault(*too_long))),
+        },
+    }
+}

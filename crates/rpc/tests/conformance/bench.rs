@@ -1,0 +1,194 @@
+//! The ways to reach the service under the suite.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use weir_rpc::{
+    Body, CallFuture, Description, LinkLimits, RemoteRouter, RemoteWorker, RouterRequest,
+    RouterService, Server, WorkerRequest, WorkerService, router_server, worker_server,
+};
+use weir_types::{CallContext, Deadline, Dialect, Operation, RequestId, TraceContext, TraceParent};
+
+use crate::script::{Asked, Call, Script};
+
+/// Bodies over this are refused by the remote benches.
+pub(crate) const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Everything in the suite is over in milliseconds, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("took too long")
+}
+
+pub(crate) fn limits() -> LinkLimits {
+    LinkLimits::new(BODY_BYTES_MAX)
+}
+
+#[derive(Clone)]
+enum Service {
+    Router(Arc<dyn RouterService>),
+    Worker(Arc<dyn WorkerService>),
+}
+
+/// A service, as its caller holds it, and what the test needs to play its part.
+pub(crate) struct Bench {
+    service: Service,
+    pub(crate) called: mpsc::Receiver<Call>,
+    pub(crate) describe: watch::Sender<Description>,
+    pub(crate) serving: Option<Serving>,
+}
+
+impl Bench {
+    fn new(
+        service: Service,
+        called: mpsc::Receiver<Call>,
+        describe: watch::Sender<Description>,
+    ) -> Self {
+        Self { service, called, describe, serving: None }
+    }
+
+    pub(crate) fn local_router() -> Self {
+        let (script, called, describe) = Script::new();
+        Self::new(Service::Router(script), called, describe)
+    }
+
+    pub(crate) fn local_worker() -> Self {
+        let (script, called, describe) = Script::new();
+        Self::new(Service::Worker(script), called, describe)
+    }
+
+    pub(crate) async fn remote_router() -> Self {
+        let (script, called, describe) = Script::new();
+        let serving = Serving::start(router_server(script, &limits())).await;
+        let remote = RemoteRouter::connect(&serving.url(), &limits()).unwrap();
+        let bench = Self::new(Service::Router(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    pub(crate) async fn remote_worker() -> Self {
+        let (script, called, describe) = Script::new();
+        let serving = Serving::start(worker_server(script, &limits())).await;
+        let remote = RemoteWorker::connect(&serving.url(), &limits()).unwrap();
+        let bench = Self::new(Service::Worker(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    /// The service as a worker.
+    pub(crate) fn worker(&self) -> Arc<dyn WorkerService> {
+        match &self.service {
+            Service::Worker(worker) => worker.clone(),
+            Service::Router(_) => panic!("a router has no description"),
+        }
+    }
+
+    /// What `call` asks.
+    pub(crate) fn asks(&self) -> Asked {
+        match &self.service {
+            Service::Router(_) => Asked::Router(router_request()),
+            Service::Worker(_) => Asked::Worker(worker_request()),
+        }
+    }
+
+    /// Calls the service; nothing happens until the future is polled.
+    pub(crate) fn call(&self, context: CallContext, body: impl Into<Body>) -> CallFuture {
+        match &self.service {
+            Service::Router(router) => router.call(context, router_request(), body.into()),
+            Service::Worker(worker) => worker.call(context, worker_request(), body.into()),
+        }
+    }
+
+    /// Starts a call and waits until the service has it.
+    pub(crate) async fn begin(
+        &mut self,
+        body: impl Into<Body>,
+    ) -> (tokio::task::JoinHandle<Result<weir_rpc::Reply, weir_types::Fault>>, Call) {
+        let calling = tokio::spawn(self.call(context(), body));
+        let call = within(self.called.recv()).await.unwrap();
+        (calling, call)
+    }
+}
+
+/// A server on a loopback port, until it is dropped.
+pub(crate) struct Serving {
+    pub(crate) addr: SocketAddr,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Serves until `stop` is set true, and ends when every connection has.
+    pub(crate) async fn start(server: Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let mut stopping = stopping.clone();
+                let mut stops = stopping.clone();
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let (stream, _) = accepted.unwrap();
+                        let stop = async move { let _ = stops.wait_for(|stop| *stop).await; };
+                        connections.spawn(server.clone().serve_connection(stream, stop));
+                    }
+                    _ = stopping.wait_for(|stop| *stop) => break,
+                }
+            }
+            while connections.join_next().await.is_some() {}
+        });
+        Self { addr, stop, task }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(crate) fn context() -> CallContext {
+    CallContext {
+        request_id: RequestId::from("req-1"),
+        deadline: Deadline::after(Instant::now(), Duration::from_secs(60)),
+        trace: TraceContext {
+            parent: Some(TraceParent { trace_id: [7; 16], span_id: [9; 8], flags: 1 }),
+            state: Some("vendor=1".into()),
+        },
+    }
+}
+
+fn router_request() -> RouterRequest {
+    RouterRequest {
+        dialect: Dialect::OpenAi,
+        operation: Operation::Chat,
+        model: "openai/gpt-4o".to_owned(),
+        stream: true,
+        fallbacks: vec!["groq/llama".to_owned()],
+        key_pin: Some("blue".to_owned()),
+        only_provider: None,
+        preferred_provider: Some("openai".to_owned()),
+        headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
+    }
+}
+
+fn worker_request() -> WorkerRequest {
+    WorkerRequest {
+        dialect: Dialect::OpenAi,
+        operation: Operation::Chat,
+        provider: "openai".into(),
+        key: "blue".into(),
+        model: "gpt-4o".into(),
+        stream: true,
+        attempt: 2,
+        headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
+    }
+}

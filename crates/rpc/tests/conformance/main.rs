@@ -1,0 +1,36 @@
+//! One suite for every way to reach a service: in the same process, and over gRPC on a loopback
+//! socket. A case that passes here for one and not for the other is a defect of the link.
+//!
+//! `script` is the service under the suite, `bench` the ways to reach it, `calls` the cases of
+//! both hops, `worker` those of the worker alone, `link` what only a network can do.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests")]
+
+mod bench;
+mod calls;
+mod link;
+mod script;
+mod worker;
+
+/// Makes a test of every case for every bench.
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        mod router_in_process { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::local_router()).await; }
+        )* }
+        mod router_over_grpc { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::remote_router().await).await; }
+        )* }
+        mod worker_in_process { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::local_worker()).await; }
+        )* }
+        mod worker_over_grpc { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::remote_worker().await).await; }
+        )* }
+    };
+}
+pub(crate) use cases;

@@ -1,0 +1,134 @@
+//! Serves an `axum::Router` over HTTP/1.1 on one listener.
+//!
+//! One task per connection drives parser, handler and body, so a request costs no spawn and a
+//! closed connection drops the handler's future or the body's stream in place. Knows no route.
+
+use std::io;
+use std::net;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower::Service;
+
+use crate::linger::linger;
+use crate::patience::Patient;
+use crate::{Drain, accept};
+
+/// A connection that has sent nothing yet when the drain begins may still be about to: it was
+/// accepted a moment ago. After this long it is taken for one that was opened in reserve.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
+
+/// What a connection may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at a time on one listener; more wait in the kernel.
+    pub connections_max: usize,
+    /// Whether a connection serves more than one request.
+    pub keep_alive: bool,
+    /// From when the connection is opened, or the previous answer has ended, to the last byte of
+    /// the request's head: how long a connection may be idle, or slow with its headers.
+    pub header_read_timeout: Duration,
+    /// Header lines of a request; over it the answer is 431.
+    pub headers_max: usize,
+    /// Bytes of a request's head, at most 400 KiB; over it the answer is 431.
+    pub header_bytes_max: usize,
+    /// How long a client may take no byte of its answer before it is given up.
+    pub write_stall_max: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 16_384,
+            keep_alive: true,
+            // Longer than the idle time of common load balancers, which must be the first to close.
+            header_read_timeout: Duration::from_secs(75),
+            headers_max: 100,
+            header_bytes_max: 64 * 1024,
+            write_stall_max: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Serves `app` on `listener` until the drain: then idle connections are closed, requests in
+/// flight finish on a connection that closes after them, and the call returns.
+///
+/// A request that is no HTTP gets an empty 400, a head over the limits an empty 431, and the
+/// connection is closed.
+///
+/// # Errors
+/// As [`accept`].
+pub async fn serve_http(
+    listener: net::TcpListener,
+    app: Router,
+    limits: HttpLimits,
+    drain: Drain,
+) -> io::Result<()> {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .keep_alive(limits.keep_alive)
+        .header_read_timeout(limits.header_read_timeout)
+        .max_header_size(limits.header_bytes_max);
+    if limits.headers_max != HttpLimits::default().headers_max {
+        // The parser has room for its default on the stack; another number costs an allocation.
+        protocol.max_headers(limits.headers_max);
+    }
+    accept(listener, limits.connections_max, drain, |stream, drain| {
+        connection(stream, protocol.clone(), app.clone(), limits.write_stall_max, drain)
+    })
+    .await
+}
+
+async fn connection(
+    stream: TcpStream,
+    protocol: http1::Builder,
+    app: Router,
+    write_stall_max: Duration,
+    mut drain: Drain,
+) {
+    let begun = AtomicBool::new(false);
+    let service = service_fn(|request: Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
+        // A router is always ready, and its clone is a counter.
+        app.clone().call(request)
+    });
+    let io = TokioIo::new(Patient::new(stream, write_stall_max));
+    let mut served = protocol.serve_connection(io, service);
+    let result = tokio::select! {
+        biased;
+        result = &mut served => result,
+        () = drain.draining() => {
+            let early = match begun.load(Ordering::Relaxed) {
+                true => None,
+                false => timeout(FIRST_REQUEST_GRACE, &mut served).await.ok(),
+            };
+            match early {
+                Some(result) => result,
+                None if !begun.load(Ordering::Relaxed) => return,
+                None => {
+                    Pin::new(&mut served).graceful_shutdown();
+                    (&mut served).await
+                }
+            }
+        }
+    };
+    let refused = match result {
+        Ok(()) => false,
+        Err(error) => {
+            // A client that leaves or sends nonsense is its own affair; nobody is paged for it.
+            tracing::debug!(%error, "connection ended early");
+            error.is_parse()
+        }
+    };
+    linger(served.into_parts().io.into_inner().into_inner(), refused).await;
+}

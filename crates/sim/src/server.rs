@@ -1,0 +1,166 @@
+//! Connections: accept, serve HTTP/1.1, and close them the way an answer asks for.
+//!
+//! It holds the socket itself, because a reset needs it: with the linger time at zero, closing sends
+//! RST instead of FIN.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::{io, net};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use weir_runtime::{Drain, accept};
+
+use crate::body::Closing;
+use crate::ledger::{Entry, Ledger, Stats};
+use crate::rule::Rule;
+use crate::service::{self, Shared};
+use crate::settings::Settings;
+
+/// Largest head of a request.
+const HEAD_BYTES_MAX: usize = 256 * 1024;
+
+/// A simulated provider. Clones are the same provider: counts, log and rules are shared.
+#[derive(Debug, Clone)]
+pub struct Sim {
+    shared: Arc<Shared>,
+}
+
+impl Sim {
+    /// A provider that nobody has asked anything yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let ledger = Arc::new(Ledger::new(settings.log_requests));
+        Self {
+            shared: Arc::new(Shared { settings, ledger }),
+        }
+    }
+
+    /// Serves one listener until the drain begins, and what is in flight then to its end, or to
+    /// the drain's. Several listeners, also on several runtimes, may serve one provider.
+    ///
+    /// # Errors
+    /// The listener cannot be registered with the event loop.
+    pub async fn serve(&self, listener: net::TcpListener, drain: Drain) -> io::Result<()> {
+        let connections_max = self.shared.settings.connections_max;
+        let connection = |stream, drain| serve_connection(Arc::clone(&self.shared), stream, drain);
+        accept(listener, connections_max, drain, connection).await
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.ledger.stats()
+    }
+
+    /// Logged requests with a number above `after`, oldest first.
+    #[must_use]
+    pub fn requests(&self, after: u64) -> Vec<Entry> {
+        self.shared.ledger.entries(after, usize::MAX)
+    }
+
+    /// Adds a rule behind the others and gives its number.
+    ///
+    /// # Errors
+    /// What is wrong with the rule.
+    pub fn add_rule(&self, rule: Rule) -> Result<u64, String> {
+        self.shared.ledger.with_rules(|rules| rules.add(rule))
+    }
+
+    /// Forgets counts, log and rules.
+    pub fn reset(&self) {
+        self.shared.ledger.reset();
+    }
+}
+
+async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, mut drain: Drain) {
+    let closing = Arc::new(Closing::default());
+    let socket = Socket {
+        stream,
+        closing: Arc::clone(&closing),
+    };
+    let service = service_fn(move |request| {
+        service::handle(Arc::clone(&shared), Arc::clone(&closing), request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(socket), service)
+    );
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = drain.draining() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// A socket that closes with RST if the last answer asked for it.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    closing: Arc<Closing>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if !self.closing.is_reset() {
+            return;
+        }
+        if let Err(error) = self.stream.set_zero_linger() {
+            tracing::debug!(%error, "cannot close with a reset");
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The handles that the hot path uses, found by provider name.
+//!
+//! A family maps label sets to counters behind a lock. Each provider therefore keeps its counters
+//! in slots that are filled at their first use; after that an update takes no lock and allocates
+//! nothing. A series appears once it is used, so a page shows what happened and no zeros.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use weir_types::{FailureClass, Operation};
+
+use super::families::Families;
+use super::handles::{Handles, SCOPES, STATUS_LABELS, TOKEN_KINDS};
+use super::histogram::Histogram;
+
+/// What an unregistered name is counted under.
+pub(super) const OTHER: &str = "other";
+/// What stands for a provider where nobody answered.
+pub(super) const NONE: &str = "none";
+
+pub(super) const OPERATIONS: usize = Operation::ALL.len() + 1;
+const CLASSES: usize = FailureClass::ALL.len() + 1;
+
+/// A metric's handle, made at the first use.
+pub(super) type Slot<M> = OnceLock<M>;
+
+/// All series, found by provider name.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) families: Families,
+    registry: Registry,
+    providers: ArcSwap<HashMap<Arc<str>, Arc<ProviderSeries>>>,
+    other: Arc<ProviderSeries>,
+    none: Arc<ProviderSeries>,
+}
+
+/// One provider's slots.
+#[derive(Debug)]
+pub(super) struct ProviderSeries {
+    pub(super) name: Arc<str>,
+    pub(super) requests: Box<[[[Slot<Counter>; STATUS_LABELS]; 2]; OPERATIONS]>,
+    pub(super) durations: [[Slot<Histogram>; 2]; OPERATIONS],
+    pub(super) first_bytes: [[Slot<Histogram>; 2]; OPERATIONS],
+    pub(super) first_tokens: [Slot<Histogram>; OPERATIONS],
+    pub(super) tokens: [Slot<Counter>; TOKEN_KINDS.len()],
+    pub(super) broken: Slot<Counter>,
+    pub(super) waits: Slot<Histogram>,
+    pub(super) dropped: Slot<Counter>,
+    pub(super) cooldowns: [Slot<Counter>; SCOPES.len()],
+    pub(super) pool_leases: Slot<Gauge>,
+    pub(super) pool_tickets: Slot<Gauge>,
+    pub(super) pool_cooling: Slot<Gauge>,
+    pub(super) pool_concurrency: Slot<Gauge>,
+    pub(super) pool_buffer: Slot<Gauge>,
+    pub(super) connections: Slot<Gauge>,
+    pub(super) keys: HashMap<Arc<str>, KeySeries>,
+    pub(super) other_key: KeySeries,
+}
+
+#[derive(Debug)]
+pub(super) struct KeySeries {
+    pub(super) name: Arc<str>,
+    pub(super) grants: Slot<Counter>,
+    pub(super) attempts: [Slot<Counter>; CLASSES],
+}
+
+// === impl Series ===
+
+impl Default for Series {
+    fn default() -> Self {
+        let families = Families::default();
+        let mut registry = Registry::with_prefix("weir");
+        families.register(&mut registry);
+        let none = Vec::<&str>::new();
+        Self {
+            families,
+            registry,
+            providers: ArcSwap::default(),
+            other: Arc::new(ProviderSeries::new(OTHER, none.clone())),
+            none: Arc::new(ProviderSeries::new(NONE, none)),
+        }
+    }
+}
+
+impl Series {
+    /// Gives a provider its slots. Replacing them keeps the counts: those live in the families.
+    pub(super) fn register<'a>(&self, provider: &str, keys: impl IntoIterator<Item = &'a str>) {
+        let new = Arc::new(ProviderSeries::new(provider, keys));
+        self.providers.rcu(|present| {
+            let mut providers = HashMap::clone(present);
+            providers.insert(Arc::clone(&new.name), Arc::clone(&new));
+            providers
+        });
+    }
+
+    /// Lends the handles of a provider: `other`'s for an unknown name, `none`'s for an empty one.
+    pub(super) fn with(&self, name: &str, use_it: impl FnOnce(Handles<'_>)) {
+        let families = &self.families;
+        if name.is_empty() {
+            return use_it(Handles { families, slots: &self.none });
+        }
+        let providers = self.providers.load();
+        use_it(Handles { families, slots: providers.get(name).unwrap_or(&self.other) });
+    }
+
+    pub(super) fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _written = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+// === impl ProviderSeries ===
+
+impl ProviderSeries {
+    fn new<'a>(name: &str, keys: impl IntoIterator<Item = &'a str>) -> Self {
+        let keys = keys.into_iter().map(KeySeries::new);
+        Self {
+            name: Arc::from(name),
+            requests: Box::default(),
+            durations: Default::default(),
+            first_bytes: Default::default(),
+            first_tokens: Default::default(),
+            tokens: Default::default(),
+            broken: Slot::new(),
+            waits: Slot::new(),
+            dropped: Slot::new(),
+            cooldowns: Default::default(),
+            pool_leases: Slot::new(),
+            pool_tickets: Slot::new(),
+            pool_cooling: Slot::new(),
+            pool_concurrency: Slot::new(),
+            pool_buffer: Slot::new(),
+            connections: Slot::new(),
+            keys: keys.map(|key| (Arc::clone(&key.name), key)).collect(),
+            other_key: KeySeries::new(OTHER),
+        }
+    }
+}
+
+// === impl KeySeries ===
+
+impl KeySeries {
+    fn new(name: &str) -> Self {
+        Self { name: Arc::from(name), grants: Slot::new(), attempts: Default::default() }
+    }
+}

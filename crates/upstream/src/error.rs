@@ -1,0 +1,108 @@
+//! Why a call did not succeed, in texts that never hold a credential.
+
+use std::error::Error as StdError;
+
+/// What is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub(crate) String);
+
+/// Why a call failed. `target` and `proxy` are host and port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No connection: name unknown, refused, unreachable.
+    #[error("cannot connect to {target}: {why}")]
+    Connect {
+        /// Whom.
+        target: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The proxy is not there, or refuses.
+    #[error("the proxy {proxy} does not give a connection: {why}")]
+    Proxy {
+        /// Which one.
+        proxy: String,
+        /// What it or the system said.
+        why: String,
+    },
+    /// No agreement on TLS, or a certificate that is not trusted.
+    #[error("no TLS connection to {target}: {why}")]
+    Tls {
+        /// Whom.
+        target: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// No connection within the connect timeout.
+    #[error("no connection to {target} in time")]
+    ConnectTimeout {
+        /// Whom.
+        target: String,
+    },
+    /// All connections that may be used at once are in use.
+    #[error("all connections to {target} are in use")]
+    Busy {
+        /// Whom.
+        target: String,
+    },
+    /// No head of an answer before the deadline.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection ended before the head of an answer.
+    #[error("the connection broke before an answer: {0}")]
+    Closed(String),
+    /// What came is not HTTP.
+    #[error("the answer is not HTTP: {0}")]
+    Garbage(String),
+    /// The connection ended within the body.
+    #[error("the answer broke off: {0}")]
+    Cut(String),
+    /// The request itself cannot be sent.
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+}
+
+impl Error {
+    /// From the client: our own error if the connector made it, else by what hyper says.
+    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error, target: &str) -> Self {
+        if let Some(ours) = find::<Self>(error) {
+            return ours.clone();
+        }
+        let why = innermost(error);
+        if error.is_connect() {
+            return Self::Connect { target: target.to_owned(), why };
+        }
+        match find::<hyper::Error>(error) {
+            Some(inner) if inner.is_parse() || inner.is_parse_status() => Self::Garbage(why),
+            Some(inner) if inner.is_user() => Self::Request(why),
+            Some(_) => Self::Closed(why),
+            None => Self::Request(why),
+        }
+    }
+
+    /// From reading a body.
+    pub(crate) fn from_body(error: &hyper::Error) -> Self {
+        Self::Cut(innermost(error))
+    }
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The text of the first cause, which is the one that says something.
+pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}

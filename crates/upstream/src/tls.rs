@@ -1,0 +1,111 @@
+//! TLS: ring, the system's authorities plus those of the configuration, TLS 1.2 and 1.3.
+//!
+//! The system's authorities are read once per process and only if a target needs TLS. Where they
+//! are is for the operating system to say, `SSL_CERT_FILE` and `SSL_CERT_DIR` included.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::sync::OnceCell;
+
+use crate::SettingsError;
+
+static SYSTEM: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
+
+/// The certificates of a PEM text.
+pub(crate) fn parse_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    let unusable = |why: String| SettingsError(format!("ca_cert_pem cannot be used: {why}"));
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
+    for certificate in &certificates {
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|error| unusable(error.to_string()))?;
+    }
+    Ok(certificates)
+}
+
+/// The configuration for one provider.
+pub(crate) async fn client_config(
+    authorities: &[CertificateDer<'static>],
+    insecure_skip_verify: bool,
+) -> Result<Arc<ClientConfig>, SettingsError> {
+    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&crypto))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SettingsError(error.to_string()))?;
+    let mut config = if insecure_skip_verify {
+        let verifier = Arc::new(AnyCertificate(crypto));
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::clone(&*system().await?);
+        roots.add_parsable_certificates(authorities.iter().cloned());
+        if roots.is_empty() {
+            let why = "this system has no certificate authorities and ca_cert_pem names none";
+            return Err(SettingsError(why.to_owned()));
+        }
+        builder.with_root_certificates(roots).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+async fn system() -> Result<Arc<RootCertStore>, SettingsError> {
+    let store = SYSTEM.get_or_try_init(async || {
+        let load = tokio::task::spawn_blocking(|| {
+            let mut store = RootCertStore::empty();
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            Arc::new(store)
+        });
+        load.await.map_err(|error| SettingsError(error.to_string()))
+    });
+    store.await.cloned()
+}
+
+/// Trusts whoever answers (`insecure_skip_verify`). Signatures are still checked, so that the
+/// peer has the key of the certificate it shows.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

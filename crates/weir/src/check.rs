@@ -1,0 +1,54 @@
+//! `weir check` and `weir schema`: what is wrong with a configuration, and what one looks like.
+//!
+//! Findings go to standard output, one paragraph each, because they are the answer asked for.
+
+use std::process::ExitCode;
+
+use weir_config::{Loaded, Options};
+
+use crate::Failure;
+use crate::cli::{CheckArgs, Strictness};
+use crate::process::{complain, say};
+
+/// Checks one file; the exit code is 0 if Weir would start with it.
+pub(crate) fn run(args: &CheckArgs) -> ExitCode {
+    let shown = match weir_config::load(&args.file, &options(&args.strictness)) {
+        Ok(loaded) => summary(&loaded).map(|()| ExitCode::SUCCESS),
+        Err(report) => say(&report.to_string()).map(|()| ExitCode::FAILURE),
+    };
+    shown.unwrap_or_else(|failure| {
+        complain(&format!("weir: {failure}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints the JSON Schema.
+pub(crate) fn schema() -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(&weir_config::schema())?)
+}
+
+/// How this build reads a configuration.
+pub(crate) fn options(strictness: &Strictness) -> Options {
+    Options {
+        strict: strictness.strict,
+        accept_ignored: strictness.accept_ignored,
+        ..Options::new(weir_provider::served)
+    }
+}
+
+fn summary(loaded: &Loaded) -> Result<(), Failure> {
+    for warning in &loaded.warnings {
+        say(&warning.to_string())?;
+    }
+    if !loaded.ignored.is_empty() {
+        say(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
+    }
+    let providers = &loaded.config.providers;
+    let keys: usize = providers.iter().map(|provider| provider.keys.len()).sum();
+    let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    say(&format!(
+        "ok: providers served: {names}; keys: {keys}; warnings: {}",
+        loaded.warnings.len()
+    ))
+}

@@ -1,0 +1,90 @@
+//! What every command that keeps running shares: threads, logs, traces, standard output.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use weir_config::process_variable;
+use weir_runtime::{Cores, bind_shared};
+use weir_telemetry::{
+    LogFormat, LogGuard, LogSettings, TraceGuard, TraceSettings, Tracer, init_logs, init_traces,
+};
+
+use crate::Failure;
+use crate::cli::{self, ProcessArgs};
+
+/// How long a collector may take for the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(5);
+
+/// Writes a line to standard output.
+pub(crate) fn say(line: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Writes a line to standard error; where that is closed there is nobody to tell.
+pub(crate) fn complain(line: &str) {
+    let _unheard = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// The process's threads, as its flags say.
+pub(crate) fn cores(args: &ProcessArgs) -> Cores {
+    let available = || thread::available_parallelism().map_or(1, usize::from);
+    Cores {
+        count: args.threads.unwrap_or_else(available).max(1),
+        drain_limit: Duration::from_secs(args.drain_timeout),
+    }
+}
+
+/// Starts logging.
+pub(crate) fn logs(args: &ProcessArgs) -> Result<LogGuard, Failure> {
+    let format = match args.log_format {
+        cli::LogFormat::Text => LogFormat::Text,
+        cli::LogFormat::Json => LogFormat::Json,
+    };
+    let level = args.log_level.clone();
+    Ok(init_logs(&LogSettings { format, level, ..LogSettings::default() })?)
+}
+
+/// Starts tracing if the standard variables ask for it.
+pub(crate) fn traces() -> Result<(Tracer, TraceGuard), Failure> {
+    Ok(init_traces(&TraceSettings::from_vars(process_variable)?)?)
+}
+
+/// Sends the last spans; a collector that is gone is no reason to fail.
+pub(crate) fn end_traces(guard: TraceGuard) {
+    if let Err(error) = guard.shutdown(LAST_SPANS) {
+        tracing::warn!(%error, "the last spans were not exported");
+    }
+}
+
+/// One listener per core on one address, each to be taken once.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// The address, port chosen.
+    pub(crate) address: SocketAddr,
+    listeners: Mutex<Vec<Option<TcpListener>>>,
+}
+
+impl Listeners {
+    /// Binds `flag`'s `address` for `count` cores.
+    pub(crate) fn bind(flag: &str, address: SocketAddr, count: usize) -> Result<Self, Failure> {
+        let (bound, listeners) = bind_shared(address, count).map_err(|error| {
+            format!(
+                "cannot listen on {address} ({flag}): {error}; choose another address with {flag}"
+            )
+        })?;
+        let listeners = Mutex::new(listeners.into_iter().map(Some).collect());
+        Ok(Self { address: bound, listeners })
+    }
+
+    /// The listener of `core`.
+    pub(crate) fn take(&self, core: usize) -> Result<TcpListener, Failure> {
+        let mut listeners = self.listeners.lock().map_err(|_| "a listener's owner panicked")?;
+        let listener = listeners.get_mut(core).and_then(Option::take);
+        listener.ok_or_else(|| format!("core {core} has no listener left").into())
+    }
+}

@@ -1,0 +1,243 @@
+//! From the configuration to the rooms' settings. Secrets are resolved here, for workers alone.
+//!
+//! A value that refers to an unset variable makes the keys that need it unusable, each with its
+//! reason; it never becomes an empty secret, a direct connection or another address.
+
+use std::time::Duration;
+
+use weir_config::{Config, Custom, Key, Provider, Proxy, ProxyType, SecretRef, process_variable};
+use weir_provider::Vendor;
+use weir_quota::Timing;
+use weir_router::OperationSet;
+use weir_types::{KeyName, ModelList, Operation, Secret};
+use weir_upstream::Credentials;
+
+/// The one key of a provider that takes no credential and has none configured.
+const KEYLESS: &str = "keyless";
+
+/// The longest whole answer that is held, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+const MIB: usize = 1 << 20;
+
+/// The edge's part.
+pub(crate) fn edge(config: &Config) -> weir_edge::Settings {
+    let client = &config.client;
+    weir_edge::Settings {
+        allowed_origins: client.allowed_origins.clone(),
+        allowed_headers: client.allowed_headers.clone(),
+        required_headers: client.required_headers.clone(),
+        header_allowlist: client.header_filter.allowlist.clone(),
+        header_denylist: client.header_filter.denylist.clone(),
+        body_bytes_max: body_bytes_max(config),
+        request_deadline: client.request_deadline,
+        ..weir_edge::Settings::default()
+    }
+}
+
+/// The router's part. `timing` is the quota store's.
+pub(crate) fn router(config: &Config, timing: Timing) -> weir_router::Settings {
+    weir_router::Settings {
+        providers: served(config)
+            .map(|(provider, vendor)| router_provider(provider, vendor))
+            .collect(),
+        request_deadline: config.client.request_deadline,
+        timing,
+        ..weir_router::Settings::default()
+    }
+}
+
+/// The workers' part, in declared order, secrets resolved.
+pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
+    served(config).map(|(provider, vendor)| worker(config, provider, vendor)).collect()
+}
+
+/// The keys of `provider`, or the one that stands for none.
+pub(crate) fn keys(provider: &Provider) -> Vec<Key> {
+    if provider.keys.is_empty() && provider.is_key_less() {
+        return vec![Key { models: ModelList::All, ..Key::named(KeyName::from(KEYLESS)) }];
+    }
+    provider.keys.clone()
+}
+
+fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {
+    let with_vendor =
+        |provider| Some((provider, weir_provider::vendor(Provider::vendor(provider))?));
+    config.providers.iter().filter_map(with_vendor)
+}
+
+fn body_bytes_max(config: &Config) -> usize {
+    MIB * usize::try_from(config.client.max_request_body_size_mb).unwrap_or(usize::MAX / MIB)
+}
+
+fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::ProviderSettings {
+    let network = &provider.network;
+    let key = |key: &Key| weir_router::KeySettings {
+        name: key.name.clone(),
+        weight: key.weight,
+        rules: key.rules(),
+        enabled: key.enabled,
+        use_for_batch_api: key.use_for_batch_api,
+    };
+    weir_router::ProviderSettings {
+        keys: keys(provider).iter().map(key).collect(),
+        concurrency: provider.pool.concurrency,
+        buffer: provider.pool.buffer_size,
+        max_retries: network.max_retries,
+        backoff_initial: network.retry_backoff_initial,
+        backoff_max: network.retry_backoff_max,
+        attempt_guard: network.default_request_timeout,
+        operations: operations(provider, vendor),
+        ..weir_router::ProviderSettings::new(provider.name.clone())
+    }
+}
+
+/// What may be asked: what the vendor offers, less what `allowed_requests` leaves out, plus what
+/// `request_path_overrides` adds.
+fn operations(provider: &Provider, vendor: &Vendor) -> OperationSet {
+    let allowed = |operation: Operation, stream: bool| {
+        let name = operation.config_name(stream);
+        let Some(custom) = &provider.custom else {
+            return vendor.path(operation).is_some();
+        };
+        let overridden = custom.request_path_overrides.iter().any(|(request, _)| request == name);
+        (overridden || vendor.path(operation).is_some())
+            && custom.allowed_requests.as_ref().is_none_or(|requests| requests.allows(name))
+    };
+    both(allowed).collect()
+}
+
+/// Every (operation, stream) that `wanted` accepts.
+fn both(wanted: impl Fn(Operation, bool) -> bool) -> impl Iterator<Item = (Operation, bool)> {
+    let pairs =
+        Operation::ALL.into_iter().flat_map(|operation| [(operation, false), (operation, true)]);
+    pairs.filter(move |&(operation, stream)| wanted(operation, stream))
+}
+
+fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir_worker::Settings {
+    let network = &provider.network;
+    let mut missing = Missing::default();
+    let base_url = missing.take("network_config.base_url", &network.base_url);
+    let extra_headers = network.extra_headers.iter().filter_map(|(name, value)| {
+        let path = format!("network_config.extra_headers.{name}");
+        Some((name.clone(), missing.take(&path, value)?))
+    });
+    let extra_headers = extra_headers.collect();
+    let upstream = upstream(provider, &mut missing);
+    let missing = missing.reason;
+    weir_worker::Settings {
+        provider: provider.name.clone(),
+        vendor,
+        base_url: base_url.map(|url| url.expose().to_owned()),
+        custom: provider.custom.as_ref().map(custom),
+        keys: enabled_keys(provider).map(|key| worker_key(&key, missing.as_deref())).collect(),
+        extra_headers,
+        timeouts: weir_worker::Timeouts {
+            attempt: network.default_request_timeout,
+            first_token: network.first_token_timeout,
+            stream_idle: network.stream_idle_timeout,
+        },
+        request_bytes_max: body_bytes_max(config),
+        answer_bytes_max: ANSWER_BYTES_MAX,
+        upstream,
+    }
+}
+
+fn enabled_keys(provider: &Provider) -> impl Iterator<Item = Key> {
+    keys(provider).into_iter().filter(|key| key.enabled)
+}
+
+fn worker_key(key: &Key, provider_lacks: Option<&str>) -> weir_worker::KeySettings {
+    let mut missing = Missing { reason: provider_lacks.map(str::to_owned) };
+    let secret = missing.take("value", &key.value);
+    let base_url = key.url().and_then(|url| missing.take("url", url));
+    weir_worker::KeySettings {
+        name: key.name.clone(),
+        secret,
+        base_url: base_url.map(|url| url.expose().to_owned()),
+        rules: key.rules(),
+        unusable: missing.reason,
+    }
+}
+
+fn custom(custom: &Custom) -> weir_worker::Custom {
+    let allowed = custom.allowed_requests.as_ref().map(|requests| {
+        let names = both(|operation, stream| requests.allows(operation.config_name(stream)));
+        names.map(|(operation, stream)| operation.config_name(stream).to_owned()).collect()
+    });
+    weir_worker::Custom {
+        allowed_requests: allowed,
+        path_overrides: custom.request_path_overrides.clone(),
+        is_key_less: custom.is_key_less,
+        does_not_send_done_marker: custom.does_not_send_done_marker,
+    }
+}
+
+fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settings {
+    let network = &provider.network;
+    let authorities = [
+        missing.take("network_config.ca_cert_pem", &network.ca_cert_pem),
+        missing.take("proxy_config.ca_cert_pem", &provider.proxy.ca_cert_pem),
+    ];
+    weir_upstream::Settings {
+        connect_timeout: network.default_request_timeout.min(CONNECT_MAX),
+        pool_idle_timeout: network.keep_alive_timeout,
+        max_conns_per_host: usize::try_from(network.max_conns_per_host).unwrap_or(usize::MAX),
+        ca_pem: authorities.into_iter().flatten().map(|pem| pem.expose().to_owned()).collect(),
+        insecure_skip_verify: network.insecure_skip_verify,
+        proxy: proxy(&provider.proxy, missing),
+    }
+}
+
+/// A connection that takes longer than this will not come.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+
+fn proxy(proxy: &Proxy, missing: &mut Missing) -> weir_upstream::Proxy {
+    let username = missing.take("proxy_config.username", &proxy.username);
+    let password = missing.take("proxy_config.password", &proxy.password);
+    let credentials = username.zip(password).map(|(username, password)| Credentials {
+        username: username.expose().to_owned(),
+        password,
+    });
+    let url = missing.take("proxy_config.url", &proxy.url);
+    match (proxy.kind, url) {
+        (ProxyType::Http, Some(url)) => weir_upstream::Proxy::Http { url, credentials },
+        (ProxyType::Socks5, Some(url)) => weir_upstream::Proxy::Socks5 { url, credentials },
+        (ProxyType::Environment, _) => environment_proxy(),
+        // Without its URL the proxy is missing, and with it every key: nothing goes out.
+        (ProxyType::None | ProxyType::Http | ProxyType::Socks5, _) => weir_upstream::Proxy::None,
+    }
+}
+
+/// Upper case wins where both are set, as in the configuration format's own gateway.
+fn environment_proxy() -> weir_upstream::Proxy {
+    let read = |upper: &str| {
+        let either = process_variable(upper).or_else(|| process_variable(&upper.to_lowercase()));
+        either.filter(|value| !value.is_empty())
+    };
+    let any = || read("ALL_PROXY");
+    weir_upstream::Proxy::Environment {
+        http_proxy: read("HTTP_PROXY").or_else(any).map(Secret::new),
+        https_proxy: read("HTTPS_PROXY").or_else(any).map(Secret::new),
+        no_proxy: read("NO_PROXY"),
+    }
+}
+
+/// Collects why something cannot be used; the first reason stays.
+#[derive(Debug, Default)]
+struct Missing {
+    reason: Option<String>,
+}
+
+impl Missing {
+    fn take(&mut self, path: &str, value: &SecretRef) -> Option<Secret> {
+        match value.resolve() {
+            Ok(secret) => secret,
+            Err(missing) => {
+                let reason = format!("{path}: variable {} is not set or empty", missing.variable);
+                self.reason.get_or_insert(reason);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Error answers: read within bounds, classified, and freed of the key if it is repeated there.
+
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::response::Parts;
+use tokio::time::{Instant, timeout_at};
+use weir_dialect::openai_chat::error::{ErrorBody, parse};
+use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
+use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
+use weir_upstream::{Body, Error};
+
+use crate::attempt::Asked;
+use crate::{fault, headers};
+
+/// Of an error answer no more is kept.
+const ERROR_BYTES_MAX: usize = 1 << 20;
+/// Of its message no more is quoted.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// A body that has been read.
+pub(crate) struct Collected {
+    pub(crate) bytes: Bytes,
+    /// What stopped it before its end.
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Why a body was not read to its end.
+pub(crate) enum Stopped {
+    TooLong,
+    TimedOut,
+    Broke(Error),
+}
+
+/// Reads a body; one that comes in one piece is not copied.
+pub(crate) async fn collect(mut body: Body, bytes_max: usize, deadline: Instant) -> Collected {
+    let announced = body.announced().and_then(|length| usize::try_from(length).ok());
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    let stopped = loop {
+        let chunk = match timeout_at(deadline, body.chunk()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(error))) => break Some(Stopped::Broke(error)),
+            Ok(None) => break None,
+            Err(_) => break Some(Stopped::TimedOut),
+        };
+        let length = first.len().max(more.len()) + chunk.len();
+        if first.is_empty() && more.is_empty() {
+            first = chunk;
+        } else {
+            if more.is_empty() {
+                more.reserve(announced.unwrap_or(0).clamp(length, bytes_max.max(length)));
+                more.extend_from_slice(&first);
+            }
+            more.extend_from_slice(&chunk);
+        }
+        if length > bytes_max {
+            break Some(Stopped::TooLong);
+        }
+    };
+    let mut bytes = if more.is_empty() { first } else { more.freeze() };
+    bytes.truncate(bytes_max);
+    Collected { bytes, stopped }
+}
+
+/// The fault for an answer whose status is not a success.
+pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault {
+    let status = head.status.as_u16();
+    if !head.status.is_client_error() && !head.status.is_server_error() {
+        let why = format!("it answered {status}; redirects are not followed, check base_url");
+        return fault::broken(call.shared, &why, FailureClass::Transient);
+    }
+    // What can be read of it is enough: a reason that breaks off is still an answer.
+    let body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
+    let error = parse(&body);
+    let facts = facts(call, &error);
+    let classified = classify(status, &facts, &head.headers, &body, SystemTime::now());
+    let content_type = headers::text(&head.headers, CONTENT_TYPE).to_owned();
+    rejection(call, classified, &error, UpstreamAnswer { status, content_type, body })
+}
+
+/// The fault for an error inside an answer whose status says success.
+pub(crate) fn error_in_band(call: Asked<'_>, body: Bytes) -> Fault {
+    let error = parse(&body);
+    let facts = facts(call, &error);
+    let classified = classify_in_band(error.status, &facts, &body, SystemTime::now());
+    let status = error.status.unwrap_or(match classified.class {
+        FailureClass::RateLimited => 429,
+        FailureClass::Credential => 401,
+        FailureClass::ModelMissing => 404,
+        FailureClass::ContextLength | FailureClass::Caller => 400,
+        _ => 502,
+    });
+    let content_type = "application/json".to_owned();
+    rejection(call, classified, &error, UpstreamAnswer { status, content_type, body })
+}
+
+fn facts<'a>(call: Asked<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
+    ErrorFacts {
+        code: &error.code,
+        kind: &error.kind,
+        message: &error.message,
+        param: &error.param,
+        model: call.model,
+    }
+}
+
+fn rejection(
+    call: Asked<'_>,
+    classified: Classified,
+    error: &ErrorBody,
+    mut answer: UpstreamAnswer,
+) -> Fault {
+    let secret = call.secret;
+    answer.body = redacted(answer.body, secret);
+    let status = answer.status;
+    let provider = &call.shared.provider;
+    let said = redacted_text(&error.message, secret);
+    let message = match said.is_empty() {
+        true => format!("{provider} answered {status}"),
+        false => format!("{provider} answered {status}: {}", shortened(&said)),
+    };
+    let mut fault = Fault::new(FaultCode::UpstreamRejected, message)
+        .with_class(classified.class)
+        .with_retry_after(classified.retry_after);
+    let text = |text: &str| (!text.is_empty()).then(|| redacted_text(text, secret).into());
+    fault.detail.code = text(&error.code);
+    fault.detail.param = text(&error.param);
+    fault.detail.upstream = Some(answer);
+    fault
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(MESSAGE_CHARS_MAX).map_or(text, |(end, _)| text.split_at(end).0)
+}
+
+fn redacted_text(text: &str, secret: Option<&Secret>) -> String {
+    match secret {
+        Some(secret) if is_telling(secret) => text.replace(secret.expose(), REDACTED),
+        _ => text.to_owned(),
+    }
+}
+
+/// `body` without the secret: some providers repeat the key that they refuse.
+fn redacted(body: Bytes, secret: Option<&Secret>) -> Bytes {
+    let Some(secret) = secret.filter(|secret| is_telling(secret)) else { return body };
+    let finder = memchr::memmem::Finder::new(secret.expose());
+    let mut hits = finder.find_iter(&body).peekable();
+    if hits.peek().is_none() {
+        return body;
+    }
+    let mut clean = BytesMut::with_capacity(body.len());
+    let mut done = 0;
+    for hit in hits {
+        clean.extend_from_slice(body.get(done..hit).unwrap_or_default());
+        clean.extend_from_slice(REDACTED.as_bytes());
+        done = hit + secret.expose().len();
+    }
+    clean.extend_from_slice(body.get(done..).unwrap_or_default());
+    clean.freeze()
+}
+
+const REDACTED: &str = "[redacted]";
+
+/// Short values are words that occur by chance, not secrets.
+fn is_telling(secret: &Secret) -> bool {
+    secret.expose().len() >= 8
+}

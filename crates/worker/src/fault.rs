@@ -1,0 +1,66 @@
+//! Failures on their way to the router, in words that hold no secret.
+
+use weir_rpc::WorkerRequest;
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation};
+use weir_upstream::Error;
+
+use crate::Shared;
+use crate::attempt::Limit;
+
+/// A worker serves one provider.
+pub(crate) fn check_provider(shared: &Shared, request: &WorkerRequest) -> Result<(), Fault> {
+    if request.provider == shared.provider {
+        return Ok(());
+    }
+    let (asked, own) = (&request.provider, &shared.provider);
+    Err(Fault::new(FaultCode::Internal, format!("a request for {asked} reached {own}'s worker")))
+}
+
+/// The key is not there, or cannot be used.
+pub(crate) fn no_key(shared: &Shared, key: &KeyName) -> Fault {
+    let why = shared.unusable.iter().find(|(name, _)| name == key);
+    let message = match why {
+        Some((_, why)) => format!("{}: key {key} cannot be used: {why}", shared.provider),
+        None => format!("{} has no key called {key}", shared.provider),
+    };
+    Fault::new(FaultCode::NoEligibleKeys, message).with_class(FailureClass::Credential)
+}
+
+/// The provider does not do this, or is not allowed to.
+pub(crate) fn unsupported(shared: &Shared, operation: Operation, stream: bool) -> Fault {
+    let name = operation.config_name(stream);
+    let message = format!("{name} is not supported by {} provider", shared.provider);
+    Fault::new(FaultCode::UnsupportedOperation, message)
+}
+
+/// No head of an answer.
+pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
+    let (code, class) = match error {
+        Error::Timeout | Error::Busy { .. } => {
+            return timed_out(shared, &error.to_string(), limit);
+        }
+        Error::Connect { .. }
+        | Error::Proxy { .. }
+        | Error::Tls { .. }
+        | Error::ConnectTimeout { .. }
+        | Error::Closed(_) => (FaultCode::UpstreamUnreachable, FailureClass::Transient),
+        Error::Garbage(_) | Error::Cut(_) => (FaultCode::UpstreamBroken, FailureClass::Transient),
+        Error::Request(_) => (FaultCode::Internal, FailureClass::Caller),
+    };
+    Fault::new(code, format!("{}: {error}", shared.provider)).with_class(class)
+}
+
+/// The limit of the attempt, or the request's own deadline, has passed.
+pub(crate) fn timed_out(shared: &Shared, why: &str, limit: Limit) -> Fault {
+    let message = format!("{}: {why}", shared.provider);
+    if limit.is_requests {
+        return Fault::new(FaultCode::DeadlineExceeded, message);
+    }
+    Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Silent)
+}
+
+/// The answer makes no sense.
+pub(crate) fn broken(shared: &Shared, why: &str, class: FailureClass) -> Fault {
+    let message = format!("{}: {why}", shared.provider);
+    Fault::new(FaultCode::UpstreamBroken, message).with_class(class)
+}

@@ -1,0 +1,137 @@
+//! What the cores of a worker share: resolved keys, limits, connection permits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use weir_provider::{StreamEnd, Vendor};
+use weir_rpc::{Description, UsableKey};
+use weir_telemetry::Telemetry;
+use weir_types::{KeyName, KeyRules, ProviderName, Secret};
+use weir_upstream::Transport;
+
+use crate::endpoint::Endpoints;
+use crate::headers;
+use crate::settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
+
+/// One key, ready for use.
+pub(crate) struct Key {
+    pub(crate) name: KeyName,
+    pub(crate) rules: KeyRules,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) endpoints: Endpoints,
+}
+
+/// One provider's settings, checked and resolved.
+pub struct Shared {
+    pub(crate) provider: ProviderName,
+    pub(crate) vendor: &'static Vendor,
+    pub(crate) custom: Option<Custom>,
+    pub(crate) stream_end: StreamEnd,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) unusable: Vec<(KeyName, String)>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) request_bytes_max: usize,
+    pub(crate) answer_bytes_max: usize,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Checks and resolves the settings. Keys that cannot be used are no error: the worker says
+    /// so and lives on.
+    ///
+    /// # Errors
+    /// An address, a header, a proxy or a certificate that cannot work.
+    pub fn new(settings: Settings, telemetry: Telemetry) -> Result<Arc<Self>, SettingsError> {
+        let fault = |why: String| SettingsError { provider: settings.provider.clone(), why };
+        // Headers that are wrong are wrong for every key, also if there is none.
+        headers::template(&settings, None).map_err(fault)?;
+        let mut keys = Vec::new();
+        let mut unusable = Vec::new();
+        for key in &settings.keys {
+            match reason(&settings, key) {
+                Some(why) => unusable.push((key.name.clone(), why)),
+                None => keys.push(resolve(&settings, key).map_err(fault)?),
+            }
+        }
+        let transport = Transport::new(settings.upstream.clone());
+        let transport = transport.map_err(|error| fault(error.to_string()))?;
+        let provider = settings.provider.as_str();
+        for (key, why) in &unusable {
+            tracing::error!(provider, key = key.as_str(), why, "key cannot be used");
+        }
+        if keys.is_empty() {
+            tracing::error!(provider, "no key can be used");
+        }
+        if settings.upstream.insecure_skip_verify {
+            tracing::warn!(provider, "insecure_skip_verify: certificates are not checked");
+        }
+        let custom = settings.custom.as_ref();
+        let no_done = custom.is_some_and(|custom| custom.does_not_send_done_marker);
+        let vendors = settings.vendor.stream_end;
+        Ok(Arc::new(Self {
+            stream_end: if no_done { StreamEnd::FinishReasonEnough } else { vendors },
+            provider: settings.provider,
+            vendor: settings.vendor,
+            custom: settings.custom,
+            keys,
+            unusable,
+            timeouts: settings.timeouts,
+            request_bytes_max: settings.request_bytes_max,
+            answer_bytes_max: settings.answer_bytes_max,
+            transport: Arc::new(transport),
+            telemetry,
+        }))
+    }
+
+    /// What the worker says of itself.
+    #[must_use]
+    pub fn description(&self) -> Description {
+        Description {
+            provider: self.provider.clone(),
+            keys: self.keys.iter().map(|key| UsableKey { name: key.name.clone() }).collect(),
+            unusable: self.unusable.clone(),
+        }
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| &*key.name == name)
+    }
+
+    /// Tells the metrics how many calls are under way.
+    pub(crate) fn count_calls(&self) {
+        let calls = self.transport.calls_in_flight();
+        self.telemetry.metrics.upstream_connections(&self.provider, calls);
+    }
+}
+
+/// Why `key` cannot be used.
+fn reason(settings: &Settings, key: &KeySettings) -> Option<String> {
+    if key.unusable.is_some() {
+        return key.unusable.clone();
+    }
+    let is_key_less = settings.custom.as_ref().is_some_and(|custom| custom.is_key_less);
+    let may_be_empty = settings.vendor.keys_may_be_empty || is_key_less;
+    let is_empty = key.secret.as_ref().is_none_or(|secret| secret.expose().is_empty());
+    (is_empty && !may_be_empty).then(|| "it has no value".to_owned())
+}
+
+fn resolve(settings: &Settings, key: &KeySettings) -> Result<Key, String> {
+    let secret = key.secret.clone().filter(|secret| !secret.expose().is_empty());
+    let named = |why: String| format!("key {}: {why}", key.name);
+    Ok(Key {
+        name: key.name.clone(),
+        rules: key.rules.clone(),
+        headers: headers::template(settings, secret.as_ref()).map_err(named)?,
+        endpoints: Endpoints::new(settings, key).map_err(named)?,
+        secret,
+    })
+}

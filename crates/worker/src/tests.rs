@@ -1,0 +1,10 @@
+//! A worker against providers that behave as scripted, over real sockets on loopback.
+
+mod cancel;
+mod fake;
+mod setup;
+mod stream;
+mod whole;
+
+use fake::{Act, Fake};
+use setup::*;

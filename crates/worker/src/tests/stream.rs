@@ -1,0 +1,156 @@
+//! Streams: byte-exact relay, the commit point, and ends that tell the truth.
+
+use std::time::Duration;
+
+use weir_types::{FailureClass, FaultCode};
+
+use super::fake::{LAST, STREAM, chunk, json};
+use super::*;
+
+const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
+const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+const ERROR: &str = "data: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n";
+
+fn events(events: &[&str]) -> Vec<Act> {
+    let mut acts = vec![Act::Send(STREAM.to_owned())];
+    acts.extend(events.iter().map(|event| Act::Send(chunk(event))));
+    acts
+}
+
+fn then(mut acts: Vec<Act>, more: &[Act]) -> Vec<Act> {
+    acts.extend_from_slice(more);
+    acts
+}
+
+fn last() -> Act {
+    Act::Send(LAST.to_owned())
+}
+
+#[tokio::test]
+async fn a_stream_passes_as_it_came_and_its_connection_is_used_again() {
+    let script = || then(events(&[ROLE, ": hi\n\n", TEXT, TEXT, STOP, USAGE, DONE]), &[last()]);
+    let fake = Fake::start(vec![script(), script()]).await;
+    let worker = worker(settings("openai", &fake.url));
+    for _ in 0..2 {
+        let reply = chat(&worker, true).await.unwrap();
+        assert_eq!(reply.head.content_type, "text/event-stream");
+        let (text, end) = drain(reply).await;
+        // Before the commit point a comment is not kept.
+        assert_eq!(text, format!("{ROLE}{TEXT}{TEXT}{STOP}{USAGE}{DONE}"));
+        assert_eq!((end.usage.input_tokens, end.usage.output_tokens), (3, 5));
+        assert_eq!((end.finish.as_deref(), end.fault), (Some("stop"), None));
+    }
+    assert_eq!(fake.connections(), 1);
+    assert!(fake.requests()[0].contains("accept: text/event-stream\r\n"));
+}
+
+#[tokio::test]
+async fn a_complete_stream_without_its_marker_gets_one() {
+    let plain_end = then(events(&[TEXT, STOP, USAGE]), &[last(), Act::Close]);
+    let fake = Fake::start(vec![plain_end]).await;
+    let (text, end) = drain(chat(&worker(settings("groq", &fake.url)), true).await.unwrap()).await;
+    assert_eq!(text, format!("{TEXT}{STOP}{USAGE}{DONE}"));
+    assert_eq!((end.usage.output_tokens, end.fault), (5, None));
+    // An empty answer is an answer.
+    let fake = Fake::start(vec![then(events(&[ROLE, STOP]), &[last()])]).await;
+    let (text, end) = drain(chat(&worker(settings("groq", &fake.url)), true).await.unwrap()).await;
+    assert_eq!((text, end.fault), (format!("{ROLE}{STOP}{DONE}"), None));
+}
+
+#[tokio::test]
+async fn a_reset_after_the_finish_is_an_end_only_where_no_marker_is_due() {
+    let script = || vec![then(events(&[TEXT, STOP]), &[Act::Reset])];
+    let fake = Fake::start(script()).await;
+    let reply = chat(&worker(settings("cerebras", &fake.url)), true).await.unwrap();
+    let (text, end) = drain(reply).await;
+    assert_eq!((text, end.fault), (format!("{TEXT}{STOP}{DONE}"), None));
+    let fake = Fake::start(script()).await;
+    let reply = chat(&worker(settings("groq", &fake.url)), true).await.unwrap();
+    let (text, end) = drain(reply).await;
+    assert!(!text.contains("[DONE]"));
+    assert_eq!(end.fault.unwrap().detail.class, Some(FailureClass::Cut));
+}
+
+#[tokio::test]
+async fn a_break_after_content_is_told_and_never_marked_as_done() {
+    let partial = "data: {\"choices\":[{\"del";
+    for (name, script) in [
+        ("reset", then(events(&[TEXT, TEXT]), &[Act::Reset])),
+        ("close without end", then(events(&[TEXT, TEXT]), &[Act::Close])),
+        ("end without finish", then(events(&[TEXT, TEXT]), &[last()])),
+        ("end within an event", then(events(&[TEXT, TEXT, partial]), &[last()])),
+        ("garbage", then(events(&[TEXT, TEXT, "data: {oops\n\n", TEXT, DONE]), &[last()])),
+        ("error", then(events(&[TEXT, TEXT, ERROR, TEXT, DONE]), &[last()])),
+        ("too long", then(events(&[TEXT, TEXT, &"x".repeat(1 << 20), "xx"]), &[Act::Hold])),
+    ] {
+        let fake = Fake::start(vec![script]).await;
+        let reply = chat(&worker(settings("openai", &fake.url)), true).await.unwrap();
+        let (text, end) = drain(reply).await;
+        assert_eq!(text, format!("{TEXT}{TEXT}"), "{name}");
+        let fault = end.fault.expect(name);
+        assert_eq!(fault.detail.class, Some(FailureClass::Cut), "{name}");
+        assert_eq!(fault.detail.upstream.is_some(), name == "error", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stall_ends_the_stream_and_the_connection() {
+    let mut fake = Fake::start(vec![then(events(&[TEXT]), &[Act::Hold])]).await;
+    let mut settings = settings("openai", &fake.url);
+    settings.timeouts.stream_idle = Duration::from_millis(100);
+    let (text, end) = drain(chat(&worker(settings), true).await.unwrap()).await;
+    assert_eq!(text, TEXT);
+    let fault = end.fault.unwrap();
+    assert_eq!(fault.code, FaultCode::UpstreamTimedOut);
+    assert_eq!(fault.detail.class, Some(FailureClass::Cut));
+    tokio::time::timeout(Duration::from_secs(1), fake.closed.recv()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_break_before_content_is_an_attempt_that_failed() {
+    let quiet = [ROLE, ": working\n\n", USAGE];
+    for (name, script, code, class) in [
+        ("reset", then(events(&quiet), &[Act::Reset]), FaultCode::UpstreamBroken, FailureClass::Transient),
+        ("end", then(events(&quiet), &[last()]), FaultCode::UpstreamBroken, FailureClass::Transient),
+        ("garbage", events(&[ROLE, "data: <\n\n"]), FaultCode::UpstreamBroken, FailureClass::Transient),
+        ("error", events(&[ERROR]), FaultCode::UpstreamRejected, FailureClass::RateLimited),
+        ("late error", events(&[ROLE, ERROR]), FaultCode::UpstreamRejected, FailureClass::RateLimited),
+        (
+            "plain error",
+            events(&["event: error\ndata: overloaded\n\n"]),
+            FaultCode::UpstreamRejected,
+            FailureClass::Transient,
+        ),
+    ] {
+        let fake = Fake::start(vec![script]).await;
+        let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
+        assert_eq!((fault.code, fault.detail.class), (code, Some(class)), "{name}: {fault}");
+    }
+}
+
+#[tokio::test]
+async fn silence_before_content_ends_at_the_first_token_limit() {
+    let fake = Fake::start(vec![then(events(&[ROLE]), &[Act::Hold])]).await;
+    let mut settings = settings("openai", &fake.url);
+    settings.timeouts.first_token = Some(Duration::from_millis(100));
+    let fault = chat(&worker(settings), true).await.unwrap_err();
+    assert_eq!(fault.code, FaultCode::UpstreamTimedOut);
+    assert_eq!(fault.detail.class, Some(FailureClass::Silent));
+}
+
+#[tokio::test]
+async fn a_success_that_is_no_stream_is_a_failure() {
+    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>";
+    let fake = Fake::once(html).await;
+    let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
+    assert_eq!((fault.code, fault.detail.class), (FaultCode::UpstreamBroken, Some(FailureClass::Transient)));
+    let fake = Fake::once(json(200, "", r#"{"error":{"message":"x","code":400}}"#)).await;
+    let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
+    assert_eq!((fault.http_status(), fault.detail.class), (400, Some(FailureClass::Caller)));
+    let fake = Fake::once(json(429, "retry-after: 1\r\n", "{}")).await;
+    let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
+    assert_eq!(fault.detail.retry_after, Some(Duration::from_secs(1)));
+}

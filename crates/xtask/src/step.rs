@@ -1,0 +1,191 @@
+//! Runs one command, shows what it says while it runs, and keeps the lines that sum it up.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::say::{complain, say};
+
+/// Why a task ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    /// The task cannot begin.
+    #[error("{0}")]
+    Setup(String),
+    /// A step said no.
+    #[error("step '{0}' failed")]
+    Step(String),
+    /// Tidy found something.
+    #[error("{0} findings")]
+    Findings(usize),
+}
+
+/// A command with a name.
+#[derive(Debug)]
+pub(crate) struct Step {
+    name: String,
+    command: Command,
+    shown: String,
+    is_summary: fn(&str) -> bool,
+}
+
+/// What a step left behind.
+#[derive(Debug)]
+struct Done {
+    name: String,
+    passed: bool,
+    summary: Vec<String>,
+    took: Duration,
+}
+
+/// Steps that run one after the other, up to the first that fails.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    done: Vec<Done>,
+    skipped: Vec<String>,
+}
+
+impl Step {
+    /// `program arguments`, run in `folder`.
+    pub(crate) fn new(name: &str, folder: &Path, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).stdin(Stdio::null());
+        let shown = format!("{program} {}", arguments.join(" "));
+        Self { name: name.to_owned(), command, shown, is_summary: |_| false }
+    }
+
+    /// Sets a variable for the command.
+    pub(crate) fn with_var(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Says which lines of the output sum it up.
+    pub(crate) fn summed_up_by(mut self, is_summary: fn(&str) -> bool) -> Self {
+        self.is_summary = is_summary;
+        self
+    }
+
+    fn run(mut self) -> Done {
+        say(&format!("==> {}: {}", self.name, self.shown));
+        let started = Instant::now();
+        let (passed, summary) = self.spawn_and_follow().unwrap_or_else(|error| {
+            complain(&format!("{}: {error}", self.shown));
+            (false, Vec::new())
+        });
+        Done { name: self.name, passed, summary, took: started.elapsed() }
+    }
+
+    fn spawn_and_follow(&mut self) -> std::io::Result<(bool, Vec<String>)> {
+        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (sender, lines) = channel();
+        let readers = [
+            child.stdout.take().map(|out| follow(out, say, sender.clone())),
+            child.stderr.take().map(|out| follow(out, complain, sender)),
+        ];
+        let summary = lines.into_iter().filter(|line: &String| (self.is_summary)(line)).collect();
+        for reader in readers.into_iter().flatten() {
+            let _ended = reader.join();
+        }
+        Ok((child.wait()?.success(), summary))
+    }
+}
+
+/// Passes every line on to the terminal and to `lines`.
+fn follow(
+    out: impl Read + Send + 'static,
+    show: fn(&str),
+    lines: Sender<String>,
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut bytes = Vec::new();
+        while matches!(out.read_until(b'\n', &mut bytes), Ok(1..)) {
+            let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            show(&line);
+            // The other end lives as long as this thread.
+            let _kept = lines.send(line);
+            bytes.clear();
+        }
+    })
+}
+
+impl Steps {
+    /// Runs a step.
+    ///
+    /// # Errors
+    /// If it fails; what was done so far is summed up.
+    pub(crate) fn run(&mut self, step: Step) -> Result<(), TaskError> {
+        let done = step.run();
+        let (name, passed) = (done.name.clone(), done.passed);
+        self.done.push(done);
+        if passed {
+            return Ok(());
+        }
+        self.sum_up();
+        Err(TaskError::Step(name))
+    }
+
+    /// Notes what was left out, and why.
+    pub(crate) fn skip(&mut self, what: String) {
+        say(&format!("==> skipped: {what}"));
+        self.skipped.push(what);
+    }
+
+    /// Prints each step's own summary.
+    pub(crate) fn sum_up(&self) {
+        say("");
+        say("==> summary");
+        for done in &self.done {
+            let outcome = if done.passed { "ok" } else { "FAILED" };
+            say(&format!("{outcome:>6}  {} ({:.0} s)", done.name, done.took.as_secs_f64()));
+            done.summary.iter().for_each(|line| say(&format!("        {}", line.trim())));
+        }
+        self.skipped.iter().for_each(|what| say(&format!("  skip  {what}")));
+    }
+}
+
+/// Whether `program arguments` runs and succeeds; its output is not shown.
+pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(name: &str, script: &str) -> Step {
+        Step::new(name, Path::new("."), "sh", &["-c", script])
+    }
+
+    #[test]
+    fn summaries_are_kept_from_both_streams() {
+        let script = "echo noise; echo sum 1; echo sum 2 >&2; printf 'sum \\377'";
+        let done = shell("x", script).summed_up_by(|line| line.starts_with("sum")).run();
+        assert!(done.passed);
+        let mut summary = done.summary;
+        summary.sort();
+        assert_eq!(summary, ["sum 1", "sum 2", "sum \u{fffd}"]);
+    }
+
+    #[test]
+    fn a_failing_step_is_named() {
+        let mut steps = Steps::default();
+        assert!(steps.run(shell("good", "exit 0")).is_ok());
+        let error = steps.run(shell("bad", "exit 3")).unwrap_err();
+        assert_eq!(error.to_string(), "step 'bad' failed");
+        let absent = Step::new("absent", Path::new("."), "no-such-program-here", &[]);
+        assert!(steps.run(absent).is_err());
+    }
+
+    #[test]
+    fn variables_reach_the_command() {
+        let step = shell("x", "test \"$WEIR_BIN\" = value").with_var("WEIR_BIN", "value");
+        assert!(step.run().passed);
+    }
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: every test there is, on an empty machine too.
+//!
+//! What is missing is installed where that needs no questions (a Python environment in `.venv`;
+//! system packages only as root); otherwise the command to run is named.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::step::{Step, Steps, TaskError, answers};
+use crate::workspace::Workspace;
+
+const SCENARIOS: &str = "tests/python";
+
+/// Builds the binary and runs the Rust tests, then the scenarios in Python.
+pub(crate) fn run(workspace: &Workspace, python: bool) -> Result<(), TaskError> {
+    let root = workspace.root();
+    let cargo = |name: &str, arguments: &[&str]| Step::new(name, root, "cargo", arguments);
+    let mut steps = Steps::default();
+    let interpreter = if python { prepare_python(root, &mut steps)? } else { None };
+
+    let binary = workspace.binary();
+    steps.run(cargo("build", &["build", "--package", "weir", "--bin", "weir"]))?;
+    if answers("cargo", &["nextest", "--version"]) {
+        let tests = cargo("rust tests", &["nextest", "run", "--workspace"]);
+        steps.run(tests.with_var("WEIR_BIN", &binary).summed_up_by(is_nextest_summary))?;
+        // The one kind of test that nextest does not run.
+        let examples = cargo("examples in docs", &["test", "--workspace", "--doc"]);
+        steps.run(examples.summed_up_by(is_cargo_test_summary))?;
+    } else {
+        let tests = cargo("rust tests", &["test", "--workspace"]);
+        steps.run(tests.with_var("WEIR_BIN", &binary).summed_up_by(is_cargo_test_summary))?;
+    }
+    match interpreter {
+        Some(interpreter) => {
+            let program = interpreter.to_string_lossy();
+            let pytest = Step::new("scenarios", root, &program, &["-m", "pytest", SCENARIOS]);
+            steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
+        }
+        None if python => steps.skip(format!("{SCENARIOS} does not exist")),
+        None => steps.skip(format!("{SCENARIOS}: --no-python")),
+    }
+    steps.sum_up();
+    Ok(())
+}
+
+/// A Python with the scenarios' packages; `None` if there are no scenarios.
+fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<PathBuf>, TaskError> {
+    let list = root.join(SCENARIOS).join("requirements.txt");
+    let Ok(wanted) = std::fs::read_to_string(&list) else {
+        return Ok(None);
+    };
+    let environment = root.join(".venv");
+    let interpreter = environment.join("bin").join("python");
+    let stamp = environment.join("weir-requirements.txt");
+    if interpreter.exists() && std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
+        return Ok(Some(interpreter));
+    }
+    make_environment(root, steps)?;
+    let program = interpreter.to_string_lossy();
+    let list = list.to_string_lossy();
+    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &list];
+    steps.run(Step::new("python packages", root, &program, &quiet))?;
+    std::fs::write(&stamp, wanted)
+        .map_err(|error| TaskError::Setup(format!("{}: {error}", stamp.display())))?;
+    Ok(Some(interpreter))
+}
+
+fn make_environment(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
+    let make = || Step::new("python environment", root, "python3", &["-m", "venv", ".venv"]);
+    // Without its `ensurepip` module, `venv` leaves a broken folder behind.
+    if !answers("python3", &["-m", "ensurepip", "--version"]) {
+        let install = ["install", "--yes", "python3-venv"];
+        if !is_root() || !answers("apt-get", &["--version"]) {
+            let command = "apt-get install python3-venv";
+            return Err(TaskError::Setup(format!(
+                "the scenarios need Python 3 with its venv module: run `{command}` as root or what \
+                 your system has instead, or leave them out with --no-python"
+            )));
+        }
+        steps.run(Step::new("package lists", root, "apt-get", &["update", "--quiet"]))?;
+        let step = Step::new("python3-venv", root, "apt-get", &install);
+        steps.run(step.with_var("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    steps.run(make())
+}
+
+fn is_root() -> bool {
+    let asked = Command::new("id").arg("-u").stdin(Stdio::null()).output();
+    asked.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn is_cargo_test_summary(line: &str) -> bool {
+    let nothing = line.contains(" 0 passed; 0 failed; 0 ignored;");
+    (line.starts_with("test result:") && !nothing)
+        || (line.starts_with("test ") && line.ends_with("FAILED"))
+}
+
+fn is_nextest_summary(line: &str) -> bool {
+    let line = line.trim_start();
+    ["Summary [", "FAIL [", "TIMEOUT ["].iter().any(|start| line.starts_with(start))
+}
+
+fn is_pytest_summary(line: &str) -> bool {
+    if line.starts_with("FAILED ") || line.starts_with("ERROR ") {
+        return true;
+    }
+    let Some((counts, time)) = line.trim_matches(['=', ' ']).rsplit_once(" in ") else {
+        return false;
+    };
+    let counted = [" passed", " failed", " error", " skipped", "no tests ran"];
+    counted.iter().any(|word| counts.contains(word))
+        && time.starts_with(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_are_told_from_noise() {
+        let ok = "test result: ok. 27 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert!(is_cargo_test_summary(ok));
+        assert!(is_cargo_test_summary("test a::b ... FAILED"));
+        assert!(!is_cargo_test_summary("test a::b ... ok"));
+        assert!(!is_cargo_test_summary("test result: ok. 0 passed; 0 failed; 0 ignored; 0 m"));
+        let nextest = "     Summary [   0.2s] 27 tests run: 27 passed, 0 skipped";
+        assert!(is_nextest_summary(nextest));
+        assert!(!is_nextest_summary("        PASS [   0.0s] weir a::b"));
+        assert!(is_pytest_summary("======= 1 failed, 12 passed in 3.21s ======="));
+        assert!(is_pytest_summary("12 passed in 3.21s"));
+        assert!(is_pytest_summary("FAILED tests/python/test_chat.py::test_x - AssertionError"));
+        assert!(!is_pytest_summary("tests/python/test_chat.py .....  [100%]"));
+        assert!(!is_pytest_summary("12 passed in a loop"));
+    }
+
+    #[test]
+    fn without_scenarios_no_python_is_needed() {
+        let empty = tempfile::tempdir().unwrap();
+        let mut steps = Steps::default();
+        assert_eq!(prepare_python(empty.path(), &mut steps).unwrap(), None);
+    }
+}

@@ -1,0 +1,59 @@
+"""The simulated provider as a process, and its admin calls (docs/simulator.md)."""
+
+import time
+from pathlib import Path
+
+from . import http
+from .process import Process
+
+
+class Sim:
+    """`weir sim`, started; `url` is what a provider's base_url points at."""
+
+    def __init__(self, binary: str, name: str, directory: Path, flags: list[str] = ()):
+        argv = [binary, "sim", "--listen", "127.0.0.1:0", "--log-requests", "20000", *flags]
+        self.process = Process(name, argv, {}, directory)
+        self.url = self.process.wait_for(r"listening on (http://\S+)").group(1)
+
+    def _call(self, method: str, path: str, body=None) -> dict:
+        answer = http.request(method, self.url + path, body)
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    def reset(self) -> None:
+        self._call("POST", "/sim/reset")
+
+    def rule(self, do: str, *, headers: dict | None = None, body: str | None = None, **match) -> None:
+        """Requests that match (key, model, path, stream) meet this behaviour from now on."""
+        rule = {"match": match, "do": do, "headers": headers or {}}
+        if body is not None:
+            rule["body"] = body
+        self._call("POST", "/sim/faults", rule)
+
+    def requests(self) -> list[dict]:
+        """Inference calls since the last reset, oldest first."""
+        return self._call("GET", "/sim/requests")["requests"]
+
+    def keys_seen(self) -> list[str]:
+        return [entry["key"] for entry in self.requests()]
+
+    def stats(self) -> dict:
+        return self._call("GET", "/sim/stats")
+
+    def in_flight(self) -> int:
+        return self.stats()["total"]["in_flight"]
+
+    def wait_until(self, holds, timeout: float = 10.0):
+        """Asks until `holds(self)` gives something true; each turn is a call to the simulator."""
+        deadline = time.monotonic() + timeout
+        while True:
+            result = holds(self)
+            if result:
+                return result
+            assert time.monotonic() < deadline, f"still not so after {timeout} s: {self.requests()[-5:]}"
+
+    def wait_in_flight(self, count: int, timeout: float = 10.0) -> None:
+        self.wait_until(lambda sim: sim.in_flight() == count, timeout)
+
+    def stop(self) -> None:
+        self.process.kill()

@@ -1,0 +1,167 @@
+"""A provider's errors as the SDK's exceptions, and the gateway's own ones."""
+
+import openai
+import pytest
+from harness.config import Config, Key
+
+HELLO = [{"role": "user", "content": "hi"}]
+
+
+def ask(client, model, **more):
+    return client.chat.completions.create(model=model, messages=HELLO, **more)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("status", "exception"),
+    [
+        (400, openai.BadRequestError),
+        (404, openai.NotFoundError),
+        (409, openai.ConflictError),
+        (413, openai.APIStatusError),
+        (422, openai.UnprocessableEntityError),
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+        (502, openai.InternalServerError),
+        (503, openai.InternalServerError),
+        (504, openai.InternalServerError),
+    ],
+)
+def test_a_provider_error_keeps_status_and_body(client, status, exception, stream):
+    with pytest.raises(exception) as caught:
+        ask(client, f"openai/sim:status={status},code=its_own", stream=stream)
+    assert caught.value.status_code == status
+    assert caught.value.code == "its_own"
+    assert caught.value.request_id
+    assert caught.value.response.headers["x-weir-provider"] == "openai"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "invalid_api_key"), (402, "insufficient_quota")]
+)
+def test_refused_credentials_are_the_gateways_fault_not_the_callers(client, status, code):
+    """The caller's key was not the one refused: a 401 would send it looking in the wrong place."""
+    with pytest.raises(openai.InternalServerError) as caught:
+        ask(client, f"openai/sim:status={status},code={code}")
+    assert caught.value.status_code == 502
+    assert caught.value.type == "upstream_credentials_exhausted"
+
+
+def test_forbidden_without_an_auth_code_is_passed_on(client):
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        ask(client, "openai/sim:status=403,code=region_not_served")
+    assert caught.value.status_code == 403
+
+
+def test_context_length_is_returned_at_once(start, sim, sdk):
+    config = Config().provider("openai", sim.url, max_retries=3)
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(sdk(start(config)), "openai/sim:status=400,code=context_length_exceeded")
+    assert caught.value.code == "context_length_exceeded"
+    assert len(sim.requests()) == 1
+
+
+def test_a_retry_after_reaches_the_client(gateway):
+    answer = gateway.chat("openai/sim:status=429,retry-after=7")
+    assert answer.status == 429
+    assert 6 <= int(answer.headers["retry-after"]) <= 7
+
+
+@pytest.mark.parametrize(
+    ("hint", "low", "high"),
+    [
+        ("retry-after=3", 2, 3),
+        ("retry-after-ms=2500", 2, 3),
+        ("retry-after-date=20", 18, 20),
+        ("reset-requests=4s", 3, 4),
+        ("reset-tokens=1m5s", 63, 65),
+    ],
+)
+def test_every_form_of_retry_after_is_understood(gateway, sim, hint, low, high):
+    """The second request shows it: the key cools for this model, nobody is asked."""
+    model = f"openai/sim:status=429,{hint}"
+    assert gateway.chat(model).status == 429
+    again = gateway.chat(model)
+    assert again.status in (429, 503), again.body
+    assert low <= int(again.headers["retry-after"]) <= high
+    assert len(sim.requests()) == 1
+
+
+def test_an_html_error_page_becomes_a_json_error(gateway, sim):
+    sim.rule("status=502", headers={"content-type": "text/html"}, body="<html>bad gateway</html>")
+    answer = gateway.chat("openai/gpt-4o")
+    assert answer.status == 502
+    assert answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "kind"),
+    [
+        ("nowhere/gpt-4o", 400, "model_not_found"),
+        ("openai/", 400, None),
+        ("/gpt-4o", 400, None),
+    ],
+)
+def test_models_that_mean_nothing(gateway, sim, model, status, kind):
+    answer = gateway.chat(model)
+    assert answer.status == status, answer.body
+    assert kind is None or answer.error["type"] == kind
+    assert not sim.requests()
+
+
+def test_a_model_that_no_key_serves(start, sim):
+    gateway = start(Config().provider("openai", sim.url, [Key("a", models=["gpt-4o"])]))
+    answer = gateway.chat("openai/gpt-4o-mini")
+    assert answer.status == 400
+    assert answer.error["type"] == "no_key_supports_model"
+    assert not sim.requests()
+
+
+def test_nobody_listens(start):
+    """A refused connection is the gateway's 502, with the cause and without the address' secrets."""
+    config = Config().provider("openai", "http://127.0.0.1:9")
+    answer = start(config).chat("openai/gpt-4o")
+    assert answer.status == 502
+    assert answer.error["type"] == "upstream_connection_failed"
+
+
+@pytest.mark.parametrize("how", ["reset", "cut"])
+def test_a_connection_that_breaks_before_an_answer(gateway, how):
+    answer = gateway.chat(f"openai/sim:{how}")
+    assert answer.status == 502
+    assert answer.error["type"] in ("upstream_connection_failed", "upstream_answer_broken")
+
+
+@pytest.mark.parametrize("how", ["cut=0", "reset=0", "garbage"])
+def test_an_answer_that_breaks_in_its_body(gateway, how):
+    answer = gateway.chat(f"openai/sim:{how}")
+    assert answer.status == 502, answer.body
+    assert answer.error["type"] in ("upstream_answer_broken", "upstream_connection_failed")
+
+
+@pytest.mark.slow
+def test_a_silent_provider_times_out(start, sim):
+    config = Config().provider("openai", sim.url, default_request_timeout_in_seconds=1)
+    answer = start(config).chat("openai/sim:silence")
+    assert answer.status == 504
+    assert answer.error["type"] == "request_timed_out"
+    sim.wait_in_flight(0)
+
+
+def test_the_clients_own_deadline(gateway, sim):
+    answer = gateway.chat("openai/sim:silence", headers={"x-request-timeout-ms": "300"})
+    assert answer.status == 504
+    assert answer.error["type"] == "request_timed_out"
+    sim.wait_in_flight(0)
+    wrong = gateway.chat("openai/gpt-4o", headers={"x-request-timeout-ms": "soon"})
+    assert wrong.status == 400
+    assert "x-request-timeout-ms" in wrong.error["message"]
+
+
+def test_own_errors_have_the_documented_shape(gateway):
+    body = gateway.chat("nowhere/gpt-4o").json()
+    assert body["is_bifrost_error"] is True
+    assert body["status_code"] == 400
+    assert body["error"]["message"] and body["error"]["type"]
+    assert body["extra_fields"]["model_requested"] == "nowhere/gpt-4o"
+    assert body["event_id"]
