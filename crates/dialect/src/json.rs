@@ -211,6 +211,14 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Where the elements of the JSON array `raw` are; empty if it is not an array.
+///
+/// # Errors
+/// It begins like an array and is not one. Not to be met in a part of a scanned document.
+pub fn elements(raw: &[u8]) -> Result<Vec<Range<usize>>, JsonFault> {
+    Scanner::new(raw).elements()
+}
+
 /// `text` as a JSON string, quotes included.
 #[must_use]
 pub fn quoted(text: &str) -> Bytes {

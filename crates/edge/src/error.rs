@@ -21,13 +21,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The native error object.
 #[derive(Serialize)]
 struct Native<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     event_id: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
     is_bifrost_error: bool,
     status_code: u16,
     error: Detail<'a>,
-    extra_fields: Extra<'a>,
+    extra_fields: &'a Extra<'a>,
 }
 
 /// What OpenAI's SDKs look at.
@@ -41,7 +42,7 @@ struct Detail<'a> {
 }
 
 /// What the request was.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Extra<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     provider: &'a str,
@@ -49,6 +50,24 @@ struct Extra<'a> {
     model_requested: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_type: &'a str,
+}
+
+/// What to say where the HTTP parser refused a request before it became one, with `status`.
+#[must_use]
+pub fn refusal(status: u16) -> String {
+    let fault = match status {
+        431 => Fault::new(
+            FaultCode::HeadersTooLarge,
+            "the request's headers are over the limits (100 lines, 64 KiB); send fewer",
+        ),
+        414 => Fault::new(FaultCode::InvalidRequest, "the request's path is too long"),
+        _ => Fault::new(
+            FaultCode::InvalidRequest,
+            "the request is not well-formed HTTP/1.1; check its request line and headers",
+        ),
+    };
+    let native = object(&fault, status, "", &Extra::default());
+    String::from_utf8_lossy(&native).into_owned()
 }
 
 /// The answer to a request that failed before its head was sent.
@@ -85,12 +104,21 @@ pub(crate) fn event(fault: &Fault, record: &Record) -> Bytes {
 }
 
 fn native(fault: &Fault, status: u16, record: &Record) -> Bytes {
+    let operation = record.operation.map(|operation| operation.config_name(record.stream));
+    let extra = Extra {
+        provider: culprit(fault).map_or("", |attempt| attempt.provider.as_str()),
+        model_requested: &record.model,
+        request_type: operation.unwrap_or_default(),
+    };
+    object(fault, status, &record.request_id, &extra)
+}
+
+fn object(fault: &Fault, status: u16, event_id: &str, extra_fields: &Extra<'_>) -> Bytes {
     let kind = fault.code.kind();
     let detail = &fault.detail;
     let message = if detail.message.is_empty() { kind } else { &detail.message };
-    let operation = record.operation.map(|operation| operation.config_name(record.stream));
     let object = Native {
-        event_id: &record.request_id,
+        event_id,
         kind,
         is_bifrost_error: fault.code != FaultCode::UpstreamRejected,
         status_code: status,
@@ -100,11 +128,7 @@ fn native(fault: &Fault, status: u16, record: &Record) -> Bytes {
             param: detail.param.as_deref(),
             code: detail.code.as_deref(),
         },
-        extra_fields: Extra {
-            provider: culprit(fault).map_or("", |attempt| attempt.provider.as_str()),
-            model_requested: &record.model,
-            request_type: operation.unwrap_or_default(),
-        },
+        extra_fields,
     };
     // Strings and numbers only: there is nothing in it that could fail to be written.
     serde_json::to_vec(&object).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)

@@ -26,6 +26,7 @@ mod settings;
 mod stall;
 
 pub use app::app;
+pub use error::refusal;
 pub use settings::Settings;
 
 #[cfg(test)]

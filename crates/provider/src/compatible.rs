@@ -50,6 +50,7 @@ const OPENAI_ONLY: &[&str] = &[
 const PORTABLE: Quirks = Quirks {
     drops: OPENAI_ONLY,
     values: &[("reasoning_effort", "\"minimal\"", "\"low\"")],
+    block_drops: &["cache_control"],
     text_bytes_max: &[("user", 64)],
     ..Quirks::NONE
 };
@@ -106,6 +107,13 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "openrouter",
         base_url: "https://openrouter.ai/api",
         paths: TEXT,
+        // It relays to OpenAI and Anthropic too and passes on what those understand.
+        quirks: Quirks {
+            drops: &["prompt_cache_key", "prompt_cache_retention", "store"],
+            block_drops: &[],
+            values: &[],
+            ..PORTABLE
+        },
         env_var: Some("OPENROUTER_API_KEY"),
         ..BASE
     },
@@ -116,7 +124,13 @@ pub(crate) const VENDORS: &[Vendor] = &[
         stream_end: StreamEnd::FinishReasonEnough,
         // Searching is what this vendor does: it reads `web_search_options`.
         quirks: Quirks {
-            drops: &["prediction", "prompt_cache_key", "prompt_cache_retention", "verbosity", "store"],
+            drops: &[
+                "prediction",
+                "prompt_cache_key",
+                "prompt_cache_retention",
+                "verbosity",
+                "store",
+            ],
             ..PORTABLE
         },
         env_var: Some("PERPLEXITY_API_KEY"),

@@ -69,6 +69,8 @@ pub struct Quirks {
     pub values: &'static [(&'static str, &'static str, &'static str)],
     /// Member, JSON text that replaces its value if that is an object.
     pub objects: &'static [(&'static str, &'static str)],
+    /// Removed from messages, from the blocks of their content, and from tools.
+    pub block_drops: &'static [&'static str],
     /// String members that are dropped when longer than so many bytes.
     pub text_bytes_max: &'static [(&'static str, usize)],
 }
@@ -81,6 +83,7 @@ impl Quirks {
         model_drops: &[],
         values: &[],
         objects: &[],
+        block_drops: &[],
         text_bytes_max: &[],
     };
 

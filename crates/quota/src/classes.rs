@@ -117,3 +117,25 @@ impl Classes {
         self.purge_at = ROWS_MAX.max(2 * self.ids.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::class;
+
+    #[test]
+    fn classes_without_tickets_are_forgotten_in_time() {
+        let (mut classes, keys) = (Classes::default(), Keys::default());
+        let named = |n: usize| Class { model: Arc::from(format!("{n}")), ..class(&["k"]) };
+        let held: Vec<_> = (0..10).map(|n| classes.intern(&named(n), &keys)).collect();
+        held.iter().for_each(|&id| classes.hold(id));
+        for n in 10..20 * ROWS_MAX {
+            classes.intern(&named(n), &keys);
+            assert!(classes.ids.len() <= ROWS_MAX && classes.rows.len() <= ROWS_MAX);
+        }
+        for (n, id) in held.into_iter().enumerate() {
+            assert_eq!(classes.get(id).map(|row| row.class.clone()), Some(named(n)));
+            assert_eq!(classes.intern(&named(n), &keys), id);
+        }
+    }
+}

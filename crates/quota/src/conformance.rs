@@ -152,6 +152,7 @@ pub const CASES: &[Case] = cases![false:
     admission::a_known_ticket_repeats_its_answer,
     admission::a_delay_keeps_the_place_but_not_the_slot,
     admission::a_successor_is_never_full_and_keeps_its_place,
+    admission::a_successor_goes_by_its_arrival,
     admission::an_overdue_ticket_is_dropped,
     admission::a_wait_is_estimated_from_measured_holds,
     handoff::is_told_until_it_is_claimed,

@@ -197,3 +197,49 @@ impl Cooldowns {
 fn scopes(key: &KeyName, model: &Arc<str>) -> [Scope; 3] {
     [Scope::Endpoint, Scope::Key(key.clone()), Scope::KeyModel(key.clone(), Arc::clone(model))]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: Micros = 600_000_000;
+
+    fn cool(scope: Scope, rest: Micros) -> Health {
+        Health::Cool { scope, retry_after: Some(rest), base: 0, max: MAX }
+    }
+
+    fn of_model(n: usize) -> Scope {
+        Scope::KeyModel("k".into(), Arc::from(format!("model-{n}")))
+    }
+
+    #[test]
+    fn rows_are_dropped_long_after_their_end_unless_probed() {
+        let (mut rows, lease) = (Cooldowns::default(), crate::Incarnation(1));
+        let lease = TicketId { router: lease, number: 1 };
+        rows.learn(&cool(Scope::Key("k".into()), 10), 0, 0, MAX);
+        rows.learn(&cool(Scope::Key("l".into()), 20), 0, 0, MAX);
+        let probed = rows.probe(lease, &"k".into(), &Arc::from("m"));
+        assert_eq!(probed, [Scope::Key("k".into())]);
+        rows.sweep(1_019, 1_000);
+        assert_eq!(rows.len(), 2);
+        rows.sweep(1_020, 1_000);
+        assert_eq!(rows.rows().iter().map(|(scope, _)| scope).collect::<Vec<_>>(), [&probed[0]]);
+        rows.release(lease, &probed);
+        rows.sweep(1_020, 1_000);
+        assert!(rows.is_clear());
+    }
+
+    #[test]
+    fn clients_that_make_models_up_cannot_fill_it_nor_end_the_rest_of_a_key() {
+        let mut rows = Cooldowns::default();
+        rows.learn(&cool(Scope::Key("k".into()), 1), 0, 0, MAX);
+        for n in 0..ROWS_MAX + 100 {
+            rows.learn(&cool(of_model(n), 1_000 + n as u64), 0, 0, MAX);
+        }
+        assert_eq!(rows.len(), ROWS_MAX);
+        assert!(rows.blocked(&"k".into(), &Arc::from("other"), 0).is_some());
+        assert!(rows.rows.contains_key(&of_model(ROWS_MAX + 99)));
+        assert!(!rows.rows.contains_key(&of_model(0)));
+        assert_eq!(rows.ends.len(), rows.rows.len());
+    }
+}

@@ -27,7 +27,7 @@ mod admit;
 mod api;
 mod choice;
 mod classes;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod cooldown;
 mod grace;
@@ -40,6 +40,8 @@ mod routers;
 mod snapshot;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod validate;
 mod verbs;

@@ -44,6 +44,7 @@ impl Machine {
                 self.routers.blame(id.router);
                 self.routers.untell(id);
                 self.tickets.move_to(id, Stage::Listed);
+                self.recheck = true;
             }
         }
         while let Some(router) = self.routers.forget_silent(now, self.timing.lease_ttl) {

@@ -132,6 +132,8 @@ impl Tickets {
     pub(crate) fn ahead_of(&self, place: Arrival) -> u32 {
         let before = |list: &BTreeSet<Arrival>| match (list.first(), list.last()) {
             (_, Some(last)) if *last < place => list.len(),
+            // The usual case: the newest, just listed.
+            (_, Some(last)) if *last == place => list.len() - 1,
             (Some(first), _) if *first >= place => 0,
             _ => list.range(..place).count(),
         };

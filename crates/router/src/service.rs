@@ -18,7 +18,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{CallContext, Fault, Operation, ProviderName, TraceContext};
+use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, ProviderName, TraceContext};
 
 use crate::plan::{Plan, micros};
 use crate::shared::{Shared, Snapshot};
@@ -109,17 +109,25 @@ impl Call {
             span.set(semconv::WEIR_MODEL, self.request.model.as_str());
             span.set(semconv::WEIR_STREAM, self.request.stream);
         }
-        let served = if self.request.operation == Operation::ListModels {
+        let served = if self.started >= self.deadline {
+            Err(Fault::new(FaultCode::DeadlineExceeded, "the request's deadline has passed"))
+        } else if self.request.operation == Operation::ListModels {
             listing::serve(&self, span.context()).await
         } else {
             self.route(span.context()).await
         };
         match served {
             Ok(mut answered) => {
+                if span.is_recording() {
+                    span.set(semconv::WEIR_PROVIDER, &*answered.head.provider);
+                    span.set(semconv::WEIR_KEY, &*answered.head.key);
+                    span.set(semconv::WEIR_ATTEMPTS, count(&answered.head.attempts));
+                }
                 answered.held.keep(span);
                 Ok(answered.into_reply())
             }
             Err(fault) => {
+                span.set(semconv::WEIR_ATTEMPTS, count(&fault.detail.attempts));
                 span.fail(fault.code.kind(), &fault.detail.message);
                 Err(fault)
             }
@@ -151,6 +159,10 @@ impl Source {
             Self::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).take(),
         }
     }
+}
+
+fn count(attempts: &[Attempt]) -> i64 {
+    i64::try_from(attempts.len()).unwrap_or(i64::MAX)
 }
 
 /// The runtime's clock, which tests can stop.

@@ -45,6 +45,7 @@ impl Shared {
     /// State for `settings` over `store`. Nothing is sent before [`Shared::run`] or the first
     /// request.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "every pool gets a handle of the store")]
     pub fn new(settings: Settings, store: Arc<dyn QuotaStore>, telemetry: Telemetry) -> Arc<Self> {
         let router = Incarnation(fastrand::u64(1..INCARNATIONS));
         let providers: Arc<[Arc<ProviderSettings>]> =
@@ -77,6 +78,8 @@ impl Shared {
         let pools = snapshot.pools.values().map(|pool| pool.clone().keep(metrics.clone()).boxed());
         let described = workers.values().map(|worker| self.clone().listen(worker.clone()).boxed());
         join_all(pools.chain(described)).await;
+        // Without providers there is nothing to do, which is no reason to end.
+        std::future::pending::<()>().await;
     }
 
     /// Whether every pool has answered at least once.
@@ -120,14 +123,14 @@ impl Shared {
 
     /// From now on only the keys that a worker can use count as eligible.
     fn described(&self, description: &Description) {
-        for (key, why) in &description.unusable {
-            tracing::warn!(provider = %description.provider, %key, why, "a key cannot be used");
-        }
         let names = description.keys.iter().map(|key| key.name.clone()).collect();
         let mut usable = self.usable.lock().unwrap_or_else(PoisonError::into_inner);
         let known = usable.insert(description.provider.clone(), Arc::new(names));
         if known.as_ref() == usable.get(&description.provider) {
             return;
+        }
+        for (key, why) in &description.unusable {
+            tracing::info!(provider = %description.provider, %key, why, "a key is left out");
         }
         let present = self.snapshot();
         self.snapshot.store(Arc::new(Snapshot {

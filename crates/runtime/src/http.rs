@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tower::Service;
 
 use crate::linger::linger;
 use crate::patience::Patient;
+use crate::refusal::{RefusalBody, Worded};
 use crate::{Drain, accept};
 
 /// A connection that has sent nothing yet when the drain begins may still be about to: it was
@@ -28,7 +28,7 @@ use crate::{Drain, accept};
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
 /// What a connection may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
     /// Connections at a time on one listener; more wait in the kernel.
     pub connections_max: usize,
@@ -43,6 +43,8 @@ pub struct HttpLimits {
     pub header_bytes_max: usize,
     /// How long a client may take no byte of its answer before it is given up.
     pub write_stall_max: Duration,
+    /// The body of answers that the parser gives by itself (400, 414, 431); `None`: empty.
+    pub refusal_body: Option<RefusalBody>,
 }
 
 impl Default for HttpLimits {
@@ -55,6 +57,7 @@ impl Default for HttpLimits {
             headers_max: 100,
             header_bytes_max: 64 * 1024,
             write_stall_max: Duration::from_secs(60),
+            refusal_body: None,
         }
     }
 }
@@ -62,11 +65,11 @@ impl Default for HttpLimits {
 /// Serves `app` on `listener` until the drain: then idle connections are closed, requests in
 /// flight finish on a connection that closes after them, and the call returns.
 ///
-/// A request that is no HTTP gets an empty 400, a head over the limits an empty 431, and the
-/// connection is closed.
+/// A request that is no HTTP gets a 400, a head over the limits a 431, with the limits' refusal
+/// body, and the connection is closed.
 ///
 /// # Errors
-/// As [`accept`].
+/// As [`accept()`].
 pub async fn serve_http(
     listener: net::TcpListener,
     app: Router,
@@ -84,7 +87,7 @@ pub async fn serve_http(
         protocol.max_headers(limits.headers_max);
     }
     accept(listener, limits.connections_max, drain, |stream, drain| {
-        connection(stream, protocol.clone(), app.clone(), limits.write_stall_max, drain)
+        connection(stream, protocol.clone(), app.clone(), limits, drain)
     })
     .await
 }
@@ -93,7 +96,7 @@ async fn connection(
     stream: TcpStream,
     protocol: http1::Builder,
     app: Router,
-    write_stall_max: Duration,
+    limits: HttpLimits,
     mut drain: Drain,
 ) {
     let begun = AtomicBool::new(false);
@@ -102,7 +105,8 @@ async fn connection(
         // A router is always ready, and its clone is a counter.
         app.clone().call(request)
     });
-    let io = TokioIo::new(Patient::new(stream, write_stall_max));
+    let patient = Patient::new(stream, limits.write_stall_max);
+    let io = TokioIo::new(Worded::new(patient, limits.refusal_body));
     let mut served = protocol.serve_connection(io, service);
     let result = tokio::select! {
         biased;
@@ -130,5 +134,5 @@ async fn connection(
             error.is_parse()
         }
     };
-    linger(served.into_parts().io.into_inner().into_inner(), refused).await;
+    linger(served.into_parts().io.into_inner().into_inner().into_inner(), refused).await;
 }

@@ -4,7 +4,7 @@
 //! Knows nothing of requests, rooms or configuration: what to serve and every limit are arguments.
 //!
 //! A life: [`bind_shared`] takes the addresses, [`Cores::run`] starts the loops and listens for
-//! signals, [`serve_http`] or [`accept`] serve on each of them, and [`Drain`] tells all of them
+//! signals, [`serve_http`] or [`accept()`] serve on each of them, and [`Drain`] tells all of them
 //! when to stop.
 
 mod accept;
@@ -15,6 +15,7 @@ mod http;
 mod linger;
 mod listen;
 mod patience;
+mod refusal;
 
 pub use accept::accept;
 pub use admin::{AdminState, Readiness, admin};
@@ -22,3 +23,4 @@ pub use cores::{CoreError, Cores, RunError};
 pub use drain::{Drain, DrainControl, Stop};
 pub use http::{HttpLimits, serve_http};
 pub use listen::bind_shared;
+pub use refusal::RefusalBody;

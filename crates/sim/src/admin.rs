@@ -52,13 +52,9 @@ fn place(shared: &Shared, body: &[u8]) -> Result<Value, Refusal> {
     };
     let rules = read.map_err(|error| Refusal::bad_request(format!("rule: {error}")))?;
     let ids = shared.ledger.with_rules(|book| {
-        rules
-            .into_iter()
-            .map(|rule| book.add(rule))
-            .collect::<Result<Vec<_>, _>>()
+        rules.into_iter().map(|rule| book.add(rule)).collect::<Result<Vec<_>, _>>()
     });
-    ids.map(|ids| json!({"ids": ids}))
-        .map_err(Refusal::bad_request)
+    ids.map(|ids| json!({"ids": ids})).map_err(Refusal::bad_request)
 }
 
 /// A number from a query such as `after=3&limit=10`.
@@ -67,8 +63,5 @@ fn number_of(query: &str, name: &str) -> Result<Option<u64>, Refusal> {
     let Some((_, value)) = pairs.into_iter().find(|(key, _)| *key == name) else {
         return Ok(None);
     };
-    value
-        .parse()
-        .map(Some)
-        .map_err(|_| Refusal::bad_member(name, "expected a number"))
+    value.parse().map(Some).map_err(|_| Refusal::bad_member(name, "expected a number"))
 }

@@ -89,10 +89,7 @@ pub(crate) fn push_usage(out: &mut Vec<u8>, tokens: Tokens) {
     push(out, ",\"total_tokens\":");
     push_number(out, tokens.prompt + tokens.completion);
     push(out, ",\"prompt_tokens_details\":{\"cached_tokens\":0}");
-    push(
-        out,
-        ",\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
-    );
+    push(out, ",\"completion_tokens_details\":{\"reasoning_tokens\":0}}");
 }
 
 #[cfg(test)]

@@ -127,11 +127,7 @@ impl Behaviour {
     /// [`GrammarError`] names the word that is wrong.
     pub fn parse(text: &str) -> Result<Self, GrammarError> {
         let mut behaviour = Self::default();
-        for word in text
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-        {
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let (name, value) = match word.split_once('=') {
                 Some((name, value)) => (name.trim(), Some(value.trim())),
                 None => (word, None),
@@ -146,10 +142,7 @@ impl Behaviour {
     /// # Errors
     /// [`GrammarError`] of the part after the prefix.
     pub fn of_model(model: &str) -> Result<Option<Self>, GrammarError> {
-        model
-            .strip_prefix(MODEL_PREFIX)
-            .map(Self::parse)
-            .transpose()
+        model.strip_prefix(MODEL_PREFIX).map(Self::parse).transpose()
     }
 
     /// `self`, with what `above` says instead where it says something.
@@ -163,11 +156,7 @@ impl Behaviour {
             answer_bytes: above.answer_bytes.or(self.answer_bytes),
             status: above.status.or(self.status),
             code: above.code.or(self.code),
-            hints: if above.hints.is_empty() {
-                self.hints
-            } else {
-                above.hints
-            },
+            hints: if above.hints.is_empty() { self.hints } else { above.hints },
             breakage: above.breakage.or(self.breakage),
             no_done: above.no_done || self.no_done,
             no_finish: above.no_finish || self.no_finish,
@@ -191,18 +180,14 @@ impl Behaviour {
             "first-chunk" => self.first_chunk = Some(millis(name, value)?),
             "interval" => self.interval = Some(millis(name, value)?),
             "chunks" => {
-                self.chunks = Some(number(
-                    name,
-                    value,
-                    "a number from 1 to 10000",
-                    |&n: &u32| (1..=CHUNKS_MAX).contains(&n),
-                )?);
+                self.chunks = Some(number(name, value, "a number from 1 to 10000", |&n: &u32| {
+                    (1..=CHUNKS_MAX).contains(&n)
+                })?);
             }
             "answer-bytes" => {
                 let expected = "a number of bytes up to 64 MiB";
-                self.answer_bytes = Some(number(name, value, expected, |&n: &usize| {
-                    n <= ANSWER_BYTES_MAX
-                })?);
+                self.answer_bytes =
+                    Some(number(name, value, expected, |&n: &usize| n <= ANSWER_BYTES_MAX)?);
             }
             "status" => {
                 let expected = "an HTTP status from 400 to 599";
@@ -233,9 +218,7 @@ fn breakage(name: &str, value: Option<&str>) -> Result<Breakage, GrammarError> {
     let how = match (name, value) {
         ("silence", None) => return Ok(Breakage::Silence),
         ("reset" | "cut", None) => {
-            return Ok(Breakage::BeforeHead {
-                reset: name == "reset",
-            });
+            return Ok(Breakage::BeforeHead { reset: name == "reset" });
         }
         ("silence", Some(found)) => return Err(wrong(name, "no value", found)),
         ("stall", _) => How::Stall,
@@ -247,21 +230,14 @@ fn breakage(name: &str, value: Option<&str>) -> Result<Breakage, GrammarError> {
     };
     let at = match value {
         None | Some("first") => At::First,
-        Some(_) => At::Chunk(number(
-            name,
-            value,
-            "'first' or a number of chunks",
-            |_| true,
-        )?),
+        Some(_) => At::Chunk(number(name, value, "'first' or a number of chunks", |_| true)?),
     };
     Ok(Breakage::InBody { how, at })
 }
 
 fn millis(name: &str, value: Option<&str>) -> Result<Duration, GrammarError> {
-    number(name, value, "milliseconds, at most an hour", |&n| {
-        n <= MS_MAX
-    })
-    .map(Duration::from_millis)
+    number(name, value, "milliseconds, at most an hour", |&n| n <= MS_MAX)
+        .map(Duration::from_millis)
 }
 
 fn number<N: std::str::FromStr>(
@@ -271,22 +247,14 @@ fn number<N: std::str::FromStr>(
     fits: impl Fn(&N) -> bool,
 ) -> Result<N, GrammarError> {
     let found = value.unwrap_or_default();
-    found
-        .parse()
-        .ok()
-        .filter(fits)
-        .ok_or_else(|| wrong(name, expected, found))
+    found.parse().ok().filter(fits).ok_or_else(|| wrong(name, expected, found))
 }
 
 /// Header values are made of it, so it must fit into one.
 fn text(name: &str, value: Option<&str>) -> Result<String, GrammarError> {
     let found = value.unwrap_or_default();
     let fits = !found.is_empty() && found.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    if fits {
-        Ok(found.to_owned())
-    } else {
-        Err(wrong(name, "printable ASCII", found))
-    }
+    if fits { Ok(found.to_owned()) } else { Err(wrong(name, "printable ASCII", found)) }
 }
 
 fn flag(name: &str, value: Option<&str>) -> Result<bool, GrammarError> {
@@ -294,11 +262,7 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, GrammarError> {
 }
 
 fn wrong(word: &str, expected: &'static str, found: &str) -> GrammarError {
-    GrammarError::Value {
-        word: word.to_owned(),
-        expected,
-        found: found.to_owned(),
-    }
+    GrammarError::Value { word: word.to_owned(), expected, found: found.to_owned() }
 }
 
 #[cfg(test)]
@@ -327,10 +291,7 @@ mod tests {
                 Hint::ResetRequests("1s".into()),
                 Hint::ResetTokens("6m0s".into()),
             ],
-            breakage: Some(Breakage::InBody {
-                how: How::Reset,
-                at: At::Chunk(3),
-            }),
+            breakage: Some(Breakage::InBody { how: How::Reset, at: At::Chunk(3) }),
             no_done: true,
             no_finish: true,
             skip: 2,
@@ -349,10 +310,7 @@ mod tests {
         assert_eq!(of("reset=first"), first(How::Reset));
         assert_eq!(of("stall"), first(How::Stall));
         assert_eq!(of("error"), first(How::Error));
-        let third = Breakage::InBody {
-            how: How::Garbage,
-            at: At::Chunk(3),
-        };
+        let third = Breakage::InBody { how: How::Garbage, at: At::Chunk(3) };
         assert_eq!(of("garbage=3"), Some(third));
     }
 
@@ -360,22 +318,10 @@ mod tests {
     fn mistakes_are_named() {
         for (text, says) in [
             ("stats=429", "unknown word 'stats'"),
-            (
-                "status=200",
-                "'status' expects an HTTP status from 400 to 599, found '200'",
-            ),
-            (
-                "chunks=0",
-                "'chunks' expects a number from 1 to 10000, found '0'",
-            ),
-            (
-                "cut=x",
-                "'cut' expects 'first' or a number of chunks, found 'x'",
-            ),
-            (
-                "latency",
-                "'latency' expects milliseconds, at most an hour, found ''",
-            ),
+            ("status=200", "'status' expects an HTTP status from 400 to 599, found '200'"),
+            ("chunks=0", "'chunks' expects a number from 1 to 10000, found '0'"),
+            ("cut=x", "'cut' expects 'first' or a number of chunks, found 'x'"),
+            ("latency", "'latency' expects milliseconds, at most an hour, found ''"),
             ("no-done=1", "'no-done' expects no value, found '1'"),
             ("retry-after=\u{1}", "'retry-after' expects printable ASCII"),
         ] {
@@ -390,9 +336,7 @@ mod tests {
     fn skip_and_times_bound_the_turns() {
         let turns = |text: &str| {
             let behaviour = Behaviour::parse(text).unwrap();
-            (0..5)
-                .filter(|&earlier| behaviour.acts_after(earlier))
-                .collect::<Vec<_>>()
+            (0..5).filter(|&earlier| behaviour.acts_after(earlier)).collect::<Vec<_>>()
         };
         assert_eq!(turns("status=500"), [0, 1, 2, 3, 4]);
         assert_eq!(turns("status=500,skip=2"), [2, 3, 4]);

@@ -60,14 +60,7 @@ impl Playback {
     pub(crate) fn new(plan: Plan, ticket: Option<Ticket>, closing: Arc<Closing>) -> Self {
         let Plan { steps, announced } = plan;
         let steps = steps.into_iter();
-        Self {
-            steps,
-            announced,
-            sent: 0,
-            ticket,
-            closing,
-            state: State::Ready,
-        }
+        Self { steps, announced, sent: 0, ticket, closing, state: State::Ready }
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -135,9 +128,7 @@ impl Body for Playback {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self
-            .announced
-            .map(|length| length.saturating_sub(self.sent));
+        let rest = self.announced.map(|length| length.saturating_sub(self.sent));
         rest.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -118,10 +118,7 @@ pub(crate) struct Ticket {
 
 impl Ledger {
     pub(crate) fn new(log_requests: usize) -> Self {
-        Self {
-            state: Mutex::default(),
-            log_requests,
-        }
+        Self { state: Mutex::default(), log_requests }
     }
 
     pub(crate) fn logs(&self) -> bool {
@@ -145,14 +142,7 @@ impl Ledger {
         raise(state.keys.entry(Arc::clone(&key)).or_default());
         let (seq, era) = (state.last_seq, state.era);
         drop(state);
-        Ticket {
-            ledger: Arc::clone(self),
-            key,
-            seq,
-            era,
-            status: 0,
-            ended: false,
-        }
+        Ticket { ledger: Arc::clone(self), key, seq, era, status: 0, ended: false }
     }
 
     /// Works on the rules under the same lock.
@@ -162,16 +152,8 @@ impl Ledger {
 
     pub(crate) fn stats(&self) -> Stats {
         let state = self.state();
-        let keys = state
-            .keys
-            .iter()
-            .map(|(key, load)| (key.to_string(), *load))
-            .collect();
-        Stats {
-            total: state.total,
-            keys,
-            last_seq: state.last_seq,
-        }
+        let keys = state.keys.iter().map(|(key, load)| (key.to_string(), *load)).collect();
+        Stats { total: state.total, keys, last_seq: state.last_seq }
     }
 
     /// Entries with a number above `after`, oldest first.
@@ -185,11 +167,7 @@ impl Ledger {
     pub(crate) fn reset(&self) {
         let mut state = self.state();
         let (era, last_seq) = (state.era + 1, state.last_seq);
-        *state = State {
-            era,
-            last_seq,
-            ..State::default()
-        };
+        *state = State { era, last_seq, ..State::default() };
     }
 }
 
@@ -265,9 +243,7 @@ impl Drop for Ticket {
 
 /// Microseconds since 1970.
 pub(crate) fn now_us() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -306,10 +282,7 @@ mod tests {
         let stats = ledger.stats();
         assert_eq!((stats.total.in_flight, stats.total.high_water), (1, 3));
         assert_eq!((stats.total.succeeded, stats.total.client_closed), (1, 1));
-        assert_eq!(
-            (stats.keys["a"].high_water, stats.keys["b"].high_water),
-            (2, 1)
-        );
+        assert_eq!((stats.keys["a"].high_water, stats.keys["b"].high_water), (2, 1));
         ledger.reset();
         drop(third);
         assert_eq!(ledger.stats().total, Load::default());
@@ -325,14 +298,8 @@ mod tests {
         tickets[2].set_status(429);
         tickets[2].end(Outcome::Completed);
         let seen = ledger.entries(0, 10);
-        assert_eq!(
-            seen.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
-            [2, 3]
-        );
-        assert_eq!(
-            (seen[1].status, seen[1].outcome),
-            (429, Some(Outcome::Completed))
-        );
+        assert_eq!(seen.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!((seen[1].status, seen[1].outcome), (429, Some(Outcome::Completed)));
         assert_eq!(seen[0].outcome, None);
         assert_eq!(ledger.entries(2, 10).len(), 1);
         assert_eq!(ledger.entries(0, 1).len(), 1);
@@ -341,9 +308,7 @@ mod tests {
     #[test]
     fn without_a_log_nothing_is_built() {
         let ledger = Arc::new(Ledger::new(0));
-        ledger
-            .begin("k")
-            .record(|_| panic!("built an entry for nobody"));
+        ledger.begin("k").record(|_| panic!("built an entry for nobody"));
         assert_eq!(ledger.stats().total.requests, 1);
     }
 }

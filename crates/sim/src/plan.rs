@@ -51,17 +51,11 @@ impl Plan {
         };
         let announced = Some(body.len() as u64);
         let half = body.slice(..body.len() / 2);
-        Self {
-            steps: vec![Step::Send(half), broken],
-            announced,
-        }
+        Self { steps: vec![Step::Send(half), broken], announced }
     }
 
     fn plain(body: Bytes) -> Self {
-        Self {
-            announced: Some(body.len() as u64),
-            steps: vec![Step::Send(body)],
-        }
+        Self { announced: Some(body.len() as u64), steps: vec![Step::Send(body)] }
     }
 
     /// A stream, with `interval` between its content events.
@@ -86,10 +80,7 @@ impl Plan {
             if let Some((how, _)) = due {
                 break_at = None;
                 if !push_break(&mut steps, how) {
-                    return Self {
-                        steps,
-                        announced: None,
-                    };
+                    return Self { steps, announced: None };
                 }
             }
             let bytes = rest.split_to(end - start);
@@ -107,10 +98,7 @@ impl Plan {
             }
             steps.push(Step::Send(bytes));
         }
-        Self {
-            steps,
-            announced: None,
-        }
+        Self { steps, announced: None }
     }
 }
 

@@ -112,9 +112,7 @@ impl<'a> Request<'a> {
     }
 
     pub(crate) fn wants_usage(&self) -> bool {
-        self.stream_options
-            .and_then(|options| options.include_usage)
-            .unwrap_or(false)
+        self.stream_options.and_then(|options| options.include_usage).unwrap_or(false)
     }
 
     pub(crate) fn choices(&self) -> u32 {
@@ -127,10 +125,7 @@ impl<'a> Request<'a> {
 
     /// The text that stands for the whole question: what decides the answer and its price.
     pub(crate) fn question(&self) -> &'a str {
-        self.messages
-            .or(self.prompt)
-            .or(self.input)
-            .map_or("", RawValue::get)
+        self.messages.or(self.prompt).or(self.input).map_or("", RawValue::get)
     }
 }
 
@@ -162,18 +157,10 @@ pub(crate) struct LastWords {
 /// provider need not be stricter than the ones it stands for.
 pub(crate) fn last_words(messages: &str) -> LastWords {
     let messages: Vec<Message<'_>> = serde_json::from_str(messages).unwrap_or_default();
-    let role = messages
-        .last()
-        .map(|last| last.role.to_string())
-        .unwrap_or_default();
+    let role = messages.last().map(|last| last.role.to_string()).unwrap_or_default();
     let last_user = messages.iter().rfind(|message| message.role == "user");
-    let content = last_user
-        .and_then(|message| message.content)
-        .map_or("", RawValue::get);
-    LastWords {
-        role,
-        user: text_of(content),
-    }
+    let content = last_user.and_then(|message| message.content).map_or("", RawValue::get);
+    LastWords { role, user: text_of(content) }
 }
 
 /// The text of a string, or of an array of strings or content parts, joined by blanks.
@@ -185,11 +172,7 @@ pub(crate) fn text_of(raw: &str) -> String {
         return texts.join(" ");
     }
     let parts: Vec<Part<'_>> = serde_json::from_str(raw).unwrap_or_default();
-    parts
-        .into_iter()
-        .filter_map(|part| part.text)
-        .collect::<Vec<_>>()
-        .join(" ")
+    parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -220,11 +203,7 @@ mod tests {
         ] {
             let refusal = Request::parse(body.as_bytes(), Asked::Chat).unwrap_err();
             assert_eq!(refusal.status, 400, "{body}");
-            assert!(
-                refusal.message.contains(says),
-                "{body}: {}",
-                refusal.message
-            );
+            assert!(refusal.message.contains(says), "{body}: {}", refusal.message);
         }
     }
 
@@ -233,10 +212,7 @@ mod tests {
         let messages = r#"[{"role":"user","content":"first"},
             {"role":"user","content":[{"type":"text","text":"call"},{"type":"image_url"},
             {"type":"text","text":"\u0068im"}]},{"role":"tool","content":"42"}]"#;
-        let expected = LastWords {
-            role: "tool".into(),
-            user: "call him".into(),
-        };
+        let expected = LastWords { role: "tool".into(), user: "call him".into() };
         assert_eq!(last_words(messages), expected);
         assert_eq!(last_words("[1,2]"), LastWords::default());
         assert_eq!(text_of(r#"["a","b"]"#), "a b");

@@ -90,14 +90,8 @@ pub(crate) struct RuleBook {
 impl Matcher {
     fn fits(&self, facts: Facts<'_>) -> bool {
         self.key.as_deref().is_none_or(|key| key == facts.key)
-            && self
-                .model
-                .as_deref()
-                .is_none_or(|model| model == facts.model)
-            && self
-                .path
-                .as_deref()
-                .is_none_or(|path| facts.path.ends_with(path))
+            && self.model.as_deref().is_none_or(|model| model == facts.model)
+            && self.path.as_deref().is_none_or(|path| facts.path.ends_with(path))
             && self.stream.is_none_or(|stream| stream == facts.stream)
     }
 }
@@ -109,18 +103,11 @@ impl RuleBook {
     /// The mistake in its `do`, or that there are too many rules.
     pub(crate) fn add(&mut self, rule: Rule) -> Result<u64, String> {
         if self.rules.len() >= RULES_MAX {
-            return Err(format!(
-                "there are {RULES_MAX} rules; DELETE /sim/faults removes them"
-            ));
+            return Err(format!("there are {RULES_MAX} rules; DELETE /sim/faults removes them"));
         }
         let behaviour = Behaviour::parse(&rule.act).map_err(|error| format!("do: {error}"))?;
         self.next_id += 1;
-        self.rules.push(Placed {
-            id: self.next_id,
-            rule,
-            behaviour,
-            matched: 0,
-        });
+        self.rules.push(Placed { id: self.next_id, rule, behaviour, matched: 0 });
         Ok(self.next_id)
     }
 
@@ -143,10 +130,7 @@ impl RuleBook {
         let Some(wish) = Behaviour::of_model(facts.model)? else {
             return Ok(verdict);
         };
-        if self
-            .turn_of(facts.model)
-            .is_some_and(|turn| wish.acts_after(turn))
-        {
+        if self.turn_of(facts.model).is_some_and(|turn| wish.acts_after(turn)) {
             verdict.behaviour = verdict.behaviour.overlaid(wish);
         }
         Ok(verdict)
@@ -163,10 +147,7 @@ impl RuleBook {
                 let headers = &placed.rule.headers;
                 return Verdict {
                     behaviour: placed.behaviour.clone(),
-                    headers: headers
-                        .iter()
-                        .map(|(k, v)| (k.clone(), v.clone()))
-                        .collect(),
+                    headers: headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
                     body: placed.rule.body.clone(),
                 };
             }
@@ -193,12 +174,7 @@ mod tests {
     use super::*;
 
     fn facts<'a>(key: &'a str, model: &'a str) -> Facts<'a> {
-        Facts {
-            key,
-            model,
-            path: "/v1/chat/completions",
-            stream: false,
-        }
+        Facts { key, model, path: "/v1/chat/completions", stream: false }
     }
 
     fn status(book: &mut RuleBook, key: &str, model: &str) -> Option<u16> {
@@ -209,26 +185,12 @@ mod tests {
     fn a_spent_rule_lets_the_next_one_act() {
         let mut book = RuleBook::default();
         let key = Some("k1".to_owned());
-        let matcher = Matcher {
-            key,
-            ..Matcher::default()
-        };
-        let first = Rule {
-            matcher,
-            act: "status=429,times=2".into(),
-            ..Rule::default()
-        };
-        let second = Rule {
-            act: "status=500,skip=1".into(),
-            ..Rule::default()
-        };
+        let matcher = Matcher { key, ..Matcher::default() };
+        let first = Rule { matcher, act: "status=429,times=2".into(), ..Rule::default() };
+        let second = Rule { act: "status=500,skip=1".into(), ..Rule::default() };
         assert_eq!((book.add(first), book.add(second)), (Ok(1), Ok(2)));
         assert_eq!(status(&mut book, "k1", "m"), Some(429));
-        assert_eq!(
-            status(&mut book, "k2", "m"),
-            None,
-            "the second rule skips one"
-        );
+        assert_eq!(status(&mut book, "k2", "m"), None, "the second rule skips one");
         assert_eq!(status(&mut book, "k1", "m"), Some(429));
         assert_eq!(status(&mut book, "k1", "m"), Some(500));
         book.clear();
@@ -238,34 +200,19 @@ mod tests {
     #[test]
     fn a_model_name_counts_its_own_turns_and_wins() {
         let mut book = RuleBook::default();
-        book.add(Rule {
-            act: "status=500,latency=3".into(),
-            ..Rule::default()
-        })
-        .unwrap();
+        book.add(Rule { act: "status=500,latency=3".into(), ..Rule::default() }).unwrap();
         let wish = "sim:status=429,times=1";
         let verdict = book.judge(facts("k", wish)).unwrap();
         assert_eq!(verdict.behaviour.status, Some(429));
-        assert_eq!(
-            verdict.behaviour.latency.map(|latency| latency.as_millis()),
-            Some(3)
-        );
+        assert_eq!(verdict.behaviour.latency.map(|latency| latency.as_millis()), Some(3));
         assert_eq!(status(&mut book, "k", wish), Some(500));
-        assert_eq!(
-            status(&mut book, "k", "sim:status=429,times=1,tag=b"),
-            Some(429)
-        );
+        assert_eq!(status(&mut book, "k", "sim:status=429,times=1,tag=b"), Some(429));
     }
 
     #[test]
     fn a_wrong_rule_is_refused_and_counts_nothing() {
         let mut book = RuleBook::default();
-        let error = book
-            .add(Rule {
-                act: "oops".into(),
-                ..Rule::default()
-            })
-            .unwrap_err();
+        let error = book.add(Rule { act: "oops".into(), ..Rule::default() }).unwrap_err();
         assert!(error.contains("unknown word 'oops'"), "{error}");
         assert!(book.list().is_empty());
         assert!(book.judge(facts("k", "sim:oops")).is_err());

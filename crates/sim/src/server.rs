@@ -35,9 +35,7 @@ impl Sim {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let ledger = Arc::new(Ledger::new(settings.log_requests));
-        Self {
-            shared: Arc::new(Shared { settings, ledger }),
-        }
+        Self { shared: Arc::new(Shared { settings, ledger }) }
     }
 
     /// Serves one listener until the drain begins, and what is in flight then to its end, or to
@@ -79,10 +77,7 @@ impl Sim {
 
 async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, mut drain: Drain) {
     let closing = Arc::new(Closing::default());
-    let socket = Socket {
-        stream,
-        closing: Arc::clone(&closing),
-    };
+    let socket = Socket { stream, closing: Arc::clone(&closing) };
     let service = service_fn(move |request| {
         service::handle(Arc::clone(&shared), Arc::clone(&closing), request)
     });

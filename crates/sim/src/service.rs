@@ -55,17 +55,10 @@ pub(crate) async fn handle(
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, shared.settings.body_bytes_max);
     if parts.uri.path().starts_with("/sim/") || parts.uri.path() == "/healthz" {
-        let body = body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
         let (status, json) = admin::answer(&shared, &parts, &body.unwrap_or_default());
         let plan = Plan::whole(json, &Behaviour::default());
-        let draft = Draft {
-            status,
-            content_type: "application/json",
-            plan,
-        };
+        let draft = Draft { status, content_type: "application/json", plan };
         return Ok(respond(draft, None, closing, |_| {}));
     }
     let started_us = if shared.ledger.logs() { now_us() } else { 0 };
@@ -76,12 +69,7 @@ pub(crate) async fn handle(
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let refusal = Refusal::of_status(413, "");
             ticket.set_status(refusal.status);
-            return Ok(respond(
-                error_draft(&refusal),
-                Some(ticket),
-                closing,
-                |_| {},
-            ));
+            return Ok(respond(error_draft(&refusal), Some(ticket), closing, |_| {}));
         }
         // The client stopped in the middle of its request.
         Err(_) => return Err(broken_on_purpose()),
@@ -104,20 +92,12 @@ async fn serve(
     let known = parsed.as_ref().and_then(|parsed| parsed.as_ref().ok());
     let model = known.map(request::Request::model).unwrap_or_default();
     let stream = known.is_some_and(request::Request::streams);
-    let facts = Facts {
-        key,
-        model,
-        path,
-        stream,
-    };
+    let facts = Facts { key, model, path, stream };
     record(shared, &ticket, facts, parts, body, started_us);
     let judged = shared.ledger.with_rules(|rules| rules.judge(facts));
     let (verdict, grammar) = match judged {
         Ok(verdict) => (verdict, None),
-        Err(error) => (
-            Verdict::default(),
-            Some(Refusal::bad_member("model", &error.to_string())),
-        ),
+        Err(error) => (Verdict::default(), Some(Refusal::bad_member("model", &error.to_string()))),
     };
     pause(shared, &verdict.behaviour).await;
     match verdict.behaviour.breakage {
@@ -144,10 +124,7 @@ async fn serve(
     Ok(respond(draft, Some(ticket), closing, |headers| {
         put(headers, "x-request-id", &text::id("req_", id));
         hints(headers, &verdict.behaviour.hints);
-        verdict
-            .headers
-            .iter()
-            .for_each(|(name, value)| put(headers, name, value));
+        verdict.headers.iter().for_each(|(name, value)| put(headers, name, value));
     }))
 }
 
@@ -213,11 +190,7 @@ fn draft(
         Asked::Chat => {
             let chat = Chat::answer(request, answer_bytes)?;
             if stream {
-                sse(Plan::stream(
-                    chat.events(chunks, usage),
-                    interval,
-                    behaviour,
-                ))
+                sse(Plan::stream(chat.events(chunks, usage), interval, behaviour))
             } else {
                 json(chat.json(), behaviour)
             }
@@ -225,11 +198,7 @@ fn draft(
         Asked::Completion => {
             let completion = Completion::answer(request, answer_bytes);
             if stream {
-                sse(Plan::stream(
-                    completion.events(chunks, usage),
-                    interval,
-                    behaviour,
-                ))
+                sse(Plan::stream(completion.events(chunks, usage), interval, behaviour))
             } else {
                 json(completion.json(), behaviour)
             }
@@ -255,39 +224,23 @@ fn listing(shared: &Shared, parts: &Parts, behaviour: &Behaviour) -> Draft {
 }
 
 fn json(body: Vec<u8>, behaviour: &Behaviour) -> Draft {
-    Draft {
-        status: 200,
-        content_type: "application/json",
-        plan: Plan::whole(body, behaviour),
-    }
+    Draft { status: 200, content_type: "application/json", plan: Plan::whole(body, behaviour) }
 }
 
 fn sse(plan: Plan) -> Draft {
-    Draft {
-        status: 200,
-        content_type: "text/event-stream; charset=utf-8",
-        plan,
-    }
+    Draft { status: 200, content_type: "text/event-stream; charset=utf-8", plan }
 }
 
 /// An error that was asked for: its body may be given, and it may break.
 fn refused_draft(refusal: &Refusal, verdict: &Verdict) -> Draft {
     let body = verdict.body.clone().unwrap_or_else(|| refusal.json());
     let plan = Plan::whole(body, &verdict.behaviour);
-    Draft {
-        status: refusal.status,
-        content_type: "application/json",
-        plan,
-    }
+    Draft { status: refusal.status, content_type: "application/json", plan }
 }
 
 fn error_draft(refusal: &Refusal) -> Draft {
     let plan = Plan::whole(refusal.json(), &Behaviour::default());
-    Draft {
-        status: refusal.status,
-        content_type: "application/json",
-        plan,
-    }
+    Draft { status: refusal.status, content_type: "application/json", plan }
 }
 
 fn respond(
@@ -328,10 +281,9 @@ fn hints(headers: &mut HeaderMap, hints: &[Hint]) {
 
 /// A name or value that fits no header is left out; rules are checked before they are placed.
 fn put(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_str(value),
-    ) {
+    if let (Ok(name), Ok(value)) =
+        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+    {
         headers.insert(name, value);
     }
 }
@@ -350,12 +302,9 @@ fn key_of(headers: &HeaderMap) -> Cow<'_, str> {
 }
 
 fn headers_for_log(headers: &HeaderMap) -> Vec<(String, String)> {
-    let seen = headers
-        .iter()
-        .filter(|(name, _)| !KEY_HEADERS.contains(&name.as_str()));
+    let seen = headers.iter().filter(|(name, _)| !KEY_HEADERS.contains(&name.as_str()));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    seen.map(|(name, value)| (name.as_str().to_owned(), text(value)))
-        .collect()
+    seen.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 fn body_for_log(body: &[u8], bytes_max: usize) -> Option<String> {

@@ -47,7 +47,7 @@ impl Default for Settings {
             models: models.map(str::to_owned).to_vec(),
             keys: Vec::new(),
             log_requests: 1000,
-            log_body_bytes: 2048,
+            log_body_bytes: 0,
             body_bytes_max: 256 << 20,
             connections_max: 20_000,
         }

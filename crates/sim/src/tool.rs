@@ -55,17 +55,13 @@ pub(crate) fn calls(request: &Request<'_>, said: &LastWords) -> Result<Vec<ToolC
     let mut called: Vec<&Tool> = match &choice {
         Choice::None => return Ok(Vec::new()),
         Choice::Named(name) => vec![named(name).ok_or_else(|| {
-            Refusal::bad_member(
-                "tool_choice",
-                &format!("tool '{name}' is not among the tools"),
-            )
+            Refusal::bad_member("tool_choice", &format!("tool '{name}' is not among the tools"))
         })?],
         // After a tool's answer the model speaks, or it would call for ever.
         Choice::Auto if said.role == "tool" => return Ok(Vec::new()),
-        Choice::Auto | Choice::Required => tools
-            .iter()
-            .filter(|tool| said.user.contains(&tool.function.name))
-            .collect(),
+        Choice::Auto | Choice::Required => {
+            tools.iter().filter(|tool| said.user.contains(&tool.function.name)).collect()
+        }
     };
     if called.is_empty() && matches!(choice, Choice::Required) {
         called.extend(tools.first());
@@ -92,8 +88,7 @@ fn choice(request: &Request<'_>) -> Result<Choice, Refusal> {
         None => {}
     }
     let name = value.pointer("/function/name").and_then(Value::as_str);
-    name.map(|name| Choice::Named(name.to_owned()))
-        .ok_or_else(|| wrong("function.name is missing"))
+    name.map(|name| Choice::Named(name.to_owned())).ok_or_else(|| wrong("function.name is missing"))
 }
 
 fn call(tool: &Tool) -> ToolCall {
@@ -101,10 +96,7 @@ fn call(tool: &Tool) -> ToolCall {
         arguments @ Value::Object(_) => arguments,
         _ => Value::Object(Map::new()),
     };
-    ToolCall {
-        name: tool.function.name.clone(),
-        arguments: arguments.to_string(),
-    }
+    ToolCall { name: tool.function.name.clone(), arguments: arguments.to_string() }
 }
 
 /// A value that fits the schema as far as its type, enum and properties say.
@@ -119,13 +111,11 @@ fn sample(name: &str, schema: &Value, depth: u32) -> Value {
         "object" if depth < DEPTH_MAX => {
             let properties = schema.get("properties").and_then(Value::as_object);
             let samples = properties.into_iter().flatten();
-            samples
-                .map(|(name, inner)| (name.clone(), sample(name, inner, depth + 1)))
-                .collect()
+            samples.map(|(name, inner)| (name.clone(), sample(name, inner, depth + 1))).collect()
         }
-        "array" if depth < DEPTH_MAX => schema
-            .get("items")
-            .map_or(json!([]), |inner| json!([sample(name, inner, depth + 1)])),
+        "array" if depth < DEPTH_MAX => {
+            schema.get("items").map_or(json!([]), |inner| json!([sample(name, inner, depth + 1)]))
+        }
         "object" => json!({}),
         "array" => json!([]),
         "integer" => json!(7),
@@ -149,14 +139,8 @@ mod tests {
     fn called(extra: &str, said: &str, role: &str) -> Result<Vec<String>, Refusal> {
         let body = format!(r#"{{"model":"m","messages":[],"tools":{TOOLS}{extra}}}"#);
         let request = Request::parse(body.as_bytes(), Asked::Chat)?;
-        let said = LastWords {
-            role: role.into(),
-            user: said.into(),
-        };
-        Ok(calls(&request, &said)?
-            .into_iter()
-            .map(|call| call.name)
-            .collect())
+        let said = LastWords { role: role.into(), user: said.into() };
+        Ok(calls(&request, &said)?.into_iter().map(|call| call.name).collect())
     }
 
     #[test]
@@ -166,25 +150,10 @@ mod tests {
             ("", "hello", "user", vec![]),
             ("", both, "user", vec!["get_weather", "get_time"]),
             ("", both, "tool", vec![]),
-            (
-                r#","parallel_tool_calls":false"#,
-                both,
-                "user",
-                vec!["get_weather"],
-            ),
+            (r#","parallel_tool_calls":false"#, both, "user", vec!["get_weather"]),
             (r#","tool_choice":"none""#, both, "user", vec![]),
-            (
-                r#","tool_choice":"required""#,
-                "hello",
-                "user",
-                vec!["get_weather"],
-            ),
-            (
-                r#","tool_choice":"required""#,
-                "get_time!",
-                "user",
-                vec!["get_time"],
-            ),
+            (r#","tool_choice":"required""#, "hello", "user", vec!["get_weather"]),
+            (r#","tool_choice":"required""#, "get_time!", "user", vec!["get_time"]),
             (
                 r#","tool_choice":{"type":"function","function":{"name":"get_time"}}"#,
                 "hello",
@@ -192,11 +161,7 @@ mod tests {
                 vec!["get_time"],
             ),
         ] {
-            assert_eq!(
-                called(extra, said, role).unwrap(),
-                expected,
-                "{extra} {said} {role}"
-            );
+            assert_eq!(called(extra, said, role).unwrap(), expected, "{extra} {said} {role}");
         }
         for extra in [
             r#","tool_choice":"often""#,

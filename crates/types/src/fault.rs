@@ -98,6 +98,8 @@ codes! {
     RequestIncomplete = 22, 408, 4, "request_incomplete";
     /// Every key that serves the model rests after the provider's rate limits.
     RateLimited = 23, 429, 8, "rate_limited";
+    /// The request's head is over the limits.
+    HeadersTooLarge = 24, 431, 11, "request_headers_too_large";
 }
 
 impl FaultCode {

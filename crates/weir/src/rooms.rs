@@ -5,15 +5,14 @@
 
 use std::time::Duration;
 
-use weir_config::{Config, Custom, Key, Provider, Proxy, ProxyType, SecretRef, process_variable};
+use weir_config::{
+    Config, Custom, Key, Provider, Proxy, ProxyType, ProxyVariables, SecretRef, process_variable,
+};
 use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_router::OperationSet;
-use weir_types::{KeyName, ModelList, Operation, Secret};
+use weir_types::{Operation, Secret};
 use weir_upstream::Credentials;
-
-/// The one key of a provider that takes no credential and has none configured.
-const KEYLESS: &str = "keyless";
 
 /// The longest whole answer that is held, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -52,14 +51,6 @@ pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
     served(config).map(|(provider, vendor)| worker(config, provider, vendor)).collect()
 }
 
-/// The keys of `provider`, or the one that stands for none.
-pub(crate) fn keys(provider: &Provider) -> Vec<Key> {
-    if provider.keys.is_empty() && provider.is_key_less() {
-        return vec![Key { models: ModelList::All, ..Key::named(KeyName::from(KEYLESS)) }];
-    }
-    provider.keys.clone()
-}
-
 fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {
     let with_vendor =
         |provider| Some((provider, weir_provider::vendor(Provider::vendor(provider))?));
@@ -80,7 +71,7 @@ fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::Provide
         use_for_batch_api: key.use_for_batch_api,
     };
     weir_router::ProviderSettings {
-        keys: keys(provider).iter().map(key).collect(),
+        keys: provider.keys.iter().map(key).collect(),
         concurrency: provider.pool.concurrency,
         buffer: provider.pool.buffer_size,
         max_retries: network.max_retries,
@@ -130,7 +121,7 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
         vendor,
         base_url: base_url.map(|url| url.expose().to_owned()),
         custom: provider.custom.as_ref().map(custom),
-        keys: enabled_keys(provider).map(|key| worker_key(&key, missing.as_deref())).collect(),
+        keys: enabled_keys(provider).map(|key| worker_key(key, missing.as_deref())).collect(),
         extra_headers,
         timeouts: weir_worker::Timeouts {
             attempt: network.default_request_timeout,
@@ -143,8 +134,8 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
     }
 }
 
-fn enabled_keys(provider: &Provider) -> impl Iterator<Item = Key> {
-    keys(provider).into_iter().filter(|key| key.enabled)
+fn enabled_keys(provider: &Provider) -> impl Iterator<Item = &Key> {
+    provider.keys.iter().filter(|key| key.enabled)
 }
 
 fn worker_key(key: &Key, provider_lacks: Option<&str>) -> weir_worker::KeySettings {
@@ -209,17 +200,12 @@ fn proxy(proxy: &Proxy, missing: &mut Missing) -> weir_upstream::Proxy {
     }
 }
 
-/// Upper case wins where both are set, as in the configuration format's own gateway.
 fn environment_proxy() -> weir_upstream::Proxy {
-    let read = |upper: &str| {
-        let either = process_variable(upper).or_else(|| process_variable(&upper.to_lowercase()));
-        either.filter(|value| !value.is_empty())
-    };
-    let any = || read("ALL_PROXY");
+    let variables = ProxyVariables::read(process_variable);
     weir_upstream::Proxy::Environment {
-        http_proxy: read("HTTP_PROXY").or_else(any).map(Secret::new),
-        https_proxy: read("HTTPS_PROXY").or_else(any).map(Secret::new),
-        no_proxy: read("NO_PROXY"),
+        http_proxy: variables.http_proxy,
+        https_proxy: variables.https_proxy,
+        no_proxy: variables.no_proxy,
     }
 }
 

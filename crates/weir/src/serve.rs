@@ -93,7 +93,8 @@ impl Gateway {
         logs: &LogGuard,
     ) -> Result<Self, Failure> {
         let telemetry = Telemetry { tracer, ..Telemetry::default() };
-        let timing = Timing { grace: false, ..Timing::default() };
+        let lease_ttl = u64::try_from(config.quota_store.lease_ttl.as_micros())?;
+        let timing = Timing { grace: false, lease_ttl, ..Timing::default() };
         let started = Instant::now();
         let clock = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let store = Arc::new(MemoryStore::new(timing, clock));
@@ -101,6 +102,7 @@ impl Gateway {
         for provider in &settings.providers {
             let keys = provider.keys.iter().map(|key| key.name.as_str());
             telemetry.metrics.register(&provider.name, keys);
+            telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
         }
         let masks = logs.masks();
         let mut workers = Vec::new();
@@ -139,7 +141,8 @@ impl Gateway {
             let edge = Router::new(self.router.clone(), workers.clone());
             let edge = weir_edge::app(self.edge.clone(), Arc::new(edge), self.telemetry.clone());
             let limits = HttpLimits::default();
-            let public = serve_http(self.public.take(core)?, edge, limits, drain.clone());
+            let shaped = HttpLimits { refusal_body: Some(weir_edge::refusal), ..limits };
+            let public = serve_http(self.public.take(core)?, edge, shaped, drain.clone());
             if core != 0 {
                 let (public, demo) = tokio::join!(public, self.demo_core(core, drain));
                 finished.wait().await;

@@ -54,6 +54,17 @@ pub(crate) struct Call {
     span: Span,
     started: Instant,
     sent: Instant,
+    /// Last, so that it is dropped last.
+    _counted: Counted,
+}
+
+/// Tells the metrics when a call is over, however it ends.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count_calls();
+    }
 }
 
 /// Makes one attempt.
@@ -85,7 +96,8 @@ pub(crate) async fn run(
     let sent = Instant::now();
     let limit = Limit::new(&shared, &context, stream, sent);
     let operation = request.operation;
-    let mut this = Call { shared, key: at, operation, model, limit, span, started, sent };
+    let _counted = Counted(Arc::clone(&shared));
+    let mut this = Call { shared, key: at, operation, model, limit, span, started, sent, _counted };
     let result = this.exchange(&client, call, stream).await;
     match result {
         Ok(Opened::Whole(reply)) => Ok(*reply),
@@ -143,9 +155,8 @@ impl Call {
         let now = Instant::now();
         let upstream = now.duration_since(self.sent);
         let whole = now.duration_since(self.started);
-        let micros = |duration: std::time::Duration| {
-            u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-        };
+        let micros =
+            |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         ReplyHead {
             status: head.status.as_u16(),
             content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),
@@ -206,6 +217,7 @@ async fn patched(shared: &Shared, model: &str, body: Body) -> Result<Bytes, Faul
         more_drops: &more_drops,
         values: quirks.values,
         objects: quirks.objects,
+        block_drops: quirks.block_drops,
         text_bytes_max: quirks.text_bytes_max,
     };
     patch(&body, model, &changes).map_err(|error| {

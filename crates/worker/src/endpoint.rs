@@ -31,7 +31,8 @@ impl Endpoints {
     }
 
     pub(crate) fn find(&self, operation: Operation, stream: bool) -> Option<&Uri> {
-        let found = self.list.iter().find(|(of, streamed, _)| (*of, *streamed) == (operation, stream));
+        let found =
+            self.list.iter().find(|(of, streamed, _)| (*of, *streamed) == (operation, stream));
         found.map(|(_, _, uri)| uri)
     }
 
@@ -83,7 +84,7 @@ fn address(
     let custom = settings.custom.as_ref();
     let overrides = custom.map(|custom| custom.path_overrides.as_slice()).unwrap_or_default();
     let path = overrides.iter().find(|(of, _)| of == name).map(|(_, path)| path.trim());
-    let Some(path) = path.or(settings.vendor.path(operation)) else { return Ok(None) };
+    let Some(path) = path.or_else(|| settings.vendor.path(operation)) else { return Ok(None) };
     let text = if path.contains("://") {
         check(path)?;
         path.to_owned()

@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn what_follows_an_error_or_garbage_is_not_passed_on() {
-        for bad in ["data: {\"error\":{\"message\":\"x\"}}\n\n", "data: {oops\n\n", "data: no\n\n"] {
+        for bad in ["data: {\"error\":{\"message\":\"x\"}}\n\n", "data: {oops\n\n", "data: no\n\n"]
+        {
             let (mut events, mut out) = (Events::default(), VecDeque::new());
             let step = feed(&mut events, &format!("{TEXT}{TEXT}{bad}{TEXT}"), &mut out);
             assert!(matches!(step, Step::Broken(_)), "{bad}");

@@ -97,8 +97,7 @@ async fn ask(
     *call.uri_mut() = uri.clone();
     *call.headers_mut() = headers;
     let sent = client.send(call, limit.at).await;
-    let (head, body) =
-        sent.map_err(|error| fault::of_call(shared, &error, limit))?.into_parts();
+    let (head, body) = sent.map_err(|error| fault::of_call(shared, &error, limit))?.into_parts();
     if !head.status.is_success() {
         let asked = Asked { shared, secret: key.secret.as_ref(), model: "", limit };
         return Err(answer::refused(asked, &head, body).await);

@@ -25,6 +25,8 @@ use crate::{fault, headers, unary};
 /// After `[DONE]` the body is read to its end, so that the connection can be used again; not for
 /// longer than this.
 const DRAIN_MAX: Duration = Duration::from_millis(200);
+/// Where a finish reason is the end, what follows it (usage) is waited for, but not for longer.
+const AFTER_FINISH_MAX: Duration = Duration::from_secs(2);
 /// Of an answer that should have been a stream no more is looked at.
 const NO_STREAM_BYTES_MAX: usize = 1 << 20;
 
@@ -165,13 +167,16 @@ impl Pipe {
     /// No more bytes will come, but not in good order. Enough for a provider that ends its
     /// streams with a finish reason, if that has been seen.
     fn silence(&mut self, cause: Cause) -> Result<(), Cause> {
-        let is_complete = self.events.finish.is_some()
-            && self.stream_end == StreamEnd::FinishReasonEnough;
-        if !is_complete {
+        if !self.is_complete() {
             return Err(self.broke(cause));
         }
         self.complete();
         Ok(())
+    }
+
+    /// All has been said that this provider says at the end of a stream.
+    fn is_complete(&self) -> bool {
+        self.events.finish.is_some() && self.stream_end == StreamEnd::FinishReasonEnough
     }
 
     /// All is said, only `[DONE]` is missing.
@@ -213,8 +218,9 @@ impl Opened {
 
 /// The frames after the commit point.
 struct Relay {
-    call: Call,
+    /// Before `call`, which counts the connection as free when it goes.
     pipe: Pipe,
+    call: Call,
     fault: Option<Fault>,
     idle: Duration,
     /// Since when nothing has come although it was asked for. A slow reader is not a stall.
@@ -236,10 +242,22 @@ impl Relay {
     /// Whether the provider has been silent for too long. The timer is moved only when it rings,
     /// not with every chunk.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let is_complete = self.pipe.is_complete();
+        let limit = if is_complete { self.idle.min(AFTER_FINISH_MAX) } else { self.idle };
+        let since = match self.waiting_since {
+            Some(since) => since,
+            None => {
+                let now = Instant::now();
+                self.waiting_since = Some(now);
+                if is_complete {
+                    self.sleep.as_mut().reset(now + limit);
+                }
+                now
+            }
+        };
         loop {
             std::task::ready!(self.sleep.as_mut().poll(cx));
-            let end = since + self.idle;
+            let end = since + limit;
             if Instant::now() >= end {
                 return Poll::Ready(());
             }
@@ -295,12 +313,5 @@ impl Stream for Relay {
                 },
             }
         }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.pipe.body = None;
-        self.call.shared.count_calls();
     }
 }

@@ -16,7 +16,6 @@ use crate::{Shared, fault, headers};
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
     let bytes = whole(&call.shared, call.limit, &head, body).await?;
-    call.shared.count_calls();
     let answer = read(&bytes).map_err(|error| {
         fault::broken(&call.shared, &error.to_string(), FailureClass::Transient)
     })?;

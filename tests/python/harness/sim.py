@@ -11,7 +11,8 @@ class Sim:
     """`weir sim`, started; `url` is what a provider's base_url points at."""
 
     def __init__(self, binary: str, name: str, directory: Path, flags: list[str] = ()):
-        argv = [binary, "sim", "--listen", "127.0.0.1:0", "--log-requests", "20000", *flags]
+        log = ["--log-requests", "20000", "--log-body-bytes", "4096"]
+        argv = [binary, "sim", "--listen", "127.0.0.1:0", *log, *flags]
         self.process = Process(name, argv, {}, directory)
         self.url = self.process.wait_for(r"listening on (http://\S+)").group(1)
 

@@ -135,13 +135,15 @@ fn collect(value: &Value, names: &mut Vec<String>, types: &mut Vec<String>) {
     }
 }
 
-/// Damaged text is answered, whatever the damage: cut at any place, or with a byte missing.
+/// Damaged text is answered, whatever the damage: cut at many places, or with a character
+/// missing.
 #[test]
 fn a_damaged_example_is_never_more_than_refused() {
     let options = Options { variable: None, ..Options::new(|_| true) };
     for (name, text) in all() {
         let text = text.trim_end();
-        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+        let told = text.char_indices().filter(|(_, c)| !c.is_whitespace()).step_by(7);
+        for (at, _) in told {
             let (before, after) = text.split_at(at);
             assert!(parse(&name, before, &options).is_err(), "{name} cut at {at}");
             let mut rest = after.chars();

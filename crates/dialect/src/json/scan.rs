@@ -64,6 +64,26 @@ impl<'a> Scanner<'a> {
         Ok((list, inside))
     }
 
+    /// Where the elements of the array at the start are; empty if it is no array.
+    pub(super) fn elements(&mut self) -> Result<Vec<Range<usize>>, JsonFault> {
+        let mut list = Vec::new();
+        if self.peek() != Some(b'[') || !self.open(b']')? {
+            return Ok(list);
+        }
+        loop {
+            self.skip_blanks();
+            let start = self.at;
+            self.value(1)?;
+            list.push(start..self.at);
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => return Ok(list),
+                _ => return Err(self.unexpected("',' or ']'")),
+            }
+        }
+    }
+
     /// Skips one value that stands `depth` levels deep.
     fn value(&mut self, mut depth: u32) -> Result<(), JsonFault> {
         let outer = depth;

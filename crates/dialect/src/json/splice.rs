@@ -26,6 +26,17 @@ impl Splices {
         self.removed.push(name.to_owned());
     }
 
+    /// Removes every member called `name` of an object inside the document; `members` are those
+    /// of the bytes at `object`.
+    pub fn remove_within(&mut self, object: &Range<usize>, members: &Members<'_>, name: &str) {
+        let mut cuts = Vec::new();
+        remove(&mut cuts, members, &[name]);
+        self.replaced.extend(
+            cuts.into_iter()
+                .map(|(range, with)| (range.start + object.start..range.end + object.start, with)),
+        );
+    }
+
     /// Adds a top-level member at the end; `raw` is its value as JSON.
     pub fn insert_member(&mut self, name: &str, raw: impl Into<Bytes>) {
         self.inserted.push((name.to_owned(), raw.into()));
@@ -60,13 +71,17 @@ impl Splices {
 }
 
 /// Adds the cuts that remove members, commas included; says whether a member is left.
-fn remove(cuts: &mut Vec<(Range<usize>, Bytes)>, members: &Members<'_>, names: &[String]) -> bool {
+fn remove(
+    cuts: &mut Vec<(Range<usize>, Bytes)>,
+    members: &Members<'_>,
+    names: &[impl AsRef<str>],
+) -> bool {
     if names.is_empty() {
         return !members.list.is_empty();
     }
     let mut kept_any = false;
     for (at, member) in members.list.iter().enumerate() {
-        if !names.iter().any(|name| members.is_called(member, name)) {
+        if !names.iter().any(|name| members.is_called(member, name.as_ref())) {
             kept_any = true;
             continue;
         }

@@ -89,16 +89,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 fn any_object() -> impl Strategy<Value = Map<String, Value>> {
     let name = prop_oneof!["[a-f]", any::<String>()];
-    prop::collection::btree_map(name, any_value(), 0..6)
-        .prop_map(|map| map.into_iter().collect())
+    prop::collection::btree_map(name, any_value(), 0..6).prop_map(|map| map.into_iter().collect())
 }
 
 fn written(object: &Map<String, Value>, pretty: bool) -> Bytes {
-    let text = if pretty {
-        serde_json::to_string_pretty(object)
-    } else {
-        serde_json::to_string(object)
-    };
+    let text =
+        if pretty { serde_json::to_string_pretty(object) } else { serde_json::to_string(object) };
     Bytes::from(text.unwrap())
 }
 
@@ -111,7 +107,7 @@ proptest! {
     ) {
         let body = written(&object, pretty);
         let members = Members::scan(&body).unwrap();
-        let mut expected = object.clone();
+        let mut expected = object;
         let mut splices = Splices::default();
         let mut touched = Vec::new();
         for (kind, name, value) in edits {
@@ -153,7 +149,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_is_what_serde_accepts(text in r#"[ {}\[\],:"\\0-9a-eE.+truefalsn-]{0,24}"#) {
+    fn what_is_accepted_is_what_serde_accepts(
+        text in r#"[ {}\[\],:"\\0-9a-eE.+truefalsn-]{0,24}"#,
+    ) {
         let body = format!("{{\"a\":{text}}}");
         let known = serde_json::from_str::<Map<String, Value>>(&body);
         let ours = Members::scan(body.as_bytes());

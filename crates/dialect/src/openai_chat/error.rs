@@ -26,7 +26,7 @@ pub fn parse(body: &[u8]) -> ErrorBody {
     read(&document)
 }
 
-/// `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`, or a list of those.
+/// `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`, or a list.
 fn read(document: &Value) -> ErrorBody {
     if let Some(first) = document.as_array().and_then(|list| list.first()) {
         return match first.get("error") {

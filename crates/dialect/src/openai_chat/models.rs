@@ -24,11 +24,13 @@ impl Models {
         let document: Value = serde_json::from_slice(document).map_err(|_| NotAList)?;
         let list = match document {
             Value::Array(list) => list,
-            Value::Object(mut object) => match object.remove("data").or(object.remove("models")) {
-                Some(Value::Array(list)) => list,
-                Some(Value::Null) => Vec::new(),
-                _ => return Err(NotAList),
-            },
+            Value::Object(mut object) => {
+                match object.remove("data").or_else(|| object.remove("models")) {
+                    Some(Value::Array(list)) => list,
+                    Some(Value::Null) => Vec::new(),
+                    _ => return Err(NotAList),
+                }
+            }
             _ => return Err(NotAList),
         };
         let entries = list.into_iter().filter_map(|entry| {
@@ -49,11 +51,7 @@ impl Models {
     /// The list as callers may use it: names that the rules of one of the keys let through,
     /// aliases and names that only the configuration knows included, each as `provider/model`.
     #[must_use]
-    pub fn list<'a>(
-        &self,
-        provider: &str,
-        keys: impl IntoIterator<Item = &'a KeyRules>,
-    ) -> Bytes {
+    pub fn list<'a>(&self, provider: &str, keys: impl IntoIterator<Item = &'a KeyRules>) -> Bytes {
         let mut listed = BTreeMap::new();
         for rules in keys {
             let aliases = rules.aliases.iter().map(|(alias, _)| &**alias);
@@ -141,8 +139,14 @@ mod tests {
         let document: Value = serde_json::from_slice(&listed).unwrap();
         assert_eq!(document["data"][0]["owned_by"], "v");
         assert_eq!(document["data"][1]["owned_by"], "p");
-        assert_eq!(ids(&models.list("p", [&named, &all])), ["p/a", "p/b", "p/fast", "p/hidden", "p/new"]
-            .iter().filter(|id| **id != "p/hidden").map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            ids(&models.list("p", [&named, &all])),
+            ["p/a", "p/b", "p/fast", "p/hidden", "p/new"]
+                .iter()
+                .filter(|id| **id != "p/hidden")
+                .map(|id| (*id).to_owned())
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]

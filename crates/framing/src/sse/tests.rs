@@ -64,7 +64,8 @@ fn too_long_frames_are_refused_with_and_without_their_end() {
 
 #[test]
 fn fields_are_read_as_the_standard_says() {
-    let event = Event::parse(b"\xef\xbb\xbf: c\nevent:e\nid: 7\ndata:  a\ndata\nretry: 3\ndata: b\n\n");
+    let event =
+        Event::parse(b"\xef\xbb\xbf: c\nevent:e\nid: 7\ndata:  a\ndata\nretry: 3\ndata: b\n\n");
     assert_eq!(event.event, b"e");
     assert_eq!(event.id, b"7");
     assert_eq!(event.data.as_deref(), Some(&b" a\n\nb"[..]));

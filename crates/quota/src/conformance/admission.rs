@@ -2,7 +2,7 @@
 
 use super::client::{Client, class, class_for, end, granted, handed, limits, queued};
 use super::{Rig, Verdict};
-use crate::{Answer, Command, Outcome};
+use crate::{Acquire, Answer, Command, Limits, Outcome};
 
 /// Q2: of 20 at once, concurrency 2 and buffer 4 let in 6.
 pub(super) async fn the_buffer_is_exact(rig: Rig) -> Verdict {
@@ -118,6 +118,43 @@ pub(super) async fn a_successor_is_never_full_and_keeps_its_place(rig: Rig) -> V
     let reply = a.send(vec![Command::Acquire(fresh), end(waiting)]).await?;
     ensure!(matches!(reply.answers[0], Answer::Full { .. }), "still full");
     ensure_eq!(handed(&reply), vec![successor], "the successor, in its old place");
+    Ok(())
+}
+
+/// Q2, Q5: neither a shrunk limit nor a younger ticket comes between a lease and its successor.
+pub(super) async fn a_successor_goes_by_its_arrival(rig: Rig) -> Verdict {
+    let first = limits(1, 2, &[("k", 1.0)]);
+    let mut a = Client::start(&rig, 1, first.clone()).await?;
+    let wanted = class(&["k"]);
+    let (running, _) = a.take(&wanted).await?;
+    let (waiting, answer) = a.acquire(&wanted).await?;
+    let place = queued(&answer)?;
+    let (last, _) = a.acquire(&wanted).await?;
+    let smaller = Limits { generation: 2, buffer: 0, ..first };
+    a.one(Command::SetLimits { limits: smaller, replaces: Some(1) }).await?;
+
+    let older = a.ask(&wanted);
+    let settle = |lease, then: &Acquire| Command::Settle {
+        lease,
+        outcome: Outcome::default(),
+        then: Some(then.clone()),
+    };
+    let reply = a.send(vec![settle(running, &older)]).await?;
+    let Answer::Settled(Some(answer)) = &reply.answers[0] else {
+        return Err(format!("a settle with a successor gave {:?}", reply.answers[0]));
+    };
+    granted(answer)?;
+    ensure_eq!(handed(&reply), vec![], "the successor is the oldest");
+
+    let younger = Acquire { arrival: Some(place + 1_000_000), ..a.ask(&wanted) };
+    let reply = a.send(vec![settle(older.ticket, &younger)]).await?;
+    let Answer::Settled(Some(answer)) = &reply.answers[0] else {
+        return Err(format!("a settle with a successor gave {:?}", reply.answers[0]));
+    };
+    ensure_eq!(queued(answer)?, place + 1_000_000, "the place of a younger successor");
+    ensure_eq!(handed(&reply), vec![waiting], "the oldest now");
+    let reply = a.send(vec![Command::Leave(waiting), Command::Leave(last)]).await?;
+    ensure_eq!(handed(&reply), vec![younger.ticket], "the successor at last");
     Ok(())
 }
 

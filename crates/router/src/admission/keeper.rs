@@ -18,7 +18,7 @@ impl Pool {
         let mut skewed = false;
         loop {
             if let Some(orphan) = self.take_orphan() {
-                self.clone().finish(orphan).await;
+                orphan.finish().await;
             }
             if now() >= renew_at {
                 renew_at = now() + renew_every;
@@ -35,7 +35,9 @@ impl Pool {
     /// Polls if nothing was said for long enough; when to look again.
     fn poll_if_due(self: &Arc<Self>) -> Instant {
         self.with(|state| {
-            if now() >= state.next_poll(now()) {
+            // One moment for both: what is due now is not due a nanosecond later.
+            let now = now();
+            if now >= state.next_poll(now) {
                 state.poll();
             }
         });

@@ -111,6 +111,11 @@ impl Lease {
         &self.key
     }
 
+    /// Where the slot is.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// The arrival number, to be kept for retries.
     pub(crate) fn arrival(&self) -> u64 {
         self.arrival

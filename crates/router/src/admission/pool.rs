@@ -35,8 +35,11 @@ pub(crate) struct Pool {
     orphan: Mutex<Option<Orphan>>,
 }
 
-/// A batch under way.
-pub(super) struct Orphan(ExecuteFuture);
+/// A batch under way, and the debt of its result.
+pub(super) struct Orphan {
+    running: ExecuteFuture,
+    owed: Owed,
+}
 
 // === impl Pool ===
 
@@ -170,22 +173,14 @@ impl Pool {
 
     /// Lets a task wait for the store.
     fn drive(self: &Arc<Self>, running: ExecuteFuture) {
-        let orphan = Orphan(running);
+        let owed = Owed { pool: self.clone(), paid: false };
+        let orphan = Orphan { running, owed };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.clone().finish(orphan));
+            runtime.spawn(orphan.finish());
             return;
         }
         *self.orphan.lock().unwrap_or_else(PoisonError::into_inner) = Some(orphan);
         self.changed.notify_one();
-    }
-
-    /// Waits for a batch and takes in its result, then sends what has come up meanwhile.
-    pub(super) async fn finish(self: Arc<Self>, orphan: Orphan) {
-        let mut owed = Owed { pool: &self, paid: false };
-        let result = orphan.0.await;
-        owed.paid = true;
-        let state = self.absorb(result);
-        self.pump(state);
     }
 
     pub(super) fn take_orphan(&self) -> Option<Orphan> {
@@ -193,18 +188,32 @@ impl Pool {
     }
 }
 
-/// The state waits for the result of its batch. If the task that would bring it ends early, the
-/// batch counts as unanswered.
-struct Owed<'a> {
-    pool: &'a Pool,
+/// The state waits for the result of its batch. If the task that would bring it ends early, or
+/// never starts, the batch counts as unanswered.
+struct Owed {
+    pool: Arc<Pool>,
     paid: bool,
 }
 
-impl Drop for Owed<'_> {
+// === impl Orphan ===
+
+impl Orphan {
+    /// Waits for the batch and takes in its result, then sends what has come up meanwhile.
+    pub(super) async fn finish(mut self) {
+        let result = self.running.await;
+        self.owed.paid = true;
+        let pool = &self.owed.pool;
+        let state = pool.absorb(result);
+        pool.pump(state);
+    }
+}
+
+impl Drop for Owed {
     fn drop(&mut self) {
         if !self.paid {
             let why = "the task that waited for the answer was ended".to_owned();
             drop(self.pool.absorb(Err(StoreError::Unanswered(why))));
+            self.pool.changed.notify_one();
         }
     }
 }

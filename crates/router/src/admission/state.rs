@@ -6,6 +6,7 @@
 
 mod answers;
 mod batch;
+mod entry;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::task::Waker;
@@ -15,58 +16,13 @@ use weir_quota::{Class, Incarnation, Limits, Micros, Outcome, PoolStatus, Ticket
 use weir_types::KeyName;
 
 use crate::plan::{Ask, Refusal};
+use entry::{Entry, Op, Phase};
 
 /// Polls while something waits.
 const POLL_BUSY: Duration = Duration::from_millis(500);
 
 /// Between looks at a batch under way.
 const SENT_PAUSE: Duration = Duration::from_millis(20);
-
-/// One thing to say to the pool. Numbers are those of tickets and leases.
-#[derive(Debug)]
-enum Op {
-    Acquire(u64),
-    Claim(u64),
-    Settle { lease: u64, outcome: Outcome, then: Option<u64> },
-    Rotate { lease: u64, attempt: u32, outcome: Outcome, class: Class, then: Option<u64> },
-    Answered { lease: u64, outcome: Outcome },
-    Leave(u64),
-    // Of these there is never more than one to say, so they are flags until they leave.
-    SetLimits,
-    Restate,
-    Renew,
-}
-
-/// A ticket or the lease it became.
-#[derive(Debug)]
-struct Entry {
-    class: Class,
-    not_before: Instant,
-    deadline: Instant,
-    arrival: Option<u64>,
-    wait_for_cooldown: bool,
-    /// The pool may know of it.
-    sent: bool,
-    /// How often it was sent again because the pool had no limits.
-    resent: u8,
-    rotations: u32,
-    phase: Phase,
-    waker: Option<Waker>,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Not granted yet; `claiming`: a hand-off is being confirmed.
-    Waiting { claiming: bool },
-    /// A slot is held.
-    Held { key: KeyName, may_probe: bool },
-    /// The slot is held, the key is being changed. `deferred`: after the grace.
-    Rotating { then: Option<u64>, key: KeyName, deferred: bool },
-    /// A rotate found no key; the request goes on as this ticket.
-    Moved(u64),
-    /// No slot.
-    Refused(Refusal),
-}
 
 /// What a waiting request finds.
 #[derive(Debug)]
@@ -266,10 +222,13 @@ impl State {
 
     /// Ends a ticket or a rotate that nobody waits for any more, in whatever state it is.
     pub(super) fn withdraw(&mut self, number: u64) {
-        let Some(entry) = self.entries.remove(&number) else {
-            return;
-        };
-        match entry.phase {
+        self.end(number);
+    }
+
+    /// Takes out a ticket or a rotate and sees to it that the pool ends it too.
+    fn end(&mut self, number: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&number)?;
+        match &entry.phase {
             Phase::Waiting { .. } | Phase::Held { .. } => {
                 if entry.sent {
                     self.leave(number);
@@ -279,11 +238,12 @@ impl State {
                 // Whether or not the rotate has run, the lease ends after it.
                 let outcome = self.unsend_rotate(number).unwrap_or_default();
                 self.outbox.push_back(Op::Settle { lease: number, outcome, then: None });
-                then.into_iter().for_each(|then| self.withdraw(then));
+                then.iter().for_each(|then| self.withdraw(*then));
             }
-            Phase::Moved(then) => self.withdraw(then),
+            Phase::Moved(then) => self.withdraw(*then),
             Phase::Refused(_) => {}
         }
+        Some(entry)
     }
 
     /// Whether nothing waits, is held or is to be said.
@@ -378,22 +338,6 @@ impl State {
 
     fn id(&self, number: u64) -> TicketId {
         TicketId { router: self.router, number }
-    }
-}
-
-// === impl Entry ===
-
-impl Entry {
-    /// A lease that the pool may be reminded of: none of its commands is unanswered.
-    fn is_held(&self) -> bool {
-        matches!(self.phase, Phase::Held { .. } | Phase::Rotating { deferred: true, .. })
-    }
-
-    fn key(&self) -> Option<&KeyName> {
-        match &self.phase {
-            Phase::Held { key, .. } | Phase::Rotating { key, .. } => Some(key),
-            Phase::Waiting { .. } | Phase::Moved(_) | Phase::Refused(_) => None,
-        }
     }
 }
 

@@ -110,7 +110,7 @@ fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Faul
         }
     }
     if targets.is_empty() {
-        return Err(why_none(entries, model, ask, faults));
+        return Err(why_none(entries, model, ask, &faults));
     }
     let weights = targets.iter().map(|target| target.weight).collect();
     let lags = Mutex::new(vec![0.0; targets.len()]);
@@ -119,7 +119,7 @@ fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Faul
 }
 
 /// Of the providers' reasons the one that tells most.
-fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: Vec<Fault>) -> Fault {
+fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: &[Fault]) -> Fault {
     let telling = [FaultCode::NoEligibleKeys, FaultCode::UnsupportedOperation];
     let serving = |entry: &Entry| entry.serving(model, ask.operation).next().is_some();
     if !entries.iter().any(serving) {

@@ -58,7 +58,7 @@ impl Refusal {
         match self {
             Self::Full { retry_after } => {
                 let message = format!(
-                    "the queue of `{provider}` is full ({} waiting); try again later",
+                    "the queue of `{provider}` is full (its buffer_size is {}); try again later",
                     target.provider.buffer
                 );
                 Fault::new(FaultCode::RequestDropped, message).with_retry_after(Some(retry_after))

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use weir_rpc::{End, Frame, ReplyHead, Timings};
+use weir_rpc::{Frame, ReplyHead, Timings};
 use weir_types::{Fault, FaultCode, KeyName, ProviderName, TraceContext};
 
 use super::Call;
@@ -64,14 +64,14 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
         attempts,
         timings,
     };
-    let end = Frame::End(Box::new(End::default()));
+    let end = Frame::End(Box::default());
     let frames: Vec<Frame> =
         lists.into_iter().map(|listed| Frame::Chunk(listed.body)).chain([end]).collect();
     // The slots are free already: every list is here.
     let Some(target) = targets.into_iter().next() else {
         return Err(Fault::new(FaultCode::Internal, "no provider was asked"));
     };
-    let held = Held::new(None, None, target);
+    let held = Held::new(None, target);
     Ok(Answered { head, frames: Box::pin(stream::iter(frames)), held })
 }
 

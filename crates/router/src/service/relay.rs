@@ -10,7 +10,7 @@ use weir_rpc::{End, Frame, FrameStream, Reply, ReplyHead};
 use weir_telemetry::Span;
 use weir_types::{FailureClass, Fault, FaultCode};
 
-use crate::admission::{Lease, Pool};
+use crate::admission::Lease;
 use crate::catalog::Target;
 use crate::plan::well;
 
@@ -24,7 +24,6 @@ pub(super) struct Answered {
 /// What is given back when the answer has ended, in whatever way.
 pub(super) struct Held {
     lease: Option<Lease>,
-    pool: Option<Arc<Pool>>,
     target: Arc<Target>,
     /// Inner ones first.
     spans: Vec<Span>,
@@ -49,8 +48,8 @@ impl Answered {
 // === impl Held ===
 
 impl Held {
-    pub(super) fn new(lease: Option<Lease>, pool: Option<Arc<Pool>>, target: Arc<Target>) -> Self {
-        Self { lease, pool, target, spans: Vec::with_capacity(2) }
+    pub(super) fn new(lease: Option<Lease>, target: Arc<Target>) -> Self {
+        Self { lease, target, spans: Vec::with_capacity(2) }
     }
 
     /// Ends `span` with the answer.
@@ -70,8 +69,8 @@ impl Held {
         if let Some(lease) = self.lease.take() {
             let proves = fault.is_none() && lease.may_probe();
             let outcome = if proves { well(lease.key(), &self.target) } else { Outcome::default() };
-            if proves && let Some(pool) = &self.pool {
-                pool.forget(lease.key(), &self.target.class);
+            if proves {
+                lease.pool().forget(lease.key(), &self.target.class);
             }
             lease.settle(outcome);
         }

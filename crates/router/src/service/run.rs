@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use weir_quota::{Health, Outcome, Scope};
 use weir_rpc::Timings;
-use weir_telemetry::{SpanKind, Value, semconv};
-use weir_types::{Attempt, Fault, FaultCode, TraceContext};
+use weir_telemetry::{SpanKind, semconv};
+use weir_types::{Attempt, FailureClass, Fault, TraceContext};
 
 use super::relay::{Answered, Held};
 use super::{Call, now};
@@ -20,6 +20,8 @@ pub(super) struct Run<'a> {
     plan: Plan,
     pub(super) parent: &'a TraceContext,
     lease: Option<Lease>,
+    /// Whom the lease is for; the plan may have gone on to another target when it is settled.
+    leased_for: Arc<Target>,
     /// When the present lease was granted.
     pub(super) granted_at: Instant,
     pub(super) attempts: Vec<Attempt>,
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(call: &'a Call, plan: Plan, parent: &'a TraceContext) -> Self {
         Self {
             call,
+            leased_for: plan.target().clone(),
             plan,
             parent,
             lease: None,
@@ -78,10 +81,6 @@ impl<'a> Run<'a> {
                 }
                 Action::Finish { settle, mut fault } => {
                     self.settle(settle);
-                    if fault.code == FaultCode::RequestDropped {
-                        let metrics = &self.call.shared.telemetry.metrics;
-                        metrics.dropped(&self.plan.target().provider.name);
-                    }
                     fault.detail.attempts = self.attempts;
                     return Err(fault);
                 }
@@ -101,7 +100,7 @@ impl<'a> Run<'a> {
     /// What holds the slot from now on.
     pub(super) fn hold(&mut self) -> Held {
         let target = self.plan.target().clone();
-        Held::new(self.lease.take(), self.pool().cloned(), target)
+        Held::new(self.lease.take(), target)
     }
 
     /// Where the time went up to now, with what the worker said of its last attempt.
@@ -126,11 +125,11 @@ impl<'a> Run<'a> {
         let result = match (entrance, self.lease.take()) {
             (Entrance::Fresh(ask), _) => pool.acquire(ask, deadline).await,
             (Entrance::Rotate { outcome, class, then }, Some(lease)) => {
-                self.note_cooldowns(&pool, &lease, &outcome);
+                self.note_cooldowns(&lease, &outcome);
                 lease.rotate(outcome, class, then, deadline).granted().await
             }
             (Entrance::Wait { outcome, then }, Some(lease)) => {
-                self.note_cooldowns(&pool, &lease, &outcome);
+                self.note_cooldowns(&lease, &outcome);
                 lease.settle_then(outcome, then, deadline).granted().await
             }
             (_, None) => Err(Refusal::Defect("a lease is given back that is not held".into())),
@@ -146,13 +145,19 @@ impl<'a> Run<'a> {
         match result {
             Ok(lease) => {
                 telemetry.metrics.granted(provider, lease.key(), wait);
-                span.set(semconv::WEIR_KEY, Value::Text(lease.key().to_string()));
+                if span.is_recording() {
+                    span.set(semconv::WEIR_KEY, &**lease.key());
+                }
                 let (key, arrival) = (lease.key().clone(), lease.arrival());
                 let from_then = lease.is_from_then();
                 self.lease = Some(lease);
+                self.leased_for = self.plan.target().clone();
                 Event::Granted { key, arrival, from_then }
             }
             Err(refusal) => {
+                if matches!(refusal, Refusal::Full { .. }) {
+                    telemetry.metrics.dropped(provider);
+                }
                 span.fail(refusal.label(), "");
                 Event::Refused(refusal)
             }
@@ -164,15 +169,13 @@ impl<'a> Run<'a> {
         let (Some(outcome), Some(lease)) = (outcome, self.lease.take()) else {
             return;
         };
-        if let Some(pool) = self.pool() {
-            self.note_cooldowns(pool, &lease, &outcome);
-        }
+        self.note_cooldowns(&lease, &outcome);
         lease.settle(outcome);
     }
 
     /// Records why a key is told to cool, for those who meet it cooling.
-    fn note_cooldowns(&self, pool: &Pool, lease: &Lease, outcome: &Outcome) {
-        let target = self.plan.target();
+    fn note_cooldowns(&self, lease: &Lease, outcome: &Outcome) {
+        let target = &self.leased_for;
         for health in &outcome.health {
             let Health::Cool { scope, .. } = health else {
                 continue;
@@ -185,7 +188,7 @@ impl<'a> Run<'a> {
             self.call.shared.telemetry.metrics.cooled(&target.provider.name, label);
             let class = self.attempts.last().and_then(|attempt| attempt.class);
             if let Some(class) = class {
-                pool.remember(lease.key(), &target.class, class);
+                lease.pool().remember(lease.key(), &target.class, class);
             }
         }
     }
@@ -199,12 +202,7 @@ impl<'a> Run<'a> {
     }
 
     /// Records an attempt with the key that is held.
-    pub(super) fn record(
-        &mut self,
-        status: u16,
-        class: Option<weir_types::FailureClass>,
-        took: Duration,
-    ) {
+    pub(super) fn record(&mut self, status: u16, class: Option<FailureClass>, took: Duration) {
         let Some(lease) = &self.lease else {
             return;
         };

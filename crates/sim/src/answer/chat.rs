@@ -37,11 +37,7 @@ impl<'a> Chat<'a> {
     ) -> Result<Self, Refusal> {
         let question = request.question();
         let needs_words = answer_bytes.is_none() || request.tools.is_some();
-        let said = if needs_words {
-            last_words(question)
-        } else {
-            LastWords::default()
-        };
+        let said = if needs_words { last_words(question) } else { LastWords::default() };
         let model = request.model();
         let hash = text::hash(&[b"chat", model.as_bytes(), question.as_bytes()]);
         let calls = tool::calls(request, &said)?;
@@ -49,16 +45,9 @@ impl<'a> Chat<'a> {
             let whole = text::answer(hash, answer_bytes, || said.user.into());
             let (text, cut) = text::cut(whole, request.tokens_max().map(|max| max * 4));
             let bytes = text.len();
-            (
-                Content::Text(text),
-                if cut { "length" } else { "stop" },
-                bytes,
-            )
+            (Content::Text(text), if cut { "length" } else { "stop" }, bytes)
         } else {
-            let bytes = calls
-                .iter()
-                .map(|call| call.name.len() + call.arguments.len())
-                .sum();
+            let bytes = calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
             (Content::Calls(calls), "tool_calls", bytes)
         };
         let choices = request.choices();
@@ -66,14 +55,7 @@ impl<'a> Chat<'a> {
             prompt: tokens_of(question.len()),
             completion: tokens_of(bytes) * choices as usize,
         };
-        Ok(Self {
-            id: text::id("chatcmpl-", hash),
-            model,
-            choices,
-            content,
-            finish,
-            tokens,
-        })
+        Ok(Self { id: text::id("chatcmpl-", hash), model, choices, content, finish, tokens })
     }
 
     /// The body of the answer that is not streamed.
@@ -89,14 +71,7 @@ impl<'a> Chat<'a> {
     }
 
     fn choice(&self, out: &mut Vec<u8>, index: u32) {
-        push(
-            out,
-            if index == 0 {
-                "{\"index\":"
-            } else {
-                ",{\"index\":"
-            },
-        );
+        push(out, if index == 0 { "{\"index\":" } else { ",{\"index\":" });
         push_number(out, index as usize);
         push(out, ",\"message\":{\"role\":\"assistant\",\"content\":");
         match &self.content {
@@ -111,10 +86,7 @@ impl<'a> Chat<'a> {
                 push(out, "]");
             }
         }
-        push(
-            out,
-            ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"",
-        );
+        push(out, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"");
         push(out, self.finish);
         push(out, "\"}");
     }
@@ -245,12 +217,8 @@ mod tests {
         let chat = Chat::answer(&request, None).unwrap();
         let events = chat.events(chunks, request.wants_usage());
         let text = String::from_utf8(events.bytes).unwrap();
-        let data = text
-            .trim_end()
-            .split("\n\n")
-            .map(|event| event.strip_prefix("data: ").unwrap());
-        data.map(|data| serde_json::from_str(data).unwrap_or(Value::Null))
-            .collect()
+        let data = text.trim_end().split("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
+        data.map(|data| serde_json::from_str(data).unwrap_or(Value::Null)).collect()
     }
 
     #[test]
@@ -266,16 +234,11 @@ mod tests {
 
     #[test]
     fn a_stream_adds_up_to_the_whole_answer() {
-        let events = stream(
-            r#","stream":true,"stream_options":{"include_usage":true},"n":2"#,
-            5,
-        );
+        let events = stream(r#","stream":true,"stream_options":{"include_usage":true},"n":2"#, 5);
         assert_eq!(events.len(), 2 * (1 + 5 + 1) + 2);
         let whole = whole(r#","n":2"#);
         for index in 0..2 {
-            let of_choice = events
-                .iter()
-                .filter(|event| event["choices"][0]["index"] == index);
+            let of_choice = events.iter().filter(|event| event["choices"][0]["index"] == index);
             let text: String = of_choice
                 .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
                 .collect();
@@ -284,11 +247,7 @@ mod tests {
         assert_eq!(events[events.len() - 2]["usage"], whole["usage"]);
         assert_eq!(events[events.len() - 2]["choices"], serde_json::json!([]));
         assert_eq!(events[1]["id"], whole["id"]);
-        assert!(
-            stream("", 5)
-                .iter()
-                .all(|event| event.get("usage").is_none())
-        );
+        assert!(stream("", 5).iter().all(|event| event.get("usage").is_none()));
     }
 
     #[test]
@@ -297,10 +256,7 @@ mod tests {
         let message = &whole["choices"][0]["message"];
         assert_eq!(message["content"], Value::Null);
         let call = &message["tool_calls"][0];
-        assert_eq!(
-            (&call["type"], &call["function"]["name"]),
-            (&"function".into(), &"f".into())
-        );
+        assert_eq!((&call["type"], &call["function"]["name"]), (&"function".into(), &"f".into()));
         assert_eq!(call["function"]["arguments"], r#"{"a":7}"#);
         assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
         let events = stream(TOOL, 3);
@@ -309,10 +265,8 @@ mod tests {
             .filter_map(|event| event.pointer("/choices/0/delta/tool_calls/0"))
             .collect();
         assert_eq!(deltas[0]["id"], call["id"]);
-        let arguments: String = deltas
-            .iter()
-            .filter_map(|delta| delta["function"]["arguments"].as_str())
-            .collect();
+        let arguments: String =
+            deltas.iter().filter_map(|delta| delta["function"]["arguments"].as_str()).collect();
         assert_eq!(arguments, r#"{"a":7}"#);
     }
 
@@ -325,12 +279,6 @@ mod tests {
         let request = Request::parse(body.as_bytes(), Asked::Chat).unwrap();
         let long = Chat::answer(&request, Some(1024)).unwrap().json();
         let long: Value = serde_json::from_slice(&long).unwrap();
-        assert_eq!(
-            long["choices"][0]["message"]["content"]
-                .as_str()
-                .unwrap()
-                .len(),
-            1024
-        );
+        assert_eq!(long["choices"][0]["message"]["content"].as_str().unwrap().len(), 1024);
     }
 }

@@ -29,14 +29,7 @@ impl<'a> Completion<'a> {
             completion: tokens_of(text.len()) * choices as usize,
         };
         let finish = if cut { "length" } else { "stop" };
-        Self {
-            id: text::id("cmpl-", hash),
-            model,
-            choices,
-            text,
-            finish,
-            tokens,
-        }
+        Self { id: text::id("cmpl-", hash), model, choices, text, finish, tokens }
     }
 
     /// The body of the answer that is not streamed.

@@ -19,19 +19,13 @@ const INPUTS_MAX: usize = 2048;
 pub(crate) fn answer(request: &Request<'_>, dimensions: usize) -> Result<Vec<u8>, Refusal> {
     let dimensions = request.dimensions.unwrap_or(dimensions);
     if !(1..=DIMENSIONS_MAX).contains(&dimensions) {
-        return Err(Refusal::bad_member(
-            "dimensions",
-            "expected a number from 1 to 8192",
-        ));
+        return Err(Refusal::bad_member("dimensions", "expected a number from 1 to 8192"));
     }
     let base64 = match request.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
         Some(_) => {
-            return Err(Refusal::bad_member(
-                "encoding_format",
-                "expected 'float' or 'base64'",
-            ));
+            return Err(Refusal::bad_member("encoding_format", "expected 'float' or 'base64'"));
         }
     };
     let inputs = inputs(request.question())?;
@@ -50,10 +44,7 @@ pub(crate) fn answer(request: &Request<'_>, dimensions: usize) -> Result<Vec<u8>
     push(&mut out, "],\"model\":");
     push_string(&mut out, request.model());
     let prompt = inputs.iter().map(|input| tokens_of(input.len())).sum();
-    let tokens = Tokens {
-        prompt,
-        completion: 0,
-    };
+    let tokens = Tokens { prompt, completion: 0 };
     push(&mut out, ",\"usage\":{\"prompt_tokens\":");
     push_number(&mut out, tokens.prompt);
     push(&mut out, ",\"total_tokens\":");
@@ -91,12 +82,7 @@ fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
             f32::from(u16::try_from(state >> 48).unwrap_or(0)) / 32_767.5 - 1.0
         })
         .collect();
-    let norm = vector
-        .iter()
-        .map(|x| x * x)
-        .sum::<f32>()
-        .sqrt()
-        .max(f32::MIN_POSITIVE);
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     vector.iter_mut().for_each(|x| *x /= norm);
     vector
 }
@@ -133,13 +119,9 @@ mod tests {
                 .unwrap();
         let floats: Vec<f32> =
             serde_json::from_value(floats["data"][0]["embedding"].clone()).unwrap();
-        let bytes = STANDARD
-            .decode(text["data"][0]["embedding"].as_str().unwrap())
-            .unwrap();
-        let decoded: Vec<f32> = bytes
-            .chunks(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
+        let bytes = STANDARD.decode(text["data"][0]["embedding"].as_str().unwrap()).unwrap();
+        let decoded: Vec<f32> =
+            bytes.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
         assert_eq!(floats, decoded);
         assert!((floats.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
         assert_ne!(text["data"][0]["embedding"], text["data"][1]["embedding"]);
@@ -148,12 +130,9 @@ mod tests {
 
     #[test]
     fn every_form_of_input_is_read() {
-        for (input, count) in [
-            (r#""a""#, 1),
-            (r#"["a","b"]"#, 2),
-            ("[1,2,3]", 1),
-            ("[[1,2],[3]]", 2),
-        ] {
+        for (input, count) in
+            [(r#""a""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1,2],[3]]", 2)]
+        {
             let answer = data(&format!(r#"{{"model":"e","input":{input}}}"#)).unwrap();
             let list = answer["data"].as_array().unwrap();
             assert_eq!(list.len(), count, "{input}");

@@ -25,10 +25,7 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn with_capacity(bytes: usize, events: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(bytes),
-            marks: Vec::with_capacity(events),
-        }
+        Self { bytes: Vec::with_capacity(bytes), marks: Vec::with_capacity(events) }
     }
 
     /// Adds an event whose data `write` appends.

@@ -40,12 +40,7 @@ pub(crate) fn filler(hash: u64, bytes: usize) -> String {
     let spaces = FILLER.match_indices(' ').map(|(at, _)| at + 1);
     let start = std::iter::once(0).chain(spaces).nth(nth).unwrap_or(0);
     let mut text = String::with_capacity(bytes);
-    text.push_str(
-        FILLER
-            .get(start..)
-            .and_then(|tail| tail.get(..bytes))
-            .unwrap_or_default(),
-    );
+    text.push_str(FILLER.get(start..).and_then(|tail| tail.get(..bytes)).unwrap_or_default());
     if text.is_empty() && bytes > 0 {
         text.push_str(FILLER.get(start..).unwrap_or_default());
     }
@@ -63,11 +58,7 @@ pub(crate) fn echo(question: &str) -> String {
         return "This is Weir's simulated provider. You said nothing.".to_owned();
     }
     let repeated: String = question.chars().take(ECHO_CHARS_MAX).collect();
-    let more = if repeated.len() < question.len() {
-        " ..."
-    } else {
-        ""
-    };
+    let more = if repeated.len() < question.len() { " ..." } else { "" };
     format!("This is Weir's simulated provider. You said: {repeated}{more}")
 }
 

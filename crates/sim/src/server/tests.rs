@@ -25,12 +25,7 @@ async fn start(settings: Settings) -> Running {
     let (control, drain) = Drain::new();
     let serving = sim.clone();
     let task = tokio::spawn(async move { serving.serve(listener, drain).await });
-    Running {
-        sim,
-        address,
-        drain: control,
-        task,
-    }
+    Running { sim, address, drain: control, task }
 }
 
 /// What came back until the connection ended, and how it ended.
@@ -41,11 +36,7 @@ struct Heard {
 
 impl Heard {
     fn status(&self) -> u16 {
-        self.text
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or(0)
+        self.text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
     }
 
     fn json(&self) -> Value {
@@ -58,10 +49,7 @@ async fn ask(running: &Running, method: &str, path: &str, key: &str, body: &str)
     let mut socket = send(running, method, path, key, body).await;
     let mut bytes = Vec::new();
     let ended = socket.read_to_end(&mut bytes).await.map(drop);
-    Heard {
-        text: String::from_utf8(bytes).unwrap(),
-        ended,
-    }
+    Heard { text: String::from_utf8(bytes).unwrap(), ended }
 }
 
 async fn send(running: &Running, method: &str, path: &str, key: &str, body: &str) -> TcpStream {
@@ -87,53 +75,22 @@ fn chat_body(model: &str, stream: bool) -> String {
 
 #[tokio::test]
 async fn answers_log_and_counts_agree() {
-    let running = start(Settings {
-        log_body_bytes: 20,
-        ..Settings::default()
-    })
-    .await;
+    let running = start(Settings { log_body_bytes: 20, ..Settings::default() }).await;
     let answer = chat(&running, "gpt-4o", false).await;
     assert_eq!(answer.status(), 200);
-    assert!(
-        answer.text.contains("x-request-id: req_"),
-        "{}",
-        answer.text
-    );
+    assert!(answer.text.contains("x-request-id: req_"), "{}", answer.text);
     assert_eq!(answer.json()["object"], "chat.completion");
-    assert_eq!(
-        ask(&running, "GET", "/v1/models", "k2", "").await.status(),
-        200
-    );
+    assert_eq!(ask(&running, "GET", "/v1/models", "k2", "").await.status(), 200);
     let log = ask(&running, "GET", "/sim/requests", "", "").await.json();
     let entry = &log["requests"][0];
     assert_eq!(
-        (
-            &entry["key"],
-            &entry["model"],
-            &entry["outcome"],
-            &entry["status"]
-        ),
-        (
-            &json!("k1"),
-            &json!("gpt-4o"),
-            &json!("completed"),
-            &json!(200)
-        )
+        (&entry["key"], &entry["model"], &entry["outcome"], &entry["status"]),
+        (&json!("k1"), &json!("gpt-4o"), &json!("completed"), &json!(200))
     );
-    assert!(
-        entry["headers"]
-            .as_array()
-            .unwrap()
-            .contains(&json!(["x-seen", "yes"]))
-    );
-    assert_eq!(
-        entry["body"].as_str().unwrap(),
-        &chat_body("gpt-4o", false)[..20]
-    );
+    assert!(entry["headers"].as_array().unwrap().contains(&json!(["x-seen", "yes"])));
+    assert_eq!(entry["body"].as_str().unwrap(), &chat_body("gpt-4o", false)[..20]);
     assert!(!entry["headers"].to_string().contains("k1"));
-    let log = ask(&running, "GET", "/sim/requests?after=1&limit=5", "", "")
-        .await
-        .json();
+    let log = ask(&running, "GET", "/sim/requests?after=1&limit=5", "", "").await.json();
     assert_eq!(log["requests"].as_array().unwrap().len(), 1);
     let stats = ask(&running, "GET", "/sim/stats", "", "").await.json();
     assert_eq!(stats["total"]["succeeded"], 2);
@@ -142,22 +99,14 @@ async fn answers_log_and_counts_agree() {
         json!({"in_flight": 0, "high_water": 1, "requests": 1,
         "succeeded": 1, "client_closed": 0})
     );
-    assert_eq!(
-        ask(&running, "POST", "/sim/reset", "", "").await.status(),
-        200
-    );
+    assert_eq!(ask(&running, "POST", "/sim/reset", "", "").await.status(), 200);
     assert_eq!(running.sim.stats().total.requests, 0);
 }
 
 #[tokio::test]
 async fn refusals_are_clear() {
     let keys = vec!["k1".to_owned()];
-    let running = start(Settings {
-        keys,
-        body_bytes_max: 1000,
-        ..Settings::default()
-    })
-    .await;
+    let running = start(Settings { keys, body_bytes_max: 1000, ..Settings::default() }).await;
     let body = chat_body("m", false);
     let post = |path, key, body, status, says| ("POST", path, key, body, status, says);
     let get = |path, status, says| ("GET", path, "k1", "", status, says);
@@ -185,15 +134,8 @@ async fn error_answers_carry_what_was_asked_for() {
     let running = start(Settings::default()).await;
     let wish = "sim:status=429,code=slow,retry-after=2,retry-after-ms=1500,reset-tokens=6m0s";
     let heard = chat(&running, wish, true).await;
-    assert_eq!(
-        (heard.status(), &heard.json()["error"]["code"]),
-        (429, &json!("slow"))
-    );
-    for header in [
-        "retry-after: 2",
-        "retry-after-ms: 1500",
-        "x-ratelimit-reset-tokens: 6m0s",
-    ] {
+    assert_eq!((heard.status(), &heard.json()["error"]["code"]), (429, &json!("slow")));
+    for header in ["retry-after: 2", "retry-after-ms: 1500", "x-ratelimit-reset-tokens: 6m0s"] {
         assert!(heard.text.contains(header), "{header}: {}", heard.text);
     }
     let dated = chat(&running, "sim:status=503,retry-after-date=60", false).await;
@@ -204,11 +146,7 @@ async fn error_answers_carry_what_was_asked_for() {
     assert_eq!(placed.json(), json!({"ids": [1]}));
     let heard = chat(&running, "m", false).await;
     assert_eq!(heard.status(), 500);
-    assert!(
-        heard.text.contains("content-type: text/html"),
-        "{}",
-        heard.text
-    );
+    assert!(heard.text.contains("content-type: text/html"), "{}", heard.text);
     assert!(heard.text.ends_with("<html>"), "{}", heard.text);
     assert_eq!(chat(&running, "m", false).await.status(), 200);
     let rules = ask(&running, "GET", "/sim/faults", "", "").await.json();
@@ -227,12 +165,7 @@ async fn connections_break_the_way_they_are_told_to() {
         ("sim:no-done,chunks=2", true, 4, false),
     ] {
         let heard = chat(&running, wish, stream).await;
-        assert_eq!(
-            heard.text.matches("data: ").count(),
-            events,
-            "{wish}: {}",
-            heard.text
-        );
+        assert_eq!(heard.text.matches("data: ").count(), events, "{wish}: {}", heard.text);
         assert!(!heard.text.contains("[DONE]"), "{wish}");
         assert_eq!(heard.ended.is_err(), reset, "{wish}: {:?}", heard.ended);
     }
@@ -241,36 +174,19 @@ async fn connections_break_the_way_they_are_told_to() {
     let announced: usize = length.split('\r').next().unwrap().parse().unwrap();
     let body = half.text.split("\r\n\r\n").nth(1).unwrap();
     assert_eq!(body.len(), announced / 2);
-    let outcomes: Vec<_> = running
-        .sim
-        .requests(0)
-        .into_iter()
-        .map(|entry| entry.outcome.unwrap())
-        .collect();
+    let outcomes: Vec<_> =
+        running.sim.requests(0).into_iter().map(|entry| entry.outcome.unwrap()).collect();
     use Outcome::{Completed, Cut, Reset};
-    assert_eq!(
-        outcomes,
-        [Reset, Cut, Reset, Cut, Completed, Completed, Cut]
-    );
+    assert_eq!(outcomes, [Reset, Cut, Reset, Cut, Completed, Completed, Cut]);
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed() {
     let running = start(Settings::default()).await;
-    for (wish, stream) in [
-        ("sim:silence", false),
-        ("sim:stall=1", true),
-        ("sim:stall", false),
-    ] {
+    for (wish, stream) in [("sim:silence", false), ("sim:stall=1", true), ("sim:stall", false)] {
         let seen = running.sim.stats().total;
-        let mut socket = send(
-            &running,
-            "POST",
-            "/v1/chat/completions",
-            "k1",
-            &chat_body(wish, stream),
-        )
-        .await;
+        let mut socket =
+            send(&running, "POST", "/v1/chat/completions", "k1", &chat_body(wish, stream)).await;
         if !wish.contains("silence") {
             let mut byte = [0];
             socket.read_exact(&mut byte).await.unwrap();
@@ -280,13 +196,7 @@ async fn a_client_that_leaves_is_noticed() {
         wait_for(|| running.sim.stats().total.client_closed == seen.client_closed + 1).await;
         assert_eq!(running.sim.stats().total.in_flight, 0, "{wish}");
     }
-    assert!(
-        running
-            .sim
-            .requests(0)
-            .iter()
-            .all(|e| e.outcome == Some(Outcome::ClientClosed))
-    );
+    assert!(running.sim.requests(0).iter().all(|e| e.outcome == Some(Outcome::ClientClosed)));
 }
 
 /// Lets the other tasks run until something holds; the test runner's time limit ends it.
@@ -302,22 +212,14 @@ async fn streams_take_the_time_they_are_told_to() {
     let before = tokio::time::Instant::now();
     let wish = "sim:latency=20,first-chunk=20,chunks=5,interval=10";
     let heard = chat(&running, wish, true).await;
-    assert!(
-        before.elapsed() >= Duration::from_millis(80),
-        "{:?}",
-        before.elapsed()
-    );
+    assert!(before.elapsed() >= Duration::from_millis(80), "{:?}", before.elapsed());
     assert!(heard.text.contains("data: [DONE]\n\n"));
     assert_eq!(heard.text.matches("\"content\":").count(), 6);
 }
 
 #[tokio::test]
 async fn the_count_is_down_before_the_last_byte_arrives() {
-    let running = start(Settings {
-        log_requests: 0,
-        ..Settings::default()
-    })
-    .await;
+    let running = start(Settings { log_requests: 0, ..Settings::default() }).await;
     for stream in [false, true] {
         for _ in 0..50 {
             assert_eq!(chat(&running, "m", stream).await.status(), 200);
@@ -331,10 +233,7 @@ async fn the_count_is_down_before_the_last_byte_arrives() {
 #[tokio::test]
 async fn rules_can_be_set_from_the_same_process() {
     let running = start(Settings::default()).await;
-    let rule = Rule {
-        act: "status=503,times=1".into(),
-        ..Rule::default()
-    };
+    let rule = Rule { act: "status=503,times=1".into(), ..Rule::default() };
     running.sim.add_rule(rule).unwrap();
     assert_eq!(chat(&running, "m", false).await.status(), 503);
     running.sim.reset();

@@ -7,12 +7,16 @@ use weir_types::{FailureClass, FaultCode};
 use super::fake::{LAST, STREAM, chunk, json};
 use super::*;
 
-const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
-const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
+const ROLE: &str =
+    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const TEXT: &str =
+    "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
 const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\n";
+const USAGE: &str =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
-const ERROR: &str = "data: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n";
+const ERROR: &str =
+    "data: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n";
 
 fn events(events: &[&str]) -> Vec<Act> {
     let mut acts = vec![Act::Send(STREAM.to_owned())];
@@ -67,6 +71,12 @@ async fn a_reset_after_the_finish_is_an_end_only_where_no_marker_is_due() {
     let reply = chat(&worker(settings("cerebras", &fake.url)), true).await.unwrap();
     let (text, end) = drain(reply).await;
     assert_eq!((text, end.fault), (format!("{TEXT}{STOP}{DONE}"), None));
+    // Nor does it matter there that the connection stays open.
+    let fake = Fake::start(vec![then(events(&[TEXT, STOP]), &[Act::Hold])]).await;
+    let mut patient = settings("cerebras", &fake.url);
+    patient.timeouts.stream_idle = Duration::from_millis(100);
+    let (text, end) = drain(chat(&worker(patient), true).await.unwrap()).await;
+    assert_eq!((text, end.fault), (format!("{TEXT}{STOP}{DONE}"), None));
     let fake = Fake::start(script()).await;
     let reply = chat(&worker(settings("groq", &fake.url)), true).await.unwrap();
     let (text, end) = drain(reply).await;
@@ -113,11 +123,31 @@ async fn a_stall_ends_the_stream_and_the_connection() {
 async fn a_break_before_content_is_an_attempt_that_failed() {
     let quiet = [ROLE, ": working\n\n", USAGE];
     for (name, script, code, class) in [
-        ("reset", then(events(&quiet), &[Act::Reset]), FaultCode::UpstreamBroken, FailureClass::Transient),
-        ("end", then(events(&quiet), &[last()]), FaultCode::UpstreamBroken, FailureClass::Transient),
-        ("garbage", events(&[ROLE, "data: <\n\n"]), FaultCode::UpstreamBroken, FailureClass::Transient),
+        (
+            "reset",
+            then(events(&quiet), &[Act::Reset]),
+            FaultCode::UpstreamBroken,
+            FailureClass::Transient,
+        ),
+        (
+            "end",
+            then(events(&quiet), &[last()]),
+            FaultCode::UpstreamBroken,
+            FailureClass::Transient,
+        ),
+        (
+            "garbage",
+            events(&[ROLE, "data: <\n\n"]),
+            FaultCode::UpstreamBroken,
+            FailureClass::Transient,
+        ),
         ("error", events(&[ERROR]), FaultCode::UpstreamRejected, FailureClass::RateLimited),
-        ("late error", events(&[ROLE, ERROR]), FaultCode::UpstreamRejected, FailureClass::RateLimited),
+        (
+            "late error",
+            events(&[ROLE, ERROR]),
+            FaultCode::UpstreamRejected,
+            FailureClass::RateLimited,
+        ),
         (
             "plain error",
             events(&["event: error\ndata: overloaded\n\n"]),
@@ -146,7 +176,10 @@ async fn a_success_that_is_no_stream_is_a_failure() {
     let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>";
     let fake = Fake::once(html).await;
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
-    assert_eq!((fault.code, fault.detail.class), (FaultCode::UpstreamBroken, Some(FailureClass::Transient)));
+    assert_eq!(
+        (fault.code, fault.detail.class),
+        (FaultCode::UpstreamBroken, Some(FailureClass::Transient))
+    );
     let fake = Fake::once(json(200, "", r#"{"error":{"message":"x","code":400}}"#)).await;
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
     assert_eq!((fault.http_status(), fault.detail.class), (400, Some(FailureClass::Caller)));

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use weir_rpc::WorkerService;
-use weir_types::{Deadline, FailureClass, FaultCode, KeyRules, ModelList, Operation, Secret};
+use weir_types::{
+    Deadline, FailureClass, FaultCode, KeyRules, ModelList, Operation, Secret, TraceParent,
+};
 
 use super::fake::json;
 use super::*;
@@ -46,6 +48,22 @@ async fn an_answer_passes_as_it_came() {
     assert!(sent.contains("x-request-id: mine\r\n"), "{sent}");
     assert!(!sent.contains("stolen") && !sent.contains("elsewhere"), "{sent}");
     assert!(sent.ends_with(r#"{"model":"gpt-x", "messages":[]}"#), "{sent}");
+}
+
+#[tokio::test]
+async fn the_clients_trace_reaches_the_provider() {
+    let fake = Fake::once(json(200, "", ANSWER)).await;
+    let worker = worker(settings("openai", &fake.url));
+    let mut context = context();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    context.trace.parent = TraceParent::parse(parent);
+    context.trace.state = Some("vendor=1".into());
+    let mut request = request(&worker, false);
+    request.headers = vec![("traceparent".into(), "00-forged".into())];
+    worker.call(context, request, BODY.as_bytes().to_vec().into_body()).await.unwrap();
+    let sent = &fake.requests()[0];
+    assert!(sent.contains(&format!("traceparent: {parent}\r\n")), "{sent}");
+    assert!(sent.contains("tracestate: vendor=1\r\n") && !sent.contains("forged"), "{sent}");
 }
 
 #[tokio::test]
@@ -211,8 +229,10 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
     let mut settings = settings("openai", &format!("{}/base/", fake.url));
     settings.provider = "acme".into();
     settings.keys[0].secret = None;
-    settings.extra_headers =
-        vec![("X-Team".into(), Secret::new("blue".into())), ("x-own".into(), Secret::new("a".into()))];
+    settings.extra_headers = vec![
+        ("X-Team".into(), Secret::new("blue".into())),
+        ("x-own".into(), Secret::new("a".into())),
+    ];
     settings.custom = Some(Custom {
         allowed_requests: Some(vec!["chat_completion".into(), "embedding".into()]),
         path_overrides: vec![("chat_completion".into(), "/chat".into())],
@@ -252,7 +272,10 @@ fn settings_that_cannot_work_are_refused_without_their_secrets() {
     assert!(refused(&|s| s.extra_headers.push(header("te", "x"))).contains("cannot be set"));
     assert!(refused(&|s| s.base_url = Some("ftp://x".into())).contains("http"));
     assert!(refused(&|s| s.base_url = Some("http://u:p@x".into())).contains("credentials"));
-    assert!(refused(&|s| s.keys[0].secret = Some(Secret::new(format!("{SECRET}\n")))).contains("secret"));
+    assert!(
+        refused(&|s| s.keys[0].secret = Some(Secret::new(format!("{SECRET}\n"))))
+            .contains("secret")
+    );
     assert!(refused(&|s| s.upstream.ca_pem.push("no".into())).contains("ca_cert_pem"));
     let no_url = |s: &mut crate::Settings| {
         s.vendor = weir_provider::vendor("vllm").unwrap();

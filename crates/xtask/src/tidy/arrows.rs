@@ -79,7 +79,10 @@ fn check_member(member: &Member) -> Vec<Finding> {
 }
 
 fn inherits_lints(lines: &[&str]) -> bool {
-    matches!(lines, [first, second] if first.trim() == "[lints]" && second.trim() == "workspace = true")
+    let [first, second] = lines else {
+        return false;
+    };
+    first.trim() == "[lints]" && second.trim() == "workspace = true"
 }
 
 fn known(name: &str) -> Option<&'static Crate> {

@@ -39,7 +39,14 @@ impl State {
                 self.send_again();
                 self.failed(&why, now, &mut wakers);
             }
-            Err(StoreError::Rejected(why)) => self.rejected(&why, &mut wakers),
+            Err(StoreError::Rejected(why)) => {
+                let was_empty = self.sent.is_empty();
+                self.rejected(&why, &mut wakers);
+                // A hello or a poll can only be sent again as it was.
+                if was_empty {
+                    self.failed(&why, now, &mut wakers);
+                }
+            }
         }
         wakers
     }
@@ -66,7 +73,7 @@ impl State {
         }
         // The room is kept for the next batch.
         self.sent = sent;
-        for event in reply.events {
+        for event in &reply.events {
             self.event(event, wakers);
         }
         if !reply.restate {
@@ -159,14 +166,12 @@ impl State {
                     *deferred = true;
                 }
                 self.deferred.push(op);
-                return;
             }
             (Answer::Granted { key, arrival }, then) => {
                 entry.arrival = Some(arrival);
                 entry.phase = Phase::Held { key, may_probe };
                 wakers.extend(entry.waker.take());
                 then.and_then(|then| self.entries.remove(&then));
-                return;
             }
             (_, None) => {
                 let reason = weir_quota::NoKeyReason::Cooling;
@@ -208,10 +213,8 @@ impl State {
         }
     }
 
-    fn event(&mut self, event: Event, wakers: &mut Wakers) {
-        let ticket = match &event {
-            Event::HandedOff { ticket, .. } | Event::NoKey { ticket, .. } => *ticket,
-        };
+    fn event(&mut self, event: &Event, wakers: &mut Wakers) {
+        let (Event::HandedOff { ticket, .. } | Event::NoKey { ticket, .. }) = event;
         let number = ticket.number;
         let Some(entry) = self.entries.get_mut(&number) else {
             // Nobody waits for it; the pool must not go on offering it.
@@ -223,14 +226,15 @@ impl State {
         };
         match event {
             Event::HandedOff { arrival, .. } => {
-                entry.arrival = Some(arrival);
+                entry.arrival = Some(*arrival);
                 if !std::mem::replace(claiming, true) {
                     self.outbox.push_back(Op::Claim(number));
                 }
             }
             Event::NoKey { until, reason, .. } => {
                 let until = until.map(Duration::from_micros);
-                entry.phase = Phase::Refused(Refusal::NoKey { until, reason, cause: None });
+                let refusal = Refusal::NoKey { until, reason: *reason, cause: None };
+                entry.phase = Phase::Refused(refusal);
                 wakers.extend(entry.waker.take());
                 self.leave(number);
             }
@@ -278,27 +282,12 @@ impl State {
 
     /// Ends a ticket or a rotate for the pool and leaves the reason for its request.
     fn refuse(&mut self, number: u64, refusal: Refusal, wakers: &mut Wakers) {
-        let Some(entry) = self.entries.get_mut(&number) else {
+        let Some(mut entry) = self.end(number) else {
             return;
         };
         wakers.extend(entry.waker.take());
-        let (class, not_before, deadline) = (entry.class.clone(), entry.not_before, entry.deadline);
-        self.withdraw(number);
-        self.entries.insert(
-            number,
-            super::Entry {
-                class,
-                not_before,
-                deadline,
-                arrival: None,
-                wait_for_cooldown: false,
-                sent: false,
-                resent: 0,
-                rotations: 0,
-                phase: Phase::Refused(refusal),
-                waker: None,
-            },
-        );
+        entry.phase = Phase::Refused(refusal);
+        self.entries.insert(number, entry);
     }
 
     /// The pool calls the batch malformed: our defect, sending it again would not help. Leases

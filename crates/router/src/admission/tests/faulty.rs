@@ -219,3 +219,55 @@ async fn what_comes_up_while_a_batch_is_out_rides_in_the_next() {
     assert_eq!(store.batches.load(Ordering::Relaxed) - before, 4);
     assert!(store.largest.load(Ordering::Relaxed) <= weir_quota::COMMANDS_MAX as u64);
 }
+
+/// Calls every batch malformed.
+#[derive(Debug)]
+struct Refusing(AtomicU64);
+
+impl QuotaStore for Refusing {
+    fn execute(&self, _pool: &ProviderName, _batch: Batch) -> ExecuteFuture {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(Err(StoreError::Rejected("malformed".to_owned()))))
+    }
+
+    fn on_bell(&self, _bell: Bell) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_everything_is_not_asked_in_a_circle() {
+    let store = Arc::new(Refusing(AtomicU64::new(0)));
+    let pool = pool_of(store.clone(), &provider(4, 10, &["a"]));
+    let refused = pool.acquire(ask(&["a"]), soon()).now_or_never().unwrap().unwrap_err();
+    assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+    assert_eq!(store.0.load(Ordering::Relaxed), 2);
+    let keeper = keep(&pool);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(store.0.load(Ordering::Relaxed) < 60);
+    keeper.abort();
+}
+
+#[test]
+fn a_batch_whose_runtime_ends_is_sent_again_by_another() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    let store = second.block_on(async { Faulty::new(1, 0, 0) });
+    let pool = second.block_on(async { pool_of(store.clone(), &provider(1, 10, &["a"])) });
+    let lease = second.block_on(pool.acquire(ask(&["a"]), soon())).unwrap();
+    first.block_on(async {
+        lease.settle(Outcome::default());
+        // The batch is out, and its runtime ends.
+    });
+    drop(first);
+    second.block_on(async {
+        let keeper = keep(&pool);
+        settle_down(&store, &pool).await;
+        assert_eq!(held(&store.inner), (0, 0));
+        keeper.abort();
+    });
+}

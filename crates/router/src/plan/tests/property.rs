@@ -98,24 +98,8 @@ fn run(world: &World) -> Result<(), TestCaseError> {
             Action::Rotate { class, then, .. } => {
                 prop_assert!(watch.holds);
                 prop_assert!(!class.keys.iter().any(|key| watch.key.as_ref() == Some(key)));
-                match (refused, then) {
-                    (true, Some(ask)) if kind % 2 == 0 => {
-                        watch.holds = false;
-                        watch.retry(&provider);
-                        let event = admit(&mut watch, &ask, false, kind, seconds, &mut now)?;
-                        let Event::Granted { key, arrival, .. } = event else { unreachable!() };
-                        Event::Granted { key, arrival, from_then: true }
-                    }
-                    (true, _) => {
-                        watch.holds = false;
-                        Event::Refused(refusal_of(kind, seconds))
-                    }
-                    (false, _) => {
-                        let key = class.keys[0].clone();
-                        watch.key = Some(key.clone());
-                        Event::Granted { key, arrival: 3, from_then: false }
-                    }
-                }
+                let then = then.filter(|_| kind % 2 == 0);
+                rotate(&mut watch, &provider, &class, then, refused, (kind, seconds), &mut now)?
             }
         };
         action = plan.on(event, now, f64::from(draw) / 256.0);
@@ -128,6 +112,32 @@ fn run(world: &World) -> Result<(), TestCaseError> {
         prop_assert!(watch.attempts.get(name).copied().unwrap_or(0) <= (max + 1) * keys);
     }
     Ok(())
+}
+
+/// Gives another key, or none, or goes on with `then`.
+fn rotate(
+    watch: &mut Watch,
+    provider: &str,
+    class: &Class,
+    then: Option<Ask>,
+    refused: bool,
+    (kind, seconds): (u8, u16),
+    now: &mut Instant,
+) -> Result<Event, TestCaseError> {
+    if !refused {
+        let key = class.keys[0].clone();
+        watch.key = Some(key.clone());
+        return Ok(Event::Granted { key, arrival: 3, from_then: false });
+    }
+    watch.holds = false;
+    let Some(ask) = then else {
+        return Ok(Event::Refused(refusal_of(kind, seconds)));
+    };
+    watch.retry(provider);
+    match admit(watch, &ask, false, kind, seconds, now)? {
+        Event::Granted { key, arrival, .. } => Ok(Event::Granted { key, arrival, from_then: true }),
+        other => Ok(other),
+    }
 }
 
 /// Grants a place or refuses it.
@@ -152,7 +162,12 @@ fn admit(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn a_plan_ends_keeps_to_its_retries_and_holds_no_slot_while_it_waits(world in world()) {
         run(&world)?;

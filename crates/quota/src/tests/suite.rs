@@ -1,13 +1,11 @@
 //! The machine itself, held to the suite of the stores, with its grace on and off.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use support::OnePool;
-use weir_quota::Timing;
-use weir_quota::conformance::{CASES, Case, GRACE_CASES, Rig, play};
+use super::support::OnePool;
+use crate::Timing;
+use crate::conformance::{CASES, Case, GRACE_CASES, Rig, play};
 
 fn rig(timing: Timing) -> Rig {
     let clock = Arc::new(AtomicU64::new(5_000_000));

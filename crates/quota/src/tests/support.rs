@@ -1,17 +1,17 @@
 //! What the tests of this crate share: a seeded generator and a store of one machine.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use weir_quota::{Batch, Bell, ExecuteFuture, Machine, Micros, QuotaStore, Snapshot, Timing};
 use weir_types::ProviderName;
+
+use crate::{Batch, Bell, ExecuteFuture, Machine, Micros, QuotaStore, Timing};
 
 /// Sequence of numbers that a seed fixes (splitmix64).
 #[derive(Debug, Clone)]
-pub struct Dice(pub u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,37 +20,33 @@ impl Dice {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
     /// True in so many of 100.
-    pub fn percent(&mut self, of_100: u64) -> bool {
+    pub(super) fn percent(&mut self, of_100: u64) -> bool {
         self.below(100) < of_100
     }
 
     /// One of these.
-    pub fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         let at = usize::try_from(self.below(from.len() as u64)).unwrap();
         from.get(at).cloned()
     }
 }
 
 /// A store of one pool, with whatever timing, grace included.
-pub struct OnePool {
+pub(super) struct OnePool {
     machine: Mutex<Machine>,
     clock: Box<dyn Fn() -> Micros + Send + Sync>,
     bells: Mutex<Vec<Bell>>,
 }
 
 impl OnePool {
-    pub fn new(timing: Timing, clock: impl Fn() -> Micros + Send + Sync + 'static) -> Self {
+    pub(super) fn new(timing: Timing, clock: impl Fn() -> Micros + Send + Sync + 'static) -> Self {
         let machine = Mutex::new(Machine::new(timing));
         Self { machine, clock: Box::new(clock), bells: Mutex::default() }
-    }
-
-    pub fn snapshot(&self) -> Snapshot {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner).snapshot()
     }
 }
 
@@ -72,5 +68,16 @@ impl QuotaStore for OnePool {
 
     fn on_bell(&self, bell: Bell) {
         self.bells.lock().unwrap().push(bell);
+    }
+}
+
+/// Prints the seed if the run it belongs to panics.
+pub(super) struct Seed(pub(super) u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
     }
 }

@@ -1,0 +1,116 @@
+//! Q7 in exact fractions: after every grant, every key is within 1 - θ of its share.
+//!
+//! The weights are taken as the decimal fractions a configuration writes, not as the floats they
+//! become, so that rounding inside the choice cannot hide.
+
+use num_rational::Ratio;
+
+use super::support::{Dice, Seed};
+use crate::choose;
+
+type Fraction = Ratio<i128>;
+
+/// Chooses `grants` times among keys of weights `n / 1000`; the largest error found.
+fn largest_error(thousandths: &[i128], grants: u32) -> Fraction {
+    let weights: Vec<f64> = thousandths.iter().map(|&n| n as f64 / 1000.0).collect();
+    let eligible: Vec<usize> = (0..weights.len()).collect();
+    let sum: i128 = thousandths.iter().sum();
+    let mut lags = vec![0.0; weights.len()];
+    let mut counts = vec![0_i128; weights.len()];
+    let mut largest = Fraction::from_integer(0);
+    for grant in 1..=grants {
+        counts[choose(&eligible, &weights, &mut lags).unwrap()] += 1;
+        for (&count, &weight) in counts.iter().zip(thousandths) {
+            let share = Fraction::new(weight * i128::from(grant), sum);
+            let error = Fraction::from_integer(count) - share;
+            largest = largest.max(error).max(-error);
+        }
+    }
+    largest
+}
+
+/// 1 - θ for `m` keys.
+fn bound(m: usize) -> Fraction {
+    Fraction::from_integer(1) - Fraction::new(1, 2 * i128::try_from(m).unwrap() - 2)
+}
+
+fn assert_bounded(thousandths: &[i128], grants: u32) {
+    let (found, allowed) = (largest_error(thousandths, grants), bound(thousandths.len()));
+    assert!(found <= allowed, "{thousandths:?}: error {found}, bound {allowed}");
+}
+
+#[test]
+fn the_weights_of_the_issue_are_exact() {
+    assert_bounded(&[5000, 3000, 1, 700], 30_000);
+}
+
+#[test]
+fn two_of_a_kind_and_many_of_a_kind_are_exact() {
+    for keys in 2..=40 {
+        assert_bounded(&vec![1000; keys], 500);
+    }
+    assert_bounded(&[1000, 1], 5_000);
+    assert_bounded(&[1, 1000], 5_000);
+}
+
+#[test]
+fn random_weights_are_exact_in_every_prefix() {
+    for seed in 0..400 {
+        let _seed = Seed(seed);
+        let mut dice = Dice(seed);
+        let most = [10, 100, 10_000, 1_000_000][usize::try_from(seed % 4).unwrap()];
+        let keys = 2 + dice.below(9);
+        let weights: Vec<_> = (0..keys).map(|_| i128::from(1 + dice.below(most))).collect();
+        assert_bounded(&weights, 1_000);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_grants_do_not_drift() {
+    assert_bounded(&[700, 300, 333, 1, 99], 100_000);
+}
+
+/// The bound is tight enough to tell this rule from the well-known ones.
+#[test]
+fn round_robin_would_be_found_out() {
+    let weights = [5000_i128, 3000, 1, 700];
+    let sum: i128 = weights.iter().sum();
+    let mut worst = Fraction::from_integer(0);
+    let mut count = 0;
+    for grant in 1..=100_i128 {
+        count += i128::from(grant % 4 == 1);
+        let share = Fraction::new(weights[0] * grant, sum);
+        worst = worst.max(share - Fraction::from_integer(count));
+    }
+    assert!(worst > bound(4));
+}
+
+#[test]
+fn zero_weights_serve_only_where_nothing_else_does() {
+    let weights = [0.0, 1.0, 0.0];
+    let mut lags = [0.0; 3];
+    for _ in 0..5 {
+        assert_eq!(choose(&[0, 1, 2], &weights, &mut lags), Some(1));
+    }
+    assert_eq!(lags, [0.0; 3], "one eligible key moves no lag");
+    let order: Vec<_> = (0..4).map(|_| choose(&[0, 2], &weights, &mut lags).unwrap()).collect();
+    assert_eq!(order, [0, 2, 0, 2]);
+}
+
+#[test]
+fn what_cannot_be_chosen_is_passed_over() {
+    let mut lags = [0.0; 2];
+    assert_eq!(choose(&[], &[1.0, 1.0], &mut lags), None);
+    assert_eq!(choose(&[7], &[1.0, 1.0], &mut lags), None);
+    assert_eq!(choose(&[1, 7], &[1.0, 1.0], &mut lags), Some(1));
+    assert_eq!(lags, [0.0; 2]);
+}
+
+/// Weights far apart neither starve the small key for ever nor give it more than its share.
+#[test]
+fn tiny_weights_get_their_turn() {
+    let weights = [1.0, 0.001];
+    let mut lags = [0.0; 2];
+    let small = (0..1_001).filter(|_| choose(&[0, 1], &weights, &mut lags) == Some(1)).count();
+    assert_eq!(small, 1);
+}

@@ -1,0 +1,85 @@
+//! The list of models over several providers.
+
+use super::*;
+
+fn list(only: Option<&str>) -> RouterRequest {
+    RouterRequest {
+        operation: Operation::ListModels,
+        only_provider: only.map(str::to_owned),
+        ..request("")
+    }
+}
+
+fn world() -> World {
+    let down = failure(500, FailureClass::Transient, None);
+    let names = ["one", "two", "three"];
+    World::new(
+        names.iter().map(|name| provider(name, &["a", "b"])).collect(),
+        &[
+            Fake::new(|_| Does::Answer {
+                after: Duration::from_millis(50),
+                chunks: vec!["[1", ",2]"],
+                apart: Duration::from_millis(10),
+            }),
+            Fake::new(move |_| Does::Fail(Duration::ZERO, down.clone())),
+            Fake::answering("[3]"),
+        ],
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_provider_that_answers_is_one_chunk_in_the_order_of_the_attempts() {
+    let world = world();
+    let start = super::super::now();
+    let reply = world.send(list(None)).await.unwrap();
+    let took = super::super::now() - start;
+    assert!(took < Duration::from_millis(75), "asked at once: {took:?}");
+    let answered: Vec<_> = reply
+        .head
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.provider.to_string(), attempt.class.is_none()))
+        .collect();
+    let expected =
+        [("one".to_owned(), true), ("two".to_owned(), false), ("three".to_owned(), true)];
+    assert_eq!(answered, expected);
+    let frames: Vec<Frame> = reply.frames.collect().await;
+    assert_eq!(frames.len(), 3);
+    assert_eq!(frames[0], Frame::Chunk(Bytes::from("[1,2]")));
+    assert_eq!(frames[1], Frame::Chunk(Bytes::from("[3]")));
+    assert!(matches!(&frames[2], Frame::End(end) if end.fault.is_none()));
+    for name in ["one", "two", "three"] {
+        assert_eq!(world.held(name), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_provider_alone_is_named_and_its_failure_told() {
+    let world = world();
+    let reply = world.send(list(Some("three"))).await.unwrap();
+    assert_eq!(&*reply.head.provider, "three");
+    assert_eq!(read(reply).await, "[3]");
+    let fault = world.send(list(Some("two"))).await.unwrap_err();
+    assert_eq!((fault.http_status(), fault.detail.attempts.len()), (500, 1));
+    let fault = world.send(list(Some("four"))).await.unwrap_err();
+    assert_eq!(fault.code, FaultCode::UnknownModel);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_cut_or_too_long_is_left_out() {
+    let mebibyte: &str = Box::leak("x".repeat(1 << 20).into_boxed_str());
+    let long = move |_: &weir_rpc::WorkerRequest| Does::Answer {
+        after: Duration::ZERO,
+        chunks: vec![mebibyte; 9],
+        apart: Duration::ZERO,
+    };
+    let world = World::new(
+        ["one", "two", "three"].iter().map(|name| provider(name, &["a"])).collect(),
+        &[Fake::new(|_| Does::Cut), Fake::new(long), Fake::answering("[3]")],
+    );
+    let reply = world.send(list(None)).await.unwrap();
+    let classes: Vec<_> = reply.head.attempts.iter().map(|attempt| attempt.class).collect();
+    assert_eq!(classes, [Some(FailureClass::Cut), Some(FailureClass::Transient), None]);
+    assert_eq!(read(reply).await, "[3]");
+    assert_eq!(world.held("two"), (0, 0));
+}

@@ -1,0 +1,98 @@
+//! Straight to the origin: pools, permits, TLS, time limits.
+
+use super::servers::{Role, Server, certificate};
+use super::*;
+
+#[tokio::test]
+async fn connections_are_used_again_and_replaced_when_they_are_stale() {
+    let origin = Server::start(Role::Origin).await;
+    let own = client(Settings::default());
+    for _ in 0..3 {
+        assert_eq!(get(&own, &format!("http://{}/a", origin.address)).await.unwrap(), "ok");
+    }
+    assert_eq!(origin.connections(), 1);
+    assert!(origin.heads()[0].starts_with("get /a http/1.1\r\n"));
+    assert!(origin.heads()[0].contains(&format!("host: {}\r\n", origin.address)));
+
+    let forgetful = Server::start(Role::Forgetful).await;
+    let url = format!("http://{}/", forgetful.address);
+    for _ in 0..3 {
+        assert_eq!(get(&own, &url).await.unwrap(), "ok");
+        // The close arrives while the connection is idle.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(forgetful.connections(), 3);
+}
+
+#[tokio::test]
+async fn certificates_are_checked_unless_told_otherwise() {
+    let (pem, acceptor) = certificate("localhost");
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let url = format!("https://localhost:{}/", origin.address.port());
+    let error = get(&client(Settings::default()), &url).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error}");
+
+    let trusting = Settings { ca_pem: vec![pem.clone()], ..Settings::default() };
+    assert_eq!(get(&client(trusting), &url).await.unwrap(), "ok");
+    let careless = Settings { insecure_skip_verify: true, ..Settings::default() };
+    assert_eq!(get(&client(careless), &url).await.unwrap(), "ok");
+
+    // The name must fit.
+    let (other, acceptor) = certificate("other.test");
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let url = format!("https://localhost:{}/", origin.address.port());
+    let trusting = Settings { ca_pem: vec![other], ..Settings::default() };
+    let error = get(&client(trusting), &url).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_counts_until_its_last_byte_whichever_core_makes_it() {
+    let slow = Server::start(Role::Slow).await;
+    let settings = Settings { max_conns_per_host: 1, ..Settings::default() };
+    let transport = Arc::new(Transport::new(settings).unwrap());
+    let (first, second) =
+        (Client::new(Arc::clone(&transport)), Client::new(Arc::clone(&transport)));
+    let request = || Request::get(format!("http://{}/", slow.address)).body(Bytes::new()).unwrap();
+    let soon = || Instant::now() + Duration::from_millis(100);
+    let held = first.send(request(), soon()).await.unwrap();
+    assert_eq!(transport.calls_in_flight(), 1);
+    let error = second.send(request(), soon()).await.unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    drop(held);
+    assert_eq!(transport.calls_in_flight(), 0);
+    second.send(request(), soon()).await.unwrap();
+}
+
+#[tokio::test]
+async fn failures_have_names() {
+    let silent = Server::start(Role::Silent).await;
+    let own = client(Settings::default());
+    let request = Request::get(format!("http://{}/", silent.address)).body(Bytes::new()).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(100);
+    assert_eq!(own.send(request, deadline).await.unwrap_err(), Error::Timeout);
+
+    // No TLS greeting comes back: that is part of connecting.
+    let hasty = Settings { connect_timeout: Duration::from_millis(100), ..Settings::default() };
+    let error = get(&client(hasty), &format!("https://{}/", silent.address)).await.unwrap_err();
+    assert!(matches!(error, Error::ConnectTimeout { .. }), "{error}");
+
+    let error = get(&own, "http://does-not-exist.invalid/").await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    let none = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = get(&own, &format!("http://{none}/")).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    for pem in ["", "no pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let settings = Settings { ca_pem: vec![pem.to_owned()], ..Settings::default() };
+        assert!(Transport::new(settings).unwrap_err().to_string().contains("ca_cert_pem"), "{pem}");
+    }
+    let settings = Settings { max_conns_per_host: 0, ..Settings::default() };
+    assert!(Transport::new(settings).is_err());
+}

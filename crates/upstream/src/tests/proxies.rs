@@ -1,0 +1,167 @@
+//! Through proxies: every kind, with credentials, and never around one that does not work.
+
+use std::net::SocketAddr;
+
+use weir_types::Secret;
+
+use super::servers::{Role, Server, certificate};
+use super::*;
+use crate::{Credentials, Proxy};
+
+/// `user:hunter22`.
+const BASIC: &str = "dXNlcjpodW50ZXIyMg==";
+const PASSWORD: &str = "hunter22";
+
+fn secret(text: impl Into<String>) -> Secret {
+    Secret::new(text.into())
+}
+
+fn login() -> Option<Credentials> {
+    Some(Credentials { username: "user".into(), password: secret(PASSWORD) })
+}
+
+fn http(address: SocketAddr, credentials: Option<Credentials>) -> Proxy {
+    Proxy::Http { url: secret(format!("http://{address}")), credentials }
+}
+
+fn through(proxy: Proxy, ca_pem: &[&str]) -> Settings {
+    let ca_pem = ca_pem.iter().map(|pem| (*pem).to_owned()).collect();
+    Settings { proxy, ca_pem, ..Settings::default() }
+}
+
+#[tokio::test]
+async fn https_goes_through_a_tunnel() {
+    let (pem, acceptor) = certificate("provider.test");
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let role = Role::HttpProxy { to: origin.address, login: Some(BASIC) };
+    let proxy = Server::start(role.clone()).await;
+    let own = client(through(http(proxy.address, login()), &[&pem]));
+    assert_eq!(get(&own, "https://provider.test/x").await.unwrap(), "ok");
+    let seen = proxy.heads();
+    assert!(seen[0].starts_with("connect provider.test:443 http/1.1\r\n"), "{}", seen[0]);
+    // What is meant for the proxy does not reach the provider.
+    assert!(origin.heads()[0].starts_with("get /x http/1.1\r\n"), "{}", origin.heads()[0]);
+    assert!(!origin.heads()[0].contains("proxy-authorization"));
+
+    // Credentials in the URL do as well.
+    let url = secret(format!("http://user:hunter%322@{}", proxy.address));
+    let own = client(through(Proxy::Http { url, credentials: None }, &[&pem]));
+    assert_eq!(get(&own, "https://provider.test/x").await.unwrap(), "ok");
+
+    // A proxy that wants TLS itself.
+    let (proxy_pem, acceptor) = certificate("localhost");
+    let proxy = Server::start_with(role, Some(acceptor)).await;
+    let url = secret(format!("https://localhost:{}", proxy.address.port()));
+    let settings = through(Proxy::Http { url, credentials: login() }, &[&pem, &proxy_pem]);
+    assert_eq!(get(&client(settings), "https://provider.test/x").await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn http_is_asked_in_absolute_form() {
+    let origin = Server::start(Role::Origin).await;
+    let proxy = Server::start(Role::HttpProxy { to: origin.address, login: Some(BASIC) }).await;
+    let own = client(through(http(proxy.address, login()), &[]));
+    assert_eq!(get(&own, "http://provider.test/x").await.unwrap(), "proxied");
+    assert!(proxy.heads()[0].starts_with("get http://provider.test/x http/1.1\r\n"));
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn socks5_resolves_names_itself() {
+    let (pem, acceptor) = certificate("provider.test");
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    for (login_given, wanted) in [(login(), Some(("user", PASSWORD))), (None, None)] {
+        let proxy = Server::start(Role::Socks5 { to: origin.address, login: wanted }).await;
+        let url = secret(format!("socks5://{}", proxy.address));
+        let settings = through(Proxy::Socks5 { url, credentials: login_given }, &[&pem]);
+        assert_eq!(get(&client(settings), "https://provider.test/").await.unwrap(), "ok");
+        assert_eq!(proxy.heads(), ["provider.test:443"]);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_work_is_an_error_and_never_passed_by() {
+    let origin = Server::start(Role::Origin).await;
+    let target = format!("http://localhost:{}/", origin.address.port());
+    let tls_target = format!("https://localhost:{}/", origin.address.port());
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let strict = Server::start(Role::HttpProxy { to: origin.address, login: Some("bm8=") }).await;
+    let socks = Role::Socks5 { to: origin.address, login: Some(("user", "other")) };
+    let socks = Server::start(socks).await;
+    let socks = |credentials| Proxy::Socks5 {
+        url: secret(format!("socks5://{}", socks.address)),
+        credentials,
+    };
+    let environment = Proxy::Environment {
+        http_proxy: Some(secret(format!("http://{gone}"))),
+        https_proxy: None,
+        no_proxy: None,
+    };
+    for (proxy, url) in [
+        (http(gone, None), &target),
+        (http(gone, None), &tls_target),
+        (http(strict.address, login()), &tls_target),
+        (socks(login()), &target),
+        (socks(None), &target),
+        (environment, &target),
+    ] {
+        let error = get(&client(through(proxy, &[])), url).await.unwrap_err();
+        assert!(matches!(error, Error::Proxy { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains(PASSWORD));
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_environment_decides_by_scheme_and_host() {
+    let origin = Server::start(Role::Origin).await;
+    let proxy = Server::start(Role::HttpProxy { to: origin.address, login: None }).await;
+    let port = origin.address.port();
+    let own = client(through(
+        Proxy::Environment {
+            http_proxy: Some(secret(proxy.address.to_string())),
+            https_proxy: Some(secret("")),
+            no_proxy: Some("localhost,10.0.0.0/8".to_owned()),
+        },
+        &[],
+    ));
+    assert_eq!(get(&own, &format!("http://127.0.0.1:{port}/")).await.unwrap(), "proxied");
+    assert_eq!(get(&own, &format!("http://localhost:{port}/")).await.unwrap(), "ok");
+    assert_eq!((proxy.connections(), origin.connections()), (1, 1));
+    let none = Proxy::Environment { http_proxy: None, https_proxy: None, no_proxy: None };
+    assert_eq!(
+        get(&client(through(none, &[])), &format!("http://127.0.0.1:{port}/")).await.unwrap(),
+        "ok"
+    );
+}
+
+#[test]
+fn proxy_urls_that_cannot_work_are_refused_without_their_secrets() {
+    let long = "x".repeat(256);
+    for (proxy, expected) in [
+        (Proxy::Http { url: secret("socks5://p:1"), credentials: None }, "http, https"),
+        (Proxy::Socks5 { url: secret("http://p:1"), credentials: None }, "socks5"),
+        (Proxy::Http { url: secret(""), credentials: None }, "cannot be used"),
+        (Proxy::Http { url: secret("http://user:hunter22@"), credentials: None }, "cannot be used"),
+        (
+            Proxy::Socks5 {
+                url: secret("p:1080"),
+                credentials: Some(Credentials { username: long, password: secret(PASSWORD) }),
+            },
+            "255",
+        ),
+        (
+            Proxy::Environment {
+                http_proxy: Some(secret("socks4://user:hunter22@p:1")),
+                https_proxy: None,
+                no_proxy: None,
+            },
+            "scheme",
+        ),
+    ] {
+        let shown = format!("{proxy:?}");
+        let error = Transport::new(through(proxy, &[])).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(!format!("{shown} {error}").contains(PASSWORD), "{shown} {error}");
+    }
+}
