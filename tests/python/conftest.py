@@ -1,4 +1,4 @@
-"""Fixtures: the binary, simulators, a gateway per test, and an SDK client that keeps error bodies."""
+"""Fixtures: the binary, simulators, a gateway per test, and SDK clients."""
 
 import itertools
 import os
@@ -102,7 +102,8 @@ def start(topology, weir, run_dir, request):
             (run_dir / f"{gateway.processes[0].name}-{number}.metrics").write_text(page)
         expected = getattr(gateway, "may_have_ended", False)
         assert expected or not crashed, gateway.processes[0].output[-4000:]
-        panics = [line for p in gateway.processes for line in p.output.split("\n") if "panicked" in line]
+        lines = (line for process in gateway.processes for line in process.output.split("\n"))
+        panics = [line for line in lines if "panicked" in line]
         assert not panics, panics
 
 

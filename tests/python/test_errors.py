@@ -118,7 +118,7 @@ def test_a_model_that_no_key_serves(start, sim):
 
 
 def test_nobody_listens(start):
-    """A refused connection is the gateway's 502, with the cause and without the address' secrets."""
+    """A refused connection is the gateway's 502, and the cause is told."""
     config = Config().provider("openai", "http://127.0.0.1:9")
     answer = start(config).chat("openai/gpt-4o")
     assert answer.status == 502

@@ -1,6 +1,8 @@
 """Concurrency, buffer and weights, exact under load."""
 
 import json
+import socket
+import threading
 
 import pytest
 from harness import load
@@ -96,10 +98,20 @@ def test_the_queue_is_first_come_first_served(start, sim):
     assert [entry["model"] for entry in sim.requests()][1:] == [f"m-{n}" for n in range(4)]
 
 
+def test_a_deadline_passes_in_the_queue_as_well(start, sim):
+    config = Config().provider("openai", sim.url, concurrency=1, buffer=2)
+    gateway = start(config)
+    holding = gateway.stream("openai/sim:stall=1")
+    next(iter(holding))
+    late = gateway.chat("openai/late", headers={"x-request-timeout-ms": "200"})
+    assert (late.status, late.error["type"]) == (504, "request_timed_out")
+    holding.close()
+    assert gateway.chat("openai/next").status == 200
+    assert [entry["model"] for entry in sim.requests()][1:] == ["next"]
+
+
 def _waiting(gateway, model, depth):
     """A request that is in the queue: metrics say so before this returns."""
-    import socket
-
     connection = socket.create_connection(gateway.address, timeout=20)
     connection.sendall(chat(model))
     while f'weir_queue_depth{{provider="openai"}} {depth}' not in gateway.metrics():
@@ -123,8 +135,6 @@ def test_no_slot_is_held_while_a_retry_waits(start, sim):
     sim.rule("status=503,times=1", model="slow-one")
     requests = [chat("openai/slow-one")]
     results = []
-
-    import threading
 
     worker = threading.Thread(
         target=lambda: results.extend(load.run(gateway.address, requests, clients=1))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from harness import http
+from harness import http, secrets
 from harness.config import Config
 from harness.process import Process
 from harness.topology import ADMIN, BOUND
@@ -78,9 +78,7 @@ def test_readme_and_the_simulated_provider_agree(bare, repository):
     assert http.request("POST", f"{url}/v1/chat/completions", body).status == 200
 
 
-def test_keys_in_the_environment_enable_their_providers(bare, weir):
-    from harness import secrets
-
+def test_keys_in_the_environment_enable_their_providers(bare):
     env = {"OPENAI_API_KEY": secrets.make(), "GROQ_API_KEY": secrets.make()}
     process = bare(["serve", *LISTEN], env)
     admin = process.wait_for(ADMIN).group(1)

@@ -33,9 +33,11 @@ def test_a_cooling_key_is_left_alone_until_it_has_cooled(start, sim):
     for _ in range(10):
         assert gateway.chat("openai/gpt-4o").status == 200
     assert names(config, sim) == ["a"] + ["b"] * 10
-    # It is this model that the key is short of.
-    assert gateway.chat("openai/gpt-4o-mini").status == 200
-    assert "a" in names(config, sim)[11:]
+    # It is this model that the key is short of: another one shows it.
+    sim.reset()
+    for _ in range(4):
+        assert gateway.chat("openai/gpt-4o-mini").status == 200
+    assert sorted(names(config, sim)) == ["a", "a", "b", "b"]
 
 
 @pytest.mark.slow
@@ -119,6 +121,16 @@ def test_a_stream_that_breaks_before_content_is_retried(start, sim):
     events = gateway.stream("openai/gpt-4o").read()
     assert events.done and not events.errors
     assert len(sim.requests()) == 2
+
+
+@pytest.mark.slow
+def test_a_new_round_waits_as_long_as_the_provider_asked(start, sim):
+    config = Config().provider("openai", sim.url, max_retries=1, retry_backoff_initial=100)
+    gateway = start(config)
+    sim.rule("status=429,retry-after-ms=900,times=1")
+    assert gateway.chat("openai/gpt-4o").status == 200
+    first, second = sim.requests()
+    assert second["started_us"] - first["ended_us"] >= 880_000
 
 
 def test_retries_are_counted(start, sim):
@@ -231,3 +243,15 @@ def test_a_key_without_its_secret_is_unusable_and_named(start, sim):
         assert gateway.chat("openai/gpt-4o").status == 200
     assert names(config, sim) == ["here"] * 4
     assert variable in gateway.processes[0].output
+
+
+def test_a_bare_model_is_shared_by_the_weights_of_its_providers(start, sim, other_sim):
+    """Weights 2, 1 and 1 are half and two quarters of the requests, exactly."""
+    config = Config().provider("openai", sim.url, [Key("o", weight=2.0)])
+    config.provider("groq", other_sim.url).provider("mistral", other_sim.url)
+    gateway = start(config)
+    providers = [gateway.chat("gpt-4o").headers["x-weir-provider"] for _ in range(40)]
+    counts = {name: providers.count(name) for name in set(providers)}
+    # Each core shares out by itself, and each is off by less than one.
+    assert abs(counts["openai"] - 20) <= 2, counts
+    assert abs(counts["groq"] - 10) <= 2 and abs(counts["mistral"] - 10) <= 2, counts

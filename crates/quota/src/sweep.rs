@@ -99,7 +99,7 @@ impl Machine {
         self.survey(now).first
     }
 
-    /// Whether a slot is free.
+    /// Whether a slot is free: the only gate to a grant (Q1).
     pub(crate) fn has_free_slot(&self) -> bool {
         self.leases.len() < self.keys.limits().concurrency as usize
     }
@@ -151,7 +151,7 @@ impl Machine {
         Some(lease)
     }
 
-    /// Takes a ticket out, in whatever stage it is; its lease, if handed off, stays.
+    /// Takes a ticket out for good (Q9), in whatever stage it is; its lease stays.
     pub(crate) fn drop_ticket(&mut self, id: TicketId) {
         if let Some(ticket) = self.tickets.remove(id) {
             self.classes.release(ticket.class);

@@ -101,7 +101,7 @@ impl Call {
         Self { shared, snapshot, workers, context, request, body, started, deadline }
     }
 
-    async fn serve(self) -> Result<Reply, Fault> {
+    async fn serve(&self) -> Result<Reply, Fault> {
         let tracer = &self.shared.telemetry.tracer;
         let mut span = tracer.start(&self.context.trace, "router", SpanKind::Internal);
         if span.is_recording() {
@@ -112,7 +112,7 @@ impl Call {
         let served = if self.started >= self.deadline {
             Err(Fault::new(FaultCode::DeadlineExceeded, "the request's deadline has passed"))
         } else if self.request.operation == Operation::ListModels {
-            listing::serve(&self, span.context()).await
+            listing::serve(self, span.context()).await
         } else {
             self.route(span.context()).await
         };
@@ -137,7 +137,8 @@ impl Call {
     async fn route(&self, parent: &TraceContext) -> Result<Answered, Fault> {
         let route = self.snapshot.catalog.route(&self.request)?;
         let (plan, first) = Plan::begin(route, self.deadline, self.body.is_replayable())?;
-        Run::new(self, plan, parent).drive(first).await
+        let mut run = Run::new(self, plan, parent);
+        run.drive(first).await
     }
 
     fn elapsed_us(&self) -> u64 {

@@ -30,7 +30,7 @@ pub(crate) fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends `text` as a JSON string.
+/// Appends `text` as a JSON string; control characters that have no short escape become blanks.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut clean = 0;

@@ -1,4 +1,4 @@
-"""A real process: its output is kept in a file, read line by line, and waited for, never slept for."""
+"""A real process: its output is kept, read line by line and waited for, never slept for."""
 
 import os
 import re

@@ -24,7 +24,7 @@ class Sim:
     def reset(self) -> None:
         self._call("POST", "/sim/reset")
 
-    def rule(self, do: str, *, headers: dict | None = None, body: str | None = None, **match) -> None:
+    def rule(self, do: str, *, headers=None, body: str | None = None, **match) -> None:
         """Requests that match (key, model, path, stream) meet this behaviour from now on."""
         rule = {"match": match, "do": do, "headers": headers or {}}
         if body is not None:
@@ -51,7 +51,8 @@ class Sim:
             result = holds(self)
             if result:
                 return result
-            assert time.monotonic() < deadline, f"still not so after {timeout} s: {self.requests()[-5:]}"
+            in_time = time.monotonic() < deadline
+            assert in_time, f"still not so after {timeout} s: {self.requests()[-5:]}"
 
     def wait_in_flight(self, count: int, timeout: float = 10.0) -> None:
         self.wait_until(lambda sim: sim.in_flight() == count, timeout)

@@ -55,7 +55,7 @@ class Gateway:
     def request(self, method: str, path: str, body=None, headers=None, **more) -> http.Answer:
         return http.request(method, self.url + path, body, headers, **more)
 
-    def chat(self, model: str, content: str = "hi", headers=None, timeout=None, **body) -> http.Answer:
+    def chat(self, model, content="hi", headers=None, timeout=None, **body) -> http.Answer:
         body = {"model": model, "messages": [{"role": "user", "content": content}], **body}
         more = {"timeout": timeout} if timeout else {}
         return self.request("POST", "/v1/chat/completions", body, headers, **more)

@@ -64,6 +64,24 @@ pub(super) async fn goes_on_when_its_claim_lapses(rig: Rig) -> Verdict {
     Ok(())
 }
 
+/// Q5: a router not heard for a claim limit is passed over until it is, and keeps its place.
+pub(super) async fn passes_a_silent_router(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 4, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let wanted = class(&["k"]);
+    let (running, _) = b.take(&wanted).await?;
+    let (of_a, _) = a.acquire(&wanted).await?;
+    let (of_b, _) = b.acquire(&wanted).await?;
+    rig.pass(rig.timing().claim_limit);
+    ensure_eq!(handed(&b.send(vec![end(running)]).await?), vec![of_b], "the router that is heard");
+    granted(&b.one(Command::Claim(of_b)).await?)?;
+    a.poll().await?;
+    b.acquire(&wanted).await?;
+    ensure_eq!(handed(&b.send(vec![end(of_b)]).await?), vec![], "nothing for b");
+    ensure_eq!(handed(&a.poll().await?), vec![of_a], "the older ticket of a router heard again");
+    Ok(())
+}
+
 pub(super) async fn rings_for_other_routers_only(rig: Rig) -> Verdict {
     let rung = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&rung);

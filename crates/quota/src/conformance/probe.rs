@@ -71,3 +71,44 @@ pub(super) async fn ends_with_the_first_content(rig: Rig) -> Verdict {
     ensure_eq!(reply.status.leases, 3, "the answered lease goes on");
     Ok(())
 }
+
+/// Q6: what an earlier attempt brings while a probe runs starts a new rest, after which the probe
+/// is one of the earlier attempts itself.
+pub(super) async fn gives_way_to_a_new_rest(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(4, 6, &[("k", 1.0)])).await?;
+    let (earlier, _) = a.take(&class(&["k"])).await?;
+    let waiting = rested(&mut a).await?;
+    rig.pass(SECOND);
+    granted(&a.one(Command::Claim(waiting[0])).await?)?;
+    a.one(settle(earlier, cool(key("k"), Some(SECOND)))).await?;
+    rig.pass(SECOND - 1);
+    let reply = a.send(vec![settle(waiting[0], well(key("k")))]).await?;
+    ensure_eq!((handed(&reply).len(), reply.status.cooling), (0, 1), "old good news");
+    rig.pass(1);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[1]], "the probe after the new rest");
+    granted(&a.one(Command::Claim(waiting[1])).await?)?;
+
+    let failed = cool(key("k"), Some(SECOND));
+    a.one(Command::Answered { lease: waiting[1], outcome: failed }).await?;
+    rig.pass(SECOND);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[2]], "the old probe still runs");
+    Ok(())
+}
+
+/// Q6: a probe that still runs when a new rest has ended does not hold up the next one.
+pub(super) async fn is_replaced_while_it_runs(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(4, 6, &[("k", 1.0)])).await?;
+    let (earlier, _) = a.take(&class(&["k"])).await?;
+    let waiting = rested(&mut a).await?;
+    rig.pass(SECOND);
+    granted(&a.one(Command::Claim(waiting[0])).await?)?;
+    a.one(settle(earlier, cool(key("k"), Some(SECOND)))).await?;
+    rig.pass(SECOND);
+    ensure_eq!(handed(&a.poll().await?), vec![waiting[1]], "the next probe");
+    granted(&a.one(Command::Claim(waiting[1])).await?)?;
+    let reply = a.send(vec![end(waiting[0])]).await?;
+    ensure_eq!(handed(&reply), vec![], "the end of the earlier probe frees nothing");
+    let reply = a.send(vec![settle(waiting[1], well(key("k")))]).await?;
+    ensure_eq!(handed(&reply), vec![waiting[2]], "the later one shows it well");
+    Ok(())
+}

@@ -321,12 +321,12 @@ fn run(seeds: std::ops::Range<u64>, turns: u32, grace: bool) {
 
 #[test]
 fn invariants_hold_without_a_grace() {
-    run(0..60, 250, false);
+    run(0..40, 250, false);
 }
 
 #[test]
 fn invariants_hold_with_a_grace() {
-    run(1_000..1_060, 250, true);
+    run(1_000..1_040, 250, true);
 }
 
 #[test]

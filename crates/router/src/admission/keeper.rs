@@ -22,7 +22,7 @@ impl Pool {
             }
             if now() >= renew_at {
                 renew_at = now() + renew_every;
-                self.with(super::state::State::renew);
+                self.with(|state, _| state.renew());
             }
             let wake_at = self.poll_if_due().min(renew_at);
             self.report(&metrics, &mut skewed);
@@ -34,9 +34,7 @@ impl Pool {
 
     /// Polls if nothing was said for long enough; when to look again.
     fn poll_if_due(self: &Arc<Self>) -> Instant {
-        self.with(|state| {
-            // One moment for both: what is due now is not due a nanosecond later.
-            let now = now();
+        self.with(|state, now| {
             if now >= state.next_poll(now) {
                 state.poll();
             }

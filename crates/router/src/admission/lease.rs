@@ -10,7 +10,7 @@ use std::time::Instant;
 use weir_quota::{Class, Outcome};
 use weir_types::KeyName;
 
-use super::pool::{Pool, now};
+use super::pool::Pool;
 use super::state::Found;
 use crate::plan::{Ask, Refusal};
 
@@ -98,7 +98,7 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.done {
-            self.pool.with(|state| state.withdraw(self.number));
+            self.pool.with(|state, _| state.withdraw(self.number));
         }
     }
 }
@@ -142,10 +142,9 @@ impl Lease {
     pub(crate) fn settle_then(mut self, outcome: Outcome, ask: Ask, deadline: Instant) -> Waiting {
         self.settled = true;
         let class = ask.class.clone();
-        let now = now();
         let number = self.number;
         let then = Some((ask, deadline));
-        let then = self.pool.with(|state| state.settle(number, outcome, then, now));
+        let then = self.pool.with(|state, now| state.settle(number, outcome, then, now));
         Waiting::new(self.pool.clone(), then.unwrap_or(number), class, deadline)
     }
 
@@ -158,17 +157,16 @@ impl Lease {
         deadline: Instant,
     ) -> Waiting {
         self.settled = true;
-        let now = now();
         let number = self.number;
         let of = then.as_ref().map_or(&class, |then| &then.class).clone();
         let then = then.map(|ask| (ask, deadline));
-        self.pool.with(|state| state.rotate(number, outcome, class, then, now));
+        self.pool.with(|state, now| state.rotate(number, outcome, class, then, now));
         Waiting::new(self.pool.clone(), number, of, deadline)
     }
 
     /// The head of the answer came: what it shows need not wait for the last byte.
     pub(crate) fn answered(&self, outcome: Outcome) {
-        self.pool.with(|state| state.answered(self.number, outcome));
+        self.pool.with(|state, _| state.answered(self.number, outcome));
     }
 }
 

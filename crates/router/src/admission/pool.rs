@@ -74,9 +74,8 @@ impl Pool {
 
     /// Enters the queue, at once.
     pub(super) fn enter(self: &Arc<Self>, ask: Ask, deadline: Instant) -> Waiting {
-        let now = now();
         let class = ask.class.clone();
-        let number = self.with(|state| state.enter(ask, deadline, now));
+        let number = self.with(|state, now| state.enter(ask, deadline, now));
         Waiting::new(self.clone(), number, class, deadline)
     }
 
@@ -129,35 +128,39 @@ impl Pool {
     }
 
     /// Changes the state and says what there is to say.
-    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let now = now();
         let mut state = self.lock();
-        let result = change(&mut state);
-        self.pump(state);
+        let result = change(&mut state, now);
+        self.pump(state, now);
         result
     }
 
     /// Gives a lease back.
     pub(super) fn settle(self: &Arc<Self>, lease: u64, outcome: Outcome) {
-        let now = now();
-        self.with(|state| state.settle(lease, outcome, None, now));
+        self.with(|state, now| state.settle(lease, outcome, None, now));
     }
 
-    /// Sends batches until there is nothing to say or the store makes us wait.
-    fn pump<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
-        while let Some(batch) = state.next_batch(now()) {
+    /// Sends batches until there is nothing to say or the store makes us wait. What a store
+    /// answers at once counts as answered at `now`: reading a clock is not free.
+    fn pump<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, now: Instant) {
+        while let Some(batch) = state.next_batch(now) {
             drop(state);
             let mut running = self.store.execute(&self.name, batch);
             let mut context = Context::from_waker(Waker::noop());
             match running.as_mut().poll(&mut context) {
-                Poll::Ready(result) => state = self.absorb(result),
+                Poll::Ready(result) => state = self.absorb(result, now),
                 Poll::Pending => return self.drive(running),
             }
         }
     }
 
-    fn absorb(&self, result: Result<BatchReply, StoreError>) -> MutexGuard<'_, State> {
+    fn absorb(
+        &self,
+        result: Result<BatchReply, StoreError>,
+        now: Instant,
+    ) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        let now = now();
         let wakers = state.absorb(result, now);
         let early = state.armed.is_some_and(|armed| state.next_poll(now) < armed);
         if wakers.is_empty() && !early {
@@ -203,8 +206,9 @@ impl Orphan {
         let result = self.running.await;
         self.owed.paid = true;
         let pool = &self.owed.pool;
-        let state = pool.absorb(result);
-        pool.pump(state);
+        let now = now();
+        let state = pool.absorb(result, now);
+        pool.pump(state, now);
     }
 }
 
@@ -212,7 +216,7 @@ impl Drop for Owed {
     fn drop(&mut self) {
         if !self.paid {
             let why = "the task that waited for the answer was ended".to_owned();
-            drop(self.pool.absorb(Err(StoreError::Unanswered(why))));
+            drop(self.pool.absorb(Err(StoreError::Unanswered(why)), now()));
             self.pool.changed.notify_one();
         }
     }

@@ -6,7 +6,6 @@ use weir_rpc::WorkerRequest;
 use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Deadline, FailureClass, Fault, FaultCode};
 
-use super::now;
 use super::relay::Answered;
 use super::run::Run;
 use crate::plan::{classify, well};
@@ -33,7 +32,7 @@ impl Run<'_> {
                 return Err(fault);
             }
         };
-        let took = now().saturating_duration_since(self.granted_at);
+        let took = self.tick();
         self.record(reply.head.status, None, took);
         if let Some(lease) = self.lease().filter(|lease| lease.may_probe()) {
             lease.answered(well(lease.key(), self.target()));
@@ -59,7 +58,7 @@ impl Run<'_> {
         let Some(body) = call.body.body() else {
             return Err(Fault::new(FaultCode::Internal, "the request's body is already sent"));
         };
-        let guard_at = self.granted_at + provider.attempt_guard + GUARD_SLACK;
+        let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
         let limit = guard_at.min(call.deadline);
         let context = CallContext {
             request_id: call.context.request_id.clone(),

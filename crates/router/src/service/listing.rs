@@ -78,7 +78,8 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
 async fn ask(call: &Call, target: Arc<Target>, parent: &TraceContext) -> Result<Listed, Fault> {
     let route = Route { primary: Ok(target), fallbacks: Vec::new() };
     let (plan, first) = Plan::begin(route, call.deadline, call.body.is_replayable())?;
-    let mut reply = Run::new(call, plan, parent).drive(first).await?.into_reply();
+    let mut run = Run::new(call, plan, parent);
+    let mut reply = run.drive(first).await?.into_reply();
     let bytes_max = call.snapshot.settings.listing_bytes_max;
     let mut body = BytesMut::new();
     let collect = async {

@@ -22,8 +22,8 @@ pub(super) struct Run<'a> {
     lease: Option<Lease>,
     /// Whom the lease is for; the plan may have gone on to another target when it is settled.
     leased_for: Arc<Target>,
-    /// When the present lease was granted.
-    pub(super) granted_at: Instant,
+    /// When the last thing happened. Reading a clock is not free, so it is read once per event.
+    pub(super) clock: Instant,
     pub(super) attempts: Vec<Attempt>,
     queued: Duration,
     /// Time that failed attempts took.
@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
             plan,
             parent,
             lease: None,
-            granted_at: call.started,
+            clock: call.started,
             attempts: Vec::new(),
             queued: Duration::ZERO,
             failed: Duration::ZERO,
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// What the plan ends with, with every attempt that was made.
-    pub(super) async fn drive(mut self, first: Action) -> Result<Answered, Fault> {
+    pub(super) async fn drive(&mut self, first: Action) -> Result<Answered, Fault> {
         let mut action = first;
         loop {
             let event = match action {
@@ -81,11 +81,11 @@ impl<'a> Run<'a> {
                 }
                 Action::Finish { settle, mut fault } => {
                     self.settle(settle);
-                    fault.detail.attempts = self.attempts;
+                    fault.detail.attempts = std::mem::take(&mut self.attempts);
                     return Err(fault);
                 }
             };
-            action = self.plan.on(event, now(), fastrand::f64());
+            action = self.plan.on(event, self.clock, fastrand::f64());
         }
     }
 
@@ -108,7 +108,8 @@ impl<'a> Run<'a> {
         let queue_us = micros(self.queued);
         let upstream_us = micros(self.failed).saturating_add(of_worker.upstream_us);
         let elsewhere = queue_us.saturating_add(upstream_us).saturating_add(of_worker.worker_us);
-        let router_us = self.call.elapsed_us().saturating_sub(elsewhere);
+        let total_us = micros(self.clock.saturating_duration_since(self.call.started));
+        let router_us = total_us.saturating_sub(elsewhere);
         Timings { queue_us, router_us, worker_us: of_worker.worker_us, upstream_us }
     }
 
@@ -121,7 +122,7 @@ impl<'a> Run<'a> {
         let deadline = self.call.deadline;
         let telemetry = &self.call.shared.telemetry;
         let mut span = telemetry.tracer.start(self.parent, "admission", SpanKind::Internal);
-        let since = now();
+        let since = self.clock;
         let result = match (entrance, self.lease.take()) {
             (Entrance::Fresh(ask), _) => pool.acquire(ask, deadline).await,
             (Entrance::Rotate { outcome, class, then }, Some(lease)) => {
@@ -134,8 +135,8 @@ impl<'a> Run<'a> {
             }
             (_, None) => Err(Refusal::Defect("a lease is given back that is not held".into())),
         };
-        self.granted_at = now();
-        let wait = self.granted_at.saturating_duration_since(since);
+        self.clock = now();
+        let wait = self.clock.saturating_duration_since(since);
         self.queued += wait;
         let provider = &self.target().provider.name;
         if span.is_recording() {
@@ -193,9 +194,15 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reads the clock; how long the attempt took that has just ended.
+    pub(super) fn tick(&mut self) -> Duration {
+        let granted_at = std::mem::replace(&mut self.clock, now());
+        self.clock.saturating_duration_since(granted_at)
+    }
+
     fn note_failure(&mut self, fault: &Fault) {
         let class = classify(fault);
-        let took = now().saturating_duration_since(self.granted_at);
+        let took = self.tick();
         self.failed += took;
         let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
         self.record(status, Some(class), took);

@@ -38,3 +38,30 @@ fn eight_slots_are_reached_and_never_exceeded_under_two_hundred_tasks_on_four_th
     assert_eq!(most.into_inner(), 8);
     assert_eq!(held(&store), (0, 0));
 }
+
+#[tokio::test]
+async fn with_a_clock_that_runs_the_keeper_says_hello_and_answers_the_bell() {
+    let start = Instant::now();
+    let clock = move || u64::try_from(start.elapsed().as_micros()).unwrap();
+    let store = Arc::new(MemoryStore::new(Timing::default(), clock));
+    let pool = pool_of(store.clone(), &provider(1, 10, &["a"]));
+    let keeper = keep(&pool);
+    let heard = || store.snapshot(&"openai".into()).map_or(0, |pool| pool.now);
+    let in_time = Duration::from_secs(30);
+    let reached = async {
+        while !pool.is_reached() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(in_time, reached).await.expect("hello is said at once");
+    let before = heard();
+    pool.ring();
+    let rung = async {
+        while heard() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(in_time, rung).await.expect("the bell is a reason to poll");
+    assert!(heard() - before < 2_000_000, "long before the next poll is due");
+    keeper.abort();
+}
