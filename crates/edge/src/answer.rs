@@ -182,12 +182,22 @@ pub(crate) fn request_id(headers: &mut HeaderMap, id: &RequestId) {
 
 /// A provider's or key's name as a header value; what cannot stand there is percent-encoded.
 pub(crate) fn name(text: &str) -> HeaderValue {
+    if is_plain(text) {
+        return HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("?"));
+    }
     let mut value = BytesMut::with_capacity(text.len());
     put_name(&mut value, text);
     HeaderValue::from_maybe_shared(value.freeze()).unwrap_or(HeaderValue::from_static("?"))
 }
 
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b',' | b'%' | b':'))
+}
+
 fn put_name(to: &mut BytesMut, text: &str) {
+    if is_plain(text) {
+        return to.put_slice(text.as_bytes());
+    }
     for byte in text.bytes() {
         match byte {
             b',' | b'%' | b':' => put_escaped(to, byte),
@@ -220,9 +230,7 @@ pub(crate) fn attempts(list: &[Attempt]) -> Option<HeaderValue> {
         text.put_u8(b':');
         match (attempt.status, attempt.class) {
             (0, Some(class)) => text.put_slice(class.label().as_bytes()),
-            (status, _) => {
-                let _ = write!(text, "{status}");
-            }
+            (status, _) => put_number(&mut text, u64::from(status)),
         }
     }
     if text.is_empty() {
@@ -244,8 +252,38 @@ fn server_timing(timings: &Timings, total_us: u64) -> HeaderValue {
     ];
     let mut text = BytesMut::with_capacity(112);
     for (at, (part, us)) in parts.into_iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        let _ = write!(text, "{comma}{part};dur={}.{:03}", us / 1000, us % 1000);
+        text.put_slice(if at == 0 { b"" } else { b", " });
+        text.put_slice(part.as_bytes());
+        text.put_slice(b";dur=");
+        put_number(&mut text, us / 1000);
+        let thousandths = us % 1000;
+        text.put_u8(b'.');
+        for unit in [100, 10, 1] {
+            text.put_u8(digit(thousandths / unit));
+        }
     }
     HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Decimal digits; the formatting machinery is the dearest part of a head.
+fn put_number(to: &mut BytesMut, number: u64) {
+    let mut digits = [0; 20];
+    let mut from = digits.len();
+    let mut rest = number;
+    loop {
+        from -= 1;
+        if let Some(place) = digits.get_mut(from) {
+            *place = digit(rest);
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    to.put_slice(digits.get(from..).unwrap_or_default());
+}
+
+/// The last decimal digit of `number`.
+fn digit(number: u64) -> u8 {
+    b'0' + (number % 10) as u8
 }

@@ -4,10 +4,10 @@
 //! else is called. Time comes from the caller. There is no grace: whoever could hold leases died
 //! with this process.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use foldhash::HashMap;
 use weir_quota::{
     Batch, BatchReply, Bell, ExecuteFuture, Machine, Micros, QuotaStore, Snapshot, StoreError,
     Timing,

@@ -61,7 +61,8 @@ pub(crate) struct Catalog {
 enum Named<'a> {
     /// `provider/model`.
     At(&'a Entry, &'a str),
-    /// A bare model.
+    /// A bare model. One with a `/` in it goes only to keys that name it: else a mistyped provider
+    /// would send its request to whoever serves everything.
     Bare(&'a str),
 }
 
@@ -71,6 +72,8 @@ struct Ask<'a> {
     operation: Operation,
     stream: bool,
     pin: Option<&'a str>,
+    /// Only keys whose configuration names the model count, not those that serve every model.
+    named_only: bool,
 }
 
 // === impl Catalog ===
@@ -99,6 +102,7 @@ impl Catalog {
             operation: request.operation,
             stream: request.stream,
             pin: request.key_pin.as_deref(),
+            named_only: false,
         };
         let (primary, implied) = match self.named(&request.model) {
             Named::At(entry, model) => (entry.target(model, ask), Vec::new()),
@@ -132,7 +136,8 @@ impl Catalog {
         only: Option<&str>,
         pin: Option<&str>,
     ) -> Result<Vec<Arc<Target>>, Fault> {
-        let ask = Ask { operation: Operation::ListModels, stream: false, pin };
+        let operation = Operation::ListModels;
+        let ask = Ask { operation, stream: false, pin, named_only: false };
         if let Some(name) = only {
             let entry = self.entry(name).ok_or_else(|| fault::no_provider(name, &self.entries))?;
             return entry.target("", ask).map(|target| vec![target]);

@@ -1,11 +1,11 @@
 //! What all routers of a process share: settings, pools, and what the workers said of their keys.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use weir_quota::{Incarnation, QuotaStore};

@@ -99,7 +99,6 @@ fn production(file: &TextFile) -> Vec<&str> {
 /// Whether the whole file is test code.
 fn is_test(path: &str) -> bool {
     path.starts_with("tests/")
-        || path.starts_with("crates/testkit/")
         || path.contains("/tests/")
         || path.ends_with("/tests.rs")
         || path.ends_with("_tests.rs")

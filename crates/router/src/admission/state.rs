@@ -8,10 +8,11 @@ mod answers;
 mod batch;
 mod entry;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use weir_quota::{Class, Incarnation, Limits, Micros, Outcome, PoolStatus, TicketId, Timing};
 use weir_types::KeyName;
 
@@ -98,7 +99,7 @@ impl State {
             sent: Vec::new(),
             outbox: VecDeque::new(),
             deferred: Vec::new(),
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             last_number: 0,
             leaving: HashSet::new(),
             limits_due: false,

@@ -1,6 +1,7 @@
 //! Models without a provider prefix: which of the providers that serve one gets the request?
 //!
-//! The rule is the one that keys are chosen by, with the sum of a provider's eligible key weights
+//! A name with a `/` whose first part is no provider is such a model, too, but only for the keys
+//! that name it. The rule is the one that keys are chosen by, with the sum of a provider's eligible key weights
 //! as its weight, kept by each router for itself.
 
 use std::collections::HashMap;
@@ -49,6 +50,7 @@ impl BareModels {
         ask: Ask<'_>,
         preferred: Option<&str>,
     ) -> Result<(Arc<Target>, Vec<Arc<Target>>), Fault> {
+        let ask = Ask { named_only: model.contains('/'), ..ask };
         let candidates = self.candidates(entries, model, ask)?;
         let preferred = preferred.and_then(|name| {
             candidates.targets.iter().position(|target| &*target.provider.name == name)
@@ -121,7 +123,7 @@ fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Faul
 /// Of the providers' reasons the one that tells most.
 fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: &[Fault]) -> Fault {
     let telling = [FaultCode::NoEligibleKeys, FaultCode::UnsupportedOperation];
-    let serving = |entry: &Entry| entry.serving(model, ask.operation).next().is_some();
+    let serving = |entry: &Entry| entry.serving(model, ask).next().is_some();
     if !entries.iter().any(serving) {
         return fault::unknown_model(model, entries);
     }
@@ -129,7 +131,7 @@ fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: &[Fault]) -> F
     if let Some(pin) = ask.pin
         && faults.iter().all(pinned_badly)
     {
-        let keys = entries.iter().flat_map(|entry| entry.serving(model, ask.operation));
+        let keys = entries.iter().flat_map(|entry| entry.serving(model, ask));
         return fault::unknown_pin(pin, None, keys.map(|key| &*key.name));
     }
     let found = telling

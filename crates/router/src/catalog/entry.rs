@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use weir_quota::Class;
-use weir_types::{Fault, KeyName, ModelName, Operation};
+use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation};
 
 use super::{Ask, Target, fault};
 use crate::settings::{KeySettings, ProviderSettings, operation_index};
@@ -51,14 +51,20 @@ impl Entry {
             return Err(fault::missing_model_part(&self.provider));
         }
         if let Some(pin) = ask.pin {
-            let key = self.pinned(model, ask.operation, pin)?;
+            let key = self.pinned(model, ask, pin)?;
             return Ok(self.build(model, ask.operation, &[key]));
+        }
+        if ask.named_only {
+            // Fewer keys than for the same model behind the provider's name, which is what the
+            // memory here is about; the bare models have their own.
+            let keys = self.eligible(model, ask)?;
+            return Ok(self.build(model, ask.operation, &keys));
         }
         let remembered = &self.targets[operation_index(ask.operation)];
         if let Some(target) = read(remembered).get(model) {
             return Ok(target.clone());
         }
-        let keys = self.eligible(model, ask.operation)?;
+        let keys = self.eligible(model, ask)?;
         let target = self.build(model, ask.operation, &keys);
         let mut targets = remembered.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() >= REMEMBERED_MAX {
@@ -68,13 +74,13 @@ impl Entry {
         Ok(target)
     }
 
-    /// Names of the enabled keys that serve `model`.
+    /// The enabled keys that serve `model`.
     pub(super) fn serving<'a, 'm>(
         &'a self,
         model: &'m str,
-        operation: Operation,
+        ask: Ask<'m>,
     ) -> impl Iterator<Item = &'a KeySettings> + use<'a, 'm> {
-        self.provider.keys.iter().filter(move |key| key.enabled && serves(key, model, operation))
+        self.provider.keys.iter().filter(move |key| key.enabled && serves(key, model, ask))
     }
 
     /// How many models are remembered.
@@ -83,13 +89,13 @@ impl Entry {
         self.targets.iter().map(|targets| read(targets).len()).max().unwrap_or(0)
     }
 
-    fn eligible(&self, model: &str, operation: Operation) -> Result<Vec<&KeySettings>, Fault> {
-        let serving: Vec<&KeySettings> = self.serving(model, operation).collect();
-        if serving.is_empty() && !operation.has_model() {
+    fn eligible(&self, model: &str, ask: Ask<'_>) -> Result<Vec<&KeySettings>, Fault> {
+        let serving: Vec<&KeySettings> = self.serving(model, ask).collect();
+        if serving.is_empty() && !ask.operation.has_model() {
             return Err(fault::no_keys(&self.provider));
         }
         if serving.is_empty() {
-            let disabled = self.provider.keys.iter().filter(|key| serves(key, model, operation));
+            let disabled = self.provider.keys.iter().filter(|key| serves(key, model, ask));
             return Err(fault::no_key_supports(&self.provider, model, disabled.count()));
         }
         let names: Vec<KeyName> = serving.iter().map(|key| key.name.clone()).collect();
@@ -101,7 +107,7 @@ impl Entry {
         Ok(usable)
     }
 
-    fn pinned(&self, model: &str, operation: Operation, pin: &str) -> Result<&KeySettings, Fault> {
+    fn pinned(&self, model: &str, ask: Ask<'_>, pin: &str) -> Result<&KeySettings, Fault> {
         let provider = &self.provider;
         let Some(key) = provider.keys.iter().find(|key| &*key.name == pin) else {
             let keys = provider.keys.iter().map(|key| &*key.name);
@@ -110,7 +116,7 @@ impl Entry {
         if !key.enabled {
             return Err(fault::disabled_pin(provider, pin));
         }
-        if !serves(key, model, operation) {
+        if !serves(key, model, ask) {
             return Err(fault::pin_does_not_serve(provider, pin, model));
         }
         if !self.can_use(&key.name) {
@@ -142,6 +148,14 @@ pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serves(key: &KeySettings, model: &str, operation: Operation) -> bool {
-    !operation.has_model() || key.rules.serves(model)
+fn serves(key: &KeySettings, model: &str, ask: Ask<'_>) -> bool {
+    !ask.operation.has_model()
+        || (key.rules.serves(model) && (!ask.named_only || names(&key.rules, model)))
+}
+
+/// Of rules that serve `model`: whether they name it, in the list, as an alias or as the only model.
+fn names(rules: &KeyRules, model: &str) -> bool {
+    matches!(rules.models, ModelList::Names(_))
+        || rules.only_model.is_some()
+        || rules.aliases.iter().any(|(alias, _)| alias.eq_ignore_ascii_case(model))
 }

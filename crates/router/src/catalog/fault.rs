@@ -49,20 +49,34 @@ pub(super) fn no_provider(name: &str, entries: &[Entry]) -> Fault {
 pub(super) fn unknown_model(model: &str, entries: &[Entry]) -> Fault {
     let known = listed(entries.iter().map(|entry| &*entry.provider.name));
     let message = match model.split_once('/') {
-        Some((provider, rest)) => {
-            let hint = nearest(provider, entries)
-                .map(|near| format!("; did you mean `{near}/{rest}`?"))
-                .unwrap_or_default();
-            format!(
-                "no provider `{provider}` is configured and no key serves a model `{model}`; \
-                 the providers are {known}{hint}"
-            )
-        }
+        Some((provider, rest)) => unknown_prefix(model, provider, rest, entries, &known),
         None => {
             format!("no key of any provider serves the model `{model}`; the providers are {known}")
         }
     };
     Fault::new(FaultCode::UnknownModel, message).with_param("model")
+}
+
+/// What stands before the `/` is no provider, and no key names the whole as its model.
+fn unknown_prefix(
+    model: &str,
+    provider: &str,
+    rest: &str,
+    entries: &[Entry],
+    known: &str,
+) -> String {
+    let what = match provider {
+        "" => format!("no provider stands before the `/` of `{model}`"),
+        _ => format!("no provider `{provider}` is configured"),
+    };
+    let near = nearest(provider, entries);
+    let hint = near.map(|near| format!("; did you mean `{near}/{rest}`?")).unwrap_or_default();
+    let first = entries.first().map(|entry| &*entry.provider.name);
+    let behind = near.or(first).unwrap_or("provider");
+    format!(
+        "{what}{hint} (the providers are {known}; a model whose own name has a `/` is sent behind \
+         its provider's: `{behind}/{model}`)"
+    )
 }
 
 pub(super) fn unsupported(provider: &ProviderSettings, what: &str) -> Fault {

@@ -186,6 +186,91 @@ fn named_fallbacks_replace_implied_ones_and_unservable_or_repeated_ones_are_pass
     assert_eq!(fault.detail.param.as_deref(), Some("fallbacks"));
 }
 
+/// any: w (*). list: n (meta/llama, m). alias: v (*, meta/llama is an alias). only: o (one model).
+fn wildcards_and_names() -> Catalog {
+    let aliases = vec![("meta/llama".into(), "wire".into())];
+    let v = KeyRules { models: ModelList::All, aliases, ..KeyRules::default() };
+    let only_model = Some("org/only".into());
+    let o = KeyRules { models: ModelList::All, only_model, ..KeyRules::default() };
+    Catalog::new(
+        &[
+            provider("any", vec![key("w", 4.0, &["*"])]),
+            provider("list", vec![key("n", 2.0, &["meta/llama", "m"]), key("all", 1.0, &["*"])]),
+            provider("alias", vec![KeySettings { rules: v, ..key("v", 1.0, &[]) }]),
+            provider("only", vec![KeySettings { rules: o, ..key("o", 1.0, &[]) }]),
+        ],
+        &UsableKeys::new(),
+    )
+}
+
+#[test]
+fn an_unknown_prefix_goes_only_to_keys_that_name_the_whole() {
+    let catalog = wildcards_and_names();
+    let at = |model: &str| primary(&catalog, &request(model));
+    // First behind a provider, so that what is remembered of it could mislead.
+    assert_eq!(at("list/meta/llama"), Ok("list/meta/llama[n,all]".to_owned()));
+    assert_eq!(at("any/nowhere/m"), Ok("any/nowhere/m[w]".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(at("meta/llama"), Ok("list/meta/llama[n]".to_owned()));
+        assert_eq!(fallbacks(&catalog, &request("meta/llama")).len(), 1);
+        assert_eq!(at("nowhere/m").unwrap_err().0, FaultCode::UnknownModel);
+    }
+    assert_eq!(at("Meta/Llama").map_err(|error| error.0), Ok("list/Meta/Llama[n]".to_owned()));
+    assert_eq!(at("org/only"), Ok("only/org/only[o]".to_owned()));
+    // And what is remembered of the bare name misleads nobody who names the provider.
+    assert_eq!(at("list/meta/llama"), Ok("list/meta/llama[n,all]".to_owned()));
+    // Without a `/` every key counts that serves the model.
+    assert_eq!(at("anything"), Ok("any/anything[w]".to_owned()));
+}
+
+#[test]
+fn an_unknown_prefix_is_told_with_the_nearest_provider_and_the_way_round() {
+    let catalog = wildcards_and_names();
+    let at = |model: &str| primary(&catalog, &request(model)).unwrap_err();
+    let (code, message) = at("nowhere/gpt-4o");
+    assert_eq!(code, FaultCode::UnknownModel);
+    assert_eq!(code.http_status(), 400);
+    assert_eq!(
+        message,
+        "no provider `nowhere` is configured (the providers are `any`, `list`, `alias`, `only`; \
+         a model whose own name has a `/` is sent behind its provider's: `any/nowhere/gpt-4o`)"
+    );
+    let (_, message) = at("lst/gpt-4o");
+    assert!(message.contains("`lst` is configured; did you mean `list/gpt-4o`?"), "{message}");
+    assert!(message.contains("`list/lst/gpt-4o`"), "{message}");
+    let (code, message) = at("/gpt-4o");
+    assert_eq!(code, FaultCode::UnknownModel);
+    assert!(message.starts_with("no provider stands before the `/` of `/gpt-4o`"), "{message}");
+}
+
+#[test]
+fn a_preferred_provider_a_pin_and_a_fallback_are_no_way_round_it() {
+    let catalog = wildcards_and_names();
+    let preferring = |name: &str, model: &str| {
+        let preferred_provider = Some(name.to_owned());
+        primary(&catalog, &RouterRequest { preferred_provider, ..request(model) })
+    };
+    assert_eq!(preferring("any", "nowhere/m").unwrap_err().0, FaultCode::UnknownModel);
+    // The preferred one serves every model, but another one names it.
+    assert_eq!(preferring("any", "org/only"), Ok("only/org/only[o]".to_owned()));
+    assert_eq!(preferring("alias", "meta/llama"), Ok("alias/meta/llama[v]".to_owned()));
+    assert_eq!(preferring("alias", "m"), Ok("alias/m[v]".to_owned()));
+    let pinned = |pin: &str, model: &str| {
+        let key_pin = Some(pin.to_owned());
+        primary(&catalog, &RouterRequest { key_pin, ..request(model) })
+    };
+    assert_eq!(pinned("v", "meta/llama"), Ok("alias/meta/llama[v]".to_owned()));
+    assert_eq!(pinned("w", "nowhere/m").unwrap_err().0, FaultCode::UnknownModel);
+    assert_eq!(pinned("w", "meta/llama").unwrap_err().0, FaultCode::NoKeySupportsModel);
+    let names = ["nowhere/m", "org/only", "meta/llama"];
+    let request = RouterRequest {
+        fallbacks: names.iter().map(|&name| name.to_owned()).collect(),
+        ..request("any/m")
+    };
+    // The first answer about meta/llama is the heaviest's.
+    assert_eq!(fallbacks(&catalog, &request), ["only/org/only[o]", "list/meta/llama[n]"]);
+}
+
 #[test]
 fn keys_without_a_secret_at_the_worker_are_left_out() {
     let providers = [

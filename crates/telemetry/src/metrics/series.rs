@@ -4,10 +4,10 @@
 //! in slots that are filled at their first use; after that an update takes no lock and allocates
 //! nothing. A series appears once it is used, so a page shows what happened and no zeros.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;

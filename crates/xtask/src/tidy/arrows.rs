@@ -3,7 +3,7 @@
 use cargo_metadata::{DependencyKind, Package};
 
 use super::Finding;
-use super::rules::{CRATES, Crate, DEV_ONLY, IMPURE, ONLY_IN, OnlyIn, PURE, TOOLS, matches_name};
+use super::rules::{CRATES, Crate, IMPURE, ONLY_IN, OnlyIn, PURE, TOOLS, matches_name};
 
 const HOW: &str = "see crates/xtask/src/tidy/rules.rs";
 
@@ -95,10 +95,6 @@ fn wrong_arrow(own: &Crate, import: &Import) -> Option<String> {
     if name == to {
         return None;
     }
-    if DEV_ONLY.contains(&to) {
-        let text = format!("{to} is for tests: move it to [dev-dependencies]");
-        return (!import.dev).then_some(text);
-    }
     if TOOLS.contains(&to) {
         return Some(format!("{name} must not import the tool {to}"));
     }
@@ -174,10 +170,9 @@ mod tests {
             ("weir-config", "weir-provider", false),
             ("weir-router", "weir-quota-memory", true),
             ("weir-quota", "weir-quota", true),
-            ("weir-rpc", "weir-testkit", true),
             ("weir", "weir-config", false),
             ("xtask", "clap", false),
-            ("e2e", "weir-sim", false),
+            ("xtask", "weir-sim", false),
             ("weir-rpc", "tonic", false),
             ("weir-quota", "proptest", true),
             ("weir-telemetry", "prost", true),
@@ -198,7 +193,6 @@ mod tests {
             ("weir-types", "weir-rpc", false, &[]),
             ("weir-quota", "weir-provider", false, &[]),
             ("weir-upstream", "weir-config", false, &[]),
-            ("weir-rpc", "weir-testkit", false, &[]),
             ("weir-edge", "weir-new", false, &[]),
             ("weir-new", "serde", false, &[]),
             ("weir-edge", "xtask", true, &[]),

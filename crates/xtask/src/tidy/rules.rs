@@ -16,10 +16,8 @@ pub(super) struct Crate {
 
 /// Layer 1 is pure: time, draws and ids are arguments.
 pub(super) const PURE: u8 = 1;
-/// Helpers for tests: may be used as dev-dependencies only.
-pub(super) const DEV_ONLY: &[&str] = &["weir-testkit"];
 /// Not part of the product: may import anything.
-pub(super) const TOOLS: &[&str] = &["e2e", "weir-testkit", "xtask"];
+pub(super) const TOOLS: &[&str] = &["xtask"];
 
 const fn krate(name: &'static str, layer: u8) -> Crate {
     Crate { name, layer, beside: &[], never: &[] }
