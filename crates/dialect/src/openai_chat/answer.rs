@@ -1,11 +1,10 @@
 //! The way back, whole answers: usage and finish reason, read without building the document.
 
-use serde::Deserialize;
-use serde_json::error::Category;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 use weir_types::Usage;
 
 use super::usage;
+use crate::json::{Members, elements};
 
 /// What a whole answer says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,42 +22,32 @@ pub struct Answer {
 #[error("the answer is not JSON: {0}")]
 pub struct NotJson(String);
 
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, default)]
-    finish_reason: Option<&'a RawValue>,
-}
-
 /// Reads a whole answer. What is JSON but has an unknown shape says nothing and is no error.
 ///
 /// # Errors
 /// The body is not JSON.
 pub fn read(body: &[u8]) -> Result<Answer, NotJson> {
-    let document: Document<'_> = match serde_json::from_slice(body) {
-        Ok(document) => document,
-        Err(error) if error.classify() == Category::Data => {
-            serde_json::from_slice::<serde::de::IgnoredAny>(body)
-                .map_err(|error| NotJson(error.to_string()))?;
-            return Ok(Answer::default());
-        }
-        Err(error) => return Err(NotJson(error.to_string())),
+    let Ok(document) = Members::scan(body) else {
+        return match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => Ok(Answer::default()),
+            Err(error) => Err(NotJson(error.to_string())),
+        };
     };
-    let finish = document.choices.as_deref().and_then(<[_]>::first);
+    let member = |name| document.raw(name).ok().flatten().filter(|raw| *raw != b"null");
+    let choices = member("choices");
     Ok(Answer {
-        usage: document.usage.and_then(usage::read).unwrap_or_default(),
-        finish: finish.and_then(|choice| usage::text(choice.finish_reason)),
-        is_error: document.error.is_some() && document.choices.is_none(),
+        usage: member("usage").and_then(usage::read).unwrap_or_default(),
+        finish: choices.and_then(finish),
+        is_error: member("error").is_some() && choices.is_none(),
     })
+}
+
+/// The first choice's finish reason.
+fn finish(choices: &[u8]) -> Option<String> {
+    let first = elements(choices).ok()?.into_iter().next()?;
+    let choice = Members::scan(choices.get(first)?).ok()?;
+    let text = choice.text("finish_reason").ok()??;
+    (!text.is_empty()).then(|| text.into_owned())
 }
 
 #[cfg(test)]

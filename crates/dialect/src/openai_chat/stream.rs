@@ -141,7 +141,7 @@ pub fn read(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
     Ok(Seen {
         kind: if has_content { Kind::Content } else { Kind::Preamble },
         finish: choices.iter().find_map(|choice| usage::text(choice.finish_reason)),
-        usage: chunk.usage.and_then(usage::read),
+        usage: chunk.usage.and_then(|raw| usage::read(raw.get().as_bytes())),
     })
 }
 
