@@ -142,6 +142,30 @@ def test_the_openai_prefix_is_the_same(gateway, sdk, prefix, sim):
     ]
 
 
+@pytest.mark.parametrize("prefix", ["/openai/v1", "/openai"])
+def test_under_the_openai_prefix_a_bare_name_and_the_list_are_openais(
+    start, sim, other_sim, sdk, prefix
+):
+    config = Config().provider("groq", other_sim.url, [Key("g", weight=100.0)])
+    config.provider("openai", sim.url)
+    gateway = start(config)
+    client = sdk(gateway, prefix)
+    providers = lambda models: {model.id.split("/")[0] for model in models}
+    assert providers(client.models.list()) == {"openai"}
+    everyone = {"x-bf-list-models-provider": "all"}
+    assert providers(client.models.list(extra_headers=everyone)) == {"openai", "groq"}
+    assert providers(client.models.list(extra_query={"provider": "groq"})) == {"groq"}
+    for _ in range(3):
+        client.chat.completions.create(model="gpt-4o", messages=HELLO)
+        list(client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True))
+        client.completions.create(model="gpt-3.5-turbo-instruct", prompt="x")
+    assert len(sim.requests()) >= 9
+    assert all(entry["method"] == "GET" for entry in other_sim.requests())
+    # A name with a provider means that provider here as well.
+    client.chat.completions.create(model="groq/llama-3", messages=HELLO)
+    assert other_sim.requests()[-1]["model"] == "llama-3"
+
+
 def test_unknown_members_and_number_texts_pass_untouched(gateway, sim):
     """Bytes are passed through: nothing is parsed, sorted or rounded on the way."""
     body = (

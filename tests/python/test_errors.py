@@ -158,6 +158,99 @@ def test_the_clients_own_deadline(gateway, sim):
     assert "x-request-timeout-ms" in wrong.error["message"]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("model", "headers", "exception", "status", "kind"),
+    [
+        ("nowhere/x", {}, openai.BadRequestError, 400, "model_not_found"),
+        ("nowhere-at-all", {}, openai.BadRequestError, 400, "model_not_found"),
+        ("openai/other", {}, openai.BadRequestError, 400, "no_key_supports_model"),
+        ("mute/x", {}, openai.BadRequestError, 400, "unsupported_operation"),
+        ("openai/x", {"x-bf-api-key": "b"}, openai.BadRequestError, 400, "invalid_request_error"),
+        ("down/x", {}, openai.InternalServerError, 502, "upstream_connection_failed"),
+        ("groq/x", {}, openai.InternalServerError, 503, "no_eligible_keys"),
+        (
+            "openai/sim:silence",
+            {"x-request-timeout-ms": "200"},
+            openai.InternalServerError,
+            504,
+            "request_timed_out",
+        ),
+    ],
+)
+def test_own_errors_are_the_sdks_exceptions(
+    own_errors, sdk, model, headers, exception, status, kind, stream
+):
+    with pytest.raises(exception) as caught:
+        ask(sdk(own_errors), model, stream=stream, extra_headers=headers)
+    assert (caught.value.status_code, caught.value.type) == (status, kind)
+    assert caught.value.body["message"] in str(caught.value)
+    assert caught.value.request_id
+
+
+@pytest.fixture
+def own_errors(start, sim):
+    """A gateway that can refuse in most ways by itself."""
+    config = Config().provider("openai", sim.url, [Key("a", models=["x", "sim:silence"])])
+    config.provider("down", "http://127.0.0.1:9").provider("mute", sim.url)
+    # Nobody serves every model: a name that nothing lists is unknown.
+    for name in ("down", "mute"):
+        provider = config.document["providers"][name]
+        provider["custom_provider_config"] = {"base_provider_type": "openai"}
+        provider["keys"][0]["models"] = ["x"]
+    only = {"allowed_requests": {"embedding": True}}
+    config.document["providers"]["mute"]["custom_provider_config"].update(only)
+    # This one's secret is missing.
+    config.provider("groq", sim.url, [Key("g", models=["x"])])
+    del config.env["E2E_GROQ_G"]
+    return start(config)
+
+
+def test_what_only_one_client_can_run_into_is_an_sdk_exception_too(start, sim, sdk):
+    config = Config().provider("openai", sim.url).client(max_request_body_size_mb=1)
+    client = sdk(start(config))
+    with pytest.raises(openai.APIStatusError) as caught:
+        long = [{"role": "user", "content": "x" * 1_200_000}]
+        client.chat.completions.create(model="openai/x", messages=long)
+    assert (caught.value.status_code, caught.value.type) == (413, "request_too_large")
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.images.generate(model="openai/x", prompt="a weir")
+    assert caught.value.type == "not_found"
+    assert not sim.requests()
+    # The provider's 429 rests the key; the next one is the gateway's own.
+    for kind in ("rate_limit_exceeded", "rate_limited"):
+        with pytest.raises(openai.RateLimitError) as caught:
+            ask(client, "openai/sim:status=429,retry-after=20,code=rate_limit_exceeded")
+        assert kind in (caught.value.code, caught.value.type), caught.value.body
+        assert 18 <= int(caught.value.response.headers["retry-after"]) <= 20
+    assert len(sim.requests()) == 1
+
+
+def test_an_unknown_prefix_goes_only_to_keys_that_name_the_model(start, sim, other_sim):
+    """A key for all models does not take what a mistyped provider stands before."""
+    config = Config().provider("openai", sim.url)
+    listed = Key("listed", models=["meta-llama/Llama-3", "gpt-4o"])
+    config.provider("groq", other_sim.url, [listed, Key("all", weight=9.0)])
+    gateway = start(config)
+    for path in ("/v1/chat/completions", "/openai/v1/chat/completions"):
+        sim.reset()
+        other_sim.reset()
+        ask = lambda model, **more: gateway.request("POST", path, {"model": model, **more})
+        answer = ask("meta-llama/Llama-3", messages=HELLO)
+        assert answer.headers["x-weir-attempts"] == "groq/listed:200"
+        refused = ask("opnai/gpt-4o", messages=HELLO)
+        assert (refused.status, refused.error["type"]) == (400, "model_not_found")
+        for part in ("`opnai`", "did you mean `openai/gpt-4o`?", "`groq`", "`openai/opnai/gpt-4o`"):
+            assert part in refused.error["message"], refused.error["message"]
+        meant = ask("openai/opnai/gpt-4o", messages=HELLO)
+        assert meant.status == 200
+        assert [entry["model"] for entry in sim.requests()] == ["opnai/gpt-4o"]
+        # As a fallback it is passed over.
+        names = ["opnai/gpt-4o", "meta-llama/Llama-3"]
+        answer = ask("openai/sim:status=500", messages=HELLO, fallbacks=names)
+        assert answer.headers["x-weir-attempts"].endswith("500, groq/listed:200"), answer.headers
+
+
 def test_own_errors_have_the_documented_shape(gateway):
     body = gateway.chat("nowhere/gpt-4o").json()
     assert body["is_bifrost_error"] is True

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 
+import openai
 import pytest
 from harness import load
 from harness.config import Config, Key
@@ -33,6 +34,24 @@ def test_a_full_buffer_answers_429_at_once(start, sim):
     stats = sim.stats()["total"]
     assert (stats["requests"], stats["high_water"]) == (6, 2)
     assert "weir_requests_dropped_total" in gateway.metrics()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_full_buffer_is_the_sdks_rate_limit_error(start, sim, sdk, stream):
+    gateway = start(Config().provider("openai", sim.url, concurrency=1, buffer=1))
+    holding = gateway.stream("openai/sim:stall=1")
+    next(iter(holding))
+    waiting = _waiting(gateway, "openai/next", 1)
+    with pytest.raises(openai.RateLimitError) as caught:
+        sdk(gateway).chat.completions.create(
+            model="openai/refused", messages=[{"role": "user", "content": "hi"}], stream=stream
+        )
+    assert caught.value.type == "request_dropped"
+    assert int(caught.value.response.headers["retry-after"]) >= 1
+    holding.close()
+    assert b"200 OK" in waiting.recv(65536)
+    waiting.close()
+    assert [entry["model"] for entry in sim.requests()][1:] == ["next"]
 
 
 def test_a_full_provider_goes_to_the_fallback(start, sim, other_sim):
@@ -77,6 +96,9 @@ def test_concurrency_is_reached_and_never_exceeded(start, sim):
     streams = [result for result in results if b"data: " in result.body]
     assert len(streams) == 1_000
     assert all(result.body.rstrip().endswith(b"data: [DONE]") for result in streams)
+    whole = [json.loads(result.body) for result in results if result not in streams]
+    assert len(whole) == 1_000
+    assert all(answer["choices"][0]["finish_reason"] == "stop" for answer in whole)
     stats = sim.stats()["total"]
     assert stats["high_water"] == 8
     assert (stats["requests"], stats["succeeded"], stats["in_flight"]) == (2_000, 2_000, 0)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 from harness import http, secrets
@@ -17,9 +18,11 @@ from harness.topology import ADMIN, BOUND
 def run(weir, *arguments, env=None):
     """A command that ends by itself."""
     command = [weir, *map(str, arguments)]
-    return subprocess.run(
+    result = subprocess.run(
         command, env=env or {}, capture_output=True, text=True, timeout=30, check=False
     )
+    http.keep({}, (result.stdout + result.stderr).encode())
+    return result
 
 
 @pytest.fixture
@@ -76,6 +79,33 @@ def test_readme_and_the_simulated_provider_agree(bare, repository):
     model = re.search(r'model="([^"]+)"', readme).group(1)
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
     assert http.request("POST", f"{url}/v1/chat/completions", body).status == 200
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_python_of_the_pages_runs_as_it_is_written(bare, repository, page):
+    """Copied out of the page, but for the port."""
+    url = bare(["serve", *LISTEN]).wait_for(BOUND).group(1)
+    blocks = re.findall(r"```python\n(.*?)```", (repository / page).read_text(), re.DOTALL)
+    program = "\n".join(blocks)
+    assert "http://127.0.0.1:8080" in program
+    command = [sys.executable, "-c", program.replace("http://127.0.0.1:8080", url)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "You said: Hello" in done.stdout and "not complete" not in done.stdout
+
+
+def test_the_curl_lines_about_the_simulated_provider_answer(bare, repository):
+    url = bare(["serve", *LISTEN]).wait_for(BOUND).group(1)
+    page = (repository / "docs" / "api.md").read_text()
+    blocks = [b for b in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "sim/demo" in b]
+    assert len(blocks) >= 2
+    for block in blocks:
+        line = block.replace("http://127.0.0.1:8080", url).replace("curl ", "curl -sSf ", 1)
+        done = subprocess.run(
+            ["/bin/sh", "-c", line], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        assert "You said: Hello" in done.stdout or "x-weir-provider: sim" in done.stdout, done
 
 
 def test_keys_in_the_environment_enable_their_providers(bare):
@@ -217,12 +247,14 @@ def test_check_reports_every_problem_and_fails(weir, tmp_path):
 
 def test_check_strict_turns_warnings_into_errors(weir, tmp_path):
     path = tmp_path / "literal.json"
-    key = {"name": "a", "value": "literal-value", "models": ["*"], "weight": 1}
+    literal = secrets.make()
+    key = {"name": "a", "value": literal, "models": ["*"], "weight": 1}
     path.write_text(json.dumps({"providers": {"openai": {"keys": [key]}}}))
     loose, strict = run(weir, "check", path), run(weir, "check", "--strict", path)
     assert (loose.returncode, strict.returncode) == (0, 1)
     for result in (loose, strict):
-        assert "literal-value" not in result.stdout + result.stderr
+        assert "literal" in result.stdout + result.stderr
+        assert literal not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"providers": 3}', "\xff"])

@@ -26,6 +26,35 @@ def test_the_next_key_on_429(start, sim, stream):
     assert answer.headers["x-weir-attempts"] == "openai/a:429, openai/b:200"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_the_sdk_sees_nothing_of_a_rotation_or_a_fallback(start, sim, other_sim, sdk, stream):
+    config = Config().provider("openai", sim.url, [Key("a"), Key("b")])
+    config.provider("groq", other_sim.url)
+    client = sdk(start(config))
+
+    def ask(**more):
+        raw = client.chat.completions.with_raw_response.create(
+            model="openai/gpt-4o",
+            messages=[{"role": "user", "content": "hi"}],
+            stream=stream,
+            **more,
+        )
+        answer = raw.parse()
+        if stream:
+            return raw, "".join(chunk.choices[0].delta.content or "" for chunk in answer)
+        return raw, answer.choices[0].message.content
+
+    sim.rule("status=429,retry-after=30", key=config.secret("a"))
+    raw, text = ask()
+    assert text.endswith("You said: hi")
+    assert raw.headers["x-weir-attempts"] == "openai/a:429, openai/b:200"
+    sim.rule("status=503", key=config.secret("b"))
+    raw, text = ask(extra_body={"fallbacks": ["groq/llama-3"]})
+    assert text.endswith("You said: hi")
+    assert raw.headers["x-weir-attempts"] == "openai/b:503, groq/groq-1:200"
+    assert other_sim.requests()[0]["model"] == "llama-3"
+
+
 def test_a_cooling_key_is_left_alone_until_it_has_cooled(start, sim):
     config = Config().provider("openai", sim.url, [Key("a"), Key("b")])
     gateway = start(config)

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connector::Connector;
+use crate::connector::{Connector, host_and_port};
 use crate::{Body, Error, Transport};
 
 /// A client with connections of its own; cheap to clone.
@@ -20,6 +20,21 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     pool: Pool<Connector, Full<Bytes>>,
     transport: Arc<Transport>,
+}
+
+impl Inner {
+    /// A forwarding proxy that refuses us is no answer of the provider's: to the caller it would
+    /// look as if its own proxy had spoken.
+    fn accepted(&self, target: &Uri, status: StatusCode) -> Result<(), Error> {
+        if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Ok(());
+        }
+        let Some(via) = self.transport.route.forwarder(target) else {
+            return Ok(());
+        };
+        let why = "it does not accept the credentials (407)".to_owned();
+        Err(Error::Proxy { proxy: host_and_port(&via.uri), why })
+    }
 }
 
 impl fmt::Debug for Client {
@@ -59,7 +74,10 @@ impl Client {
         self.0.transport.route.authorize(&mut request);
         let uri = request.uri().clone();
         match timeout_at(deadline, self.0.pool.request(request)).await {
-            Ok(Ok(response)) => Ok(response.map(|incoming| Body::new(incoming, permit))),
+            Ok(Ok(response)) => {
+                self.0.accepted(&uri, response.status())?;
+                Ok(response.map(|incoming| Body::new(incoming, permit)))
+            }
             Ok(Err(error)) => {
                 let target = uri.authority().map_or("", |authority| authority.as_str());
                 Err(Error::from_client(&error, target))

@@ -164,7 +164,7 @@ fn with_port(target: &Uri, is_https: bool) -> Result<Uri, Error> {
     text.parse().map_err(|_| Error::Request("the target has no valid host".to_owned()))
 }
 
-fn host_and_port(uri: &Uri) -> String {
+pub(crate) fn host_and_port(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -83,13 +83,18 @@ impl Route {
     /// Adds what an HTTP proxy wants to see in the request itself: for http targets there is no
     /// CONNECT that could carry it.
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) {
-        if request.uri().scheme() != Some(&Scheme::HTTP) {
-            return;
-        }
-        let Some(Via { kind: Kind::Http(Some(value)), .. }) = self.via(request.uri()) else {
+        let Some(Via { kind: Kind::Http(Some(value)), .. }) = self.forwarder(request.uri()) else {
             return;
         };
         request.headers_mut().insert(PROXY_AUTHORIZATION, value.clone());
+    }
+
+    /// The HTTP proxy that gets the request for `target` itself, not a tunnel's bytes.
+    pub(crate) fn forwarder(&self, target: &Uri) -> Option<&Via> {
+        if target.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        self.via(target).filter(|via| matches!(via.kind, Kind::Http(_)))
     }
 }
 

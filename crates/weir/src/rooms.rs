@@ -227,3 +227,6 @@ impl Missing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,14 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 20.0
 
-# Every error body that a gateway sent, for the search for secrets at the end of the run.
-ERROR_BODIES: list[str] = []
+# Every answer of a gateway, for the search for secrets at the end of the run; of a long body the
+# beginning.
+ANSWERS: list[str] = []
+KEPT_BYTES = 16_384
+
+
+def keep(headers: dict[str, str], body: bytes = b"") -> None:
+    ANSWERS.append(f"{headers}\n{body[:KEPT_BYTES].decode('utf-8', 'replace')}")
 
 
 @dataclass
@@ -80,6 +86,7 @@ class Stream:
             name, _, value = line.decode().partition(":")
             self.headers[name.lower()] = value.strip()
         self.ended = "open"
+        keep(self.headers)
 
     def _parts(self) -> Iterator[bytes]:
         if "content-length" in self.headers:
@@ -120,6 +127,7 @@ class Stream:
     def read(self) -> Events:
         data = list(self)
         self.close()
+        keep(self.headers, "\n".join(data).encode())
         return Events(self.status, self.headers, data, self.ended)
 
     def close(self) -> None:
@@ -151,8 +159,9 @@ def request(
         answer = Answer(response.status, _headers(response), response.read())
     finally:
         connection.close()
-    if answer.status >= 400:
-        ERROR_BODIES.append(f"{answer.headers}\n{answer.body.decode('utf-8', 'replace')}")
+    # The simulator's admin calls say which keys it saw.
+    if not parts.path.startswith("/sim/"):
+        keep(answer.headers, answer.body)
     return answer
 
 
@@ -188,6 +197,13 @@ def read_answer(connection: socket.socket) -> bytes:
             ]
             if length and len(body) >= int(length[0]):
                 break
-    if received.startswith(b"HTTP/1.1 4"):
-        ERROR_BODIES.append(received.decode("utf-8", "replace"))
+    keep({}, received)
     return received
+
+
+def parsed(received: bytes) -> Answer:
+    """Takes the bytes of one whole answer apart."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("ascii").split("\r\n")
+    pairs = (line.split(": ", 1) for line in lines)
+    return Answer(int(first.split(" ")[1]), {name.lower(): value for name, value in pairs}, body)

@@ -4,6 +4,8 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from . import http
+
 
 @dataclass
 class Result:
@@ -64,4 +66,7 @@ async def _run(address, requests, clients: int) -> list[Result]:
 
 def run(address: tuple[str, int], requests, clients: int, seconds_max: float = 120) -> list[Result]:
     """Sends every request over `clients` connections; an answer that is lost is an error."""
-    return asyncio.run(asyncio.wait_for(_run(address, requests, clients), seconds_max))
+    results = asyncio.run(asyncio.wait_for(_run(address, requests, clients), seconds_max))
+    for result in results:
+        http.keep(result.headers, result.body)
+    return results

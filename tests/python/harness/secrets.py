@@ -8,8 +8,10 @@ import base64
 import re
 import secrets
 from pathlib import Path
+from typing import Iterator
 
 WINDOW = 12
+BASE64_WINDOW = 24
 PREFIX = "sk-weirtest-"
 
 _made: list[str] = []
@@ -26,30 +28,35 @@ def made() -> list[str]:
     return list(_made)
 
 
+def _windows(text: str, length: int) -> Iterator[str]:
+    return (text[at : at + length] for at in range(len(text) - length + 1))
+
+
 class Search:
     """Looks for any part of any secret of this run."""
 
     def __init__(self, hidden: list[str]):
         digits = [secret[-32:] for secret in hidden]
-        last = 32 - WINDOW + 1
-        self._windows = {text[at : at + WINDOW] for text in digits for at in range(last)}
+        self._windows = {window for text in digits for window in _windows(text, WINDOW)}
         # The three alignments that base64 can have, without the ends that depend on neighbours.
         encoded = set()
         for text in digits:
             for shift in range(3):
                 whole = base64.b64encode(b"x" * shift + text.encode()).decode().rstrip("=")
-                encoded.add(whole[4:-4])
+                encoded.update(_windows(whole[4:-4], BASE64_WINDOW))
         self._encoded = encoded
         self._runs = re.compile(r"[0-9a-fA-F]{%d,}" % WINDOW)
+        self._encoded_runs = re.compile(r"[0-9a-zA-Z+/]{%d,}" % BASE64_WINDOW)
 
     def text(self, text: str) -> list[str]:
         """The leaks in a text."""
         found = []
         for run in self._runs.findall(text):
-            run = run.lower()
-            windows = (run[at : at + WINDOW] for at in range(len(run) - WINDOW + 1))
+            windows = _windows(run.lower(), WINDOW)
             found.extend(window for window in windows if window in self._windows)
-        found.extend(encoded for encoded in self._encoded if encoded in text)
+        for run in self._encoded_runs.findall(text):
+            windows = _windows(run, BASE64_WINDOW)
+            found.extend(window for window in windows if window in self._encoded)
         return found
 
     def file(self, path: Path) -> list[str]:

@@ -101,6 +101,7 @@ async fn a_proxy_that_does_not_work_is_an_error_and_never_passed_by() {
         (http(gone, None), &target),
         (http(gone, None), &tls_target),
         (http(strict.address, login()), &tls_target),
+        (http(strict.address, login()), &target),
         (socks(login()), &target),
         (socks(None), &target),
         (environment, &target),

@@ -1,0 +1,59 @@
+//! What the rooms are told, and that none of it shows a secret when it is printed.
+
+use weir_config::Options;
+use weir_telemetry::Telemetry;
+
+use super::*;
+
+const PLANTED: &str = "planted-0123456789";
+
+fn config() -> Config {
+    let text = r#"{
+  "providers": {
+    "openai": {
+      "keys": [{"name": "a", "value": "planted-0123456789", "models": ["*"], "weight": 1}],
+      "network_config": {"extra_headers": {"x-team": "planted-0123456789"}},
+      "proxy_config": {"type": "http", "url": "http://proxy.example:1",
+        "username": "me", "password": "planted-0123456789"}
+    },
+    "groq": {
+      "keys": [{"name": "b", "value": "planted-0123456789", "models": ["*"], "weight": 1}],
+      "proxy_config": {"type": "socks5", "url": "socks5://me:planted-0123456789@proxy.example:1"}
+    }
+  }
+}"#;
+    let options = Options::new(|name| weir_provider::vendor(name).is_some());
+    weir_config::parse("test.json", text, &options).unwrap().config
+}
+
+#[test]
+fn the_workers_settings_hold_secrets_and_do_not_show_them() {
+    let workers = workers(&config());
+    let [openai, groq] = &workers[..] else { panic!("{workers:?}") };
+    for key in openai.keys.iter().chain(&groq.keys) {
+        assert_eq!(key.secret.as_ref().unwrap().expose(), PLANTED);
+    }
+    assert_eq!(openai.extra_headers[0].1.expose(), PLANTED);
+    let weir_upstream::Proxy::Http { credentials: Some(login), .. } = &openai.upstream.proxy else {
+        panic!("{:?}", openai.upstream.proxy);
+    };
+    assert_eq!(login.password.expose(), PLANTED);
+    let weir_upstream::Proxy::Socks5 { url, .. } = &groq.upstream.proxy else {
+        panic!("{:?}", groq.upstream.proxy);
+    };
+    assert!(url.expose().contains(PLANTED));
+    for settings in workers {
+        let shown = format!("{settings:?} {settings:#?}");
+        assert!(!shown.contains("planted"), "{shown}");
+        let shared = weir_worker::Shared::new(settings, Telemetry::default()).unwrap();
+        let shown = format!("{shared:?} {:?}", weir_worker::Worker::new(shared.clone()));
+        assert!(!shown.contains("planted"), "{shown}");
+    }
+}
+
+#[test]
+fn the_other_rooms_are_told_no_secret() {
+    let config = config();
+    let shown = format!("{:?} {:?}", edge(&config), router(&config, Timing::default()));
+    assert!(shown.contains("openai") && !shown.contains("planted"), "{shown}");
+}

@@ -1,0 +1,129 @@
+"""Secrets of every kind, used and refused in every way: `test_secrets.py` searches what is left.
+
+The logs mask the keys that they are told of. The secrets here come in by other ways as well
+(headers, proxies), which no mask knows: whoever wrote one out would be seen.
+"""
+
+import base64
+import socketserver
+import threading
+
+import pytest
+from harness import secrets
+from harness.config import Config, Key
+from harness.process import ProcessError
+
+
+class Proxy:
+    """A forward proxy that asks for credentials whatever it gets, and remembers its requests."""
+
+    def __init__(self):
+        self.heads: list[str] = []
+        proxy = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                head = b""
+                while line := self.rfile.readline().strip():
+                    head += line + b"\n"
+                proxy.heads.append(head.decode())
+                refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+                self.wfile.write(refusal)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1:%d" % self._server.server_address[1]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def proxy():
+    started = Proxy()
+    yield started
+    started.stop()
+
+
+def network(config: Config, **fields) -> Config:
+    config.document["providers"]["openai"]["network_config"].update(fields)
+    return config
+
+
+def test_the_values_of_extra_headers(start, sim):
+    hidden = secrets.make()
+    config = network(Config().provider("openai", sim.url), extra_headers={"x-team": "env.TEAM"})
+    config.env["TEAM"] = hidden
+    gateway = start(config)
+    for how in ("tag=1", "status=400", "status=401", "status=429", "reset", "garbage"):
+        gateway.chat(f"openai/sim:{how}")
+    gateway.stream("openai/sim:cut=2").read()
+    sent = [dict(entry["headers"])["x-team"] for entry in sim.requests()]
+    assert len(sent) >= 3 and set(sent) == {hidden}
+
+
+@pytest.mark.parametrize("where", ["fields", "url"])
+def test_the_credentials_of_a_proxy(start, sim, proxy, where):
+    hidden = secrets.make()
+    config = Config().provider("openai", sim.url)
+    settings = {"type": "http", "url": "env.PROXY_URL"}
+    config.env["PROXY_URL"] = f"http://{proxy.address}"
+    if where == "url":
+        config.env["PROXY_URL"] = f"http://someone:{hidden}@{proxy.address}"
+    else:
+        settings |= {"username": "someone", "password": "env.PROXY_PASSWORD"}
+        config.env["PROXY_PASSWORD"] = hidden
+    config.document["providers"]["openai"]["proxy_config"] = settings
+    gateway = start(config)
+    answer = gateway.chat("openai/gpt-4o")
+    assert answer.status == 502, answer.body
+    assert "proxy" in answer.error["message"]
+    expected = base64.b64encode(f"someone:{hidden}".encode()).decode()
+    assert proxy.heads and all(expected in head for head in proxy.heads)
+    assert not sim.requests(), "a proxy that refuses is never gone around"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_a_provider_that_repeats_the_key_it_was_called_with(start, sim, status, kind):
+    """Before it is told to anybody, in the log or to the client, the key is taken out."""
+    config = Config().provider("openai", sim.url, [Key("a"), Key("b")])
+    gateway = start(config)
+    for key in ("a", "b"):
+        hidden = config.secret(key)
+        said = f"Incorrect API key provided: {hidden}."
+        if kind == "application/json":
+            said = '{"error":{"message":"%s","type":"t","code":"%s"}}' % (said, hidden)
+        sim.rule(f"status={status}", headers={"content-type": kind}, body=said, key=hidden)
+    for stream in (False, True):
+        answer = gateway.chat("openai/gpt-4o", stream=stream)
+        assert answer.status >= 400
+        assert not secrets.Search(secrets.made()).text(answer.body.decode())
+    assert sim.requests()
+
+
+@pytest.mark.parametrize("what", ["key", "header", "authority", "base_url"])
+def test_values_that_cannot_be_used_are_not_quoted(start, sim, what):
+    """The process says which value it is, and ends."""
+    hidden = secrets.make()
+    config = Config().provider("openai", sim.url)
+    if what == "key":
+        config.env["E2E_OPENAI_OPENAI_1"] = f"{hidden}\n{hidden}"
+    elif what == "header":
+        network(config, extra_headers={"x-team": "env.BAD"})
+        config.env["BAD"] = f"{hidden}\n{hidden}"
+    elif what == "authority":
+        network(config, ca_cert_pem="env.BAD")
+        config.env["BAD"] = f"-----BEGIN CERTIFICATE-----\n{hidden}\n-----END CERTIFICATE-----\n"
+    else:
+        network(config, base_url="env.BAD")
+        config.env["BAD"] = f"http://someone:{hidden}@127.0.0.1:9"
+    with pytest.raises(ProcessError) as ended:
+        start(config)
+    assert "openai" in str(ended.value)
+    assert not secrets.Search(secrets.made()).text(str(ended.value))
