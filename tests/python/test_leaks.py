@@ -107,14 +107,21 @@ def test_a_provider_that_repeats_the_key_it_was_called_with(start, sim, status, 
     assert sim.requests()
 
 
-@pytest.mark.parametrize("what", ["key", "header", "authority", "base_url"])
+def test_a_key_that_cannot_be_sent_does_not_block_the_others(start, sim):
+    hidden = secrets.make()
+    config = Config().provider("openai", sim.url, [Key("bad"), Key("good")])
+    config.env["E2E_OPENAI_BAD"] = f"{hidden}\n{hidden}"
+    gateway = start(config)
+    assert {gateway.chat("openai/gpt-4o").headers["x-weir-key"] for _ in range(4)} == {"good"}
+    assert not secrets.Search(secrets.made()).text(gateway.processes[0].output)
+
+
+@pytest.mark.parametrize("what", ["header", "authority", "base_url"])
 def test_values_that_cannot_be_used_are_not_quoted(start, sim, what):
     """The process says which value it is, and ends."""
     hidden = secrets.make()
     config = Config().provider("openai", sim.url)
-    if what == "key":
-        config.env["E2E_OPENAI_OPENAI_1"] = f"{hidden}\n{hidden}"
-    elif what == "header":
+    if what == "header":
         network(config, extra_headers={"x-team": "env.BAD"})
         config.env["BAD"] = f"{hidden}\n{hidden}"
     elif what == "authority":

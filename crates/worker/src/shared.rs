@@ -57,9 +57,21 @@ impl Shared {
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
         for key in &settings.keys {
-            match reason(&settings, key) {
-                Some(why) => unusable.push((key.name.clone(), why)),
-                None => keys.push(resolve(&settings, key).map_err(fault)?),
+            let endpoints = Endpoints::new(&settings, key);
+            let headers = match reason(&settings, key) {
+                Some(why) => Err(why),
+                None => headers::template(&settings, secret_of(key)),
+            };
+            match headers {
+                Ok(headers) => keys.push(Key {
+                    name: key.name.clone(),
+                    rules: key.rules.clone(),
+                    secret: secret_of(key).cloned(),
+                    endpoints: endpoints
+                        .map_err(|why| fault(format!("key {}: {why}", key.name)))?,
+                    headers,
+                }),
+                Err(why) => unusable.push((key.name.clone(), why)),
             }
         }
         let transport = Transport::new(settings.upstream.clone());
@@ -124,14 +136,6 @@ fn reason(settings: &Settings, key: &KeySettings) -> Option<String> {
     (is_empty && !may_be_empty).then(|| "it has no value".to_owned())
 }
 
-fn resolve(settings: &Settings, key: &KeySettings) -> Result<Key, String> {
-    let secret = key.secret.clone().filter(|secret| !secret.expose().is_empty());
-    let named = |why: String| format!("key {}: {why}", key.name);
-    Ok(Key {
-        name: key.name.clone(),
-        rules: key.rules.clone(),
-        headers: headers::template(settings, secret.as_ref()).map_err(named)?,
-        endpoints: Endpoints::new(settings, key).map_err(named)?,
-        secret,
-    })
+fn secret_of(key: &KeySettings) -> Option<&Secret> {
+    key.secret.as_ref().filter(|secret| !secret.expose().is_empty())
 }

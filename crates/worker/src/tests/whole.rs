@@ -272,16 +272,26 @@ fn settings_that_cannot_work_are_refused_without_their_secrets() {
     assert!(refused(&|s| s.extra_headers.push(header("te", "x"))).contains("cannot be set"));
     assert!(refused(&|s| s.base_url = Some("ftp://x".into())).contains("http"));
     assert!(refused(&|s| s.base_url = Some("http://u:p@x".into())).contains("credentials"));
-    assert!(
-        refused(&|s| s.keys[0].secret = Some(Secret::new(format!("{SECRET}\n"))))
-            .contains("secret")
-    );
     assert!(refused(&|s| s.upstream.ca_pem.push("no".into())).contains("ca_cert_pem"));
     let no_url = |s: &mut crate::Settings| {
         s.vendor = weir_provider::vendor("vllm").unwrap();
         s.base_url = None;
     };
     assert!(refused(&no_url).contains("no URL"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_sent_costs_its_key_alone() {
+    let mut settings = settings("openai", "https://api.example.com");
+    let good = settings.keys[0].clone();
+    settings.keys[0].name = "bad".into();
+    settings.keys[0].secret = Some(Secret::new(format!("{SECRET}\n")));
+    settings.keys.push(good.clone());
+    let shared = Shared::new(settings, weir_telemetry::Telemetry::default()).unwrap();
+    let described = shared.description();
+    assert_eq!(described.keys, [weir_rpc::UsableKey { name: good.name }]);
+    let (name, why) = &described.unusable[0];
+    assert!(&**name == "bad" && why.contains("cannot be sent") && !why.contains(SECRET), "{why}");
 }
 
 #[tokio::test]
