@@ -10,7 +10,7 @@ import pytest
 from harness import http
 from harness.config import Config
 from harness.sim import Sim
-from harness.topology import TOPOLOGIES, Gateway, Order
+from harness.topology import TOPOLOGIES, USUAL, Gateway, Order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
@@ -22,7 +22,7 @@ def pytest_addoption(parser):
 
 def pytest_generate_tests(metafunc):
     if "topology" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--topology") or sorted(TOPOLOGIES)
+        chosen = metafunc.config.getoption("--topology") or USUAL
         metafunc.parametrize("topology", chosen, scope="session")
 
 

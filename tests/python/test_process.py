@@ -170,23 +170,25 @@ def test_sigterm_lets_requests_finish(start, sim):
     stream = gateway.stream("openai/sim:chunks=5,interval=150")
     events = iter(stream)
     next(events)
-    (process,) = gateway.processes
-    process.terminate()
-    process.wait_for("(?i)signal|drain|shut")
+    # All of them at once, as when a whole deployment is stopped.
+    for process in gateway.processes:
+        process.terminate()
+        process.wait_for("(?i)signal|drain|shut")
     with pytest.raises(OSError):
         for _ in range(1000):
             gateway.request("GET", "/health", timeout=2)
     rest = list(events)
     assert rest[-1] == "[DONE]", rest
     assert stream.ended == "complete"
-    assert process.wait() == 0
+    assert [process.wait() for process in gateway.processes] == [0] * len(gateway.processes)
 
 
 def test_sigterm_ends_an_idle_process_at_once(start, sim):
     gateway = start(Config().provider("openai", sim.url))
     gateway.may_have_ended = True
-    gateway.processes[0].terminate()
-    assert gateway.processes[0].wait(5) == 0
+    for process in gateway.processes:
+        process.terminate()
+        assert process.wait(5) == 0
 
 
 @pytest.mark.slow
@@ -195,8 +197,9 @@ def test_the_drain_has_a_limit(start, sim):
     gateway.may_have_ended = True
     stream = gateway.stream("openai/sim:stall=1")
     next(iter(stream))
-    gateway.processes[0].terminate()
-    gateway.processes[0].wait(10)
+    for process in gateway.processes:
+        process.terminate()
+        process.wait(10)
     sim.wait_in_flight(0)
 
 
@@ -205,11 +208,11 @@ def test_a_second_signal_ends_it_now(start, sim):
     gateway.may_have_ended = True
     stream = gateway.stream("openai/sim:stall=1")
     next(iter(stream))
-    (process,) = gateway.processes
-    process.terminate()
-    process.wait_for("(?i)signal|drain|shut")
-    process.child.send_signal(signal.SIGINT)
-    process.wait(5)
+    for process in gateway.processes:
+        process.terminate()
+        process.wait_for("(?i)signal|drain|shut")
+        process.child.send_signal(signal.SIGINT)
+        process.wait(5)
 
 
 def test_check_accepts_every_example(weir, repository):

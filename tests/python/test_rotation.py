@@ -271,7 +271,7 @@ def test_a_key_without_its_secret_is_unusable_and_named(start, sim):
     for _ in range(4):
         assert gateway.chat("openai/gpt-4o").status == 200
     assert names(config, sim) == ["here"] * 4
-    assert variable in gateway.processes[0].output
+    assert any(variable in process.output for process in gateway.processes)
 
 
 def test_a_bare_model_is_shared_by_the_weights_of_its_providers(start, sim, other_sim):

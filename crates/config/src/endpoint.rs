@@ -37,8 +37,15 @@ pub(crate) fn proxy(text: &str, schemes: &[&str]) -> Result<(), Draft> {
 
 /// The address of a Redis server.
 pub(crate) fn redis(text: &str) -> Result<(), Draft> {
-    let schemes = ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster"];
-    parse(text, &schemes, "an address, as redis://redis.example.com:6379").map(drop)
+    let expected = "an address, as redis://redis.example.com:6379";
+    if let Some(path) = text.strip_prefix("redis+unix://") {
+        let found = "redis+unix:// without the socket's path";
+        let draft = Draft::error("not a usable address").expected(expected).found(found);
+        return if path.starts_with('/') { Ok(()) } else { Err(draft) };
+    }
+    let schemes =
+        ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
+    parse(text, &schemes, expected).map(drop)
 }
 
 /// A path that replaces a provider's own, or a whole address.

@@ -14,20 +14,12 @@ pub struct Options {
     /// Looks a variable up, to warn about references to unset ones. `None` in a process that does
     /// not hold the secrets, where an unset variable says nothing.
     pub variable: Option<fn(&str) -> Option<String>>,
-    /// Whether this build has a quota store for `quota_store.url`.
-    pub has_quota_store: bool,
 }
 
 impl Options {
-    /// Warnings stay warnings, variables are looked up in this process, no quota store.
+    /// Warnings stay warnings, variables are looked up in this process.
     #[must_use]
     pub fn new(served: fn(&str) -> bool) -> Self {
-        Self {
-            strict: false,
-            accept_ignored: false,
-            served,
-            variable: Some(process_variable),
-            has_quota_store: false,
-        }
+        Self { strict: false, accept_ignored: false, served, variable: Some(process_variable) }
     }
 }

@@ -14,6 +14,16 @@ const HEALTH_MAX: usize = 16;
 /// Leases and tickets of one restate, each.
 const RESTATED_MAX: usize = 1 << 20;
 
+impl Batch {
+    /// Checks the batch as every store does before it executes one.
+    ///
+    /// # Errors
+    /// `Rejected`, with what is malformed.
+    pub fn check(&self) -> Result<(), StoreError> {
+        batch(self)
+    }
+}
+
 /// Checks a whole batch.
 pub(crate) fn batch(batch: &Batch) -> Result<(), StoreError> {
     let checked = if batch.session == 0 && !batch.commands.is_empty() {

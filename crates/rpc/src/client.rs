@@ -4,6 +4,7 @@
 //! [`FaultCode::LinkBroken`]: before the head it means that asking another replica is safe.
 
 use std::fmt;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -12,8 +13,8 @@ use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 use weir_types::{CallContext, Deadline, Fault, FaultCode};
 
-use crate::exchange::{Answer, Outgoing, Wanted, body_bytes};
-use crate::link::{self, LinkError, LinkLimits};
+use crate::exchange::{Answer, Held, Outgoing, body_bytes};
+use crate::link::{self, LinkError, LinkLimits, Load};
 use crate::proto::router::router_client::RouterClient;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::worker::worker_client::WorkerClient;
@@ -77,25 +78,15 @@ impl RemoteWorker {
 
 impl RouterService for RemoteRouter {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
-        let mut client = self.client.clone();
-        Box::pin(async move {
-            let head = wire::router_head(request, body_bytes(&body));
-            let (outgoing, want) = Outgoing::<router::Frame>::new(head, body);
-            let call = client.call(wire::attach(outgoing, &context)?);
-            answer(call.await, want, context.deadline).await
-        })
+        let remote = self.clone();
+        Box::pin(async move { Ok(remote.ask(&context, request, body, None).await?) })
     }
 }
 
 impl WorkerService for RemoteWorker {
     fn call(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture {
-        let mut client = self.client.clone();
-        Box::pin(async move {
-            let head = wire::worker_head(request, body_bytes(&body));
-            let (outgoing, want) = Outgoing::<worker::Frame>::new(head, body);
-            let call = client.call(wire::attach(outgoing, &context)?);
-            answer(call.await, want, context.deadline).await
-        })
+        let remote = self.clone();
+        Box::pin(async move { Ok(remote.ask(&context, request, body, None).await?) })
     }
 
     /// Never ends: a broken stream is asked for again, and yields only what has changed.
@@ -109,31 +100,106 @@ impl WorkerService for RemoteWorker {
     }
 }
 
+/// A service at one address, as whoever chooses among several sees it.
+pub(crate) trait Remote: Clone + Send + Sync + 'static {
+    /// What is asked.
+    type Request: Clone + Send + 'static;
+
+    /// The service behind `channel`.
+    fn over(channel: Channel, limits: &LinkLimits) -> Self;
+
+    /// One call. `load` is dropped when it is over, to the last frame of its answer.
+    fn ask(
+        &self,
+        context: &CallContext,
+        request: Self::Request,
+        body: Body,
+        load: Option<Load>,
+    ) -> impl Future<Output = Result<Reply, NoReply>> + Send;
+}
+
+impl Remote for RemoteRouter {
+    type Request = RouterRequest;
+
+    fn over(channel: Channel, limits: &LinkLimits) -> Self {
+        Self::new(channel, limits)
+    }
+
+    async fn ask(
+        &self,
+        context: &CallContext,
+        request: RouterRequest,
+        body: Body,
+        load: Option<Load>,
+    ) -> Result<Reply, NoReply> {
+        let head = wire::router_head(request, body_bytes(&body));
+        let (outgoing, want) = Outgoing::<router::Frame>::new(head, body);
+        let mut client = self.client.clone();
+        let call = client.call(wire::attach(outgoing, context)?);
+        answer(call.await, Held { _want: want, _load: load }, context.deadline).await
+    }
+}
+
+impl Remote for RemoteWorker {
+    type Request = WorkerRequest;
+
+    fn over(channel: Channel, limits: &LinkLimits) -> Self {
+        Self::new(channel, limits)
+    }
+
+    async fn ask(
+        &self,
+        context: &CallContext,
+        request: WorkerRequest,
+        body: Body,
+        load: Option<Load>,
+    ) -> Result<Reply, NoReply> {
+        let head = wire::worker_head(request, body_bytes(&body));
+        let (outgoing, want) = Outgoing::<worker::Frame>::new(head, body);
+        let mut client = self.client.clone();
+        let call = client.call(wire::attach(outgoing, context)?);
+        answer(call.await, Held { _want: want, _load: load }, context.deadline).await
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct NoReply {
+    pub(crate) fault: Fault,
+    /// The link broke before the service said anything. A service that *says* that a link broke
+    /// speaks of one of its own.
+    pub(crate) is_unanswered: bool,
+}
+
 /// The answer to a call whose transport has spoken.
 async fn answer<F: WireFrame>(
     answered: Result<Response<Streaming<F>>, Status>,
-    want: Wanted,
+    held: Held,
     deadline: Deadline,
-) -> Result<Reply, Fault> {
-    let fault_of = |status: &Status| {
+) -> Result<Reply, NoReply> {
+    let failed = |status: &Status| {
         let passed = deadline.remaining(Instant::now()).is_zero();
-        wire::fault_of(status, passed)
+        let is_unanswered = !passed && !wire::is_said(status);
+        NoReply { fault: wire::fault_of(status, passed), is_unanswered }
     };
-    let mut frames = answered.map_err(|status| fault_of(&status))?.into_inner();
+    let mut frames = answered.map_err(|status| failed(&status))?.into_inner();
     loop {
         let frame = match frames.next().await {
-            Some(frame) => frame.map_err(|status| fault_of(&status))?,
-            None => return Err(no_head("the answer is empty")),
+            Some(frame) => frame.map_err(|status| failed(&status))?,
+            None => return Err(no_head("the answer is empty").into()),
         };
         return match frame.part() {
             Some(Part::Reply(head)) => {
                 let head = wire::reply(head)?;
-                Ok(Reply { head, frames: Box::pin(Answer::new(frames, want)) })
+                Ok(Reply { head, frames: Box::pin(Answer::new(frames, held)) })
             }
             Some(Part::End(end)) => Err(end
                 .fault
-                .map_or_else(|| no_head("the answer ends without a head"), Fault::from)),
-            Some(Part::Chunk(_) | Part::Request(_)) => Err(no_head("the answer has no head")),
+                .map_or_else(|| no_head("the answer ends without a head"), Fault::from)
+                .into()),
+            Some(Part::Chunk(_) | Part::Request(_)) => {
+                Err(no_head("the answer has no head").into())
+            }
             None => continue,
         };
     }
@@ -141,6 +207,18 @@ async fn answer<F: WireFrame>(
 
 fn no_head(message: &'static str) -> Fault {
     Fault::new(FaultCode::LinkBroken, message)
+}
+
+impl From<Fault> for NoReply {
+    fn from(fault: Fault) -> Self {
+        Self { fault, is_unanswered: false }
+    }
+}
+
+impl From<NoReply> for Fault {
+    fn from(none: NoReply) -> Self {
+        none.fault
+    }
 }
 
 /// A worker's descriptions across broken connections.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tonic::{Code, Status, Streaming};
 use weir_types::{Fault, FaultCode};
 
+use crate::link::Load;
 use crate::proto::common;
 use crate::wire::{self, Part, WireFrame};
 use crate::{Body, End, Frame, FrameStream};
@@ -29,6 +30,12 @@ pub(crate) struct Outgoing<F> {
 
 /// Held by whoever waits for the answer.
 pub(crate) type Wanted = Option<oneshot::Sender<()>>;
+
+/// What lives as long as the answer is wanted.
+pub(crate) struct Held {
+    pub(crate) _want: Wanted,
+    pub(crate) _load: Option<Load>,
+}
 
 impl<F: WireFrame> Outgoing<F> {
     pub(crate) fn new(head: F::Head, body: Body) -> (Self, Wanted) {
@@ -237,12 +244,12 @@ impl<F: WireFrame> Stream for Answering<F> {
 /// The rest of an answer that is coming in.
 pub(crate) struct Answer<F> {
     frames: Option<Streaming<F>>,
-    _want: Wanted,
+    _held: Held,
 }
 
 impl<F: WireFrame> Answer<F> {
-    pub(crate) fn new(frames: Streaming<F>, want: Wanted) -> Self {
-        Self { frames: Some(frames), _want: want }
+    pub(crate) fn new(frames: Streaming<F>, held: Held) -> Self {
+        Self { frames: Some(frames), _held: held }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The contracts between the rooms: one trait per service, with an implementation in the same
-//! process and one over gRPC that behaves alike.
+//! process and one over gRPC that behaves alike; `balance` makes one of several addresses.
 //!
 //! Knows what travels (heads, bytes, ends), not what it means: no wire format of a provider, no
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
+mod balance;
 mod client;
 mod exchange;
 mod link;
@@ -14,8 +15,9 @@ mod server;
 mod service;
 mod wire;
 
+pub use balance::{BalancedRouter, BalancedWorker, Lookup, Reach, Resolving};
 pub use client::{RemoteRouter, RemoteWorker};
-pub use link::{LinkError, LinkLimits};
+pub use link::{LinkError, LinkLimits, check_url};
 pub use message::{
     Body, Description, End, Frame, FrameStream, Header, Reply, ReplyHead, RouterRequest, Timings,
     UsableKey, WorkerRequest,

@@ -1,5 +1,7 @@
 //! One HTTP/2 connection between two services: its windows, pings and limits, for both ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Uri;
@@ -67,12 +69,7 @@ impl LinkLimits {
 /// A connection to `url` that is made with the first call and made again when it breaks. Belongs
 /// to the event loop it is made in.
 pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<Channel, LinkError> {
-    let wrong = || LinkError::Address { found: url.to_owned() };
-    let uri: Uri = url.parse().map_err(|_| wrong())?;
-    let is_service = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
-    if !is_service || uri.port_u16().is_none() || uri.query().is_some() {
-        return Err(wrong());
-    }
+    let (uri, _, _) = parse(url)?;
     let (interval, timeout) = limits.ping();
     let endpoint = Endpoint::from(uri)
         .connect_timeout(limits.connect_timeout)
@@ -88,6 +85,46 @@ pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<Channel, LinkErr
         .http2_max_concurrent_reset_streams(STREAMS_MAX as usize)
         .http2_max_local_error_reset_streams(None);
     Ok(endpoint.connect_lazy())
+}
+
+/// Whether `url` can be an address of a service, `http://HOST:PORT`; nothing is looked up.
+///
+/// # Errors
+/// [`LinkError::Address`].
+pub fn check_url(url: &str) -> Result<(), LinkError> {
+    parse(url).map(|_| ())
+}
+
+/// `http://HOST:PORT` with its host, as a resolver takes it, and port.
+pub(crate) fn parse(url: &str) -> Result<(Uri, String, u16), LinkError> {
+    let wrong = || LinkError::Address { found: url.to_owned() };
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let is_service = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+    let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
+        return Err(wrong());
+    };
+    if !is_service || host.is_empty() || uri.query().is_some() {
+        return Err(wrong());
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok((uri, host, port))
+}
+
+/// One call's part in a count of calls under way.
+#[derive(Debug)]
+pub(crate) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    pub(crate) fn on(calls: &Arc<AtomicUsize>) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(calls))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The other end.

@@ -129,7 +129,7 @@ pub struct ReplyHead {
     pub content_type: String,
     /// The provider's headers that may be passed on.
     pub headers: Vec<Header>,
-    /// Who answered.
+    /// Who answered; empty, and `key` as well, if it was several together.
     pub provider: ProviderName,
     /// With which key.
     pub key: KeyName,

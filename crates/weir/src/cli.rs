@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use weir_types::Secret;
 
 /// An LLM gateway: one HTTP endpoint in front of every model provider.
 ///
@@ -27,6 +28,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole gateway in one process (the default command)
     Serve(ServeArgs),
+    /// Run an edge: the HTTP side, in front of one or more routers
+    Edge(EdgeArgs),
+    /// Run a router: keys, limits, retries and fallbacks, between edges and workers
+    Router(RouterArgs),
+    /// Run a worker: the one process that knows a provider's secrets and speaks to it
+    Worker(WorkerArgs),
     /// Run the simulated provider: an OpenAI-compatible server for demos, tests and benchmarks
     Sim(SimArgs),
     /// Check a config.json: every problem at once, with file:line:column; exit code 1 if any
@@ -50,7 +57,94 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) strictness: Strictness,
     #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+/// Flags of `weir edge`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EdgeArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Where clients connect; port 0 picks a free one
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
+    #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
+    pub(crate) admin: SocketAddr,
+    /// The routers, as http://NAME:PORT; every address behind the name is used
+    #[arg(long, env = "WEIR_ROUTER", value_name = "URL")]
+    pub(crate) router: String,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+/// Flags of `weir router`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RouterArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Where edges connect (gRPC); port 0 picks a free one
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7101")]
+    pub(crate) listen: SocketAddr,
+    /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
+    #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9101")]
+    pub(crate) admin: SocketAddr,
+    /// The workers of one provider, as provider=http://NAME:PORT (repeatable); every address
+    /// behind the name is used
+    #[arg(
+        long = "worker",
+        env = "WEIR_WORKER",
+        value_name = "PROVIDER=URL",
+        value_delimiter = ','
+    )]
+    pub(crate) workers: Vec<String>,
+    /// The workers of every provider that has no --worker; {provider} stands for its name
+    #[arg(long, env = "WEIR_WORKER_URL", value_name = "URL")]
+    pub(crate) worker_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+/// Where limits are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreArgs {
+    /// Redis that all routers share: redis://, rediss://, redis+unix://, redis+sentinel:// or
+    /// redis+cluster://. Default: the configuration's quota_store.url, else this process's memory
+    #[arg(long, env = "WEIR_REDIS", value_name = "URL", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(crate) redis: Option<Secret>,
+}
+
+/// Flags of `weir worker`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// The provider to serve, as the configuration names it
+    #[arg(long, env = "WEIR_PROVIDER", value_name = "NAME")]
+    pub(crate) provider: String,
+    /// Where routers connect (gRPC); port 0 picks a free one
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7201")]
+    pub(crate) listen: SocketAddr,
+    /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
+    #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9201")]
+    pub(crate) admin: SocketAddr,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+/// The configuration that all services of one gateway share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FileArgs {
+    /// The configuration file, the same for every service of the gateway
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE", default_value = "config.json")]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) strictness: Strictness,
 }
 
 /// How warnings in the configuration are taken.
@@ -132,4 +226,9 @@ pub(crate) struct SimArgs {
     pub(crate) keys: Vec<String>,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+/// A value that may hold a password: `Debug` must not show it.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
 }

@@ -1,15 +1,22 @@
 //! The only binary, and the only place that picks backends and reads flags.
 //!
 //! Each command is a file. `rooms` turns the configuration into the settings of the rooms and
-//! resolves secrets for the workers; nothing here knows how a room works.
+//! resolves secrets for the workers, `parts` makes the rooms for whichever process they stand in,
+//! `store` picks where limits are kept; nothing here knows how a room works.
 
 mod check;
 mod cli;
 mod demo;
+mod edge;
+mod file;
+mod parts;
 mod process;
 mod rooms;
+mod router;
 mod serve;
 mod sim;
+mod store;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -28,6 +35,9 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Edge(args)) => edge::run(&args),
+        Some(Command::Router(args)) => router::run(&args),
+        Some(Command::Worker(args)) => worker::run(&args),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Check(args)) => return check::run(&args),
         Some(Command::Schema) => check::schema(),

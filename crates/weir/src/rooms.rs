@@ -11,6 +11,7 @@ use weir_config::{
 use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_router::OperationSet;
+use weir_rpc::LinkLimits;
 use weir_types::{Operation, Secret};
 use weir_upstream::Credentials;
 
@@ -49,6 +50,20 @@ pub(crate) fn router(config: &Config, timing: Timing) -> weir_router::Settings {
 /// The workers' part, in declared order, secrets resolved.
 pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
     served(config).map(|(provider, vendor)| worker(config, provider, vendor)).collect()
+}
+
+/// One worker's part, its secrets and no others resolved; `None` if nobody serves `name`.
+pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Settings> {
+    let mut served = served(config);
+    let (provider, vendor) = served.find(|(provider, _)| provider.name.as_str() == name)?;
+    Some(worker(config, provider, vendor))
+}
+
+/// What the links between the services of one gateway may cost.
+pub(crate) fn link(config: &Config) -> LinkLimits {
+    // A worker that hears nothing from its router drops its calls before their slots are given on.
+    let silence_max = config.quota_store.lease_ttl / 2;
+    LinkLimits { silence_max, ..LinkLimits::new(body_bytes_max(config)) }
 }
 
 fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {

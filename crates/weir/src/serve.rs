@@ -2,34 +2,32 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
-use serde_json::{Map, Value, json};
-use tokio::sync::Barrier;
+use serde_json::{Map, Value};
 use weir_config::{Config, process_variable};
-use weir_quota::Timing;
-use weir_quota_memory::MemoryStore;
 use weir_router::{Router, Workers};
 use weir_rpc::WorkerService;
-use weir_runtime::{AdminState, Cores, Drain, HttpLimits, Readiness, admin, serve_http};
+use weir_runtime::{AdminState, Cores, Drain, Readiness};
 use weir_sim::Sim;
 use weir_telemetry::{LogGuard, Telemetry, Tracer};
 use weir_types::ProviderName;
 use weir_worker::Worker;
 
-use crate::Failure;
 use crate::cli::ServeArgs;
+use crate::parts::{self, House};
 use crate::process::{self, Listeners, say};
-use crate::{check, demo, rooms};
+use crate::store::{self, Store};
+use crate::{Failure, check, demo, file, rooms};
 
 /// Everything that the cores of one gateway share.
 struct Gateway {
     edge: Arc<weir_edge::Settings>,
     router: Arc<weir_router::Shared>,
     workers: Vec<(ProviderName, Arc<weir_worker::Shared>)>,
+    store: Store,
     telemetry: Telemetry,
     public: Listeners,
-    admin: Listeners,
+    house: House,
     demo: Option<(Sim, Listeners)>,
 }
 
@@ -58,18 +56,7 @@ fn configured(args: &ServeArgs) -> Result<Option<Config>, Failure> {
         None if usual.exists() => usual,
         None => return Ok(None),
     };
-    let loaded = weir_config::load(&path, &check::options(&args.strictness))
-        .map_err(|report| format!("{} cannot be used\n{report}", path.display()))?;
-    for warning in &loaded.warnings {
-        process::complain(&warning.to_string());
-    }
-    if !loaded.ignored.is_empty() {
-        process::complain(&format!("not used by Weir: {}", loaded.ignored.join(", ")));
-    }
-    if loaded.config.providers.is_empty() {
-        return Err(format!("{} has no provider that this build serves", path.display()).into());
-    }
-    Ok(Some(loaded.config))
+    file::load(&path, &check::options(&args.strictness)).map(Some)
 }
 
 /// Providers from the environment's keys, or else the simulated one.
@@ -92,32 +79,21 @@ impl Gateway {
         tracer: Tracer,
         logs: &LogGuard,
     ) -> Result<Self, Failure> {
-        let telemetry = Telemetry { tracer, ..Telemetry::default() };
-        let lease_ttl = u64::try_from(config.quota_store.lease_ttl.as_micros())?;
-        let timing = Timing { grace: false, lease_ttl, ..Timing::default() };
-        let started = Instant::now();
-        let clock = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let store = Arc::new(MemoryStore::new(timing, clock));
-        let settings = rooms::router(config, timing);
-        for provider in &settings.providers {
-            let keys = provider.keys.iter().map(|key| key.name.as_str());
-            telemetry.metrics.register(&provider.name, keys);
-            telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
-        }
-        let masks = logs.masks();
+        let telemetry = parts::telemetry(config, tracer);
+        let store = store::pick(&args.store, config, logs)?;
         let mut workers = Vec::new();
         for settings in rooms::workers(config) {
-            settings.keys.iter().filter_map(|key| key.secret.as_ref()).for_each(|s| masks.add(s));
             let name = settings.provider.clone();
-            workers.push((name, weir_worker::Shared::new(settings, telemetry.clone())?));
+            workers.push((name, parts::worker(settings, &telemetry, logs)?));
         }
         Ok(Self {
             edge: Arc::new(rooms::edge(config)),
-            router: weir_router::Shared::new(settings, store, telemetry.clone()),
+            router: parts::router(config, &store, &telemetry),
             workers,
+            store,
             telemetry,
             public: Listeners::bind("--listen", args.listen, cores.count)?,
-            admin: Listeners::bind("--admin", args.admin, 1)?,
+            house: House::bind(args.admin, cores)?,
             demo,
         })
     }
@@ -125,7 +101,7 @@ impl Gateway {
     fn announce(&self) -> Result<(), Failure> {
         let names: Vec<_> = self.workers.iter().map(|(name, _)| name.as_str()).collect();
         say(&format!("listening on http://{}", self.public.address))?;
-        say(&format!("admin on http://{}", self.admin.address))?;
+        say(&format!("admin on http://{}", self.house.address()))?;
         say(&format!("providers: {}", names.join(", ")))?;
         if self.demo.is_some() {
             say(&demo::welcome(self.public.address))?;
@@ -134,33 +110,22 @@ impl Gateway {
     }
 
     fn run(self, cores: Cores) -> Result<(), Failure> {
-        // Core 0 renews the leases of all, so nobody leaves before everybody has finished.
-        let finished = Barrier::new(cores.count);
         cores.run(async |core, drain| {
             let workers = self.workers_of_core();
-            let edge = Router::new(self.router.clone(), workers.clone());
-            let edge = weir_edge::app(self.edge.clone(), Arc::new(edge), self.telemetry.clone());
-            let limits = HttpLimits::default();
-            let shaped = HttpLimits { refusal_body: Some(weir_edge::refusal), ..limits };
-            let public = serve_http(self.public.take(core)?, edge, shaped, drain.clone());
-            if core != 0 {
-                let (public, demo) = tokio::join!(public, self.demo_core(core, drain));
-                finished.wait().await;
-                return Ok(public.and(demo)?);
-            }
-            let keep = self.router.clone().run(workers);
-            let admin = admin(self.admin_state(drain.clone()));
-            let admin = serve_http(self.admin.take(0)?, admin, limits, drain.clone());
+            let router = Arc::new(Router::new(self.router.clone(), workers.clone()));
+            let (settings, telemetry) = (self.edge.clone(), self.telemetry.clone());
+            let listener = self.public.take(core)?;
+            let public = parts::serve_edge(listener, settings, router, telemetry, drain.clone());
             let serve = async {
-                let (public, admin, demo) =
-                    tokio::join!(public, admin, self.demo_core(core, drain));
-                finished.wait().await;
-                public.and(admin).and(demo)
+                let (public, demo) = tokio::join!(public, self.demo_core(core, drain.clone()));
+                public.and(demo)
             };
-            tokio::select! {
-                served = serve => Ok(served?),
-                () = keep => Err("the router's upkeep ended".into()),
-            }
+            // Renews the leases of all cores.
+            let upkeep = async {
+                tokio::join!(self.router.clone().run(workers), self.store.run());
+            };
+            let state = self.admin_state(drain.clone());
+            self.house.live(core, drain.clone(), state, upkeep, serve).await
         })?;
         Ok(())
     }
@@ -190,19 +155,12 @@ impl Gateway {
         let keys: Map<String, Value> = self
             .workers
             .iter()
-            .map(|(name, shared)| {
-                let description = shared.description();
-                let unusable: Vec<_> =
-                    description.unusable.iter().map(|(key, _)| key.as_str()).collect();
-                (
-                    name.to_string(),
-                    json!({ "usable_keys": description.keys.len(), "unusable_keys": unusable }),
-                )
-            })
+            .map(|(name, shared)| (name.to_string(), parts::keys(shared)))
             .collect();
+        let kind = self.store.kind;
         let readiness = move || {
             let mut detail = Map::new();
-            detail.insert("quota_store".to_owned(), Value::from("memory"));
+            detail.insert("quota_store".to_owned(), Value::from(kind));
             detail.insert("providers".to_owned(), Value::from(keys.clone()));
             Readiness { ready: router.is_ready(), detail }
         };

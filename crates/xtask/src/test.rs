@@ -17,6 +17,7 @@ pub(crate) fn run(workspace: &Workspace, python: bool) -> Result<(), TaskError> 
     let cargo = |name: &str, arguments: &[&str]| Step::new(name, root, "cargo", arguments);
     let mut steps = Steps::default();
     let interpreter = if python { prepare_python(root, &mut steps)? } else { None };
+    prepare_redis(root, &mut steps)?;
 
     let binary = workspace.binary();
     steps.run(cargo("build", &["build", "--package", "weir", "--bin", "weir"]))?;
@@ -69,19 +70,37 @@ fn make_environment(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
     let make = || Step::new("python environment", root, "python3", &["-m", "venv", ".venv"]);
     // Without its `ensurepip` module, `venv` leaves a broken folder behind.
     if !answers("python3", &["-m", "ensurepip", "--version"]) {
-        let install = ["install", "--yes", "python3-venv"];
-        if !is_root() || !answers("apt-get", &["--version"]) {
-            let command = "apt-get install python3-venv";
-            return Err(TaskError::Setup(format!(
-                "the scenarios need Python 3 with its venv module: run `{command}` as root or what \
-                 your system has instead, or leave them out with --no-python"
-            )));
-        }
-        steps.run(Step::new("package lists", root, "apt-get", &["update", "--quiet"]))?;
-        let step = Step::new("python3-venv", root, "apt-get", &install);
-        steps.run(step.with_var("DEBIAN_FRONTEND", "noninteractive"))?;
+        let why = "the scenarios need Python 3 with its venv module";
+        let instead = ", or leave them out with --no-python";
+        install(root, steps, "python3-venv", &missing("python3-venv", why, instead))?;
     }
     steps.run(make())
+}
+
+/// A redis-server for the tests that start one of their own.
+fn prepare_redis(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
+    if answers("redis-server", &["--version"]) {
+        return Ok(());
+    }
+    let why = "the tests of the Redis store need redis-server 7 or newer";
+    install(root, steps, "redis-server", &missing("redis-server", why, ""))
+}
+
+fn missing(package: &str, why: &str, instead: &str) -> String {
+    let command = format!("apt-get install {package}");
+    format!("{why}: run `{command}` as root or what your system has instead{instead}")
+}
+
+/// Installs a system package, or says what is missing where that would need questions.
+fn install(root: &Path, steps: &mut Steps, package: &str, why: &str) -> Result<(), TaskError> {
+    if !is_root() || !answers("apt-get", &["--version"]) {
+        return Err(TaskError::Setup(why.to_owned()));
+    }
+    steps.run(Step::new("package lists", root, "apt-get", &["update", "--quiet"]))?;
+    // What a test starts is its own: no service of the system is wanted.
+    let arguments = ["install", "--yes", "--no-install-recommends", package];
+    let step = Step::new(package, root, "apt-get", &arguments);
+    steps.run(step.with_var("DEBIAN_FRONTEND", "noninteractive").with_var("RUNLEVEL", "1"))
 }
 
 fn is_root() -> bool {
@@ -131,6 +150,12 @@ mod tests {
         assert!(is_pytest_summary("FAILED tests/python/test_chat.py::test_x - AssertionError"));
         assert!(!is_pytest_summary("tests/python/test_chat.py .....  [100%]"));
         assert!(!is_pytest_summary("12 passed in a loop"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_command() {
+        let text = missing("redis-server", "the tests need it", "");
+        assert!(text.contains("run `apt-get install redis-server` as root"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 """Ways to run a gateway. Each is one function here; every scenario runs on every one of them."""
 
 import json
+import re
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +92,36 @@ class Gateway:
 
 def all_in_one_memory(order: Order) -> Gateway:
     """Edge, router and workers in one process, quotas in its memory."""
+    return all_in_one(order, [])
+
+
+def all_in_one_redis(order: Order) -> Gateway:
+    """Edge, router and workers in one process, quotas in a Redis of their own."""
+    redis, url = start_redis(order)
+    try:
+        gateway = all_in_one(order, ["--redis", url])
+    except BaseException:
+        redis.kill()
+        raise
+    gateway.processes.append(redis)
+    return gateway
+
+
+def start_redis(order: Order) -> tuple[Process, str]:
+    """A private server on a socket that only this test knows."""
+    socket = Path(tempfile.mkdtemp(prefix="weir-e2e-")) / "redis.sock"
+    argv = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    redis = Process(f"{order.name}-redis", argv, {}, order.directory)
+    redis.wait_for("ready to accept connections|Ready to accept connections")
+    if order.config is not None:
+        # The grace of an empty pool follows from it; a second is the least.
+        order.config.document.setdefault("quota_store", {}).setdefault("lease_ttl_ms", 1000)
+    return redis, f"redis+unix://{socket}"
+
+
+def all_in_one(order: Order, flags: list[str]) -> Gateway:
     argv = [order.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    argv += order.config_file() + order.flags
+    argv += order.config_file() + order.flags + flags
     process = Process(order.name, argv, order.environment(), order.directory)
     try:
         url = process.wait_for(BOUND).group(1)
@@ -104,4 +134,66 @@ def all_in_one_memory(order: Order) -> Gateway:
     return gateway
 
 
-TOPOLOGIES = {"all-in-one-memory": all_in_one_memory}
+def processes(order: Order) -> Gateway:
+    """One edge, one router and one worker per provider, quotas in the router's memory."""
+    return services(order, [])
+
+
+def processes_redis(order: Order) -> Gateway:
+    """One edge, one router and one worker per provider, quotas in a Redis of their own."""
+    redis, url = start_redis(order)
+    try:
+        gateway = services(order, ["--redis", url])
+    except BaseException:
+        redis.kill()
+        raise
+    gateway.processes.append(redis)
+    return gateway
+
+
+def services(order: Order, router_flags: list[str]) -> Gateway:
+    """Each worker has the keys of its own provider in its environment; nobody else has any."""
+    assert order.config is not None, "services need a configuration"
+    started: list[Process] = []
+    file = order.config_file()
+
+    def launch(room: str, *arguments: str, keys: dict[str, str] | None = None) -> Process:
+        argv = [order.binary, room.partition("-")[0], *file]
+        argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
+        env = {"WEIR_LOG_LEVEL": order.log_level, **(keys or {}), **order.env}
+        started.append(Process(f"{order.name}-{room}", argv, env, order.directory))
+        return started[-1]
+
+    def keys_of(provider: str) -> dict[str, str]:
+        section = json.dumps(order.config.document["providers"][provider])
+        named = re.findall(r"\benv\.(\w+)", section)
+        return {name: order.config.env[name] for name in named if name in order.config.env}
+
+    try:
+        providers = list(order.config.document["providers"])
+        workers = [
+            launch(f"worker-{name}", "--provider", name, keys=keys_of(name)) for name in providers
+        ]
+        urls = [worker.wait_for(BOUND).group(1) for worker in workers]
+        flags = [f for name, url in zip(providers, urls) for f in ("--worker", f"{name}={url}")]
+        router = launch("router", *flags, *router_flags)
+        edge = launch("edge", "--router", router.wait_for(BOUND).group(1))
+        url = edge.wait_for(BOUND).group(1)
+        parts = [edge, router, *workers]
+        gateway = Gateway(url, [part.wait_for(ADMIN).group(1) for part in parts], parts)
+        gateway.wait_ready()
+    except BaseException:
+        for process in started:
+            process.kill()
+        raise
+    return gateway
+
+
+TOPOLOGIES = {
+    "all-in-one-memory": all_in_one_memory,
+    "all-in-one-redis": all_in_one_redis,
+    "processes": processes,
+    "processes-redis": processes_redis,
+}
+# What a run without `--topology` takes.
+USUAL = ["all-in-one-memory"]

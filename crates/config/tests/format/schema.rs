@@ -123,7 +123,7 @@ impl Place {
     }
 
     fn report(&self, value: Value) -> Report {
-        let options = Options { has_quota_store: true, ..Options::new(|_| true) };
+        let options = Options::new(|_| true);
         let options = Options { variable: None, ..options };
         let file = self.file(value);
         parse("f", &file, &options).expect_err(&file)

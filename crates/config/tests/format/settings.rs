@@ -14,7 +14,7 @@ fn load_with(options: &Options, file: &serde_json::Value) -> Loaded {
 }
 
 fn config(file: &serde_json::Value) -> Config {
-    load_with(&Options { has_quota_store: true, ..crate::options() }, file).config
+    load_with(&crate::options(), file).config
 }
 
 fn any_provider(name: &str, provider: &serde_json::Value) -> Provider {

@@ -27,12 +27,15 @@ pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
 pub(crate) fn reply(head: common::ReplyHead) -> Result<ReplyHead, Fault> {
     let timings = head.timings.unwrap_or_default();
     let status = http_status(head.status).ok_or_else(|| malformed("`status` is no HTTP status"))?;
+    if head.provider.is_empty() != head.key.is_empty() {
+        return Err(malformed("`provider` or `key` is missing"));
+    }
     Ok(ReplyHead {
         status,
         content_type: head.content_type,
         headers: headers_of(head.headers),
-        provider: required(head.provider, "provider")?.into(),
-        key: required(head.key, "key")?.into(),
+        provider: head.provider.into(),
+        key: head.key.into(),
         attempts: head.attempts.into_iter().map(Into::into).collect(),
         timings: Timings {
             queue_us: timings.queue_us,

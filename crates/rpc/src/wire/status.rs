@@ -27,6 +27,11 @@ pub(crate) fn status(fault: Fault) -> Result<Status, Box<common::Fault>> {
     Ok(Status::with_details(code, kind, message.encode_to_vec().into()))
 }
 
+/// Whether the service itself gave `status`, or one of our own side's limits on what it said.
+pub(crate) fn is_said(status: &Status) -> bool {
+    !status.details().is_empty() || status.code() == Code::OutOfRange
+}
+
 /// The fault that `status` carries, or what a status of the transport means.
 pub(crate) fn fault_of(status: &Status, deadline_passed: bool) -> Fault {
     let details = status.details();

@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use weir_rpc::{
-    Body, CallFuture, Description, LinkLimits, RemoteRouter, RemoteWorker, RouterRequest,
-    RouterService, Server, WorkerRequest, WorkerService, router_server, worker_server,
+    BalancedWorker, Body, CallFuture, Description, LinkLimits, Lookup, RemoteRouter, RemoteWorker,
+    RouterRequest, RouterService, Server, WorkerRequest, WorkerService, router_server,
+    worker_server,
 };
 use weir_types::{CallContext, Deadline, Dialect, Operation, RequestId, TraceContext, TraceParent};
 
@@ -74,6 +75,15 @@ impl Bench {
         let serving = Serving::start(worker_server(script, &limits())).await;
         let remote = RemoteWorker::connect(&serving.url(), &limits()).unwrap();
         let bench = Self::new(Service::Worker(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    pub(crate) async fn balanced_worker() -> Self {
+        let (script, called, describe) = Script::new();
+        let serving = Serving::start(worker_server(script, &limits())).await;
+        let url = serving.url();
+        let remote = BalancedWorker::connect("openai".into(), &url, &limits(), Lookup::dns());
+        let bench = Self::new(Service::Worker(Arc::new(remote.unwrap())), called, describe);
         Self { serving: Some(serving), ..bench }
     }
 
@@ -166,7 +176,7 @@ pub(crate) fn context() -> CallContext {
     }
 }
 
-fn router_request() -> RouterRequest {
+pub(crate) fn router_request() -> RouterRequest {
     RouterRequest {
         dialect: Dialect::OpenAi,
         operation: Operation::Chat,
@@ -180,7 +190,7 @@ fn router_request() -> RouterRequest {
     }
 }
 
-fn worker_request() -> WorkerRequest {
+pub(crate) fn worker_request() -> WorkerRequest {
     WorkerRequest {
         dialect: Dialect::OpenAi,
         operation: Operation::Chat,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::mpsc;
-use weir_rpc::{Body, End, Frame, FrameStream};
+use weir_rpc::{Body, End, Frame, FrameStream, Reply, ReplyHead};
 use weir_types::{
     Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, FaultDetail, UpstreamAnswer,
     Usage,
@@ -17,6 +17,7 @@ use crate::script::{broken, chunk, end, head, reply, streamed};
 
 crate::cases!(
     a_unary_answer_comes_whole,
+    an_answer_of_several_together_names_nobody,
     a_streamed_answer_comes_as_it_is_made,
     large_bodies_pass_both_ways,
     an_empty_body_stays_empty,
@@ -85,6 +86,14 @@ async fn a_unary_answer_comes_whole(mut bench: Bench) {
     let answer = within(calling).await.unwrap().unwrap();
     assert_eq!(answer.head, head());
     assert_eq!(rest(answer.frames).await, (Bytes::from_static(b"{\"id\":1}"), Some(last)));
+}
+
+async fn an_answer_of_several_together_names_nobody(mut bench: Bench) {
+    let (calling, call) = bench.begin(Bytes::new()).await;
+    let nobody = ReplyHead { provider: "".into(), key: "".into(), ..head() };
+    let answer = Reply { head: nobody.clone(), ..reply(vec![end()]) };
+    call.answer.send(Ok(answer)).unwrap();
+    assert_eq!(within(calling).await.unwrap().unwrap().head, nobody);
 }
 
 async fn a_streamed_answer_comes_as_it_is_made(mut bench: Bench) {

@@ -2,10 +2,12 @@
 //! socket. A case that passes here for one and not for the other is a defect of the link.
 //!
 //! `script` is the service under the suite, `bench` the ways to reach it, `calls` the cases of
-//! both hops, `worker` those of the worker alone, `link` what only a network can do.
+//! both hops, `worker` those of the worker alone, `link` what only a network can do, `balance` what
+//! only several addresses can do.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests")]
 
+mod balance;
 mod bench;
 mod calls;
 mod link;
@@ -30,6 +32,10 @@ macro_rules! cases {
         mod worker_over_grpc { $(
             #[tokio::test]
             async fn $case() { super::$case(crate::bench::Bench::remote_worker().await).await; }
+        )* }
+        mod worker_balanced { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::balanced_worker().await).await; }
         )* }
     };
 }

@@ -15,6 +15,11 @@ async fn over_grpc() {
     the_present_comes_first_then_every_change(Bench::remote_worker().await).await;
 }
 
+#[tokio::test]
+async fn balanced() {
+    the_present_comes_first_then_every_change(Bench::balanced_worker().await).await;
+}
+
 async fn the_present_comes_first_then_every_change(bench: Bench) {
     let mut updates = bench.worker().describe();
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));

@@ -1,0 +1,236 @@
+-- May this request be let in, and what each command does. Every verb is idempotent.
+--
+-- An acquire is {number, class, delay, deadline, arrival or -1, waits for cooldowns 1 or 0}.
+
+C.GRANTED, C.QUEUED, C.FULL, C.NO_KEY, C.CLAIM_REFUSED = 1, 2, 3, 4, 5
+C.DONE, C.SETTLED, C.LIMITS_IN_FORCE, C.GRACE = 6, 7, 8, 9
+
+function F.granted(lease)
+  return { C.GRANTED, lease.key, lease.arrival }
+end
+
+function F.no_key(ends, reason)
+  return { C.NO_KEY, ends < 0 and -1 or F.from_now(ends), reason }
+end
+
+function F.queued(id, arrival)
+  local ahead = F.ahead_of(id, arrival)
+  return { C.QUEUED, arrival, ahead, F.wait_of(ahead) }
+end
+
+function F.in_force()
+  if F.is_unset() then return { C.LIMITS_IN_FORCE } end
+  local keys = {}
+  for at, name in ipairs(S.limits.names) do
+    keys[2 * at - 1] = name
+    keys[2 * at] = string.format('%.17g', S.limits.weights[at])
+  end
+  local limits = S.limits
+  return { C.LIMITS_IN_FORCE, limits.generation, limits.hash, limits.concurrency, limits.buffer,
+    keys }
+end
+
+-- The arrival number of a ticket: its own, or a new one that is greater than any before.
+function F.arrival_number(own)
+  local arrival = own
+  if own < 0 then arrival = math.max(S.now, S.pool.arrival + 1) end
+  S.pool.arrival = math.max(S.pool.arrival, arrival)
+  return arrival
+end
+
+-- The answer to an acquire of a known ticket; nil if it is not known.
+function F.repeated(id)
+  local ticket = F.ticket_of(id)
+  if ticket then
+    if ticket.stage == C.WAITS_LEAVE then return F.no_key(ticket.ends, ticket.reason) end
+    return F.queued(id, ticket.arrival)
+  end
+  local lease = F.lease_of(id)
+  return lease and F.granted(lease) or nil
+end
+
+-- Enters a ticket without asking whether there is a place.
+function F.enter(id, acquire, class, arrival)
+  F.hold_class(class, 1)
+  local delay = acquire[3]
+  local deadline = F.plus(S.now, acquire[4])
+  F.insert_ticket(id, { class = class.digest, arrival = arrival, deadline = deadline,
+    waits = acquire[6], stage = delay > 0 and C.WAITS_DELAY or C.WAITS_SLOT,
+    ends = delay > 0 and F.plus(S.now, delay) or -1, reason = 0 })
+end
+
+function F.grant_directly(id, class, arrival)
+  while F.has_free_slot() do
+    local head = F.first_usable()
+    if head and F.place_less(head.arrival, head.id, arrival, id) then
+      if not F.hand_off(head) then return nil end
+    else
+      local key = F.choose_key(class)
+      if not key then return nil end
+      F.grant(id, class, key, arrival, true)
+      return { C.GRANTED, key, arrival }
+    end
+  end
+  return nil
+end
+
+-- Q2.
+function F.is_full()
+  return S.pool.tickets + S.pool.claimed >= S.limits.buffer + S.limits.concurrency
+end
+
+-- `heir_of`: the arrival number of the lease it goes on from, or -1.
+function F.admit(acquire, heir_of)
+  local id = S.router .. acquire[1]
+  local known = F.repeated(id)
+  if known then return known end
+  if F.is_unset() then return { C.LIMITS_IN_FORCE } end
+  local class = F.class_of_batch(acquire[2])
+  local is_later, waits = acquire[3] > 0 or S.grace ~= nil, acquire[6] == 1
+  local usable, reason, ends = F.standing(class)
+  if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason) end
+  if heir_of < 0 and F.is_full() then return { C.FULL, F.retry_after() } end
+  local arrival = F.arrival_number(acquire[5] >= 0 and acquire[5] or heir_of)
+  if not is_later then
+    local answer = F.grant_directly(id, class, arrival)
+    if answer then return answer end
+  end
+  F.enter(id, acquire, class, arrival)
+  return F.queued(id, arrival)
+end
+
+function F.end_probes(id, lease)
+  F.release_probes(id, lease)
+  if lease.probes > 0 then
+    lease.probes = 0
+    F.save_lease(id, lease)
+  end
+end
+
+-- Learns from a lease, then frees it. False if it is not known: nothing changes then (Q3).
+function F.end_lease(id, outcome)
+  local lease = F.lease_of(id)
+  if not lease then return false end
+  F.learn(outcome, lease.key_since)
+  F.free(id)
+  F.drop_ticket(id)
+  if lease.since >= 0 and lease.claimed then F.record(S.now - lease.since) end
+  return lease
+end
+
+-- `next_one`: the ticket the request goes on with, or false.
+function F.settle(id, outcome, next_one)
+  local ended = F.end_lease(id, outcome)
+  if not next_one then return { C.DONE } end
+  local answer
+  if ended then
+    answer = F.admit(next_one, ended.arrival)
+  else
+    answer = F.repeated(S.router .. next_one[1])
+  end
+  return answer and { C.SETTLED, answer } or { C.SETTLED }
+end
+
+-- The next key, or nil if the lease is to be settled. Second: it has learnt already.
+function F.rotated(id, attempt, outcome, class)
+  local lease = F.lease_of(id)
+  if not lease then return nil, false end
+  if attempt <= lease.rotation then return F.granted(lease) end
+  if S.grace then return { C.GRACE } end
+  F.learn(outcome, lease.key_since)
+  F.end_probes(id, lease)
+  local key = F.choose_key(class)
+  if not key then return nil, true end
+  lease.probes = F.probe(id, key, class.model)
+  lease.key, lease.model, lease.key_since, lease.rotation = key, class.model, S.now, attempt
+  F.extend(id, lease, true)
+  F.drop_ticket(id)
+  return F.granted(lease)
+end
+
+function F.rotate(id, attempt, outcome, class, next_one)
+  local answer, has_learnt = F.rotated(id, attempt, outcome, class)
+  if answer then return answer end
+  answer = F.settle(id, has_learnt and {} or outcome, next_one)
+  return answer[1] == C.DONE and { C.SETTLED } or answer
+end
+
+function F.claim(id)
+  local lease = F.lease_of(id)
+  if not lease then return { C.CLAIM_REFUSED } end
+  if not lease.claimed then
+    if S.grace then return { C.GRACE } end
+    F.extend(id, lease, false)
+    F.drop_ticket(id)
+  end
+  return F.granted(lease)
+end
+
+-- Keeps a lease alive, or enters it as its router says. `held`: {number, key, model}.
+function F.keep(held)
+  local id, key, model = S.router .. held[1], held[2], held[3]
+  local lease = F.lease_of(id)
+  if lease and lease.claimed and lease.key == key and lease.model == model then
+    return F.extend(id, lease, false)
+  end
+  F.free(id)
+  F.drop_ticket(id)
+  local row = { arrival = F.arrival_number(-1), since = -1, key_since = 0, rotation = 0, probes = 0,
+    claimed = true, key = key, model = model }
+  F.insert_lease(id, row, F.plus(S.now, S.ttl))
+end
+
+function F.restate(held, waiting)
+  for _, id in ipairs(F.tickets_of_router(S.router)) do F.drop_ticket(id) end
+  local named = {}
+  for _, one in ipairs(held) do named[S.router .. one[1]] = true end
+  for _, id in ipairs(F.leases_of_router(S.router)) do
+    if not (named[id] and F.lease_of(id).claimed) then F.free(id) end
+  end
+  for _, one in ipairs(held) do F.keep(one) end
+  for _, acquire in ipairs(waiting) do
+    local class, arrival = F.class_of_batch(acquire[2]), F.arrival_number(acquire[5])
+    F.enter(S.router .. acquire[1], acquire, class, arrival)
+  end
+  S.pool.recheck = true
+  if S.grace then S.grace.awaited[S.router] = nil end
+  if F.end_grace() then F.sweep() end
+  return { C.DONE }
+end
+
+function F.set_limits(blob, replaces)
+  if S.limits.blob == blob then return { C.DONE } end
+  if S.limits.generation ~= replaces then return F.in_force() end
+  F.put_limits(blob)
+  S.pool.recheck = true
+  return { C.DONE }
+end
+
+-- By the number that a command begins with.
+local verbs = {
+  function(c) return F.set_limits(c[2], c[3]) end,
+  function(c) return F.admit(c[2], -1) end,
+  function(c) return F.claim(S.router .. c[2]) end,
+  function(c) return F.settle(S.router .. c[2], c[3], c[4]) end,
+  function(c) return F.rotate(S.router .. c[2], c[3], c[4], F.class_of_batch(c[5]), c[6]) end,
+  function(c) -- answered
+    local id = S.router .. c[2]
+    local lease = F.lease_of(id)
+    if lease then
+      F.learn(c[3], lease.key_since)
+      F.end_probes(id, lease)
+    end
+    return { C.DONE }
+  end,
+  function(c) -- renew
+    for _, held in ipairs(c[2]) do F.keep(held) end
+    return { C.DONE }
+  end,
+  function(c) -- leave
+    local id = S.router .. c[2]
+    F.end_lease(id, {})
+    F.drop_ticket(id)
+    return { C.DONE }
+  end,
+  function(c) return F.restate(c[2], c[3]) end,
+}

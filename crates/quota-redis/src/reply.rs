@@ -1,0 +1,207 @@
+//! The script's reply as the protocol's types.
+//!
+//! Nested arrays of whole numbers and strings; -1 stands for none. Anything unexpected is an error
+//! that names what was expected, never a guess.
+
+use redis::Value;
+use weir_quota::{
+    Answer, BatchReply, Event, Incarnation, Limits, Micros, NoKeyReason, PoolStatus, StoreError,
+    TicketId,
+};
+use weir_types::KeyName;
+
+/// A reply that is not what the script sends: what was expected.
+type Expected = &'static str;
+
+/// A reply, and what the bell has to know.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Replied {
+    /// For the router that sent the batch.
+    pub(crate) reply: BatchReply,
+    /// Other routers that have news.
+    pub(crate) rung: Vec<Incarnation>,
+}
+
+/// Reads a reply to a batch of `router`.
+///
+/// # Errors
+/// `StaleSession` if the script says so; `Unanswered` if the reply cannot be read.
+pub(crate) fn decode(reply: &Value, router: Incarnation) -> Result<Replied, StoreError> {
+    let fields = Fields::of(reply);
+    if fields.clone().and_then(|mut fields| fields.bytes()).is_ok_and(|first| first == b"stale") {
+        return Err(StoreError::StaleSession);
+    }
+    fields
+        .and_then(|fields| read(fields, router))
+        .map_err(|expected| StoreError::Unanswered(format!("unreadable reply, no {expected}")))
+}
+
+fn read(mut fields: Fields<'_>, router: Incarnation) -> Result<Replied, Expected> {
+    let now = fields.whole()?;
+    let wake_in = fields.whole_or_none()?;
+    let restate = fields.whole()? == 1;
+    let session = fields.exact()?;
+    let mut status = fields.fields()?;
+    let status = PoolStatus {
+        leases: status.count()?,
+        tickets: status.count()?,
+        routers: status.count()?,
+        cooling: status.count()?,
+        limits_hash: status.exact()?,
+    };
+    let answers = fields.fields()?.each(answer)?;
+    let events = fields.fields()?.each(|fields| event(fields, router))?;
+    let mut rest = fields.fields()?;
+    let mut rung = Vec::new();
+    while !rest.is_empty() {
+        rung.push(Incarnation(rest.exact()?));
+    }
+    let reply = BatchReply { answers, events, now, wake_in, restate, session, status };
+    Ok(Replied { reply, rung })
+}
+
+fn answer(mut fields: Fields<'_>) -> Result<Answer, Expected> {
+    Ok(match fields.whole()? {
+        1 => Answer::Granted { key: fields.key()?, arrival: fields.whole()? },
+        2 => Answer::Queued {
+            arrival: fields.whole()?,
+            ahead: fields.count()?,
+            estimate: fields.whole_or_none()?,
+        },
+        3 => Answer::Full { retry_after: fields.whole()? },
+        4 => Answer::NoKey { until: fields.whole_or_none()?, reason: fields.reason()? },
+        5 => Answer::ClaimRefused,
+        6 => Answer::Done,
+        7 if fields.is_empty() => Answer::Settled(None),
+        7 => Answer::Settled(Some(Box::new(answer(fields.fields()?)?))),
+        8 if fields.is_empty() => Answer::LimitsInForce(Limits::unset()),
+        8 => Answer::LimitsInForce(limits(fields)?),
+        9 => Answer::Grace,
+        _ => return Err("known answer"),
+    })
+}
+
+fn limits(mut fields: Fields<'_>) -> Result<Limits, Expected> {
+    let generation = fields.exact()?;
+    let hash = fields.exact()?;
+    let concurrency = fields.count()?;
+    let buffer = fields.count()?;
+    let mut pairs = fields.fields()?;
+    let mut keys = Vec::new();
+    while !pairs.is_empty() {
+        let name = pairs.key()?;
+        let weight = pairs.text()?.parse().map_err(|_| "weight")?;
+        keys.push((name, weight));
+    }
+    Ok(Limits { generation, hash, concurrency, buffer, keys })
+}
+
+fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected> {
+    let kind = fields.whole()?;
+    let ticket = TicketId { router, number: fields.exact()? };
+    Ok(match kind {
+        1 => Event::HandedOff { ticket, key: fields.key()?, arrival: fields.whole()? },
+        2 => Event::NoKey { ticket, until: fields.whole_or_none()?, reason: fields.reason()? },
+        _ => return Err("known event"),
+    })
+}
+
+/// What is left of an array.
+#[derive(Debug, Clone)]
+struct Fields<'a>(std::slice::Iter<'a, Value>);
+
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    fn of(value: &'a Value) -> Result<Self, Expected> {
+        match value {
+            Value::Array(values) => Ok(Self(values.iter())),
+            _ => Err("array"),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.as_slice().is_empty()
+    }
+
+    fn each<T>(self, read: impl Fn(Self) -> Result<T, Expected>) -> Result<Vec<T>, Expected> {
+        self.0.map(|value| Self::of(value).and_then(&read)).collect()
+    }
+
+    fn next(&mut self) -> Result<&'a Value, Expected> {
+        self.0.next().ok_or("further field")
+    }
+
+    fn fields(&mut self) -> Result<Self, Expected> {
+        self.next().and_then(Self::of)
+    }
+
+    fn signed(&mut self) -> Result<i64, Expected> {
+        match self.next()? {
+            Value::Int(number) => Ok(*number),
+            _ => Err("number"),
+        }
+    }
+
+    fn whole(&mut self) -> Result<u64, Expected> {
+        u64::try_from(self.signed()?).map_err(|_| "number from 0")
+    }
+
+    fn whole_or_none(&mut self) -> Result<Option<Micros>, Expected> {
+        Ok(u64::try_from(self.signed()?).ok())
+    }
+
+    fn count(&mut self) -> Result<u32, Expected> {
+        u32::try_from(self.signed()?).map_err(|_| "count")
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Expected> {
+        match self.next()? {
+            Value::BulkString(bytes) => Ok(bytes),
+            _ => Err("string"),
+        }
+    }
+
+    fn exact(&mut self) -> Result<u64, Expected> {
+        self.bytes()?.try_into().map(u64::from_be_bytes).map_err(|_| "eight bytes")
+    }
+
+    fn text(&mut self) -> Result<&'a str, Expected> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| "text")
+    }
+
+    fn key(&mut self) -> Result<KeyName, Expected> {
+        self.text().map(KeyName::from)
+    }
+
+    fn reason(&mut self) -> Result<NoKeyReason, Expected> {
+        match self.whole()? {
+            1 => Ok(NoKeyReason::Cooling),
+            2 => Ok(NoKeyReason::EndpointCooling),
+            3 => Ok(NoKeyReason::Unknown),
+            _ => Err("known reason"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let router = Incarnation(1);
+        let bad = [
+            Value::Nil,
+            Value::Array(vec![]),
+            Value::Array(vec![Value::Int(1), Value::Int(-1)]),
+            Value::Array(vec![Value::BulkString(b"other".to_vec())]),
+        ];
+        for one in bad {
+            let found = decode(&one, router);
+            assert!(matches!(found, Err(StoreError::Unanswered(_))), "{one:?}: {found:?}");
+        }
+        let stale = Value::Array(vec![Value::BulkString(b"stale".to_vec())]);
+        assert_eq!(decode(&stale, router), Err(StoreError::StaleSession));
+    }
+}

@@ -1,0 +1,137 @@
+//! The script against the machine: random batches, right and wrong ones, every reply compared.
+//!
+//! Both are given the same batches at the same times. Routers come, go, repeat themselves, lie about
+//! sessions and send what is malformed; ids use all 64 bits; names hold any text. What Redis keeps is
+//! counted against the machine's snapshot, so that nothing is left behind. A failure prints the seed
+//! that repeats it.
+
+#![cfg(test)]
+
+mod differential {
+    pub(crate) mod world;
+}
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use differential::world::World;
+use support::{Dice, Server};
+use weir_quota::{Acquire, Batch, Class, Command, Incarnation, Limits, Machine, QuotaStore};
+use weir_quota::{TicketId, Timing};
+use weir_quota_redis::RedisStore;
+use weir_types::{KeyName, ProviderName};
+
+/// What a default run compares.
+const COMMANDS: u64 = 20_000;
+/// What the long run compares.
+const COMMANDS_LONG: u64 = 200_000;
+/// Turns of one world, after which the next begins with another seed.
+const TURNS: u32 = 300;
+/// Every one has to come up, or the comparison says less than it seems to.
+const KINDS: [&str; 15] = [
+    "granted",
+    "queued",
+    "full",
+    "no key",
+    "claim refused",
+    "done",
+    "settled",
+    "settled into",
+    "limits unset",
+    "limits in force",
+    "grace",
+    "told of a slot",
+    "told of no key",
+    "stale",
+    "rejected",
+];
+
+/// Prints the seed if the run it belongs to panics.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
+
+async fn compare(first_seed: u64, commands: u64) {
+    let server = Server::start();
+    let (mut compared, mut seed) = (0, first_seed);
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    while compared < commands {
+        let _seed = Seed(seed);
+        let mut world = World::new(&server, seed).await;
+        for _ in 0..TURNS {
+            world.turn().await;
+        }
+        world.check_rows().await;
+        world.check_rings().await;
+        compared += world.commands;
+        world.kinds.iter().for_each(|(kind, count)| *kinds.entry(kind).or_default() += count);
+        server.say(&["FLUSHALL"]).await;
+        seed += 1;
+    }
+    println!("{compared} commands, seeds {first_seed} to {}: {kinds:?}", seed - 1);
+    for kind in KINDS {
+        assert!(kinds.contains_key(kind), "never seen: {kind}");
+    }
+}
+
+#[tokio::test]
+async fn every_reply_is_the_machines() {
+    compare(1, COMMANDS).await;
+}
+
+#[tokio::test]
+#[ignore = "takes a minute: run with --ignored"]
+async fn every_reply_is_the_machines_in_a_long_run() {
+    compare(10_000, COMMANDS_LONG).await;
+}
+
+/// Q7: the choice of keys alone, with weights whose shares often meet exactly, in many prefixes.
+#[tokio::test]
+async fn every_grant_is_on_the_machines_key() {
+    let server = Server::start();
+    let timing = Timing { grace: false, ..Timing::default() };
+    for seed in 0..40 {
+        let _seed = Seed(seed);
+        let (mut dice, mut machine) = (Dice(seed), Machine::new(timing));
+        let settings = server.settings(&format!("share-{seed}"), timing);
+        let store = RedisStore::with_clock(settings, || 1_000_000).unwrap();
+        let (pool, router) = (ProviderName::from("acme"), Incarnation(1));
+        let names: Vec<KeyName> =
+            (0..2 + dice.below(7)).map(|n| format!("key-{n}").into()).collect();
+        let weights = [0.0, 0.001, 0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0];
+        let keys = names.iter().map(|name| (name.clone(), dice.pick(&weights).unwrap()));
+        let (concurrency, buffer) = (5_000, 0);
+        let limits = Limits { generation: 1, hash: 1, concurrency, buffer, keys: keys.collect() };
+        let mut commands = vec![Command::SetLimits { limits, replaces: None }];
+        let mut hello = Batch::hello(router);
+        for number in 0..1_000 {
+            let some = number >= 500;
+            let keys = names.iter().filter(|_| !some || dice.percent(60)).cloned().collect();
+            let class = Class { model: Arc::from("m"), operation: Arc::from("chat"), keys };
+            commands.push(Command::Acquire(Acquire {
+                ticket: TicketId { router, number },
+                class,
+                delay: 0,
+                deadline: 1,
+                arrival: None,
+                wait_for_cooldown: false,
+            }));
+        }
+        for sequence in 0..5 {
+            let expected = machine.execute(1_000_000, &hello).unwrap().reply;
+            let found = store.execute(&pool, hello).await.unwrap();
+            assert_eq!(found, expected);
+            let rest = commands.split_off(commands.len().min(250));
+            let commands = std::mem::replace(&mut commands, rest);
+            let (session, sequence) = (found.session, sequence + 1);
+            hello = Batch { session, sequence, commands, ..Batch::hello(router) };
+        }
+    }
+}

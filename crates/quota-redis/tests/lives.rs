@@ -1,0 +1,266 @@
+//! Servers that stop, die, forget and move: what a store says then, and that it finds back.
+
+#![cfg(test)]
+
+mod support;
+
+use std::process::Command as Program;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use support::Server;
+use weir_quota::conformance::{class, limits};
+use weir_quota::{
+    Acquire, Answer, Batch, BatchReply, Command, Event, Incarnation, QuotaStore, StoreError,
+    TicketId, Timing,
+};
+use weir_quota_redis::{RedisStore, Settings};
+use weir_types::ProviderName;
+
+const NO_GRACE: Timing =
+    Timing { lease_ttl: 60_000_000, claim_limit: 30_000_000, max_cooldown: 1, grace: false };
+
+/// A router, as small as these tests need it.
+struct Router {
+    store: RedisStore,
+    pool: ProviderName,
+    id: Incarnation,
+    session: u64,
+    sequence: u64,
+    numbers: u64,
+}
+
+impl Router {
+    async fn hello(store: &RedisStore, id: u64) -> Self {
+        let (store, pool, id) = (store.clone(), ProviderName::from("acme"), Incarnation(id));
+        let mut router = Self { store, pool, id, session: 0, sequence: 0, numbers: 0 };
+        router.greet().await.unwrap();
+        router
+    }
+
+    /// With limits of one slot and one place to wait.
+    async fn ready(store: &RedisStore, id: u64) -> Self {
+        let mut router = Self::hello(store, id).await;
+        router.set_limits().await;
+        router
+    }
+
+    async fn set_limits(&mut self) {
+        let limits = limits(1, 1, &[("k", 1.0)]);
+        self.send(vec![Command::SetLimits { limits, replaces: None }]).await.unwrap();
+    }
+
+    async fn greet(&mut self) -> Result<BatchReply, StoreError> {
+        let reply = self.store.execute(&self.pool, Batch::hello(self.id)).await?;
+        (self.session, self.sequence) = (reply.session, 0);
+        Ok(reply)
+    }
+
+    fn batch(&mut self, commands: Vec<Command>) -> Batch {
+        self.sequence += 1;
+        let (router, session, sequence) = (self.id, self.session, self.sequence);
+        Batch { router, session, sequence, was_in_share: false, commands }
+    }
+
+    async fn send(&mut self, commands: Vec<Command>) -> Result<BatchReply, StoreError> {
+        let batch = self.batch(commands);
+        self.store.execute(&self.pool, batch).await
+    }
+
+    fn ask(&mut self) -> Acquire {
+        self.numbers += 1;
+        Acquire {
+            ticket: TicketId { router: self.id, number: self.numbers },
+            class: class(&["k"]),
+            delay: 0,
+            deadline: 3_600_000_000,
+            arrival: None,
+            wait_for_cooldown: false,
+        }
+    }
+
+    /// Asks for a slot: the answer.
+    async fn acquire(&mut self) -> Result<Answer, StoreError> {
+        let acquire = Command::Acquire(self.ask());
+        Ok(self.send(vec![acquire]).await?.answers.remove(0))
+    }
+
+    /// Frees the slot of the first request.
+    async fn settle_first(&mut self) -> Result<BatchReply, StoreError> {
+        let lease = TicketId { router: self.id, number: 1 };
+        self.send(vec![Command::Leave(lease)]).await
+    }
+}
+
+fn store(server: &Server, timing: Timing) -> RedisStore {
+    RedisStore::new(server.settings("weir", timing)).unwrap()
+}
+
+fn signal(server: &Server, name: &str) {
+    let pid = server.pid().to_string();
+    assert!(Program::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+fn is_granted(answer: &Answer) -> bool {
+    matches!(answer, Answer::Granted { .. })
+}
+
+#[tokio::test]
+async fn pool_time_is_the_servers() {
+    let server = Server::start();
+    let reply = Router::hello(&store(&server, NO_GRACE), 1).await.send(vec![]).await.unwrap();
+    let Value::Array(time) = server.say(&["TIME"]).await else { panic!() };
+    let seconds: u64 = redis::from_redis_value(time[0].clone()).unwrap();
+    assert!(reply.now / 1_000_000 <= seconds && reply.now / 1_000_000 + 60 > seconds);
+}
+
+/// The budget bounds every call, and what ran late is not counted twice.
+#[tokio::test]
+async fn a_stopped_server_costs_no_more_than_the_budget() {
+    let server = Server::start();
+    let budget = Duration::from_millis(200);
+    let settings = Settings { budget, ..server.settings("weir", NO_GRACE) };
+    let mut router = Router::ready(&RedisStore::new(settings).unwrap(), 1).await;
+    signal(&server, "-STOP");
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let found = router.acquire().await;
+        assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
+        assert!(begun.elapsed() < budget + Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    signal(&server, "-CONT");
+    let mut answered = router.send(vec![]).await;
+    for _ in 0..50 {
+        if answered.is_ok() {
+            break;
+        }
+        answered = router.send(vec![]).await;
+    }
+    let status = answered.unwrap().status;
+    assert!(status.leases <= 1 && status.leases + status.tickets <= 2, "{status:?}");
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_unanswered() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("redis+unix://{}", folder.path().join("none").display());
+    let store = RedisStore::new(Settings::new(&url)).unwrap();
+    let found = store.execute(&"acme".into(), Batch::hello(Incarnation(1))).await;
+    assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_flushed_script_is_sent_again() {
+    let server = Server::start();
+    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+    server.say(&["SCRIPT", "FLUSH"]).await;
+    assert!(is_granted(&router.acquire().await.unwrap()));
+}
+
+#[tokio::test]
+async fn flushed_pools_are_found_empty() {
+    let server = Server::start();
+    let mut router = Router::ready(&store(&server, Timing::default()), 1).await;
+    server.say(&["FLUSHALL"]).await;
+    assert_eq!(router.acquire().await, Err(StoreError::StaleSession));
+    let reply = router.greet().await.unwrap();
+    assert!(reply.restate && reply.status.limits_hash == 0, "{reply:?}");
+}
+
+/// What an eviction leaves over is not believed.
+#[tokio::test]
+async fn a_pool_with_a_part_missing_is_found_empty() {
+    for part in ["core", "limits"] {
+        let server = Server::start();
+        let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+        assert!(is_granted(&router.acquire().await.unwrap()));
+        server.say(&["DEL", &format!("weir:v1:{{acme}}:{part}")]).await;
+        assert_eq!(router.send(vec![]).await, Err(StoreError::StaleSession), "{part}");
+        router.greet().await.unwrap();
+        router.set_limits().await;
+        assert!(is_granted(&router.acquire().await.unwrap()), "{part}");
+    }
+}
+
+/// A server that comes back with what it had saved is another server: leases may have changed since.
+#[tokio::test]
+async fn a_restarted_server_is_found_empty_whatever_it_saved() {
+    let mut server = Server::start();
+    let store = store(&server, Timing { grace: true, ..NO_GRACE });
+    let mut router = Router::ready(&store, 1).await;
+    server.say(&["SAVE"]).await;
+    server.restart(&[]);
+    let Value::Int(keys) = server.say(&["DBSIZE"]).await else { panic!() };
+    assert!(keys > 0, "the server saved nothing");
+    let mut found = router.send(vec![]).await;
+    if matches!(found, Err(StoreError::Unanswered(_))) {
+        found = router.send(vec![]).await;
+    }
+    assert_eq!(found, Err(StoreError::StaleSession));
+    let reply = router.greet().await.unwrap();
+    assert!(reply.restate && reply.status.limits_hash == 0, "{reply:?}");
+}
+
+/// A hand-off to another process arrives without a poll.
+#[tokio::test]
+async fn the_bell_rings_in_the_other_process_only() {
+    let server = Server::start();
+    let stores = [store(&server, NO_GRACE), store(&server, NO_GRACE)];
+    let (rung, mut heard) = tokio::sync::mpsc::channel(8);
+    let own = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&own);
+    stores[0].on_bell(Arc::new(move |_| *count.lock().unwrap() += 1));
+    stores[1].on_bell(Arc::new(move |pool: &ProviderName| {
+        rung.try_send(pool.clone()).unwrap();
+    }));
+    let listeners: Vec<_> = stores.iter().map(|store| tokio::spawn(store.run())).collect();
+    while server.say(&["PUBSUB", "NUMSUB", "weir:v1:bell"]).await
+        != Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)])
+    {
+        tokio::task::yield_now().await;
+    }
+    let mut first = Router::ready(&stores[0], 1).await;
+    let mut second = Router::hello(&stores[1], 2).await;
+    assert!(is_granted(&first.acquire().await.unwrap()));
+    assert!(matches!(second.acquire().await.unwrap(), Answer::Queued { .. }));
+    first.settle_first().await.unwrap();
+    assert_eq!(heard.recv().await.unwrap(), first.pool);
+    let reply = second.send(vec![]).await.unwrap();
+    assert!(matches!(reply.events[..], [Event::HandedOff { .. }]), "{reply:?}");
+    assert_eq!(*own.lock().unwrap(), 0);
+    listeners.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A future may be polled once outside of a runtime, and finished inside.
+#[test]
+fn a_first_poll_needs_no_runtime() {
+    let server = Server::start();
+    let store = store(&server, NO_GRACE);
+    let mut running = store.execute(&"acme".into(), Batch::hello(Incarnation(1)));
+    let polled = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Pending));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(runtime.block_on(running).is_ok());
+}
+
+#[tokio::test]
+async fn a_password_is_used_and_never_shown() {
+    let server = Server::start_with(&["--requirepass", "hush-hush"]);
+    let url = format!("{}?pass=hush-hush", server.url());
+    let settings = Settings { url, ..server.settings("weir", NO_GRACE) };
+    let with = RedisStore::new(settings).unwrap();
+    Router::hello(&with, 1).await;
+    let without = store(&server, NO_GRACE);
+    let found = without.execute(&"acme".into(), Batch::hello(Incarnation(2))).await;
+    assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
+    assert!(!format!("{with:?} {found:?}").contains("hush"), "{with:?} {found:?}");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let prefix = Settings { prefix: "a{b".to_owned(), ..Settings::new("redis://h") };
+    assert!(RedisStore::new(prefix).is_err());
+    assert!(RedisStore::new(Settings::new("h:6379")).is_err());
+}

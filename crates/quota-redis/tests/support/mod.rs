@@ -1,0 +1,163 @@
+//! What the tests of this crate share: a Redis server of their own, and a seeded generator.
+
+// Each test file uses a part of it.
+#![expect(dead_code, reason = "no test file uses all of it")]
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use weir_quota::Timing;
+use weir_quota_redis::Settings;
+
+/// Slow machines run these tests too; the budget itself has a test of its own.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts a server on a socket of its own that keeps nothing on disk.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = launch(&folder, arguments);
+        Self { child, folder }
+    }
+
+    /// Starts a sentinel on a socket of its own and a port, watching `main` at another port.
+    pub(crate) fn start_sentinel(port: u16, watched: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!(
+            "unixsocket s\nport {port}\nsentinel monitor main 127.0.0.1 {watched} 1\n\
+             sentinel down-after-milliseconds main 1000\n"
+        );
+        std::fs::write(folder.path().join("conf"), settings).unwrap();
+        let mut command = Command::new("redis-server");
+        command.args(["conf", "--sentinel"]).current_dir(folder.path());
+        Self { child: ready(command, "+monitor master main"), folder }
+    }
+
+    /// Ends the process at once and starts another on the same socket and folder.
+    pub(crate) fn restart(&mut self, arguments: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = launch(&self.folder, arguments);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// Settings for this server, patient ones.
+    pub(crate) fn settings(&self, prefix: &str, timing: Timing) -> Settings {
+        let usual = Settings::new(&self.url());
+        Settings { prefix: prefix.to_owned(), budget: PATIENCE, timing, ..usual }
+    }
+
+    /// A connection beside the store's.
+    pub(crate) async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// One command, given as words.
+    pub(crate) async fn say(&self, words: &[&str]) -> redis::Value {
+        self.try_say(words).await.unwrap()
+    }
+
+    /// The same, where a refusal is expected.
+    pub(crate) async fn try_say(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection().await).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn launch(folder: &tempfile::TempDir, arguments: &[&str]) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", "0", "--unixsocket", "s", "--save", "", "--appendonly", "no"]);
+    command.arg("--dir").arg(folder.path()).args(arguments).current_dir(folder.path());
+    ready(command, "ready to accept connections")
+}
+
+/// Starts a server and waits until it says that it is ready.
+fn ready(mut command: Command, sign: &str) -> Child {
+    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = started.unwrap_or_else(|error| {
+        panic!(
+            "this test needs redis-server ({error}): run `apt-get install redis-server` as root, \
+             or what your system has instead"
+        )
+    });
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut log = Vec::new();
+    loop {
+        let line = lines.next().unwrap_or_else(|| panic!("redis-server ended: {log:#?}")).unwrap();
+        if line.to_lowercase().contains(sign) {
+            break;
+        }
+        log.push(line);
+    }
+    // Read on, so that the server never waits for us.
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Sequence of numbers that a seed fixes (splitmix64).
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+
+    /// True in so many of 100.
+    pub(crate) fn percent(&mut self, of_100: u64) -> bool {
+        self.below(100) < of_100
+    }
+
+    /// One of these.
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        let at = usize::try_from(self.below(from.len() as u64)).unwrap();
+        from.get(at).cloned()
+    }
+}

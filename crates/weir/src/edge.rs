@@ -1,0 +1,50 @@
+//! `weir edge`: the HTTP side as a process of its own. Reads no secret.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use weir_rpc::{BalancedRouter, Lookup};
+use weir_runtime::{AdminState, Readiness};
+
+use crate::cli::EdgeArgs;
+use crate::parts::{self, House};
+use crate::process::{self, Listeners, say};
+use crate::{Failure, file, rooms};
+
+/// Runs until it is told to stop.
+pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
+    let cores = process::cores(&args.process);
+    let config = file::shared(&args.file)?;
+    let _logs = process::logs(&args.process)?;
+    let (tracer, spans) = process::traces()?;
+    let telemetry = parts::telemetry(&config, tracer);
+    weir_rpc::check_url(&args.router).map_err(|error| format!("--router: {error}"))?;
+    let settings = Arc::new(rooms::edge(&config));
+    let limits = rooms::link(&config);
+    let public = Listeners::bind("--listen", args.listen, cores.count)?;
+    let house = House::bind(args.admin, cores)?;
+    say(&format!("listening on http://{}", public.address))?;
+    say(&format!("admin on http://{}", house.address()))?;
+    let stop = cores.run(async |core, drain| {
+        let router = BalancedRouter::connect(&args.router, &limits, Lookup::dns())?;
+        let (metrics, routers) = (telemetry.metrics.clone(), router.clone());
+        let readiness = move || {
+            let reach = routers.reach();
+            let detail = Map::from_iter([("routers".to_owned(), parts::reach(reach))]);
+            Readiness { ready: reach.serving > 0, detail }
+        };
+        let state = AdminState::new(drain.clone(), readiness, move || metrics.render());
+        let listener = public.take(core)?;
+        let serve = parts::serve_edge(
+            listener,
+            settings.clone(),
+            Arc::new(router),
+            telemetry.clone(),
+            drain.clone(),
+        );
+        house.live(core, drain, state, std::future::pending(), serve).await
+    });
+    process::end_traces(spans);
+    stop?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The rooms as parts of a process, made alike whichever process they stand in.
+//!
+//! [`House`] is what every process has around them: the admin listener, and the order in which
+//! its cores leave.
+
+use std::future::Future;
+use std::io;
+use std::net;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use weir_config::Config;
+use weir_rpc::{Reach, RouterService, Server};
+use weir_runtime::{AdminState, Cores, Drain, HttpLimits, accept, admin, serve_http};
+use weir_telemetry::{LogGuard, Telemetry, Tracer};
+
+use crate::Failure;
+use crate::process::Listeners;
+use crate::rooms;
+use crate::store::Store;
+
+/// Links at a time on one listener. Each of a neighbour's cores holds one.
+const LINKS_MAX: usize = 4096;
+
+/// Metrics that know the configuration's names, and `tracer`.
+pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
+    let telemetry = Telemetry { tracer, ..Telemetry::default() };
+    for provider in &config.providers {
+        let keys = provider.keys.iter().map(|key| key.name.as_str());
+        telemetry.metrics.register(&provider.name, keys);
+    }
+    telemetry
+}
+
+/// A router's state.
+pub(crate) fn router(
+    config: &Config,
+    store: &Store,
+    telemetry: &Telemetry,
+) -> Arc<weir_router::Shared> {
+    let settings = rooms::router(config, store.timing);
+    for provider in &settings.providers {
+        telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
+    }
+    weir_router::Shared::new(settings, store.quotas.clone(), telemetry.clone())
+}
+
+/// A worker's state. Its secrets are masked in the logs from now on.
+pub(crate) fn worker(
+    settings: weir_worker::Settings,
+    telemetry: &Telemetry,
+    logs: &LogGuard,
+) -> Result<Arc<weir_worker::Shared>, Failure> {
+    let masks = logs.masks();
+    settings.keys.iter().filter_map(|key| key.secret.as_ref()).for_each(|s| masks.add(s));
+    Ok(weir_worker::Shared::new(settings, telemetry.clone())?)
+}
+
+/// What /readyz says of a worker's keys.
+pub(crate) fn keys(worker: &weir_worker::Shared) -> Value {
+    let description = worker.description();
+    let unusable: Vec<_> = description.unusable.iter().map(|(key, _)| key.as_str()).collect();
+    json!({ "usable_keys": description.keys.len(), "unusable_keys": unusable })
+}
+
+/// What /readyz says of the services behind a name.
+pub(crate) fn reach(reach: Reach) -> Value {
+    json!({ "addresses": reach.addresses, "serving": reach.serving })
+}
+
+/// Serves clients on `listener`, in front of `router`.
+pub(crate) async fn serve_edge(
+    listener: net::TcpListener,
+    settings: Arc<weir_edge::Settings>,
+    router: Arc<dyn RouterService>,
+    telemetry: Telemetry,
+    drain: Drain,
+) -> io::Result<()> {
+    let app = weir_edge::app(settings, router, telemetry);
+    let limits = HttpLimits { refusal_body: Some(weir_edge::refusal), ..HttpLimits::default() };
+    serve_http(listener, app, limits, drain).await
+}
+
+/// Serves other services of the gateway on `listener`.
+pub(crate) async fn serve_links(
+    listener: net::TcpListener,
+    server: Server,
+    drain: Drain,
+) -> io::Result<()> {
+    accept(listener, LINKS_MAX, drain, |stream, mut drain| {
+        let stop = async move { drain.draining().await };
+        server.clone().serve_connection(stream, stop)
+    })
+    .await
+}
+
+/// What a process has beside what it serves.
+pub(crate) struct House {
+    admin: Listeners,
+    finished: Barrier,
+}
+
+impl House {
+    /// Binds `--admin`.
+    pub(crate) fn bind(admin: SocketAddr, cores: Cores) -> Result<Self, Failure> {
+        let admin = Listeners::bind("--admin", admin, 1)?;
+        Ok(Self { admin, finished: Barrier::new(cores.count) })
+    }
+
+    /// Where operators connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// One core's life: it serves, and core 0 answers operators and keeps `upkeep` going until
+    /// every core has finished, because the others rest on it. `state` and `upkeep` of the other
+    /// cores are not used.
+    pub(crate) async fn live(
+        &self,
+        core: usize,
+        drain: Drain,
+        state: AdminState,
+        upkeep: impl Future<Output = ()>,
+        serve: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), Failure> {
+        if core != 0 {
+            let served = serve.await;
+            self.finished.wait().await;
+            return Ok(served?);
+        }
+        let admin = serve_http(self.admin.take(0)?, admin(state), HttpLimits::default(), drain);
+        let serve = async {
+            let (served, admin) = tokio::join!(serve, admin);
+            self.finished.wait().await;
+            served.and(admin)
+        };
+        tokio::select! {
+            served = serve => Ok(served?),
+            () = upkeep => Err("the process's upkeep ended".into()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `weir router`: the routing service as a process of its own. Reads no secret of a provider.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use weir_config::Config;
+use weir_router::{Router, Shared};
+use weir_rpc::{BalancedWorker, LinkLimits, Lookup, WorkerService, router_server};
+use weir_runtime::{AdminState, Drain, Readiness};
+use weir_telemetry::Metrics;
+use weir_types::ProviderName;
+
+use crate::cli::RouterArgs;
+use crate::parts::{self, House};
+use crate::process::{self, Listeners, say};
+use crate::store::{self, Store};
+use crate::{Failure, file, rooms};
+
+/// What stands for the provider's name in `--worker-url`.
+const PROVIDER: &str = "{provider}";
+
+/// Runs until it is told to stop.
+pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
+    let cores = process::cores(&args.process);
+    let config = file::shared(&args.file)?;
+    let urls = worker_urls(&config, &args.workers, args.worker_url.as_deref())?;
+    let logs = process::logs(&args.process)?;
+    let (tracer, spans) = process::traces()?;
+    let telemetry = parts::telemetry(&config, tracer);
+    let store = store::pick(&args.store, &config, &logs)?;
+    if !store.is_shared() {
+        tracing::warn!("limits are kept in memory: they hold for this one router only");
+    }
+    let shared = parts::router(&config, &store, &telemetry);
+    let limits = rooms::link(&config);
+    let links = Listeners::bind("--listen", args.listen, cores.count)?;
+    let house = House::bind(args.admin, cores)?;
+    say(&format!("listening on http://{}", links.address))?;
+    say(&format!("admin on http://{}", house.address()))?;
+    let stop = cores.run(async |core, drain| {
+        let workers = connect(&urls, &limits)?;
+        let state = admin_state(&shared, &store, &workers, &telemetry.metrics, drain.clone());
+        let services = workers.into_iter().map(|(name, worker)| {
+            let worker: Arc<dyn WorkerService> = Arc::new(worker);
+            (name, worker)
+        });
+        let services: weir_router::Workers = Arc::new(services.collect());
+        let router = Router::new(shared.clone(), services.clone());
+        let server = router_server(Arc::new(router), &limits);
+        let serve = parts::serve_links(links.take(core)?, server, drain.clone());
+        let upkeep = async {
+            tokio::join!(shared.clone().run(services), store.run());
+        };
+        house.live(core, drain, state, upkeep, serve).await
+    });
+    process::end_traces(spans);
+    stop?;
+    Ok(())
+}
+
+type Urls = Vec<(ProviderName, String)>;
+
+/// Each provider's workers, `--worker` before `--worker-url`.
+fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<Urls, Failure> {
+    let mut given = HashMap::new();
+    for pair in named {
+        let (name, url) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("--worker: expected PROVIDER=URL, found `{pair}`"))?;
+        if !config.providers.iter().any(|provider| provider.name.as_str() == name) {
+            return Err(format!("--worker: the configuration has no provider `{name}`").into());
+        }
+        if given.insert(name, url).is_some() {
+            return Err(format!("--worker: `{name}` is named twice").into());
+        }
+    }
+    if let Some(rest) = rest.filter(|rest| !rest.contains(PROVIDER)) {
+        return Err(format!("--worker-url: `{rest}` has no {PROVIDER}").into());
+    }
+    let url_of = |provider: &weir_config::Provider| {
+        let name = provider.name.as_str();
+        let url = given.get(name).map(|url| (*url).to_owned());
+        let url = url.or_else(|| Some(rest?.replace(PROVIDER, name)));
+        let missing = || format!("no worker for `{name}`: give --worker {name}=URL");
+        let url = url.ok_or_else(missing)?;
+        weir_rpc::check_url(&url).map_err(|error| format!("worker of {name}: {error}"))?;
+        Ok((provider.name.clone(), url))
+    };
+    config.providers.iter().map(url_of).collect()
+}
+
+/// One core's connections.
+fn connect(
+    urls: &Urls,
+    limits: &LinkLimits,
+) -> Result<HashMap<ProviderName, BalancedWorker>, Failure> {
+    let connect = |(name, url): &(ProviderName, String)| {
+        Ok((name.clone(), BalancedWorker::connect(name.clone(), url, limits, Lookup::dns())?))
+    };
+    urls.iter().map(connect).collect()
+}
+
+fn admin_state(
+    shared: &Arc<Shared>,
+    store: &Store,
+    workers: &HashMap<ProviderName, BalancedWorker>,
+    metrics: &Arc<Metrics>,
+    drain: Drain,
+) -> AdminState {
+    let (shared, kind, workers) = (shared.clone(), store.kind, workers.clone());
+    let metrics = metrics.clone();
+    let readiness = move || {
+        let reach = |(name, worker): (&ProviderName, &BalancedWorker)| {
+            (name.to_string(), parts::reach(worker.reach()))
+        };
+        let mut detail = Map::new();
+        detail.insert("quota_store".to_owned(), Value::from(kind));
+        detail.insert("workers".to_owned(), workers.iter().map(reach).collect());
+        Readiness { ready: shared.is_ready(), detail }
+    };
+    AdminState::new(drain, readiness, move || metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(names: &[&str]) -> Config {
+        let provider = |name: &&str| weir_config::Provider::with_keys(name, Vec::new());
+        Config { providers: names.iter().map(provider).collect(), ..Config::default() }
+    }
+
+    fn urls(named: &[&str], rest: Option<&str>) -> Result<Vec<String>, String> {
+        let named: Vec<_> = named.iter().map(|&pair| pair.to_owned()).collect();
+        let urls = worker_urls(&config(&["openai", "my-host"]), &named, rest);
+        let urls = urls.map_err(|failure| failure.to_string())?;
+        Ok(urls.into_iter().map(|(name, url)| format!("{name} {url}")).collect())
+    }
+
+    #[test]
+    fn named_workers_come_first_and_the_template_serves_the_rest() {
+        let template = Some("http://worker-{provider}:7201");
+        assert_eq!(
+            urls(&["openai=http://o:1"], template).unwrap(),
+            ["openai http://o:1", "my-host http://worker-my-host:7201"]
+        );
+        assert_eq!(
+            urls(&["my-host=http://m:2", "openai=http://o:1"], None).unwrap(),
+            ["openai http://o:1", "my-host http://m:2"]
+        );
+    }
+
+    #[test]
+    fn every_provider_needs_one_worker_url() {
+        let refused = |named: &[&str], rest| urls(named, rest).unwrap_err();
+        assert!(refused(&["openai=http://o:1"], None).contains("--worker my-host=URL"));
+        assert!(refused(&["opanai=http://o:1"], None).contains("no provider `opanai`"));
+        assert!(refused(&["openai"], None).contains("PROVIDER=URL"));
+        assert!(refused(&["openai=a", "openai=b"], None).contains("twice"));
+        assert!(refused(&["openai=o:1"], Some("http://{provider}:1")).contains("of openai: `o:1`"));
+        assert!(refused(&[], Some("http://worker:7201")).contains("{provider}"));
+    }
+}
