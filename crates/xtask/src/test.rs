@@ -36,6 +36,12 @@ pub(crate) fn run(workspace: &Workspace, python: bool) -> Result<(), TaskError> 
             let program = interpreter.to_string_lossy();
             let pytest = Step::new("scenarios", root, &program, &["-m", "pytest", SCENARIOS]);
             steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
+            let files = ["test_limits.py", "test_rotation.py", "test_cancel.py"];
+            let files = files.map(|file| format!("{SCENARIOS}/{file}"));
+            let mut arguments = vec!["-m", "pytest", "--topology", "processes-redis"];
+            arguments.extend(files.iter().map(String::as_str));
+            let pytest = Step::new("scenarios on services and Redis", root, &program, &arguments);
+            steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
         }
         None if python => steps.skip(format!("{SCENARIOS} does not exist")),
         None => steps.skip(format!("{SCENARIOS}: --no-python")),
