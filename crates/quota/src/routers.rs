@@ -72,7 +72,7 @@ impl Routers {
         }
     }
 
-    /// Whether a router is handed nothing for now.
+    /// Whether a router is skipped when slots are handed out.
     pub(crate) fn is_skipped(&self, router: Incarnation, now: Micros, limit: Micros) -> bool {
         self.rows.get(&router).is_none_or(|row| row.lapsed || now - row.heard >= limit)
     }
