@@ -3,7 +3,7 @@
 -- An acquire is {number, class, delay, deadline, arrival or -1, waits for cooldowns 1 or 0}.
 
 C.GRANTED, C.QUEUED, C.FULL, C.NO_KEY, C.CLAIM_REFUSED = 1, 2, 3, 4, 5
-C.DONE, C.SETTLED, C.LIMITS_IN_FORCE, C.GRACE = 6, 7, 8, 9
+C.DONE, C.SETTLED, C.LIMITS_IN_FORCE, C.GRACE, C.ROUTERS_HEARD = 6, 7, 8, 9, 10
 
 function F.granted(lease)
   return { C.GRANTED, lease.key, lease.arrival }
@@ -233,4 +233,9 @@ local verbs = {
     return { C.DONE }
   end,
   function(c) return F.restate(c[2], c[3]) end,
+  function() -- routers
+    local answer = { C.ROUTERS_HEARD }
+    for one in pairs(F.live_at(S.now)) do answer[#answer + 1] = one end
+    return answer
+  end,
 }

@@ -156,6 +156,7 @@ impl<'a> Commands<'a> {
                 self.out.array(tickets.len());
                 tickets.iter().try_for_each(|ticket| self.acquire(ticket))?;
             }
+            Command::Routers => self.verb(10, 1),
         }
         Ok(())
     }

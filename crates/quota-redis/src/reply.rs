@@ -51,11 +51,7 @@ fn read(mut fields: Fields<'_>, router: Incarnation) -> Result<Replied, Expected
     };
     let answers = fields.fields()?.each(answer)?;
     let events = fields.fields()?.each(|fields| event(fields, router))?;
-    let mut rest = fields.fields()?;
-    let mut rung = Vec::new();
-    while !rest.is_empty() {
-        rung.push(Incarnation(rest.exact()?));
-    }
+    let rung = routers(fields.fields()?)?;
     let reply = BatchReply { answers, events, now, wake_in, restate, session, status };
     Ok(Replied { reply, rung })
 }
@@ -77,8 +73,19 @@ fn answer(mut fields: Fields<'_>) -> Result<Answer, Expected> {
         8 if fields.is_empty() => Answer::LimitsInForce(Limits::unset()),
         8 => Answer::LimitsInForce(limits(fields)?),
         9 => Answer::Grace,
+        10 => Answer::Routers(routers(fields)?),
         _ => return Err("known answer"),
     })
+}
+
+/// In the machine's order; the script has none.
+fn routers(mut fields: Fields<'_>) -> Result<Vec<Incarnation>, Expected> {
+    let mut routers = Vec::new();
+    while !fields.is_empty() {
+        routers.push(Incarnation(fields.exact()?));
+    }
+    routers.sort_unstable();
+    Ok(routers)
 }
 
 fn limits(mut fields: Fields<'_>) -> Result<Limits, Expected> {

@@ -173,6 +173,7 @@ pub struct HeldLease {
 /// | `Settle` with `then` | `Settled(Some(answer to then))`, `Settled(None)` |
 /// | `Rotate` | `Granted` with the new key, `Settled`, `Grace` |
 /// | `Answered`, `Renew`, `Leave`, `Restate` | `Done` |
+/// | `Routers` | `Routers` |
 ///
 /// `Settled(None)` after a command with a `then` means that neither the lease nor the ticket is
 /// known: nothing was entered, and the request goes on with an `Acquire` of its own.
@@ -237,6 +238,8 @@ pub enum Command {
         /// not yet answered belong here too.
         tickets: Vec<Acquire>,
     },
+    /// Asks who speaks to the pool. Routers share the limits among those when the store is lost.
+    Routers,
 }
 
 /// Why a ticket got no key.
@@ -292,6 +295,8 @@ pub enum Answer {
     /// A claim or a rotate that changed nothing because the pool is in its grace. The ticket or
     /// lease is restated; send the rotate again after the grace, claim when handed off anew.
     Grace,
+    /// The routers heard within a lease's life, in order, the one that asks among them.
+    Routers(Vec<Incarnation>),
 }
 
 /// Something that happened to a ticket outside of its own command. Repeated on every reply until

@@ -147,6 +147,7 @@ pub const CASES: &[Case] = cases![false:
     sessions::malformed_batches_are_rejected_whole,
     sessions::pool_time_never_goes_back,
     sessions::an_idle_router_is_forgotten,
+    sessions::routers_are_named_while_they_are_heard,
     admission::the_buffer_is_exact,
     admission::slots_go_in_order_of_arrival_across_classes,
     admission::a_known_ticket_repeats_its_answer,

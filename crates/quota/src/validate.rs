@@ -52,6 +52,7 @@ fn command(router: Incarnation, command: &Command) -> Result<(), String> {
         Command::Answered { lease, outcome } => end(router, *lease, outcome, None),
         Command::Renew(leases) => held(router, leases).map(drop),
         Command::Restate { leases, tickets } => restate(router, leases, tickets),
+        Command::Routers => Ok(()),
     }
 }
 

@@ -27,6 +27,9 @@ impl Machine {
             }
             Command::Leave(id) => self.leave(now, *id),
             Command::Restate { leases, tickets } => self.restate(now, leases, tickets),
+            Command::Routers => {
+                Answer::Routers(self.routers.live_at(now, &self.timing).into_iter().collect())
+            }
         }
     }
 

@@ -252,6 +252,7 @@ impl<'a> World<'a> {
             92..96 => self.restate(at),
             96 if self.generation > 0 => self.limits(),
             96..98 if self.generation == 0 => self.limits(),
+            98 => Command::Routers,
             _ => Command::Acquire(self.acquire(at)),
         }
     }
@@ -481,6 +482,7 @@ fn kind_of(answer: &Answer) -> &'static str {
         Answer::LimitsInForce(limits) if limits.is_unset() => "limits unset",
         Answer::LimitsInForce(_) => "limits in force",
         Answer::Grace => "grace",
+        Answer::Routers(_) => "routers",
     }
 }
 

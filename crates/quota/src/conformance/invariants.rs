@@ -184,7 +184,7 @@ fn check_ends(step: &Step<'_>, told: &Told) -> Verdict {
 fn check_refusals(step: &Step<'_>) -> Verdict {
     let is_refusal = |answer: &Answer| match answer {
         Answer::Full { .. } | Answer::NoKey { .. } | Answer::ClaimRefused => true,
-        Answer::LimitsInForce(_) | Answer::Grace => true,
+        Answer::LimitsInForce(_) | Answer::Grace | Answer::Routers(_) => true,
         Answer::Granted { .. } | Answer::Queued { .. } => false,
         Answer::Done | Answer::Settled(_) => false,
     };
@@ -255,7 +255,10 @@ impl Told {
                 self.waiting.extend(tickets.iter().map(|ticket| ticket.ticket));
                 self.restates = true;
             }
-            Command::SetLimits { .. } | Command::Claim(_) | Command::Answered { .. } => {}
+            Command::SetLimits { .. }
+            | Command::Claim(_)
+            | Command::Answered { .. }
+            | Command::Routers => {}
         }
     }
 }

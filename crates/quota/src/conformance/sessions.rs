@@ -116,3 +116,16 @@ pub(super) async fn an_idle_router_is_forgotten(rig: Rig) -> Verdict {
     ensure!(matches!(answer, Answer::Granted { .. }), "after its hello: {answer:?}");
     Ok(())
 }
+
+pub(super) async fn routers_are_named_while_they_are_heard(rig: Rig) -> Verdict {
+    let ttl = rig.timing().lease_ttl;
+    let (a, b) = (Incarnation(1), Incarnation(2));
+    let mut second = Client::hello(&rig, b.0).await?;
+    ensure_eq!(second.one(Command::Routers).await?, Answer::Routers(vec![b]), "one alone");
+    rig.pass(ttl - 1);
+    let mut first = Client::hello(&rig, a.0).await?;
+    ensure_eq!(first.one(Command::Routers).await?, Answer::Routers(vec![a, b]), "both, in order");
+    rig.pass(1);
+    ensure_eq!(first.one(Command::Routers).await?, Answer::Routers(vec![a]), "after a silence");
+    Ok(())
+}
