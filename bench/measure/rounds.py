@@ -1,0 +1,50 @@
+"""Rounds: fresh processes, a warm-up, then every load on every system, one after the other.
+
+A process's whole life is fast or slow on a virtual machine (where its memory lies, which neighbour
+it has), so each round starts every system anew, and the median of the rounds counts. Systems
+take turns within a load, so that a slow minute meets all of them.
+"""
+
+import pathlib
+import sys
+import tempfile
+
+from .loads import FIGURES, MANY, STREAMS, UNARY, UNPINNED, WIDER, Load, Sample, take
+from .processes import Processes
+from .systems import Stage
+
+# (pinned, load, system) -> one sample a round
+Table = dict[tuple[bool, str, str], list[Sample]]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def play(table: Table, weir: pathlib.Path, pinned: bool, loads: list[Load], label: str) -> None:
+    """One round: the stage is built, warmed up, played on, and taken down."""
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
+        with Processes(pathlib.Path(folder)) as processes:
+            stage = Stage(processes, weir, pinned)
+            systems = [stage.direct, *stage.all()]
+            for load in [UNARY.lasting(1), STREAMS.lasting(0.3)]:
+                for system in systems:
+                    take(stage, system, load)
+            for load in loads:
+                say(f"{label}: {load.title}")
+                for system in systems:
+                    key = pinned, load.key, system.name
+                    table.setdefault(key, []).append(take(stage, system, load))
+
+
+def run(weir: pathlib.Path, rounds: int, quick: bool) -> Table:
+    table: Table = {}
+    for number in range(1, rounds + 1):
+        label = f"round {number} of {rounds}"
+        # The figures' loads come first: large bodies would stay in the processes' memory.
+        play(table, weir, True, FIGURES + ([] if quick else WIDER), f"{label}, pinned")
+        if not quick:
+            play(table, weir, False, UNPINNED, f"{label}, unpinned")
+    if not quick:
+        play(table, weir, True, [MANY], "once")
+    return table

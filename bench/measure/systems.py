@@ -1,0 +1,158 @@
+"""The systems in the table: how each is started in front of the simulated provider.
+
+Pinned, every process of a system (its Redis too) has core 0, load generator and provider core 1,
+and Weir's processes one thread each. Unpinned, each is started as its manual says.
+"""
+
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import time
+
+from .processes import Processes, free_port, tree
+from .redis import Redis
+
+SYSTEM_CORE, LOAD_CORE = 0, 1
+# More than the most streams that are ever open, so that limits are counted but never hold.
+CONCURRENCY = 6000
+START_SECONDS = 60
+
+
+@dataclasses.dataclass
+class System:
+    """Processes that answer on `port`."""
+
+    name: str
+    port: int
+    roots: list[int]
+    redis: Redis | None = None
+
+    def pids(self) -> list[int]:
+        return [pid for root in self.roots for pid in tree(root)]
+
+
+NGINX = "nginx"
+MEMORY = "weir, all in one, memory"
+REDIS = "weir, all in one, Redis"
+SERVICES = "weir, edge + router + worker, Redis"
+DIRECT = "direct"
+
+
+class Stage:
+    """Simulated provider and systems of one life, on cores of their own or not."""
+
+    def __init__(self, processes: Processes, weir: pathlib.Path, pinned: bool) -> None:
+        self.processes = processes
+        self.weir = weir
+        self.pinned = pinned
+        self.system_core = SYSTEM_CORE if pinned else None
+        self.load_core = LOAD_CORE if pinned else None
+        port = free_port()
+        self.sim = processes.start(
+            self.load_core, weir, "sim", "--listen", f"127.0.0.1:{port}", "--log-requests", 0,
+            "--answer-bytes", 1024, *self._threads(),
+        )
+        self.direct = System(DIRECT, port, [])
+        self._config = processes.folder / "weir.json"
+        self._config.write_text(json.dumps({"providers": {"openai": {
+            "keys": [{"name": "bench", "value": "env.BENCH_KEY", "models": ["*"], "weight": 1}],
+            "network_config": {"base_url": f"http://127.0.0.1:{port}"},
+            "concurrency_and_buffer_size": {
+                "concurrency": CONCURRENCY, "buffer_size": CONCURRENCY,
+            },
+        }}}))
+
+    def _threads(self) -> list[object]:
+        return ["--threads", 1] if self.pinned else []
+
+    def all(self) -> list[System]:
+        """Starts all of Weir's shapes and nginx at once: an empty Redis has its grace to wait."""
+        systems = [
+            self.nginx(),
+            self.all_in_one(MEMORY, None),
+            self.all_in_one(REDIS, Redis(self.processes, self.system_core, "one")),
+            self.services(Redis(self.processes, self.system_core, "services")),
+        ]
+        for system in [self.direct, *systems]:
+            self.wait_for(system)
+        return systems
+
+    def wait_for(self, system: System, seconds: float = START_SECONDS) -> None:
+        """Until it answers a request as it should."""
+        body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]})
+        headers = {"content-type": "application/json", "authorization": "Bearer client"}
+        deadline = time.monotonic() + seconds
+        while True:
+            self.processes.check_alive()
+            seen: object
+            try:
+                link = http.client.HTTPConnection("127.0.0.1", system.port, timeout=20)
+                link.request("POST", "/v1/chat/completions", body, headers)
+                answer = link.getresponse()
+                seen = answer.status, answer.read()[:300]
+                if answer.status == 200:
+                    return
+            except OSError as error:
+                seen = error
+            finally:
+                link.close()
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{system.name} does not answer: {seen}")
+            time.sleep(0.1)
+
+    def nginx(self) -> System:
+        port = free_port()
+        folder = self.processes.folder / "nginx"
+        folder.mkdir()
+        config = folder / "nginx.conf"
+        workers = 1 if self.pinned else os.cpu_count()
+        # The user is named for a start by root: temporary files would be another's otherwise.
+        user = "user root;" if os.geteuid() == 0 else ""
+        config.write_text(
+            f"""
+            {user} worker_processes {workers}; daemon off; pid {folder}/pid;
+            error_log {folder}/error.log; worker_rlimit_nofile 20000;
+            events {{ worker_connections 16384; }}
+            http {{
+              access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+              fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+              keepalive_requests 1000000000;
+              upstream sim {{ server 127.0.0.1:{self.direct.port}; keepalive 1024;
+                              keepalive_requests 1000000000; }}
+              server {{
+                listen 127.0.0.1:{port} backlog=4096;
+                location / {{
+                  proxy_pass http://sim; proxy_http_version 1.1;
+                  proxy_set_header Connection ""; proxy_buffering off;
+                  client_body_buffer_size 1m;
+                }}
+              }}
+            }}
+            """
+        )
+        command = ["nginx", "-c", config, "-p", folder, "-e", f"{folder}/error.log"]
+        return System(NGINX, port, [self.processes.start(self.system_core, *command).pid])
+
+    def room(self, room: str, *flags: object, env: dict[str, str] | None = None) -> tuple[int, int]:
+        """Port and process id of one `weir` process."""
+        port, admin = free_port(), free_port()
+        process = self.processes.start(
+            self.system_core, self.weir, room, "--config", self._config,
+            "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}",
+            "--log-level", "warn", *self._threads(), *flags, env=env,
+        )
+        return port, process.pid
+
+    def all_in_one(self, name: str, redis: Redis | None) -> System:
+        flags = ["--redis", redis.url] if redis else []
+        port, pid = self.room("serve", *flags, env={"BENCH_KEY": "bench"})
+        return System(name, port, [pid, *([redis.pid] if redis else [])], redis)
+
+    def services(self, redis: Redis) -> System:
+        worker_port, worker = self.room("worker", "--provider", "openai", env={"BENCH_KEY": "bench"})
+        url = f"openai=http://127.0.0.1:{worker_port}"
+        router_port, router = self.room("router", "--worker", url, "--redis", redis.url)
+        port, edge = self.room("edge", "--router", f"http://127.0.0.1:{router_port}")
+        return System(SERVICES, port, [edge, router, worker, redis.pid], redis)
