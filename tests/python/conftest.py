@@ -3,14 +3,18 @@
 import itertools
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import openai
 import pytest
 from harness import http
 from harness.config import Config
+from harness.gateway import Gateway
+from harness.redis import Redis
 from harness.sim import Sim
-from harness.topology import TOPOLOGIES, USUAL, Gateway, Order
+from harness.topology import LEASE_TTL_MS, TOPOLOGIES, USUAL, Order, all_in_one
+from harness.warm import PROVIDER, SEED, WarmRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
@@ -18,17 +22,33 @@ _numbers = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--topology", action="append", choices=sorted(TOPOLOGIES), default=[])
+    parser.addoption("--soak", action="store_true", help="outages in full, not at a tenth")
+
+
+def _chosen(config) -> list[str]:
+    return config.getoption("--topology") or USUAL
 
 
 def pytest_generate_tests(metafunc):
     if "topology" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--topology") or USUAL
-        metafunc.parametrize("topology", chosen, scope="session")
+        metafunc.parametrize("topology", _chosen(metafunc.config), scope="session")
 
 
-def pytest_collection_modifyitems(items):
-    """The search for secrets is the last: it reads what all the others left behind."""
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what does not belong to the chosen topologies. The search for secrets is the
+    last: it reads what all the others left behind."""
+    items[:] = [item for item in items if _belongs(item, _chosen(config))]
     items.sort(key=lambda item: "test_secrets" in item.nodeid)
+
+
+def _belongs(item, chosen: list[str]) -> bool:
+    callspec = getattr(item, "callspec", None)
+    topology = callspec.params.get("topology") if callspec else None
+    if topology is None:
+        # What starts no gateway says nothing new on another topology.
+        return "test_secrets" in item.nodeid or USUAL[0] in chosen
+    marker = item.get_closest_marker("topologies")
+    return marker is None or topology in marker.args
 
 
 @pytest.fixture(scope="session")
@@ -82,29 +102,87 @@ def other_sim(_sim_two) -> Sim:
     return _sim_two
 
 
+@pytest.fixture(scope="session")
+def _warm_redis(weir, run_dir):
+    """Makes the Redis of the run when it is first asked for."""
+    made: list[WarmRedis] = []
+
+    def warm() -> WarmRedis:
+        if not made:
+            made.append(WarmRedis(Redis("redis", run_dir)))
+            _leave_an_idle_pool(made[0], weir, run_dir)
+        return made[0]
+
+    yield warm
+    for one in made:
+        one.redis.close()
+
+
+def _leave_an_idle_pool(warm: WarmRedis, weir, run_dir) -> None:
+    provider = Sim(weir, f"sim-{SEED}", run_dir)
+    config = Config().provider(PROVIDER, provider.url)
+    config.document["quota_store"] = {"lease_ttl_ms": LEASE_TTL_MS, "prefix": SEED}
+    order = Order(weir, config, {}, [], "info", SEED, run_dir, None)
+    gateway = all_in_one(order, ["--redis", warm.redis.url])
+    # Answered when the grace is over.
+    assert gateway.chat(f"{PROVIDER}/gpt-4o").status == 200
+    gateway.stop()
+    provider.stop()
+    warm.take()
+
+
 @pytest.fixture
-def start(topology, weir, run_dir, request):
+def start(topology, weir, run_dir, _warm_redis, request):
     """Starts a gateway in the topology under test; it is stopped after the test."""
     started: list[Gateway] = []
 
-    def start(config: Config | None, env=None, flags=(), log_level="trace") -> Gateway:
+    def start(config, env=None, flags=(), log_level="trace", own_redis=False) -> Gateway:
         name = f"{next(_numbers):03}-{request.node.originalname}"[:60]
-        order = Order(weir, config, env or {}, list(flags), log_level, name, run_dir)
+        order = Order(
+            weir, config, env or {}, list(flags), log_level, name, run_dir, _warm_redis, own_redis
+        )
         gateway = TOPOLOGIES[topology](order)
         started.append(gateway)
         return gateway
 
     yield start
     for gateway in started:
-        crashed = not gateway.alive()
-        gateway.stop()
-        for number, page in enumerate(gateway.metrics_pages):
-            (run_dir / f"{gateway.processes[0].name}-{number}.metrics").write_text(page)
-        expected = getattr(gateway, "may_have_ended", False)
-        assert expected or not crashed, gateway.processes[0].output[-4000:]
-        lines = (line for process in gateway.processes for line in process.output.split("\n"))
-        panics = [line for line in lines if "panicked" in line]
-        assert not panics, panics
+        _end(gateway, run_dir)
+
+
+def _end(gateway: Gateway, run_dir) -> None:
+    """Stops it, leaves what it wrote to the search for secrets, and sees that it was well."""
+    processes = gateway.processes + [service.process for service in gateway.lost]
+    crashed = [process for process in gateway.processes if not process.alive()]
+    name = processes[0].name
+    if gateway.redis and gateway.redis.process.alive():
+        (run_dir / f"{name}.redis").write_text(gateway.redis_page())
+    gateway.stop()
+    for number, page in enumerate(gateway.metrics_pages):
+        (run_dir / f"{name}-{number}.metrics").write_text(page)
+    expected = getattr(gateway, "may_have_ended", False)
+    assert expected or not crashed, crashed[0].output[-4000:]
+    lines = (line for process in processes for line in process.output.split("\n"))
+    panics = [line for line in lines if "panicked" in line]
+    assert not panics, panics
+
+
+@dataclass
+class Pace:
+    """How long what takes long takes."""
+
+    outage: float
+    lease_ttl_ms: int
+
+    @property
+    def grace(self) -> float:
+        """The longest, as docs/quota.md states it."""
+        return self.lease_ttl_ms / 2000 + 1
+
+
+@pytest.fixture(scope="session")
+def pace(request) -> Pace:
+    return Pace(15.0, 10_000) if request.config.getoption("--soak") else Pace(1.5, LEASE_TTL_MS)
 
 
 @pytest.fixture

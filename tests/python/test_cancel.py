@@ -41,8 +41,7 @@ def test_a_client_that_leaves_frees_the_slot(start, sim, how, stream):
             assert b"chat.completion.chunk" in _until(leaving, b"chat.completion.chunk")
         waiting = socket.create_connection(gateway.address, timeout=20)
         waiting.sendall(_request("openai/next"))
-        while 'weir_queue_depth{provider="openai"} 1' not in gateway.metrics():
-            assert gateway.alive()
+        gateway.wait_waiting(1)
         left_us = _now_us()
         leaving.close()
         assert b"200 OK" in waiting.recv(65536)
@@ -78,16 +77,13 @@ def test_a_client_that_leaves_the_queue_gives_up_its_place(start, sim):
     next(iter(holding))
     waiting = socket.create_connection(gateway.address, timeout=20)
     waiting.sendall(_request("openai/gone"))
-    while 'weir_queue_depth{provider="openai"} 1' not in gateway.metrics():
-        assert gateway.alive()
+    gateway.wait_waiting(1)
     assert gateway.chat("openai/too-many").status == 429
     waiting.close()
-    while 'weir_queue_depth{provider="openai"} 0' not in gateway.metrics():
-        assert gateway.alive()
+    gateway.wait_waiting(0)
     late = socket.create_connection(gateway.address, timeout=20)
     late.sendall(_request("openai/late"))
-    while 'weir_queue_depth{provider="openai"} 1' not in gateway.metrics():
-        assert gateway.alive()
+    gateway.wait_waiting(1)
     holding.close()
     assert b"200 OK" in late.recv(65536)
     late.close()

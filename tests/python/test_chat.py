@@ -244,4 +244,4 @@ def test_an_unsupported_route_names_the_supported_ones(gateway):
 
 def test_health_stays_on_the_public_port(gateway):
     assert gateway.request("GET", "/health").status == 200
-    assert http.request("GET", gateway.admin_urls[0] + "/healthz").status == 200
+    assert http.request("GET", gateway.edges[0].admin + "/healthz").status == 200

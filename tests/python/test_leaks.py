@@ -12,6 +12,8 @@ import pytest
 from harness import secrets
 from harness.config import Config, Key
 from harness.process import ProcessError
+from harness.topology import WITH_REDIS
+from harness.traffic import Traffic, chats
 
 
 class Proxy:
@@ -32,11 +34,15 @@ class Proxy:
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._serve, daemon=True).start()
 
     @property
     def address(self) -> str:
         return "127.0.0.1:%d" % self._server.server_address[1]
+
+    def _serve(self) -> None:
+        # It looks that often whether it should stop; half a second if nothing is said.
+        self._server.serve_forever(poll_interval=0.02)
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -135,3 +141,34 @@ def test_values_that_cannot_be_used_are_not_quoted(start, sim, what):
         start(config)
     assert "openai" in str(ended.value)
     assert not secrets.Search(secrets.made()).text(str(ended.value))
+
+
+@pytest.mark.topologies(*WITH_REDIS)
+def test_redis_under_load(start, sim):
+    """Everything that Redis holds while requests run, wait and fail; what is planted is found."""
+    keys = [Key("fine"), Key("limited"), Key("refused")]
+    config = Config().provider("openai", sim.url, keys, concurrency=3, buffer=60)
+    gateway = start(config)
+    sim.rule("status=429,retry-after=60", key=config.secret("limited"))
+    sim.rule("status=401", key=config.secret("refused"))
+    sim.rule("latency=50,chunks=5,interval=10")
+    search = secrets.Search(secrets.made())
+    client = {"authorization": f"Bearer {secrets.make()}", "x-api-key": secrets.make()}
+    pages = []
+    with Traffic(gateway.addresses, chats({}, {"stream": True}), 24, client) as traffic:
+        gateway.wait_until(lambda: gateway.waiting() >= 10)
+        while len(pages) < 20 or len(traffic.calls) < 50:
+            pages.append(gateway.redis.page())
+    assert sum(call.served for call in traffic.calls) > 25
+    for part in ("core", "limits", "leases", "tickets", "cooldowns"):
+        assert any(f"{gateway.prefix}:v1:{{openai}}:{part}" in page for page in pages), part
+    assert all("limited" in page for page in pages), "the names of keys are there"
+    assert not [search.text(page) for page in pages if search.text(page)]
+    hidden = secrets.made()[-1]
+    for kind in (("SET", hidden), ("HSET", "field", hidden), ("HSET", hidden, "value"),
+                 ("RPUSH", hidden), ("SADD", hidden), ("ZADD", 1, hidden),
+                 ("XADD", "*", "field", hidden)):  # fmt: skip
+        name = f"{gateway.prefix}:planted"
+        gateway.redis.command(kind[0], name, *kind[1:])
+        assert secrets.Search([hidden]).text(gateway.redis.page()), kind
+        gateway.redis.command("DEL", name)

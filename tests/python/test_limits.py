@@ -1,6 +1,7 @@
 """Concurrency, buffer and weights, exact under load."""
 
 import json
+import re
 import socket
 import threading
 
@@ -22,7 +23,7 @@ def test_a_full_buffer_answers_429_at_once(start, sim):
     config = Config().provider("openai", sim.url, concurrency=2, buffer=4)
     gateway = start(config)
     sim.rule("latency=1500")
-    results = load.run(gateway.address, [chat()] * 20, clients=20)
+    results = load.run(gateway.addresses, [chat()] * 20, clients=20)
     served = [result for result in results if result.status == 200]
     refused = [result for result in results if result.status == 429]
     assert (len(served), len(refused)) == (6, 14)
@@ -59,10 +60,17 @@ def test_a_full_provider_goes_to_the_fallback(start, sim, other_sim):
     config.provider("groq", other_sim.url)
     gateway = start(config)
     sim.rule("latency=700")
-    results = load.run(gateway.address, [chat(fallbacks=["groq/x"])] * 6, clients=6)
+    results = load.run(gateway.addresses, [chat(fallbacks=["groq/x"])] * 6, clients=6)
     assert all(result.status == 200 for result in results)
     providers = sorted(result.headers["x-weir-provider"] for result in results)
     assert providers == ["groq"] * 4 + ["openai"] * 2
+
+
+def assert_every_router_granted(gateway):
+    """The limits were those of all routers together, not of one that did all the work."""
+    for router in gateway.routers:
+        granted = re.findall(r"(?m)^weir_grants_total\{.*\} (\d+)$", router.metrics())
+        assert sum(map(int, granted)) > 500 / len(gateway.routers)
 
 
 @pytest.mark.load
@@ -70,27 +78,28 @@ def test_weights_are_exact_over_many_requests(start, sim):
     keys = [Key(name, weight) for name, weight in SHARES.items()]
     config = Config().provider("openai", sim.url, keys)
     gateway = start(config, log_level="info")
-    results = load.run(gateway.address, [chat()] * 10_002, clients=32)
+    results = load.run(gateway.addresses, [chat()] * 8_000, clients=32)
     assert {result.status for result in results} == {200}
     seen = sim.stats()["keys"]
     total = sum(SHARES.values())
     for name, weight in SHARES.items():
-        share = 10_002 * weight / total
+        share = 8_000 * weight / total
         count = seen[config.secret(name)]["requests"]
         assert abs(count - share) <= 1, f"{name}: {count} of {share}"
-    assert sim.stats()["total"]["requests"] == 10_002
+    assert sim.stats()["total"]["requests"] == 8_000
+    assert_every_router_granted(gateway)
 
 
 @pytest.mark.load
 def test_concurrency_is_reached_and_never_exceeded(start, sim):
-    """200 clients, streams and not, over 8 slots and two keys."""
+    """150 clients, streams and not, over 7 slots and two keys."""
     config = Config().provider(
-        "openai", sim.url, [Key("a"), Key("b")], concurrency=8, buffer=500
+        "openai", sim.url, [Key("a"), Key("b")], concurrency=7, buffer=500
     )
     gateway = start(config, log_level="info")
     sim.rule("latency=4,chunks=4,interval=1")
     requests = [chat(stream=number % 2 == 0) for number in range(2_000)]
-    results = load.run(gateway.address, requests, clients=200)
+    results = load.run(gateway.addresses, requests, clients=150)
     assert len(results) == 2_000
     assert {result.status for result in results} == {200}
     streams = [result for result in results if b"data: " in result.body]
@@ -100,8 +109,9 @@ def test_concurrency_is_reached_and_never_exceeded(start, sim):
     assert len(whole) == 1_000
     assert all(answer["choices"][0]["finish_reason"] == "stop" for answer in whole)
     stats = sim.stats()["total"]
-    assert stats["high_water"] == 8
+    assert stats["high_water"] == 7
     assert (stats["requests"], stats["succeeded"], stats["in_flight"]) == (2_000, 2_000, 0)
+    assert_every_router_granted(gateway)
 
 
 def test_the_queue_is_first_come_first_served(start, sim):
@@ -136,8 +146,7 @@ def _waiting(gateway, model, depth):
     """A request that is in the queue: metrics say so before this returns."""
     connection = socket.create_connection(gateway.address, timeout=20)
     connection.sendall(chat(model))
-    while f'weir_queue_depth{{provider="openai"}} {depth}' not in gateway.metrics():
-        assert gateway.alive()
+    gateway.wait_waiting(depth)
     return connection
 
 
@@ -159,7 +168,7 @@ def test_no_slot_is_held_while_a_retry_waits(start, sim):
     results = []
 
     worker = threading.Thread(
-        target=lambda: results.extend(load.run(gateway.address, requests, clients=1))
+        target=lambda: results.extend(load.run(gateway.addresses, requests, clients=1))
     )
     worker.start()
     sim.wait_until(lambda sim: any(entry["ended_us"] for entry in sim.requests()))

@@ -11,8 +11,8 @@ import sys
 import pytest
 from harness import http, secrets
 from harness.config import Config
+from harness.gateway import ADMIN, BOUND
 from harness.process import Process
-from harness.topology import ADMIN, BOUND
 
 
 def run(weir, *arguments, env=None):

@@ -17,8 +17,9 @@ MESSAGES: list[str] = []
 class Span:
     """A span, with its ids as text and its attributes as a dict."""
 
-    def __init__(self, span):
+    def __init__(self, span, service: str):
         self.name = span.name
+        self.service = service
         self.trace_id = span.trace_id.hex()
         self.span_id = span.span_id.hex()
         self.parent_id = span.parent_span_id.hex()
@@ -29,7 +30,7 @@ class Span:
         self.events = [event.name for event in span.events]
 
     def __repr__(self) -> str:
-        return f"{self.name}({self.span_id} under {self.parent_id}: {self.attributes})"
+        return f"{self.service} {self.name}({self.span_id} under {self.parent_id}: {self.attributes})"
 
 
 def _value(value):
@@ -66,7 +67,7 @@ class Collector:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._serve, daemon=True).start()
 
     @property
     def env(self) -> dict[str, str]:
@@ -80,8 +81,11 @@ class Collector:
     def _take(self, body: bytes) -> None:
         message = ExportTraceServiceRequest.FromString(body)
         MESSAGES.append(str(message))
-        scopes = (scope for resource in message.resource_spans for scope in resource.scope_spans)
-        spans = [Span(span) for scope in scopes for span in scope.spans]
+        spans = []
+        for resource in message.resource_spans:
+            pairs = {pair.key: _value(pair.value) for pair in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                spans += [Span(span, pairs["service.name"]) for span in scope.spans]
         with self._changed:
             self._spans.extend(spans)
             self._changed.notify_all()
@@ -97,6 +101,10 @@ class Collector:
                 left = deadline - time.monotonic()
                 assert left > 0, f"{count} spans did not come in {timeout} s: {spans}"
                 self._changed.wait(left)
+
+    def _serve(self) -> None:
+        # It looks that often whether it should stop; half a second if nothing is said.
+        self._server.serve_forever(poll_interval=0.02)
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -1,6 +1,7 @@
 """Many requests at a time over few bytes of Python: raw HTTP/1.1 on asyncio streams."""
 
 import asyncio
+import itertools
 import json
 from dataclasses import dataclass
 
@@ -14,14 +15,14 @@ class Result:
     headers: dict[str, str]
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     status = int(lines[0].split(" ")[1])
     pairs = (line.split(": ", 1) for line in lines[1:] if line)
     return status, {name.lower(): value for name, value in pairs}
 
 
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     if "content-length" in headers:
         return await reader.readexactly(int(headers["content-length"]))
     parts = []
@@ -47,8 +48,8 @@ async def _client(address, take, results: list[Result]) -> None:
         while (request := take()) is not None:
             writer.write(request)
             await writer.drain()
-            status, headers = await _head(reader)
-            results.append(Result(status, await _body(reader, headers), headers))
+            status, headers = await read_head(reader)
+            results.append(Result(status, await read_body(reader, headers), headers))
             if headers.get("connection") == "close":
                 writer.close()
                 reader, writer = await asyncio.open_connection(*address, limit=1 << 20)
@@ -56,17 +57,19 @@ async def _client(address, take, results: list[Result]) -> None:
         writer.close()
 
 
-async def _run(address, requests, clients: int) -> list[Result]:
+async def _run(addresses, requests, clients: int) -> list[Result]:
     queue = iter(requests)
     results: list[Result] = []
-    tasks = [_client(address, lambda: next(queue, None), results) for _ in range(clients)]
+    turns = itertools.islice(itertools.cycle(addresses), clients)
+    tasks = [_client(address, lambda: next(queue, None), results) for address in turns]
     await asyncio.gather(*tasks)
     return results
 
 
-def run(address: tuple[str, int], requests, clients: int, seconds_max: float = 120) -> list[Result]:
-    """Sends every request over `clients` connections; an answer that is lost is an error."""
-    results = asyncio.run(asyncio.wait_for(_run(address, requests, clients), seconds_max))
+def run(addresses, requests, clients: int, seconds_max: float = 120) -> list[Result]:
+    """Sends every request over `clients` connections, spread over the addresses; an answer that is
+    lost is an error."""
+    results = asyncio.run(asyncio.wait_for(_run(addresses, requests, clients), seconds_max))
     for result in results:
         http.keep(result.headers, result.body)
     return results

@@ -1,5 +1,7 @@
 """The simulated provider as a process, and its admin calls (docs/simulator.md)."""
 
+import itertools
+import math
 import time
 from pathlib import Path
 
@@ -56,6 +58,26 @@ class Sim:
 
     def wait_in_flight(self, count: int, timeout: float = 10.0) -> None:
         self.wait_until(lambda sim: sim.in_flight() == count, timeout)
+
+    def busiest(self, since: float = 0.0, until: float = math.inf) -> int:
+        """The most calls at one time between two moments, as the log says."""
+        return max((count for at, count in self._busy() if since <= at < until), default=0)
+
+    def full_again(self, limit: int, after: float) -> float | None:
+        """The first moment after `after` with so many calls at one time."""
+        return next((at for at, count in self._busy() if count >= limit and at > after), None)
+
+    def _busy(self) -> list[tuple[float, int]]:
+        """How many calls there were from each moment on at which that changed."""
+        changes = []
+        for entry in self.requests():
+            changes.append((entry["started_us"] / 1e6, 1))
+            if entry["ended_us"]:
+                changes.append((entry["ended_us"] / 1e6, -1))
+        # Of one moment the end comes first: the slot was given on.
+        changes.sort()
+        counts = itertools.accumulate(change for _, change in changes)
+        return [(at, count) for (at, _), count in zip(changes, counts)]
 
     def stop(self) -> None:
         self.process.kill()

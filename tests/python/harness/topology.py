@@ -2,18 +2,18 @@
 
 import json
 import re
-import tempfile
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Callable
 
-from . import http
 from .config import Config
-from .process import START_SECONDS, Process
+from .gateway import Gateway, Service
+from .process import Process
+from .redis import Redis
+from .warm import WarmRedis
 
-BOUND = r"listening on (http://\S+)"
-ADMIN = r"admin on (http://\S+)"
+# The grace of an empty pool follows from it; a second is the least.
+LEASE_TTL_MS = 1000
 
 
 @dataclass
@@ -21,73 +21,33 @@ class Order:
     """What a test wants to be started."""
 
     binary: str
-    config: Config | None
+    config: Config
     env: dict[str, str]
     flags: list[str]
     log_level: str
     name: str
     directory: Path
+    # The Redis of the run, where its pools have been for a while.
+    warm_redis: Callable[[], WarmRedis]
+    # For tests that do something to Redis: an empty one that nobody else uses.
+    own_redis: bool = False
 
     def config_file(self) -> list[str]:
-        if self.config is None:
-            return []
         path = self.directory / f"{self.name}.json"
         path.write_text(json.dumps(self.config.document, indent=2))
         return ["--config", str(path)]
 
-    def environment(self) -> dict[str, str]:
-        keys = self.config.env if self.config else {}
-        return {"WEIR_LOG_LEVEL": self.log_level, **keys, **self.env}
+    def environment(self, room: str) -> dict[str, str]:
+        """What every process gets, without keys."""
+        return {"WEIR_LOG_LEVEL": self.log_level, "OTEL_SERVICE_NAME": f"weir-{room}", **self.env}
 
-
-@dataclass
-class Gateway:
-    """A running gateway, whatever it is made of."""
-
-    url: str
-    admin_urls: list[str]
-    processes: list[Process]
-    metrics_pages: list[str] = field(default_factory=list)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        parts = urlsplit(self.url)
-        return parts.hostname, parts.port
-
-    def request(self, method: str, path: str, body=None, headers=None, **more) -> http.Answer:
-        return http.request(method, self.url + path, body, headers, **more)
-
-    def chat(self, model, content="hi", headers=None, timeout=None, **body) -> http.Answer:
-        body = {"model": model, "messages": [{"role": "user", "content": content}], **body}
-        more = {"timeout": timeout} if timeout else {}
-        return self.request("POST", "/v1/chat/completions", body, headers, **more)
-
-    def stream(self, model: str, headers=None, **body) -> http.Stream:
-        messages = [{"role": "user", "content": "hi"}]
-        body = {"model": model, "messages": messages, "stream": True, **body}
-        return http.stream(f"{self.url}/v1/chat/completions", body, headers)
-
-    def metrics(self) -> str:
-        """The metrics pages of every process."""
-        pages = [http.request("GET", f"{admin}/metrics").body.decode() for admin in self.admin_urls]
-        return "\n".join(pages)
-
-    def alive(self) -> bool:
-        return all(process.alive() for process in self.processes)
-
-    def wait_ready(self) -> None:
-        """Asks every /readyz until it says 200; a process that ends is an error at once."""
-        deadline = time.monotonic() + START_SECONDS
-        for process, admin in zip(self.processes, self.admin_urls):
-            while (answer := http.request("GET", f"{admin}/readyz")).status != 200:
-                assert process.alive(), f"ended while starting:\n{process.output}"
-                assert time.monotonic() < deadline, f"never ready: {answer.body}"
-
-    def stop(self) -> None:
-        if self.alive():
-            self.metrics_pages.append(self.metrics())
-        for process in self.processes:
-            process.kill()
+    def keys(self, provider: str | None = None) -> dict[str, str]:
+        """The variables with keys, all or those that a provider refers to."""
+        if provider is None:
+            return self.config.env
+        section = json.dumps(self.config.document["providers"][provider])
+        named = re.findall(r"\benv\.(\w+)", section)
+        return {name: self.config.env[name] for name in named if name in self.config.env}
 
 
 def all_in_one_memory(order: Order) -> Gateway:
@@ -96,42 +56,8 @@ def all_in_one_memory(order: Order) -> Gateway:
 
 
 def all_in_one_redis(order: Order) -> Gateway:
-    """Edge, router and workers in one process, quotas in a Redis of their own."""
-    redis, url = start_redis(order)
-    try:
-        gateway = all_in_one(order, ["--redis", url])
-    except BaseException:
-        redis.kill()
-        raise
-    gateway.processes.append(redis)
-    return gateway
-
-
-def start_redis(order: Order) -> tuple[Process, str]:
-    """A private server on a socket that only this test knows."""
-    socket = Path(tempfile.mkdtemp(prefix="weir-e2e-")) / "redis.sock"
-    argv = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    redis = Process(f"{order.name}-redis", argv, {}, order.directory)
-    redis.wait_for("ready to accept connections|Ready to accept connections")
-    if order.config is not None:
-        # The grace of an empty pool follows from it; a second is the least.
-        order.config.document.setdefault("quota_store", {}).setdefault("lease_ttl_ms", 1000)
-    return redis, f"redis+unix://{socket}"
-
-
-def all_in_one(order: Order, flags: list[str]) -> Gateway:
-    argv = [order.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    argv += order.config_file() + order.flags + flags
-    process = Process(order.name, argv, order.environment(), order.directory)
-    try:
-        url = process.wait_for(BOUND).group(1)
-        admin = process.wait_for(ADMIN).group(1)
-        gateway = Gateway(url, [admin], [process])
-        gateway.wait_ready()
-    except BaseException:
-        process.kill()
-        raise
-    return gateway
+    """Edge, router and workers in one process, quotas in Redis."""
+    return with_redis(order, all_in_one)
 
 
 def processes(order: Order) -> Gateway:
@@ -140,47 +66,82 @@ def processes(order: Order) -> Gateway:
 
 
 def processes_redis(order: Order) -> Gateway:
-    """One edge, one router and one worker per provider, quotas in a Redis of their own."""
-    redis, url = start_redis(order)
+    """One edge, one router and one worker per provider, quotas in Redis."""
+    return with_redis(order, services)
+
+
+def cluster(order: Order) -> Gateway:
+    """Three edges, three routers and two workers per provider, quotas in Redis."""
+    return with_redis(order, lambda order, flags: services(order, flags, 3, 3, 2))
+
+
+def with_redis(order: Order, start: Callable[[Order, list[str]], Gateway]) -> Gateway:
+    """Starts a gateway on a Redis, which gets to know it by a prefix of its own."""
+    prefix = order.name.partition("-")[0]
+    settings = order.config.document.setdefault("quota_store", {})
+    settings.update({"lease_ttl_ms": LEASE_TTL_MS, "prefix": prefix, **settings})
+    if order.own_redis:
+        redis = Redis(f"{order.name}-redis", order.directory)
+    else:
+        redis = order.warm_redis().lay_out(prefix, list(order.config.document["providers"]))
     try:
-        gateway = services(order, ["--redis", url])
+        gateway = start(order, ["--redis", redis.url])
     except BaseException:
-        redis.kill()
+        if order.own_redis:
+            redis.close()
         raise
-    gateway.processes.append(redis)
+    gateway.redis, gateway.owns_redis, gateway.prefix = redis, order.own_redis, prefix
     return gateway
 
 
-def services(order: Order, router_flags: list[str]) -> Gateway:
+def all_in_one(order: Order, flags: list[str]) -> Gateway:
+    argv = [order.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    argv += order.config_file() + order.flags + flags
+    env = {**order.keys(), **order.environment("serve")}
+    process = Process(order.name, argv, env, order.directory)
+    try:
+        service = Service.of(process)
+        workers = {name: [service] for name in order.config.document["providers"]}
+        gateway = Gateway([service], [service], workers)
+        gateway.wait_ready()
+    except BaseException:
+        process.kill()
+        raise
+    return gateway
+
+
+def services(
+    order: Order, router_flags: list[str], edges: int = 1, routers: int = 1, workers: int = 1
+) -> Gateway:
     """Each worker has the keys of its own provider in its environment; nobody else has any."""
-    assert order.config is not None, "services need a configuration"
     started: list[Process] = []
     file = order.config_file()
 
-    def launch(room: str, *arguments: str, keys: dict[str, str] | None = None) -> Process:
-        argv = [order.binary, room.partition("-")[0], *file]
+    def launch(room: str, count: int, *arguments: str, provider: str | None = None):
+        argv = [order.binary, room, *file]
         argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
-        env = {"WEIR_LOG_LEVEL": order.log_level, **(keys or {}), **order.env}
-        started.append(Process(f"{order.name}-{room}", argv, env, order.directory))
-        return started[-1]
+        keys = order.keys(provider) if provider else {}
+        env = {**keys, **order.environment(room)}
+        named = "-".join(part for part in (order.name, room, provider) if part)
+        names = [f"{named}-{number}" if count > 1 else named for number in range(1, count + 1)]
+        group = [Process(name, argv, env, order.directory) for name in names]
+        started.extend(group)
+        return group
 
-    def keys_of(provider: str) -> dict[str, str]:
-        section = json.dumps(order.config.document["providers"][provider])
-        named = re.findall(r"\benv\.(\w+)", section)
-        return {name: order.config.env[name] for name in named if name in order.config.env}
+    def ready(group: list[Process]) -> list[Service]:
+        return [Service.of(process) for process in group]
 
     try:
-        providers = list(order.config.document["providers"])
-        workers = [
-            launch(f"worker-{name}", "--provider", name, keys=keys_of(name)) for name in providers
-        ]
-        urls = [worker.wait_for(BOUND).group(1) for worker in workers]
-        flags = [f for name, url in zip(providers, urls) for f in ("--worker", f"{name}={url}")]
-        router = launch("router", *flags, *router_flags)
-        edge = launch("edge", "--router", router.wait_for(BOUND).group(1))
-        url = edge.wait_for(BOUND).group(1)
-        parts = [edge, router, *workers]
-        gateway = Gateway(url, [part.wait_for(ADMIN).group(1) for part in parts], parts)
+        names = list(order.config.document["providers"])
+        launched = {
+            name: launch("worker", workers, "--provider", name, provider=name) for name in names
+        }
+        at_work = {name: ready(group) for name, group in launched.items()}
+        places = [f"{name}={one.url}" for name, group in at_work.items() for one in group]
+        flags = [word for place in places for word in ("--worker", place)]
+        routing = ready(launch("router", routers, *flags, *router_flags))
+        flags = [word for router in routing for word in ("--router", router.url)]
+        gateway = Gateway(ready(launch("edge", edges, *flags)), routing, at_work)
         gateway.wait_ready()
     except BaseException:
         for process in started:
@@ -194,6 +155,10 @@ TOPOLOGIES = {
     "all-in-one-redis": all_in_one_redis,
     "processes": processes,
     "processes-redis": processes_redis,
+    "cluster": cluster,
 }
 # What a run without `--topology` takes.
 USUAL = ["all-in-one-memory"]
+# Those in which a room is a process.
+SERVICES = ("processes", "processes-redis", "cluster")
+WITH_REDIS = ("all-in-one-redis", "processes-redis", "cluster")

@@ -1,0 +1,92 @@
+"""Redis is away and `on_loss` is `share`: every router goes on with its part of the limits."""
+
+import json
+import time
+
+import pytest
+from harness import http
+from test_chaos_redis import BUDGETS, CLIENTS, LIMIT, SERVICE, SLACK, under_load
+
+pytestmark = [pytest.mark.topologies("cluster"), pytest.mark.slow]
+
+MODES = {"exact", "share", "refuse"}
+HEADER = "x-weir-quota-mode"
+
+
+def mode(router) -> str:
+    """What a router's metrics say; one series is 1, the others are 0."""
+    page = router.metrics()
+    series = {name: f'weir_quota_mode{{provider="openai",mode="{name}"}} ' for name in MODES}
+    on = {name for name, text in series.items() if f"{text}1" in page}
+    assert len(on) == 1 and sum(text in page for text in series.values()) == 3, page
+    return on.pop()
+
+
+def all_are(gateway, wanted: str) -> bool:
+    return all(mode(router) == wanted for router in gateway.routers)
+
+
+def assert_readyz_says(gateway, wanted: str) -> None:
+    for router in gateway.routers:
+        answer = router.readiness()
+        assert answer.status == 200, answer.body
+        assert f'"{wanted}"' in json.dumps(answer.json()), answer.body
+
+
+def test_shares_of_a_limit_add_up_to_it(start, sim, pace):
+    gateway, traffic = under_load(start, sim, pace, on_loss="share")
+    with traffic:
+        sim.wait_in_flight(LIMIT)
+        assert all_are(gateway, "exact")
+        gateway.redis.pause()
+        paused = time.time()
+        gateway.wait_until(lambda: all_are(gateway, "share"), 2 * BUDGETS + SLACK)
+        # What was granted before runs on beside the shares until it ends.
+        shared = time.time() + SERVICE + SLACK
+        assert_readyz_says(gateway, "share")
+        sim.wait_until(lambda sim: time.time() > paused + pace.outage, pace.outage + 5)
+        assert all_are(gateway, "share")
+        gateway.redis.resume()
+        over = time.time()
+        gateway.wait_until(lambda: all_are(gateway, "exact"), pace.grace + 2 * BUDGETS + SLACK)
+        exact = time.time()
+        sim.wait_until(lambda sim: time.time() > exact + SERVICE + SLACK)
+        settled = time.time()
+        sim.wait_in_flight(LIMIT)
+        sim.wait_until(lambda sim: time.time() > settled + 3 * SERVICE)
+    print(f"exact {exact - over:.2f} s after, {len(traffic.calls)} calls")
+    assert all(call.served for call in traffic.calls), [c for c in traffic.calls if not c.served][:3]
+    assert sim.busiest(shared, over) == LIMIT
+    # All three were cut off: at worst their whole shares came on top.
+    assert sim.busiest() <= 2 * LIMIT
+    assert sim.busiest(until=paused) == LIMIT == sim.busiest(since=settled)
+    for call in traffic.calls:
+        # In the queue for the share, or for the first answer.
+        assert call.seconds < BUDGETS + CLIENTS / LIMIT * SERVICE + pace.grace + SLACK, call
+    during = [c for c in traffic.calls if c.started > shared and c.ended < over]
+    assert during and all(call.headers.get(HEADER) == "share" for call in during)
+    outside = [c for c in traffic.calls if c.ended < paused or c.started > settled]
+    assert outside and not any(HEADER in call.headers for call in outside)
+
+
+@pytest.mark.parametrize("on_loss", ["share", "refuse"])
+def test_the_mode_of_a_lost_store_is_seen(start, sim, pace, on_loss):
+    """Without load: the routers notice by themselves, and come back by themselves."""
+    gateway, _ = under_load(start, sim, pace, on_loss)
+    answer = gateway.chat("openai/gpt-4o")
+    assert answer.status == 200 and HEADER not in answer.headers
+    gateway.redis.kill()
+    gateway.wait_until(lambda: all_are(gateway, on_loss))
+    began = time.time()
+    answer = gateway.chat("openai/gpt-4o")
+    assert time.time() - began < BUDGETS + SLACK
+    if on_loss == "share":
+        assert (answer.status, answer.headers[HEADER]) == (200, "share")
+    else:
+        assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
+    pages = [http.request("GET", f"{router.admin}/readyz").body for router in gateway.routers]
+    assert all(on_loss in page.decode() for page in pages), pages
+    gateway.redis.start()
+    gateway.wait_until(lambda: all_are(gateway, "exact"))
+    answer = gateway.chat("openai/gpt-4o")
+    assert answer.status == 200 and HEADER not in answer.headers
