@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use weir_rpc::{End, Frame, Header, Reply, ReplyHead, Timings};
-use weir_types::{Attempt, Fault, FaultCode, RequestId};
+use weir_types::{Attempt, Fault, FaultCode, QuotaMode, RequestId};
 
 use crate::app::App;
 use crate::names;
@@ -142,6 +142,7 @@ fn head_of(head: &ReplyHead, events: bool, record: &mut Record) -> http::Respons
         headers.insert(names::ATTEMPTS, attempts.clone());
         record.tried(attempts);
     }
+    quota_mode(&mut headers, head.quota_mode);
     headers.insert(names::QUEUE_MS, HeaderValue::from(head.timings.queue_us / 1000));
     let total_us = u64::try_from(record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
     headers.insert(names::SERVER_TIMING, server_timing(&head.timings, total_us));
@@ -177,6 +178,13 @@ fn pass_on(from: &[Header], to: &mut HeaderMap) {
 pub(crate) fn request_id(headers: &mut HeaderMap, id: &RequestId) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(names::REQUEST_ID, value);
+    }
+}
+
+/// Sets `x-weir-quota-mode` where limits were not exact.
+pub(crate) fn quota_mode(headers: &mut HeaderMap, mode: QuotaMode) {
+    if mode != QuotaMode::Exact {
+        headers.insert(names::QUOTA_MODE, HeaderValue::from_static(mode.label()));
     }
 }
 

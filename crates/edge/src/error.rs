@@ -80,6 +80,7 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
     answer::request_id(&mut headers, &record.request_id);
     blame(fault, &mut headers, &mut record);
     retry_after(fault, &mut headers);
+    answer::quota_mode(&mut headers, fault.detail.quota_mode);
     let body = match passed_on(fault) {
         Some(upstream) => {
             let form = HeaderValue::from_str(&upstream.content_type).unwrap_or(JSON);

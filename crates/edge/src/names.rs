@@ -12,6 +12,8 @@ pub(crate) const PROVIDER: HeaderName = HeaderName::from_static("x-weir-provider
 pub(crate) const KEY: HeaderName = HeaderName::from_static("x-weir-key");
 /// Every try.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+/// How limits were kept, where not exactly.
+pub(crate) const QUOTA_MODE: HeaderName = HeaderName::from_static("x-weir-quota-mode");
 /// Time spent waiting for a slot.
 pub(crate) const QUEUE_MS: HeaderName = HeaderName::from_static("x-weir-queue-ms");
 /// Where the time to the first byte went.
@@ -37,13 +39,14 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a page may read of an answer beyond the plain headers.
-pub(crate) const EXPOSED: [HeaderName; 9] = [
+pub(crate) const EXPOSED: [HeaderName; 10] = [
     REQUEST_ID,
     UPSTREAM_REQUEST_ID,
     PROVIDER,
     KEY,
     ATTEMPTS,
     QUEUE_MS,
+    QUOTA_MODE,
     SERVER_TIMING,
     RETRY_AFTER_MS,
     http::header::RETRY_AFTER,

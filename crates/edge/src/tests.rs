@@ -31,7 +31,7 @@ use weir_rpc::{
     Timings,
 };
 use weir_telemetry::Telemetry;
-use weir_types::{Attempt, CallContext, FailureClass, Fault};
+use weir_types::{Attempt, CallContext, FailureClass, Fault, QuotaMode};
 
 use crate::Settings;
 
@@ -157,6 +157,7 @@ fn head(content_type: &str) -> ReplyHead {
         key: "key-a".into(),
         attempts: vec![attempt("key-a", 200, None)],
         timings: Timings::default(),
+        quota_mode: QuotaMode::Exact,
     }
 }
 

@@ -15,5 +15,4 @@ mod state;
 mod tests;
 
 pub(crate) use lease::Lease;
-pub(crate) use limits::limits;
 pub(crate) use pool::Pool;

@@ -16,6 +16,9 @@ pub struct Settings {
     pub request_deadline: Duration,
     /// Times of the quota protocol.
     pub timing: Timing,
+    /// Whether a router that lost the quota store serves its share of every limit; else it refuses.
+    /// Only where several routers share a store.
+    pub serves_share: bool,
     /// The longest model list taken from one provider, in bytes.
     pub listing_bytes_max: usize,
 }
@@ -70,6 +73,7 @@ impl Default for Settings {
             providers: Vec::new(),
             request_deadline: Duration::from_secs(600),
             timing: Timing::default(),
+            serves_share: false,
             listing_bytes_max: 8 << 20,
         }
     }

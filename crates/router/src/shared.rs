@@ -11,9 +11,9 @@ use futures_util::{FutureExt, StreamExt};
 use weir_quota::{Incarnation, QuotaStore};
 use weir_rpc::{Description, WorkerService};
 use weir_telemetry::Telemetry;
-use weir_types::ProviderName;
+use weir_types::{ProviderName, QuotaMode};
 
-use crate::admission::{Pool, limits};
+use crate::admission::Pool;
 use crate::catalog::{Catalog, UsableKeys};
 use crate::service::Workers;
 use crate::settings::{ProviderSettings, Settings};
@@ -51,10 +51,9 @@ impl Shared {
         let providers: Arc<[Arc<ProviderSettings>]> =
             settings.providers.iter().cloned().map(Arc::new).collect();
         let pool = |provider: &Arc<ProviderSettings>| {
-            let name = provider.name.clone();
-            let limits = limits(provider);
-            let pool = Pool::new(name.clone(), store.clone(), router, limits, settings.timing);
-            (name, pool)
+            let (timing, serves_share) = (settings.timing, settings.serves_share);
+            let pool = Pool::new(provider, store.clone(), router, timing, serves_share);
+            (provider.name.clone(), pool)
         };
         let pools = Arc::new(providers.iter().map(pool).collect());
         let catalog = Catalog::new(&providers, &UsableKeys::new());
@@ -86,6 +85,16 @@ impl Shared {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.snapshot.load().pools.values().all(|pool| pool.is_reached())
+    }
+
+    /// How each pool's limits are kept at present, in the order of names.
+    #[must_use]
+    pub fn quota_modes(&self) -> Vec<(ProviderName, QuotaMode)> {
+        let snapshot = self.snapshot.load();
+        let mut modes: Vec<_> =
+            snapshot.pools.iter().map(|(name, pool)| (name.clone(), pool.mode())).collect();
+        modes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        modes
     }
 
     /// The providers whose pools obey other limits than this process was configured with.

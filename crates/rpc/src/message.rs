@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use weir_types::{
-    Attempt, Dialect, Fault, FaultCode, KeyName, ModelName, Operation, ProviderName, Usage,
+    Attempt, Dialect, Fault, FaultCode, KeyName, ModelName, Operation, ProviderName, QuotaMode,
+    Usage,
 };
 
 /// A header that is passed through, name in lower case.
@@ -137,6 +138,8 @@ pub struct ReplyHead {
     pub attempts: Vec<Attempt>,
     /// Where the time went.
     pub timings: Timings,
+    /// How the limits were kept that the request met last; a worker leaves it as it is by default.
+    pub quota_mode: QuotaMode,
 }
 
 /// How an answer ended.

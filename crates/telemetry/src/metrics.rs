@@ -12,7 +12,7 @@ mod series;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use weir_types::{FailureClass, Operation, Usage};
+use weir_types::{FailureClass, Operation, QuotaMode, Usage};
 
 use handles::Handles;
 use histogram::Histogram;
@@ -87,6 +87,17 @@ impl Metrics {
             of.pool_leases().set(i64::from(leases));
             of.pool_tickets().set(i64::from(tickets));
             of.pool_cooling().set(i64::from(cooling));
+        });
+    }
+
+    /// Router: how the pool's limits are kept at present.
+    pub fn quota_mode(&self, provider: &str, mode: QuotaMode) {
+        self.series.with(provider, |of| {
+            for (at, other) in QuotaMode::ALL.into_iter().enumerate() {
+                if let Some(gauge) = of.quota_mode(at, other) {
+                    gauge.set(i64::from(other == mode));
+                }
+            }
         });
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{KeyName, ProviderName};
+use crate::{KeyName, ProviderName, QuotaMode};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $http:literal, $grpc:literal, $kind:literal;)*) => {
@@ -213,6 +213,8 @@ pub struct FaultDetail {
     pub upstream: Option<UpstreamAnswer>,
     /// The tries that led here, in order.
     pub attempts: Vec<Attempt>,
+    /// How the limits were kept that the request met last.
+    pub quota_mode: QuotaMode,
 }
 
 /// A failure on its way to the client.

@@ -9,7 +9,7 @@ use std::net;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
 use weir_config::Config;
 use weir_rpc::{Reach, RouterService, Server};
@@ -40,7 +40,7 @@ pub(crate) fn router(
     store: &Store,
     telemetry: &Telemetry,
 ) -> Arc<weir_router::Shared> {
-    let settings = rooms::router(config, store.timing);
+    let settings = rooms::router(config, store.timing, store.serves_share);
     for provider in &settings.providers {
         telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
     }
@@ -56,6 +56,15 @@ pub(crate) fn worker(
     let masks = logs.masks();
     settings.keys.iter().filter_map(|key| key.secret.as_ref()).for_each(|s| masks.add(s));
     Ok(weir_worker::Shared::new(settings, telemetry.clone())?)
+}
+
+/// What /readyz says of limits: where they are kept, how, and whose are other ones than ours.
+pub(crate) fn quotas(router: &weir_router::Shared, store: &str) -> Value {
+    let modes = router.quota_modes().into_iter();
+    let modes: Map<String, Value> =
+        modes.map(|(name, mode)| (name.to_string(), Value::from(mode.label()))).collect();
+    let skewed: Vec<_> = router.skewed().iter().map(ToString::to_string).collect();
+    json!({ "store": store, "mode": modes, "config_skew": skewed })
 }
 
 /// What /readyz says of a worker's keys.

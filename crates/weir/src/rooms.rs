@@ -35,14 +35,16 @@ pub(crate) fn edge(config: &Config) -> weir_edge::Settings {
     }
 }
 
-/// The router's part. `timing` is the quota store's.
-pub(crate) fn router(config: &Config, timing: Timing) -> weir_router::Settings {
+/// The router's part. `timing` is the quota store's, `serves_share` whether the store can be lost
+/// and the router is to serve its share then.
+pub(crate) fn router(config: &Config, timing: Timing, serves_share: bool) -> weir_router::Settings {
     weir_router::Settings {
         providers: served(config)
             .map(|(provider, vendor)| router_provider(provider, vendor))
             .collect(),
         request_deadline: config.client.request_deadline,
         timing,
+        serves_share,
         ..weir_router::Settings::default()
     }
 }

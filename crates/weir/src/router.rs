@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use weir_config::Config;
 use weir_router::{Router, Shared};
 use weir_rpc::{BalancedWorker, LinkLimits, Lookup, WorkerService, router_server};
@@ -115,7 +115,7 @@ fn admin_state(
             (name.to_string(), parts::reach(worker.reach()))
         };
         let mut detail = Map::new();
-        detail.insert("quota_store".to_owned(), Value::from(kind));
+        detail.insert("quota".to_owned(), parts::quotas(&shared, kind));
         detail.insert("workers".to_owned(), workers.iter().map(reach).collect());
         Readiness { ready: shared.is_ready(), detail }
     };

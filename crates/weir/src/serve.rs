@@ -160,7 +160,7 @@ impl Gateway {
         let kind = self.store.kind;
         let readiness = move || {
             let mut detail = Map::new();
-            detail.insert("quota_store".to_owned(), Value::from(kind));
+            detail.insert("quota".to_owned(), parts::quotas(&router, kind));
             detail.insert("providers".to_owned(), Value::from(keys.clone()));
             Readiness { ready: router.is_ready(), detail }
         };

@@ -17,6 +17,8 @@ use crate::cli::StoreArgs;
 pub(crate) struct Store {
     pub(crate) quotas: Arc<dyn QuotaStore>,
     pub(crate) timing: Timing,
+    /// Whether a router that lost it serves its share of the limits.
+    pub(crate) serves_share: bool,
     /// What /readyz calls it.
     pub(crate) kind: &'static str,
     redis: Option<RedisStore>,
@@ -45,7 +47,7 @@ fn memory(lease_ttl: u64) -> Store {
     let started = Instant::now();
     let clock = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let quotas = Arc::new(MemoryStore::new(timing, clock));
-    Store { quotas, timing, kind: "memory", redis: None }
+    Store { quotas, timing, serves_share: false, kind: "memory", redis: None }
 }
 
 fn redis(url: &Secret, lease_ttl: u64, config: &Config) -> Result<Store, Failure> {
@@ -56,13 +58,9 @@ fn redis(url: &Secret, lease_ttl: u64, config: &Config) -> Result<Store, Failure
         ..weir_quota_redis::Settings::new(url.expose())
     })
     .map_err(|error| format!("redis: {error}"))?;
-    if config.quota_store.on_loss == OnLoss::Share {
-        tracing::warn!(
-            "quota_store.on_loss: `share` is not built yet: while Redis cannot be reached, \
-             requests are refused with 503"
-        );
-    }
-    Ok(Store { quotas: Arc::new(store.clone()), timing, kind: "redis", redis: Some(store) })
+    let serves_share = config.quota_store.on_loss == OnLoss::Share;
+    let quotas = Arc::new(store.clone());
+    Ok(Store { quotas, timing, serves_share, kind: "redis", redis: Some(store) })
 }
 
 impl Store {

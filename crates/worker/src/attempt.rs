@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use weir_dialect::openai_chat::request::{Changes, patch};
 use weir_rpc::{Body, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, Secret, Usage};
+use weir_types::{
+    CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode, Secret, Usage,
+};
 use weir_upstream::Client;
 
 use crate::headers::{self, Expect};
@@ -169,6 +171,7 @@ impl Call {
                 upstream_us: micros(upstream),
                 ..Timings::default()
             },
+            quota_mode: QuotaMode::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, Request};
 use tokio::time::Instant;
 use weir_dialect::openai_chat::models::Models;
 use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
-use weir_types::{CallContext, FailureClass, Fault, Operation};
+use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode};
 use weir_upstream::Client;
 
 use crate::attempt::{Asked, Limit};
@@ -67,6 +67,7 @@ pub(crate) async fn list(
         key: asked.name.clone(),
         attempts: Vec::new(),
         timings: Timings { upstream_us: upstream, ..Timings::default() },
+        quota_mode: QuotaMode::default(),
     };
     let frames = [Frame::Chunk(document), Frame::End(Box::default())];
     Ok(Reply { head, frames: Box::pin(stream::iter(frames)) })

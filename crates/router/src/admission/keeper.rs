@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_telemetry::Metrics;
+use weir_types::QuotaMode;
 
 use super::pool::{Pool, now};
 
@@ -15,7 +16,7 @@ impl Pool {
     pub(crate) async fn keep(self: Arc<Self>, metrics: Arc<Metrics>) {
         let renew_every = Duration::from_micros(self.timing.lease_ttl / 3);
         let mut renew_at = now() + renew_every;
-        let mut skewed = false;
+        let (mut skewed, mut mode) = (false, None);
         loop {
             if let Some(orphan) = self.take_orphan() {
                 orphan.finish().await;
@@ -25,7 +26,7 @@ impl Pool {
                 self.with(|state, _| state.renew());
             }
             let wake_at = self.poll_if_due().min(renew_at);
-            self.report(&metrics, &mut skewed);
+            self.report(&metrics, &mut skewed, &mut mode);
             // Either is a reason to look again.
             let changed = self.changed.notified();
             let _elapsed = tokio::time::timeout_at(wake_at.into(), changed).await;
@@ -45,9 +46,31 @@ impl Pool {
         wake_at
     }
 
-    fn report(&self, metrics: &Metrics, skewed: &mut bool) {
+    /// Says when limits begin or cease to be exact.
+    fn report_mode(&self, metrics: &Metrics, last: &mut Option<QuotaMode>) {
+        let mode = self.mode();
+        if *last == Some(mode) {
+            return;
+        }
+        metrics.quota_mode(&self.name, mode);
+        let (provider, was) = (&self.name, last.replace(mode).unwrap_or_default());
+        match mode {
+            QuotaMode::Exact if was == QuotaMode::Exact => {}
+            QuotaMode::Exact => tracing::info!(%provider, "the quota store answers again"),
+            QuotaMode::Share => tracing::warn!(
+                %provider,
+                "the quota store is lost: this router's share of the limits is served"
+            ),
+            QuotaMode::Refuse => {
+                tracing::warn!(%provider, "the quota store is lost: requests are refused");
+            }
+        }
+    }
+
+    fn report(&self, metrics: &Metrics, skewed: &mut bool, last_mode: &mut Option<QuotaMode>) {
         let status = self.status();
         metrics.pool(&self.name, status.leases, status.tickets, status.cooling);
+        self.report_mode(metrics, last_mode);
         let now_skewed = self.is_skewed();
         if now_skewed && !*skewed {
             tracing::warn!(

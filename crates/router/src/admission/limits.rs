@@ -5,7 +5,7 @@ use weir_quota::Limits;
 use crate::settings::ProviderSettings;
 
 /// The limits of one provider, as the first generation.
-pub(crate) fn limits(provider: &ProviderSettings) -> Limits {
+pub(super) fn limits(provider: &ProviderSettings) -> Limits {
     let enabled = provider.keys.iter().filter(|key| key.enabled);
     let keys: Vec<_> = enabled.map(|key| (key.name.clone(), key.weight)).collect();
     let mut digest = Digest::new();

@@ -11,15 +11,17 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 use weir_quota::{
-    BatchReply, Class, ExecuteFuture, Incarnation, Limits, Outcome, PoolStatus, QuotaStore,
-    StoreError, Timing,
+    BatchReply, Class, ExecuteFuture, Incarnation, Outcome, PoolStatus, QuotaStore, StoreError,
+    Timing,
 };
-use weir_types::{FailureClass, KeyName, ProviderName};
+use weir_types::{FailureClass, KeyName, ProviderName, QuotaMode};
 
 use super::causes::Causes;
 use super::lease::{Lease, Waiting};
+use super::limits::limits;
 use super::state::State;
 use crate::plan::{Ask, Refusal};
+use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
 #[derive(Debug)]
@@ -45,17 +47,18 @@ pub(super) struct Orphan {
 
 impl Pool {
     pub(crate) fn new(
-        name: ProviderName,
+        provider: &ProviderSettings,
         store: Arc<dyn QuotaStore>,
         router: Incarnation,
-        limits: Limits,
         timing: Timing,
+        serves_share: bool,
     ) -> Arc<Self> {
+        let limits = limits(provider);
         Arc::new(Self {
-            name,
+            name: provider.name.clone(),
             store,
             timing,
-            state: Mutex::new(State::new(router, limits, timing)),
+            state: Mutex::new(State::new(router, limits, timing, serves_share)),
             causes: Mutex::default(),
             changed: Notify::new(),
             orphan: Mutex::default(),
@@ -87,6 +90,11 @@ impl Pool {
     /// Whether other limits than ours are in force.
     pub(crate) fn is_skewed(&self) -> bool {
         self.lock().skewed()
+    }
+
+    /// How the limits are kept at present.
+    pub(crate) fn mode(&self) -> QuotaMode {
+        self.lock().mode()
     }
 
     /// What the pool looked like when it last answered.
@@ -144,7 +152,14 @@ impl Pool {
     /// Sends batches until there is nothing to say or the store makes us wait. What a store
     /// answers at once counts as answered at `now`: reading a clock is not free.
     fn pump<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, now: Instant) {
-        while let Some(batch) = state.next_batch(now) {
+        loop {
+            if let Some(wakers) = state.serve_share(now) {
+                state = self.wake(state, wakers, now);
+                continue;
+            }
+            let Some(batch) = state.next_batch(now) else {
+                return;
+            };
             drop(state);
             let mut running = self.store.execute(&self.name, batch);
             let mut context = Context::from_waker(Waker::noop());
@@ -162,6 +177,16 @@ impl Pool {
     ) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         let wakers = state.absorb(result, now);
+        self.wake(state, wakers, now)
+    }
+
+    /// Wakes requests, and the keeper if it sleeps for too long now, without the lock.
+    fn wake<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        wakers: Vec<Waker>,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
         let early = state.armed.is_some_and(|armed| state.next_poll(now) < armed);
         if wakers.is_empty() && !early {
             return state;

@@ -7,6 +7,7 @@
 mod answers;
 mod batch;
 mod entry;
+mod share;
 
 use std::collections::{HashSet, VecDeque};
 use std::task::Waker;
@@ -14,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
 use weir_quota::{Class, Incarnation, Limits, Micros, Outcome, PoolStatus, TicketId, Timing};
-use weir_types::KeyName;
+use weir_types::{KeyName, QuotaMode};
 
 use crate::plan::{Ask, Refusal};
 use entry::{Entry, Op, Phase};
+use share::{Peers, Share};
 
 /// Polls while something waits.
 const POLL_BUSY: Duration = Duration::from_millis(500);
@@ -44,12 +46,16 @@ pub(super) struct State {
     router: Incarnation,
     timing: Timing,
     limits: Limits,
+    /// Whether a share is served while the store is lost.
+    serves_share: bool,
+    /// The limits that the pool obeys, where it said that they are not ours.
+    in_force: Option<Limits>,
     /// The generation to replace with the next `SetLimits`.
     replaces: Option<u64>,
     /// Other limits than ours were found in force and overwritten; the next ones are obeyed.
     limits_written: bool,
-    /// Other limits than ours are in force.
-    skewed: bool,
+    peers: Peers,
+    share: Option<Box<Share>>,
     session: u64,
     sequence: u64,
     /// The batch under way is a hello.
@@ -67,6 +73,7 @@ pub(super) struct State {
     restate_due: bool,
     restated: bool,
     renew_due: bool,
+    routers_due: bool,
     poll_due: bool,
     rung: bool,
     /// Tickets wait or a grace is on.
@@ -75,7 +82,9 @@ pub(super) struct State {
     failures: u32,
     blocked_until: Option<Instant>,
     wake_at: Option<Instant>,
+    /// When the store last answered, and what pool time was then.
     heard_at: Option<Instant>,
+    pool_time: Micros,
     /// The keeper sleeps until then.
     pub(super) armed: Option<Instant>,
     pub(super) status: PoolStatus,
@@ -84,14 +93,22 @@ pub(super) struct State {
 // === impl State ===
 
 impl State {
-    pub(super) fn new(router: Incarnation, limits: Limits, timing: Timing) -> Self {
+    pub(super) fn new(
+        router: Incarnation,
+        limits: Limits,
+        timing: Timing,
+        serves_share: bool,
+    ) -> Self {
         Self {
             router,
             timing,
             limits,
+            serves_share,
+            in_force: None,
             replaces: None,
             limits_written: false,
-            skewed: false,
+            peers: Peers::default(),
+            share: None,
             session: 0,
             sequence: 0,
             greeting: false,
@@ -106,6 +123,7 @@ impl State {
             restate_due: false,
             restated: false,
             renew_due: false,
+            routers_due: false,
             poll_due: false,
             rung: false,
             busy: false,
@@ -113,6 +131,7 @@ impl State {
             blocked_until: None,
             wake_at: None,
             heard_at: None,
+            pool_time: 0,
             armed: None,
             status: PoolStatus::default(),
         }
@@ -125,7 +144,16 @@ impl State {
 
     /// Whether other limits than ours are in force.
     pub(super) fn skewed(&self) -> bool {
-        self.skewed
+        self.in_force.is_some()
+    }
+
+    /// How limits are kept at present.
+    pub(super) fn mode(&self) -> QuotaMode {
+        match (&self.share, self.is_lost()) {
+            (Some(_), _) => QuotaMode::Share,
+            (None, true) => QuotaMode::Refuse,
+            (None, false) => QuotaMode::Exact,
+        }
     }
 
     /// Something may have happened: the next poll is due now.
@@ -137,7 +165,7 @@ impl State {
     pub(super) fn enter(&mut self, ask: Ask, deadline: Instant, now: Instant) -> u64 {
         let number = self.ticket(ask, deadline, now);
         // While the pool is left alone, nobody waits to hear that it does not answer.
-        if self.is_lost()
+        if self.mode() == QuotaMode::Refuse
             && self.blocked_until.is_some_and(|until| now < until)
             && let Some(entry) = self.entries.get_mut(&number)
         {
@@ -262,9 +290,10 @@ impl State {
         self.entries.values().any(Entry::is_held)
     }
 
-    /// Asks for a renewal with the next batch.
+    /// Asks for a renewal with the next batch, and for who else is there.
     pub(super) fn renew(&mut self) {
         self.renew_due |= self.holds_any();
+        self.routers_due |= self.serves_share;
     }
 
     /// Asks for a batch even if there is nothing to say.
@@ -278,7 +307,8 @@ impl State {
     /// When the pool must be asked again if nothing else is said until then.
     pub(super) fn next_poll(&self, now: Instant) -> Instant {
         if let Some(until) = self.blocked_until {
-            return until;
+            let asks = if self.in_flight { self.while_sent(now) } else { until };
+            return self.wake_at.filter(|_| self.share.is_some()).map_or(asks, |at| at.min(asks));
         }
         let Some(heard_at) = self.heard_at else {
             return self.while_sent(now);

@@ -3,6 +3,7 @@
 
 mod faulty;
 mod group;
+mod lost;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use weir_telemetry::Metrics;
 use weir_types::{FailureClass, KeyName};
 
 use super::pool::now;
-use super::{Lease, Pool, limits};
+use super::{Lease, Pool};
 use crate::plan::{Ask, Refusal};
 use crate::settings::{KeySettings, ProviderSettings};
 
@@ -39,7 +40,7 @@ fn provider(concurrency: u32, buffer: u32, keys: &[&str]) -> ProviderSettings {
 }
 
 fn pool_of(store: Arc<dyn QuotaStore>, provider: &ProviderSettings) -> Arc<Pool> {
-    Pool::new(provider.name.clone(), store, ROUTER, limits(provider), Timing::default())
+    Pool::new(provider, store, ROUTER, Timing::default(), false)
 }
 
 fn class(keys: &[&str]) -> Class {
@@ -206,13 +207,7 @@ async fn a_lease_lives_while_it_is_kept_and_not_much_longer() {
     tokio::time::sleep(Duration::from_secs(11)).await;
     // Another router finds the slot free.
     let provider = provider(1, 10, &["a"]);
-    let other = Pool::new(
-        provider.name.clone(),
-        store.clone(),
-        Incarnation(8),
-        limits(&provider),
-        Timing::default(),
-    );
+    let other = Pool::new(&provider, store.clone(), Incarnation(8), Timing::default(), false);
     let taken = other.acquire(ask(&["a"]), soon()).now_or_never().unwrap().unwrap();
     assert_eq!(held(&store), (1, 0));
     // The late settle of the first one frees nothing of the second.
@@ -226,13 +221,7 @@ async fn a_slot_freed_by_another_router_is_claimed_when_the_bell_rings() {
     let store = memory();
     let settings = provider(1, 10, &["a"]);
     let one = pool_of(store.clone(), &settings);
-    let two = Pool::new(
-        settings.name.clone(),
-        store.clone(),
-        Incarnation(8),
-        limits(&settings),
-        Timing::default(),
-    );
+    let two = Pool::new(&settings, store.clone(), Incarnation(8), Timing::default(), false);
     let ringing = two.clone();
     store.on_bell(Arc::new(move |_| ringing.ring()));
     let keepers = [keep(&one), keep(&two)];
@@ -274,9 +263,7 @@ async fn limits_of_an_older_configuration_are_overwritten_once_and_newer_ones_ob
     drop(at_once(&pool_of(store.clone(), &old), &["a"]).unwrap());
     let new = provider(2, 10, &["a"]);
     let router = |number: u64, settings: &ProviderSettings| {
-        let name = settings.name.clone();
-        let limits = limits(settings);
-        Pool::new(name, store.clone(), Incarnation(number), limits, Timing::default())
+        Pool::new(settings, store.clone(), Incarnation(number), Timing::default(), false)
     };
     let replaced = router(8, &new);
     drop(at_once(&replaced, &["a"]).unwrap());

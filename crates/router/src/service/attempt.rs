@@ -39,6 +39,7 @@ impl Run<'_> {
         }
         reply.head.attempts = std::mem::take(&mut self.attempts);
         reply.head.timings = self.timings(reply.head.timings);
+        reply.head.quota_mode = self.quota_mode;
         let mut held = self.hold();
         held.keep(span);
         Ok(Answered { head: reply.head, frames: reply.frames, held })

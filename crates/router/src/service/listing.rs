@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use weir_rpc::{Frame, ReplyHead, Timings};
-use weir_types::{Fault, FaultCode, KeyName, ProviderName, TraceContext};
+use weir_types::{Fault, FaultCode, KeyName, ProviderName, QuotaMode, TraceContext};
 
 use super::Call;
 use super::relay::{Answered, Held};
@@ -53,6 +53,8 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
         fault.detail.attempts = attempts;
         return Err(fault);
     }
+    let lost = lists.iter().map(|listed| listed.head.quota_mode);
+    let quota_mode = lost.into_iter().find(|mode| *mode != QuotaMode::Exact).unwrap_or_default();
     let timings = slowest(call, &lists);
     let (provider, key) = answerer(&lists);
     let head = ReplyHead {
@@ -63,6 +65,7 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
         key,
         attempts,
         timings,
+        quota_mode,
     };
     let end = Frame::End(Box::default());
     let frames: Vec<Frame> =

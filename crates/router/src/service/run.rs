@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use weir_quota::{Health, Outcome, Scope};
 use weir_rpc::Timings;
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{Attempt, FailureClass, Fault, TraceContext};
+use weir_types::{Attempt, FailureClass, Fault, QuotaMode, TraceContext};
 
 use super::relay::{Answered, Held};
 use super::{Call, now};
@@ -28,6 +28,8 @@ pub(super) struct Run<'a> {
     queued: Duration,
     /// Time that failed attempts took.
     failed: Duration,
+    /// How the limits were kept that were met last.
+    pub(super) quota_mode: QuotaMode,
 }
 
 /// A place in a queue, however it is entered.
@@ -51,6 +53,7 @@ impl<'a> Run<'a> {
             attempts: Vec::new(),
             queued: Duration::ZERO,
             failed: Duration::ZERO,
+            quota_mode: QuotaMode::Exact,
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> Run<'a> {
                 Action::Finish { settle, mut fault } => {
                     self.settle(settle);
                     fault.detail.attempts = std::mem::take(&mut self.attempts);
+                    fault.detail.quota_mode = self.quota_mode;
                     return Err(fault);
                 }
             };
@@ -135,6 +139,7 @@ impl<'a> Run<'a> {
             }
             (_, None) => Err(Refusal::Defect("a lease is given back that is not held".into())),
         };
+        self.quota_mode = pool.mode();
         self.clock = now();
         let wait = self.clock.saturating_duration_since(since);
         self.queued += wait;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use weir_types::{Attempt, FailureClass, Fault, FaultCode, FaultDetail, UpstreamAnswer};
+use weir_types::{Attempt, FailureClass, Fault, FaultCode, FaultDetail, QuotaMode, UpstreamAnswer};
 
 use crate::proto::common;
 
@@ -29,6 +29,7 @@ impl From<Fault> for common::Fault {
                 body: answer.body,
             }),
             attempts: detail.attempts.into_iter().map(Into::into).collect(),
+            quota_mode: mode_label(detail.quota_mode),
         }
     }
 }
@@ -48,6 +49,7 @@ impl From<common::Fault> for Fault {
                 body: answer.body,
             }),
             attempts: fault.attempts.into_iter().map(Into::into).collect(),
+            quota_mode: mode_of(&fault.quota_mode),
         };
         Self { code, detail: Box::new(detail) }
     }
@@ -75,6 +77,15 @@ impl From<common::Attempt> for Attempt {
             duration_us: attempt.duration_us,
         }
     }
+}
+
+/// Nothing for the usual mode, so that it costs nothing on the way.
+pub(super) fn mode_label(mode: QuotaMode) -> String {
+    if mode == QuotaMode::Exact { String::new() } else { mode.label().to_owned() }
+}
+
+pub(super) fn mode_of(label: &str) -> QuotaMode {
+    QuotaMode::from_label(label).unwrap_or_default()
 }
 
 fn class(label: &str) -> FailureClass {

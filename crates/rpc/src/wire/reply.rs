@@ -2,7 +2,7 @@
 
 use weir_types::{Fault, Usage};
 
-use super::fault::http_status;
+use super::fault::{http_status, mode_label, mode_of};
 use super::{headers, headers_of, malformed, required};
 use crate::proto::{common, worker};
 use crate::{Description, End, ReplyHead, Timings, UsableKey};
@@ -21,6 +21,7 @@ pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
             worker_us: head.timings.worker_us,
             upstream_us: head.timings.upstream_us,
         }),
+        quota_mode: mode_label(head.quota_mode),
     }
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn reply(head: common::ReplyHead) -> Result<ReplyHead, Fault> {
             worker_us: timings.worker_us,
             upstream_us: timings.upstream_us,
         },
+        quota_mode: mode_of(&head.quota_mode),
     })
 }
 

@@ -7,7 +7,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use weir_types::{
     Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, FaultDetail,
-    Operation, RequestId, TraceContext, TraceParent, UpstreamAnswer, Usage,
+    Operation, QuotaMode, RequestId, TraceContext, TraceParent, UpstreamAnswer, Usage,
 };
 
 use super::*;
@@ -44,6 +44,7 @@ fn full_fault(code: FaultCode, class: Option<FailureClass>) -> Fault {
             body: Bytes::from_static(b"{\"error\":{}}\0\xff"),
         }),
         attempts: attempts(),
+        quota_mode: QuotaMode::Refuse,
     };
     Fault { code, detail: Box::new(detail) }
 }
@@ -208,6 +209,7 @@ fn reply_full() -> ReplyHead {
         key: "blue".into(),
         attempts: attempts(),
         timings: Timings { queue_us: 1, router_us: 2, worker_us: 3, upstream_us: u64::MAX },
+        quota_mode: QuotaMode::Share,
     }
 }
 

@@ -8,8 +8,8 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use weir_rpc::{Body, End, Frame, FrameStream, Reply, ReplyHead};
 use weir_types::{
-    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, FaultDetail, UpstreamAnswer,
-    Usage,
+    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, FaultDetail, QuotaMode,
+    UpstreamAnswer, Usage,
 };
 
 use crate::bench::{Bench, context, within};
@@ -69,6 +69,7 @@ fn full_fault(body: Bytes) -> Fault {
         class: Some(FailureClass::RateLimited),
         upstream: Some(UpstreamAnswer { status: 429, content_type: "text/plain".into(), body }),
         attempts: vec![attempt(Some(FailureClass::RateLimited)), attempt(None)],
+        quota_mode: QuotaMode::Refuse,
     };
     Fault { code: FaultCode::UpstreamRejected, detail: Box::new(detail) }
 }

@@ -10,7 +10,7 @@ use weir_rpc::{
     Body, CallFuture, DescribeStream, Description, End, Frame, Reply, ReplyHead, RouterRequest,
     RouterService, Timings, UsableKey, WorkerRequest, WorkerService,
 };
-use weir_types::{CallContext, Fault};
+use weir_types::{CallContext, Fault, QuotaMode};
 
 /// What was asked, on either hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +100,7 @@ pub(crate) fn head() -> ReplyHead {
         key: "blue".into(),
         attempts: Vec::new(),
         timings: Timings { queue_us: 1, router_us: 2, worker_us: 3, upstream_us: 4 },
+        quota_mode: QuotaMode::Share,
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Families {
     pub(super) pool_cooling: Family<Labels, Gauge>,
     pub(super) pool_concurrency: Family<Labels, Gauge>,
     pub(super) pool_buffer: Family<Labels, Gauge>,
+    pub(super) quota_modes: Family<Labels, Gauge>,
     pub(super) connections: Family<Labels, Gauge>,
 }
 
@@ -62,6 +63,8 @@ impl Families {
         registry.register("pool_concurrency", concurrency, self.pool_concurrency.clone());
         let buffer = "Waiting requests that the configuration allows";
         registry.register("queue_limit", buffer, self.pool_buffer.clone());
+        let mode = "1 for how limits are kept at present: exact, share or refuse";
+        registry.register("quota_mode", mode, self.quota_modes.clone());
         let connections = "Connections to the provider in use";
         registry.register("upstream_connections", connections, self.connections.clone());
         self.register_times(registry);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
-use weir_types::{FailureClass, Operation};
+use weir_types::{FailureClass, Operation, QuotaMode};
 
 use super::families::{Families, Labels};
 use super::histogram::Histogram;
@@ -139,6 +139,13 @@ impl<'a> Handles<'a> {
 
     pub(super) fn pool_buffer(self) -> &'a Gauge {
         filled(&self.slots.pool_buffer, &self.families.pool_buffer, || self.provider_only())
+    }
+
+    /// `at`: the mode's place in `QuotaMode::ALL`.
+    pub(super) fn quota_mode(self, at: usize, mode: QuotaMode) -> Option<&'a Gauge> {
+        let slot = self.slots.quota_modes.get(at)?;
+        let make = || self.labels("mode", Arc::from(mode.label()));
+        Some(filled(slot, &self.families.quota_modes, make))
     }
 
     pub(super) fn connections(self) -> &'a Gauge {

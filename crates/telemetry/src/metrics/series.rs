@@ -11,7 +11,7 @@ use foldhash::HashMap;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use weir_types::{FailureClass, Operation};
+use weir_types::{FailureClass, Operation, QuotaMode};
 
 use super::families::Families;
 use super::handles::{Handles, SCOPES, STATUS_LABELS, TOKEN_KINDS};
@@ -56,6 +56,7 @@ pub(super) struct ProviderSeries {
     pub(super) pool_cooling: Slot<Gauge>,
     pub(super) pool_concurrency: Slot<Gauge>,
     pub(super) pool_buffer: Slot<Gauge>,
+    pub(super) quota_modes: [Slot<Gauge>; QuotaMode::ALL.len()],
     pub(super) connections: Slot<Gauge>,
     pub(super) keys: HashMap<Arc<str>, KeySeries>,
     pub(super) other_key: KeySeries,
@@ -134,6 +135,7 @@ impl ProviderSeries {
             pool_leases: Slot::new(),
             pool_tickets: Slot::new(),
             pool_cooling: Slot::new(),
+            quota_modes: Default::default(),
             pool_concurrency: Slot::new(),
             pool_buffer: Slot::new(),
             connections: Slot::new(),

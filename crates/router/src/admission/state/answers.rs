@@ -9,7 +9,7 @@ use super::{Op, Phase, State};
 use crate::plan::Refusal;
 
 /// How long a pool that gave no answer twice is left alone.
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// After so many batches in a row without an answer, requests do not wait for one any more.
 const FAILURES_MAX: u32 = 2;
 /// How often an acquire is sent again because the pool had no limits.
@@ -27,41 +27,71 @@ impl State {
     ) -> Wakers {
         let mut wakers = Wakers::new();
         self.in_flight = false;
+        if self.share.is_some() {
+            self.asked(result, now, &mut wakers);
+            return wakers;
+        }
         let greeting = std::mem::take(&mut self.greeting);
         match result {
             Ok(reply) => self.heard(reply, greeting, now, &mut wakers),
             Err(StoreError::StaleSession) => {
                 self.session = 0;
                 self.send_again();
-                self.failed("the pool refuses every session", now, &mut wakers);
+                let why = "the pool refuses every session".to_owned();
+                if self.failed_again(now) {
+                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
+                }
             }
             Err(StoreError::Unanswered(why)) => {
                 self.send_again();
-                self.failed(&why, now, &mut wakers);
+                if self.failed_again(now) && !self.enter_share(now) {
+                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
+                }
             }
             Err(StoreError::Rejected(why)) => {
                 let was_empty = self.sent.is_empty();
                 self.rejected(&why, &mut wakers);
                 // A hello or a poll can only be sent again as it was.
-                if was_empty {
-                    self.failed(&why, now, &mut wakers);
+                if was_empty && self.failed_again(now) {
+                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
                 }
             }
         }
         wakers
     }
 
-    fn heard(&mut self, reply: BatchReply, greeting: bool, now: Instant, wakers: &mut Wakers) {
+    /// Takes in the store's reply.
+    pub(super) fn heard(
+        &mut self,
+        reply: BatchReply,
+        greeting: bool,
+        now: Instant,
+        wakers: &mut Wakers,
+    ) {
         self.failures = 0;
         self.blocked_until = None;
         self.heard_at = Some(now);
+        self.pool_time = reply.now;
+        // Somebody came or went.
+        self.routers_due |= self.serves_share && reply.status.routers != self.peers.count;
         if greeting {
-            self.session = reply.session;
-            self.sequence = 0;
-            self.replaces = None;
-            self.limits_due = true;
-            self.restate_due = true;
-        } else if reply.answers.len() != self.sent.len() {
+            self.begin_session(reply.session);
+        }
+        self.take_in(reply, now, wakers);
+    }
+
+    /// From now on the pool, or another one, is spoken to anew.
+    pub(super) fn begin_session(&mut self, session: u64) {
+        self.session = session;
+        self.sequence = 0;
+        self.replaces = None;
+        self.limits_due = true;
+        self.restate_due = true;
+    }
+
+    /// Takes in a reply, whoever it is from.
+    pub(super) fn take_in(&mut self, reply: BatchReply, now: Instant, wakers: &mut Wakers) {
+        if reply.answers.len() != self.sent.len() {
             let counts = (reply.answers.len(), self.sent.len());
             let why = format!("{} answers came for {} commands", counts.0, counts.1);
             self.rejected(&why, wakers);
@@ -69,7 +99,7 @@ impl State {
         self.status = reply.status;
         let mut sent = std::mem::take(&mut self.sent);
         for (op, answer) in sent.drain(..).zip(reply.answers) {
-            self.answer(op, answer, wakers);
+            self.answer(op, answer, now, wakers);
         }
         // The room is kept for the next batch.
         self.sent = sent;
@@ -85,7 +115,7 @@ impl State {
         self.busy = reply.restate || reply.status.tickets > 0;
     }
 
-    fn answer(&mut self, op: Op, answer: Answer, wakers: &mut Wakers) {
+    fn answer(&mut self, op: Op, answer: Answer, now: Instant, wakers: &mut Wakers) {
         match op {
             Op::Acquire(number) => self.ticket_answer(number, answer, wakers),
             Op::Claim(number) => self.claim_answer(number, answer, wakers),
@@ -98,6 +128,11 @@ impl State {
                 self.leaving.remove(&number);
             }
             Op::SetLimits => self.limits_answer(answer),
+            Op::Routers => {
+                if let Answer::Routers(routers) = answer {
+                    self.peers.named(&routers, now);
+                }
+            }
             Op::Settle { then: None, .. } | Op::Answered { .. } | Op::Restate | Op::Renew => {}
         }
     }
@@ -195,17 +230,20 @@ impl State {
     /// Ours are in force, or others are: those are overwritten once, at the start; later another
     /// router has newer ones, and they are obeyed.
     fn limits_answer(&mut self, answer: Answer) {
+        if self.share.is_some() {
+            return;
+        }
         let Answer::LimitsInForce(in_force) = answer else {
             self.limits_written = true;
-            self.skewed = false;
+            self.in_force = None;
             return;
         };
         let ours = Limits { generation: in_force.generation, ..self.limits.clone() };
         if ours == in_force {
             self.limits_written = true;
-            self.skewed = false;
+            self.in_force = None;
         } else if self.limits_written || in_force.is_unset() {
-            self.skewed = true;
+            self.in_force = Some(in_force);
         } else {
             self.limits_written = true;
             self.replaces = Some(in_force.generation);
@@ -248,24 +286,25 @@ impl State {
                 Op::SetLimits => self.limits_due = true,
                 Op::Restate => self.restate_due = true,
                 Op::Renew => self.renew_due = true,
+                Op::Routers => self.routers_due = true,
                 op => self.outbox.push_front(op),
             }
         }
     }
 
-    /// A batch came to nothing. The first time it is sent again at once; after that requests are
-    /// told, and the pool is left alone for a moment.
-    fn failed(&mut self, why: &str, now: Instant, wakers: &mut Wakers) {
+    /// A batch came to nothing. The first time it is sent again at once; after that the pool is
+    /// left alone for a moment, and true says that something must be done about those who wait.
+    fn failed_again(&mut self, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.failures < FAILURES_MAX {
-            return;
+            return false;
         }
         self.blocked_until = Some(now + RETRY_PAUSE);
         self.poll_due = true;
-        self.turn_away(&Refusal::Unavailable(why.to_owned()), wakers);
+        true
     }
 
-    /// Whether requests are turned away because the pool does not answer.
+    /// Whether the pool does not answer.
     pub(super) fn is_lost(&self) -> bool {
         self.failures >= FAILURES_MAX
     }
@@ -292,7 +331,7 @@ impl State {
 
     /// The pool calls the batch malformed: our defect, sending it again would not help. Leases
     /// whose settle is lost run out.
-    fn rejected(&mut self, why: &str, wakers: &mut Wakers) {
+    pub(super) fn rejected(&mut self, why: &str, wakers: &mut Wakers) {
         tracing::error!(why, commands = self.sent.len(), "the quota store refused a batch");
         self.poll_due = false;
         for op in std::mem::take(&mut self.sent) {
@@ -304,7 +343,8 @@ impl State {
                     self.leaving.remove(&number);
                     None
                 }
-                Op::Answered { .. } | Op::SetLimits | Op::Restate | Op::Renew => None,
+                Op::Answered { .. } | Op::SetLimits => None,
+                Op::Restate | Op::Renew | Op::Routers => None,
             };
             let refusal = Refusal::Defect(why.to_owned());
             number.into_iter().for_each(|n| self.refuse(n, refusal.clone(), wakers));

@@ -4,34 +4,47 @@ use std::time::Instant;
 
 use weir_quota::{Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits};
 
-use super::{Op, Phase, State, until};
+use super::{Entry, Op, Phase, State, until};
 
 impl State {
-    /// The next batch, if one may leave and there is something to say. After it the caller owes
-    /// [`State::absorb`] its result.
+    /// The store's next batch, if one may leave and there is something to say. After it the caller
+    /// owes [`State::absorb`] its result.
     pub(in super::super) fn next_batch(&mut self, now: Instant) -> Option<Batch> {
         let blocked = self.blocked_until.is_some_and(|until| now < until);
-        if self.in_flight || blocked || !self.has_something_to_say() {
+        if self.in_flight || blocked {
+            return None;
+        }
+        if self.share.is_some() {
+            self.in_flight = true;
+            return Some(Batch { was_in_share: true, ..Batch::hello(self.router) });
+        }
+        if !self.has_something_to_say() {
             return None;
         }
         self.in_flight = true;
-        self.poll_due = false;
         if self.session == 0 {
+            self.poll_due = false;
             self.greeting = true;
             return Some(Batch::hello(self.router));
         }
+        Some(self.batch(now))
+    }
+
+    /// All there is to say.
+    pub(super) fn batch(&mut self, now: Instant) -> Batch {
+        self.poll_due = false;
         let commands = self.write_commands(now);
         self.sequence += 1;
-        Some(Batch {
+        Batch {
             router: self.router,
             session: self.session,
             sequence: self.sequence,
             was_in_share: false,
             commands,
-        })
+        }
     }
 
-    fn has_something_to_say(&self) -> bool {
+    pub(super) fn has_something_to_say(&self) -> bool {
         !self.outbox.is_empty()
             || self.poll_due
             || self.renew_due
@@ -39,7 +52,7 @@ impl State {
     }
 
     fn write_commands(&mut self, now: Instant) -> Vec<Command> {
-        let mut commands = Vec::with_capacity(self.outbox.len().min(COMMANDS_MAX - 3) + 1);
+        let mut commands = Vec::with_capacity(self.outbox.len().min(COMMANDS_MAX - 4) + 1);
         // Limits first: keys that they do not name cannot be restated. A renewal comes last, so
         // that it names what the rest leaves.
         if std::mem::take(&mut self.limits_due) {
@@ -50,6 +63,10 @@ impl State {
             self.restated = true;
             self.sent.push(Op::Restate);
             commands.push(self.write_restate(now));
+        }
+        if std::mem::take(&mut self.routers_due) {
+            self.sent.push(Op::Routers);
+            commands.push(Command::Routers);
         }
         while commands.len() < COMMANDS_MAX - 1 {
             let Some(op) = self.outbox.pop_front() else {
@@ -62,7 +79,8 @@ impl State {
         }
         if std::mem::take(&mut self.renew_due) {
             self.sent.push(Op::Renew);
-            commands.push(Command::Renew(self.held()));
+            let leases = self.held(Entry::is_held);
+            commands.push(Command::Renew(leases));
         }
         commands
     }
@@ -98,7 +116,7 @@ impl State {
                 Some(Command::Answered { lease: self.id(*lease), outcome: outcome.clone() })
             }
             Op::Leave(number) => Some(Command::Leave(self.id(*number))),
-            Op::SetLimits | Op::Restate | Op::Renew => None,
+            Op::SetLimits | Op::Restate | Op::Renew | Op::Routers => None,
         }
     }
 
@@ -121,12 +139,15 @@ impl State {
 
     fn write_limits(&self) -> Command {
         let generation = self.replaces.unwrap_or(0) + 1;
-        let limits = Limits { generation, ..self.limits.clone() };
+        let limits = self.share.as_ref().map_or(&self.limits, |share| &share.limits);
+        let limits = Limits { generation, ..limits.clone() };
         Command::SetLimits { limits, replaces: self.replaces }
     }
 
     fn write_restate(&mut self, now: Instant) -> Command {
-        let leases = self.held();
+        // A share has executed nothing yet, no rotate either: it begins with what is held here.
+        let begins_with = |entry: &Entry| entry.key().is_some();
+        let leases = self.held(if self.share.is_some() { begins_with } else { Entry::is_held });
         let numbers: Vec<u64> = self
             .entries
             .iter()
@@ -140,9 +161,9 @@ impl State {
         Command::Restate { leases, tickets }
     }
 
-    fn held(&self) -> Vec<HeldLease> {
-        let held = |(number, entry): (&u64, &super::Entry)| {
-            let key = entry.key().filter(|_| entry.is_held())?.clone();
+    fn held(&self, counts: fn(&Entry) -> bool) -> Vec<HeldLease> {
+        let held = |(number, entry): (&u64, &Entry)| {
+            let key = entry.key().filter(|_| counts(entry))?.clone();
             Some(HeldLease { lease: self.id(*number), key, model: entry.class.model.clone() })
         };
         self.entries.iter().filter_map(held).collect()

@@ -21,6 +21,7 @@ pub(super) enum Op {
     SetLimits,
     Restate,
     Renew,
+    Routers,
 }
 
 /// A ticket or the lease it became.

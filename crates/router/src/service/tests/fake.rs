@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use weir_rpc::{
     CallFuture, DescribeStream, Description, ReplyHead, Timings, UsableKey, WorkerRequest,
 };
-use weir_types::KeyName;
+use weir_types::{KeyName, QuotaMode};
 
 use super::*;
 
@@ -118,6 +118,7 @@ fn reply(
         key: request.key.clone(),
         attempts: Vec::new(),
         timings: Timings { worker_us: 7, upstream_us: 20, ..Timings::default() },
+        quota_mode: QuotaMode::Exact,
     };
     Reply { head, frames }
 }
