@@ -13,8 +13,8 @@ from harness.config import Config
 from harness.gateway import Gateway
 from harness.redis import Redis
 from harness.sim import Sim
-from harness.topology import LEASE_TTL_MS, TOPOLOGIES, USUAL, Order, all_in_one
-from harness.warm import PROVIDER, SEED, WarmRedis
+from harness.topology import TOPOLOGIES, USUAL, Order, all_in_one
+from harness.warm import LEASE_TTL_MS, PROVIDER, SEED, WarmRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
@@ -182,7 +182,8 @@ class Pace:
 
 @pytest.fixture(scope="session")
 def pace(request) -> Pace:
-    return Pace(15.0, 10_000) if request.config.getoption("--soak") else Pace(1.5, LEASE_TTL_MS)
+    # Links are given up after half a lease time of silence, which a loaded machine may cause.
+    return Pace(15.0, 10_000) if request.config.getoption("--soak") else Pace(3.0, 2_000)
 
 
 @pytest.fixture

@@ -12,9 +12,6 @@ from .process import Process
 from .redis import Redis
 from .warm import WarmRedis
 
-# The grace of an empty pool follows from it; a second is the least.
-LEASE_TTL_MS = 1000
-
 
 @dataclass
 class Order:
@@ -79,7 +76,7 @@ def with_redis(order: Order, start: Callable[[Order, list[str]], Gateway]) -> Ga
     """Starts a gateway on a Redis, which gets to know it by a prefix of its own."""
     prefix = order.name.partition("-")[0]
     settings = order.config.document.setdefault("quota_store", {})
-    settings.update({"lease_ttl_ms": LEASE_TTL_MS, "prefix": prefix, **settings})
+    settings["prefix"] = prefix
     if order.own_redis:
         redis = Redis(f"{order.name}-redis", order.directory)
     else:

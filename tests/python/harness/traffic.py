@@ -12,14 +12,17 @@ from . import http, load
 # A client that was refused comes again after this.
 PAUSE_SECONDS = 0.02
 END_SECONDS = 30.0
+_numbers = itertools.count(1)
 
 
 @dataclass
 class Call:
     """One request and its fate; times are those of the machine's clock, as in the sim's log."""
 
+    # Sent as `user`, by which the simulator's log knows it again.
+    name: str
     started: float
-    ended: float
+    ended: float = 0.0
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -41,7 +44,7 @@ class Call:
 
     def __str__(self) -> str:
         what = self.broken or f"{self.status} {self.body[-300:]!r}"
-        return f"{self.seconds:.3f} s from {self.started:.3f}: {what}"
+        return f"{self.name}, {self.seconds:.3f} s from {self.started:.3f}: {what}"
 
 
 class Traffic:
@@ -51,8 +54,7 @@ class Traffic:
     """
 
     def __init__(self, addresses, bodies: list[dict], clients: int, headers=None):
-        requests = [load.chat_request(body, headers) for body in bodies]
-        self._requests = itertools.cycle(requests)
+        self._bodies, self._headers = itertools.cycle(bodies), headers
         self._addresses = list(itertools.islice(itertools.cycle(addresses), clients))
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -79,7 +81,7 @@ class Traffic:
     async def _client(self, address) -> None:
         connection = None
         while not self._over.is_set():
-            call = Call(time.time(), 0.0)
+            call = Call(f"call-{next(_numbers)}", time.time())
             try:
                 connection = connection or await asyncio.open_connection(*address, limit=1 << 20)
                 await self._ask(connection, call)
@@ -95,7 +97,8 @@ class Traffic:
 
     async def _ask(self, connection, call: Call) -> None:
         reader, writer = connection
-        writer.write(next(self._requests))
+        body = {**next(self._bodies), "user": call.name}
+        writer.write(load.chat_request(body, self._headers))
         call.status, call.headers = await load.read_head(reader)
         call.body = await load.read_body(reader, call.headers)
 

@@ -1,15 +1,15 @@
 """A Redis for the whole run, whose pools look as if they had been there for a while.
 
-A pool that is found empty decides nothing for a second and a half, because nobody knows who may
-still hold something of it. Paid by every scenario, that would be most of the run. What an idle pool
-looks like is seen once, and laid out for each gateway under a prefix of its own; the scenarios about
-lost state start on a Redis that is really empty.
+A pool that is found empty decides nothing for half a lease time and a second, because nobody knows
+who may still hold something of it. Paid by every scenario, that would be most of the run. What an
+idle pool looks like is seen once, and laid out for each gateway under a prefix of its own; the
+scenarios about lost state start on a Redis that is really empty.
 """
 
 from .redis import Redis
 
-# The prefix and the provider of the pool that is copied.
-SEED, PROVIDER = "seed", "openai"
+# The prefix and the provider of the pool that is copied, and the least lease time there is.
+SEED, PROVIDER, LEASE_TTL_MS = "seed", "openai", 1000
 
 
 class WarmRedis:
