@@ -1,6 +1,6 @@
-//! The services behind a name that stands for several addresses, as if they were one.
+//! The services behind one or more names that stand for several addresses, as if they were one.
 //!
-//! The name is resolved again and again; each address gets one connection per event loop and is
+//! Each name is resolved again and again; each address gets one connection per event loop and is
 //! asked for its health. A call goes to the less busy of two addresses drawn among those that are
 //! well. If the link breaks before anything was answered, and the body is held whole, the call
 //! goes to another address; after the head of an answer never.
@@ -83,13 +83,17 @@ impl fmt::Debug for Lookup {
 // === impl BalancedRouter ===
 
 impl BalancedRouter {
-    /// The routers behind `url` (`http://NAME:PORT`). Must be made in the event loop it is used
-    /// in, and begins to connect at once.
+    /// The routers behind `urls` (each `http://NAME:PORT`). Must be made in the event loop it is
+    /// used in, and begins to connect at once.
     ///
     /// # Errors
     /// [`LinkError::Address`].
-    pub fn connect(url: &str, limits: &LinkLimits, lookup: Lookup) -> Result<Self, LinkError> {
-        Ok(Self { group: Arc::new(Group::start(url, limits, lookup)?) })
+    pub fn connect(
+        urls: &[impl AsRef<str>],
+        limits: &LinkLimits,
+        lookup: Lookup,
+    ) -> Result<Self, LinkError> {
+        Ok(Self { group: Arc::new(Group::start(urls, limits, lookup)?) })
     }
 
     /// How many routers there are.
@@ -115,17 +119,17 @@ impl fmt::Debug for BalancedRouter {
 // === impl BalancedWorker ===
 
 impl BalancedWorker {
-    /// The workers of `provider` behind `url`, as [`BalancedRouter::connect`].
+    /// The workers of `provider` behind `urls`, as [`BalancedRouter::connect`].
     ///
     /// # Errors
     /// [`LinkError::Address`].
     pub fn connect(
         provider: ProviderName,
-        url: &str,
+        urls: &[impl AsRef<str>],
         limits: &LinkLimits,
         lookup: Lookup,
     ) -> Result<Self, LinkError> {
-        Ok(Self { provider, group: Arc::new(Group::start(url, limits, lookup)?) })
+        Ok(Self { provider, group: Arc::new(Group::start(urls, limits, lookup)?) })
     }
 
     /// How many workers there are.

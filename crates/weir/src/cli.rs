@@ -73,9 +73,15 @@ pub(crate) struct EdgeArgs {
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     pub(crate) admin: SocketAddr,
-    /// The routers, as http://NAME:PORT; every address behind the name is used
-    #[arg(long, env = "WEIR_ROUTER", value_name = "URL")]
-    pub(crate) router: String,
+    /// The routers, as http://NAME:PORT (repeatable); every address behind each name is used
+    #[arg(
+        long = "router",
+        env = "WEIR_ROUTER",
+        value_name = "URL",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(crate) routers: Vec<String>,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -91,8 +97,8 @@ pub(crate) struct RouterArgs {
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9101")]
     pub(crate) admin: SocketAddr,
-    /// The workers of one provider, as provider=http://NAME:PORT (repeatable); every address
-    /// behind the name is used
+    /// The workers of one provider, as provider=http://NAME:PORT (repeatable, also for one provider);
+    /// every address behind each name is used
     #[arg(
         long = "worker",
         env = "WEIR_WORKER",

@@ -18,7 +18,9 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let _logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces()?;
     let telemetry = parts::telemetry(&config, tracer);
-    weir_rpc::check_url(&args.router).map_err(|error| format!("--router: {error}"))?;
+    for url in &args.routers {
+        weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
+    }
     let settings = Arc::new(rooms::edge(&config));
     let limits = rooms::link(&config);
     let public = Listeners::bind("--listen", args.listen, cores.count)?;
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     say(&format!("listening on http://{}", public.address))?;
     say(&format!("admin on http://{}", house.address()))?;
     let stop = cores.run(async |core, drain| {
-        let router = BalancedRouter::connect(&args.router, &limits, Lookup::dns())?;
+        let router = BalancedRouter::connect(&args.routers, &limits, Lookup::dns())?;
         let (metrics, routers) = (telemetry.metrics.clone(), router.clone());
         let readiness = move || {
             let reach = routers.reach();

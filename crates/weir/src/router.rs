@@ -59,11 +59,11 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-type Urls = Vec<(ProviderName, String)>;
+type Urls = Vec<(ProviderName, Vec<String>)>;
 
 /// Each provider's workers, `--worker` before `--worker-url`.
 fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<Urls, Failure> {
-    let mut given = HashMap::new();
+    let mut given = HashMap::<&str, Vec<String>>::new();
     for pair in named {
         let (name, url) = pair
             .split_once('=')
@@ -71,21 +71,22 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
         if !config.providers.iter().any(|provider| provider.name.as_str() == name) {
             return Err(format!("--worker: the configuration has no provider `{name}`").into());
         }
-        if given.insert(name, url).is_some() {
-            return Err(format!("--worker: `{name}` is named twice").into());
-        }
+        weir_rpc::check_url(url).map_err(|error| format!("--worker: {error}"))?;
+        given.entry(name).or_default().push(url.to_owned());
     }
     if let Some(rest) = rest.filter(|rest| !rest.contains(PROVIDER)) {
         return Err(format!("--worker-url: `{rest}` has no {PROVIDER}").into());
     }
     let url_of = |provider: &weir_config::Provider| {
         let name = provider.name.as_str();
-        let url = given.get(name).map(|url| (*url).to_owned());
-        let url = url.or_else(|| Some(rest?.replace(PROVIDER, name)));
-        let missing = || format!("no worker for `{name}`: give --worker {name}=URL");
-        let url = url.ok_or_else(missing)?;
-        weir_rpc::check_url(&url).map_err(|error| format!("worker of {name}: {error}"))?;
-        Ok((provider.name.clone(), url))
+        let from_template = || {
+            let missing = || format!("no worker for `{name}`: give --worker {name}=URL");
+            let url = rest.ok_or_else(missing)?.replace(PROVIDER, name);
+            weir_rpc::check_url(&url).map_err(|error| format!("worker of {name}: {error}"))?;
+            Ok::<_, Failure>(vec![url])
+        };
+        let urls = given.get(name).cloned().map_or_else(from_template, Ok)?;
+        Ok((provider.name.clone(), urls))
     };
     config.providers.iter().map(url_of).collect()
 }
@@ -95,8 +96,8 @@ fn connect(
     urls: &Urls,
     limits: &LinkLimits,
 ) -> Result<HashMap<ProviderName, BalancedWorker>, Failure> {
-    let connect = |(name, url): &(ProviderName, String)| {
-        Ok((name.clone(), BalancedWorker::connect(name.clone(), url, limits, Lookup::dns())?))
+    let connect = |(name, urls): &(ProviderName, Vec<String>)| {
+        Ok((name.clone(), BalancedWorker::connect(name.clone(), urls, limits, Lookup::dns())?))
     };
     urls.iter().map(connect).collect()
 }
@@ -135,7 +136,7 @@ mod tests {
         let named: Vec<_> = named.iter().map(|&pair| pair.to_owned()).collect();
         let urls = worker_urls(&config(&["openai", "my-host"]), &named, rest);
         let urls = urls.map_err(|failure| failure.to_string())?;
-        Ok(urls.into_iter().map(|(name, url)| format!("{name} {url}")).collect())
+        Ok(urls.into_iter().map(|(name, urls)| format!("{name} {}", urls.join(" "))).collect())
     }
 
     #[test]
@@ -149,16 +150,21 @@ mod tests {
             urls(&["my-host=http://m:2", "openai=http://o:1"], None).unwrap(),
             ["openai http://o:1", "my-host http://m:2"]
         );
+        let several = ["openai=http://o:1", "openai=http://p:1"];
+        assert_eq!(
+            urls(&several, template).unwrap(),
+            ["openai http://o:1 http://p:1", "my-host http://worker-my-host:7201"]
+        );
     }
 
     #[test]
-    fn every_provider_needs_one_worker_url() {
+    fn every_provider_needs_a_worker_url() {
         let refused = |named: &[&str], rest| urls(named, rest).unwrap_err();
         assert!(refused(&["openai=http://o:1"], None).contains("--worker my-host=URL"));
         assert!(refused(&["opanai=http://o:1"], None).contains("no provider `opanai`"));
         assert!(refused(&["openai"], None).contains("PROVIDER=URL"));
-        assert!(refused(&["openai=a", "openai=b"], None).contains("twice"));
-        assert!(refused(&["openai=o:1"], Some("http://{provider}:1")).contains("of openai: `o:1`"));
+        assert!(refused(&["openai=o:1"], Some("http://{provider}:1")).contains("`o:1`"));
+        assert!(refused(&[], Some("{provider}:1")).contains("of openai: `openai:1`"));
         assert!(refused(&[], Some("http://worker:7201")).contains("{provider}"));
     }
 }

@@ -1,4 +1,4 @@
-//! All addresses of one name: kept up to date, chosen from, called.
+//! All addresses of one service's names: kept up to date, chosen from, called.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -27,16 +28,17 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(5);
 /// The present members, `None` before the first look-up has ended.
 pub(super) type Members<C> = Option<Arc<[Arc<Member<C>>]>>;
 
-/// The addresses of one name. Dropping it ends its tasks.
+/// The addresses of one service. Dropping it ends its tasks.
 pub(super) struct Group<C> {
     shared: Arc<Shared<C>>,
     keeper: JoinHandle<()>,
 }
 
 struct Shared<C> {
-    url: String,
-    host: String,
-    port: u16,
+    /// For people.
+    urls: String,
+    /// Hosts and ports.
+    names: Vec<(String, u16)>,
     limits: LinkLimits,
     lookup: Lookup,
     /// Also rings when a member's state has changed.
@@ -47,12 +49,17 @@ struct Shared<C> {
 // === impl Group ===
 
 impl<C: Remote> Group<C> {
-    pub(super) fn start(url: &str, limits: &LinkLimits, lookup: Lookup) -> Result<Self, LinkError> {
-        let (_, host, port) = link::parse(url)?;
+    pub(super) fn start(
+        urls: &[impl AsRef<str>],
+        limits: &LinkLimits,
+        lookup: Lookup,
+    ) -> Result<Self, LinkError> {
+        let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
+        let name = |url: &&str| link::parse(url).map(|(_, host, port)| (host, port));
+        let names = urls.iter().map(name).collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
-            url: url.to_owned(),
-            host,
-            port,
+            urls: urls.join(", "),
+            names,
             limits: *limits,
             lookup,
             members: watch::Sender::new(None),
@@ -126,7 +133,7 @@ impl<C: Remote> Group<C> {
     }
 
     fn nowhere(&self) -> Fault {
-        let message = format!("no address is known for {}", self.shared.url);
+        let message = format!("no address is known for {}", self.shared.urls);
         Fault::new(FaultCode::LinkBroken, message)
     }
 }
@@ -139,7 +146,7 @@ impl<C> Drop for Group<C> {
 
 impl<C> fmt::Debug for Group<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").field("url", &self.shared.url).finish_non_exhaustive()
+        f.debug_struct("Group").field("urls", &self.shared.urls).finish_non_exhaustive()
     }
 }
 
@@ -176,9 +183,11 @@ fn pick<C>(members: &[Arc<Member<C>>], tried: &[SocketAddr]) -> Option<Arc<Membe
     Some(Arc::clone(less_busy))
 }
 
-/// Looks the name up again and again, and minds each address.
+/// Looks the names up again and again, and minds each address.
 struct Keeper<C> {
     shared: Arc<Shared<C>>,
+    /// What each name last stood for.
+    found: Vec<Vec<SocketAddr>>,
     watches: JoinSet<()>,
     watched: HashMap<SocketAddr, AbortHandle>,
     is_lost: bool,
@@ -188,19 +197,13 @@ struct Keeper<C> {
 
 impl<C: Remote> Keeper<C> {
     fn new(shared: Arc<Shared<C>>) -> Self {
-        Self { shared, watches: JoinSet::new(), watched: HashMap::new(), is_lost: false }
+        let found = vec![Vec::new(); shared.names.len()];
+        Self { shared, found, watches: JoinSet::new(), watched: HashMap::new(), is_lost: false }
     }
 
     async fn run(mut self) {
         loop {
-            let (resolve, host) = (&self.shared.lookup.resolve, self.shared.host.clone());
-            let found = timeout(LOOK_UP_MAX, resolve(host, self.shared.port)).await;
-            match found {
-                Ok(Ok(addrs)) if !addrs.is_empty() => self.install(addrs),
-                Ok(Ok(_)) => self.lost("it has no address"),
-                Ok(Err(error)) => self.lost(&error.to_string()),
-                Err(_) => self.lost("the look-up takes too long"),
-            }
+            self.look_up().await;
             // Members that have ended were removed; nothing else ends.
             while self.watches.try_join_next().is_some() {}
             let every = self.shared.lookup.every;
@@ -213,12 +216,35 @@ impl<C: Remote> Keeper<C> {
         }
     }
 
+    /// Asks for all names at once. One that cannot be looked up keeps the addresses it had: the
+    /// services may be well.
+    async fn look_up(&mut self) {
+        let resolve = &self.shared.lookup.resolve;
+        let asked = self.shared.names.iter().map(|(host, port)| resolve(host.clone(), *port));
+        let asked = join_all(asked.map(|asked| timeout(LOOK_UP_MAX, asked))).await;
+        let mut lost = None;
+        for (place, answer) in self.found.iter_mut().zip(asked) {
+            match answer {
+                Ok(Ok(addrs)) if !addrs.is_empty() => *place = addrs,
+                Ok(Ok(_)) => lost = Some("it has no address".to_owned()),
+                Ok(Err(error)) => lost = Some(error.to_string()),
+                Err(_) => lost = Some("the look-up takes too long".to_owned()),
+            }
+        }
+        match lost {
+            Some(why) => self.lost(&why),
+            None => self.is_lost = false,
+        }
+        if self.found.iter().any(|addrs| !addrs.is_empty()) {
+            self.install(self.found.concat());
+        }
+    }
+
     /// Members as `addrs` says; those that stay keep their connections.
     fn install(&mut self, mut addrs: Vec<SocketAddr>) {
         addrs.sort_unstable();
         addrs.dedup();
         addrs.truncate(MEMBERS_MAX);
-        self.is_lost = false;
         let present = self.shared.members.borrow().clone();
         let known = present.as_deref().unwrap_or_default();
         if present.is_some() && known.iter().map(|member| member.addr).eq(addrs.iter().copied()) {
@@ -238,8 +264,8 @@ impl<C: Remote> Keeper<C> {
                 None => members.extend(self.begin(addr)),
             }
         }
-        let url = &self.shared.url;
-        tracing::info!(url, addresses = members.len(), "the addresses of a service changed");
+        let urls = &self.shared.urls;
+        tracing::info!(urls, addresses = members.len(), "the addresses of a service changed");
         self.shared.members.send_replace(Some(members.into()));
     }
 
@@ -265,10 +291,9 @@ impl<C: Remote> Keeper<C> {
         Some(member)
     }
 
-    /// A name that cannot be looked up keeps the addresses it had: the services may be well.
     fn lost(&mut self, why: &str) {
         if !self.is_lost {
-            tracing::warn!(url = self.shared.url, why, "no address for a service, trying again");
+            tracing::warn!(urls = self.shared.urls, why, "no address for a service, trying again");
         }
         self.is_lost = true;
         self.shared.members.send_if_modified(|members| {

@@ -73,7 +73,7 @@ async fn routers<const N: usize>() -> (BalancedRouter, Name, Vec<Replica>) {
         replicas.push(Replica::router().await);
     }
     let name = Name::of(&replicas.iter().map(Replica::addr).collect::<Vec<_>>());
-    let router = BalancedRouter::connect(NAME, &limits(), name.lookup()).unwrap();
+    let router = BalancedRouter::connect(&[NAME], &limits(), name.lookup()).unwrap();
     reaches(|| router.reach(), N, N).await;
     (router, name, replicas)
 }
@@ -316,7 +316,7 @@ async fn a_service_that_leaves_gets_no_new_calls_and_is_let_go() {
 
 #[tokio::test]
 async fn without_any_address_a_call_fails_at_once() {
-    let router = BalancedRouter::connect(NAME, &limits(), Name::default().lookup()).unwrap();
+    let router = BalancedRouter::connect(&[NAME], &limits(), Name::default().lookup()).unwrap();
     let fault = within(begin(&router, Bytes::new())).await.unwrap().unwrap_err();
     assert_eq!(fault.code, FaultCode::LinkBroken);
     assert!(fault.detail.message.contains(NAME), "{fault}");
@@ -329,7 +329,7 @@ async fn workers_describe_themselves_as_one() {
     red.describe.send_replace(description(&["red"]));
     let name = Name::of(&[blue.addr()]);
     let lookup = name.lookup();
-    let workers = BalancedWorker::connect("openai".into(), NAME, &limits(), lookup).unwrap();
+    let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
     let mut updates = workers.describe();
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));
     name.set(&[blue.addr(), red.addr()]);
@@ -352,7 +352,7 @@ async fn another_providers_worker_does_not_speak_for_this_one() {
     stranger.describe.send_replace(Description { provider: "groq".into(), ..description(&["x"]) });
     let name = Name::of(&[stranger.addr()]);
     let lookup = name.lookup();
-    let workers = BalancedWorker::connect("openai".into(), NAME, &limits(), lookup).unwrap();
+    let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
     let mut updates = workers.describe();
     let own = Replica::worker().await;
     let first = tokio::spawn(async move { updates.next().await });
@@ -366,7 +366,7 @@ async fn a_worker_that_dies_is_replaced_before_the_head() {
     let mut replicas = [Replica::worker().await, Replica::worker().await];
     let name = Name::of(&[replicas[0].addr(), replicas[1].addr()]);
     let lookup = name.lookup();
-    let workers = BalancedWorker::connect("openai".into(), NAME, &limits(), lookup).unwrap();
+    let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
     reaches(|| workers.reach(), 2, 2).await;
     let body = Body::Full(Bytes::from_static(b"{}"));
     let calling = tokio::spawn(workers.call(context(), worker_request(), body));
@@ -381,11 +381,33 @@ async fn a_worker_that_dies_is_replaced_before_the_head() {
 #[tokio::test]
 async fn a_name_that_is_none_is_refused_at_once() {
     for found in ["router:50051", "http://router", "http://:50051", "http://a:1/path"] {
-        let refused = BalancedRouter::connect(found, &limits(), Lookup::dns());
+        let refused = BalancedRouter::connect(&[found], &limits(), Lookup::dns());
         let LinkError::Address { found: at } = refused.unwrap_err();
         assert_eq!(at, found);
         weir_rpc::check_url(found).unwrap_err();
     }
     weir_rpc::check_url("http://router.internal:50051").unwrap();
     weir_rpc::check_url("http://[::1]:50051").unwrap();
+}
+
+#[tokio::test]
+async fn several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses() {
+    let replicas = [Replica::router().await, Replica::router().await];
+    let names: [Name; 2] = [0, 1].map(|at: usize| Name::of(&[replicas[at].addr()]));
+    let known = names.clone();
+    let resolve = move |host: String, _port| {
+        let at = usize::from(host == "b.example");
+        let addrs = known[at].0.lock().unwrap().clone();
+        let found = addrs.ok_or_else(|| std::io::Error::other("no such name"));
+        std::future::ready(found).boxed()
+    };
+    let lookup = Lookup { resolve: Arc::new(resolve), every: Duration::from_millis(5) };
+    let urls = ["http://a.example:1", "http://b.example:1"];
+    let router = BalancedRouter::connect(&urls, &limits(), lookup).unwrap();
+    reaches(|| router.reach(), 2, 2).await;
+    *names[1].0.lock().unwrap() = None;
+    names[0].set(&[replicas[0].addr(), "127.0.0.1:1".parse().unwrap()]);
+    reaches(|| router.reach(), 3, 2).await;
+    let other = BalancedRouter::connect(&["http://a.example:1", "b"], &limits(), Lookup::dns());
+    assert!(matches!(other, Err(LinkError::Address { found }) if found == "b"));
 }

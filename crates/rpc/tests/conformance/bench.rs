@@ -82,7 +82,7 @@ impl Bench {
         let (script, called, describe) = Script::new();
         let serving = Serving::start(worker_server(script, &limits())).await;
         let url = serving.url();
-        let remote = BalancedWorker::connect("openai".into(), &url, &limits(), Lookup::dns());
+        let remote = BalancedWorker::connect("openai".into(), &[url], &limits(), Lookup::dns());
         let bench = Self::new(Service::Worker(Arc::new(remote.unwrap())), called, describe);
         Self { serving: Some(serving), ..bench }
     }
