@@ -1,0 +1,86 @@
+"""What can be known of the files without starting anything: every profile is valid for compose,
+and no service of any profile is without the protections that docs/deployment.md promises."""
+
+import itertools
+import json
+import re
+
+import pytest
+from conftest import OPENAI_KEY
+from stack import PROFILES, REPOSITORY, Stack
+
+CHOICES = [
+    chosen for count in range(len(PROFILES) + 1) for chosen in itertools.combinations(PROFILES, count)
+]
+OBSERVABILITY = REPOSITORY / "deploy" / "observability"
+# The collector's image holds no program that could ask for its health.
+WITHOUT_CHECK = {"otel-collector"}
+
+
+def config(profiles, *files: str) -> dict[str, str]:
+    """Each service as compose understands it, as text."""
+    env = {"OPENAI_API_KEY": OPENAI_KEY, "GROQ_API_KEY": "gsk-compose"}
+    stack = Stack("weir-compose-config", "weir:local", range(8080, 8082), env)
+    flags = [word for profile in profiles for word in ("--profile", profile)]
+    flags += [word for file in files for word in ("-f", file)]
+    text = stack.compose(*flags, "config")
+    (services,) = re.findall(r"^services:\n((?:  .*\n)+)", text, re.M)
+    parts = re.split(r"^  (\S+):\n", services, flags=re.M)[1:]
+    listed = dict(zip(parts[::2], parts[1::2]))
+    # Compose 1 lists the services of profiles that were not chosen as well.
+    needs = {name: re.findall(r"profiles:\n *- (\w+)", text) for name, text in listed.items()}
+    return {name: text for name, text in listed.items() if set(needs[name]) <= set(profiles)}
+
+
+@pytest.mark.parametrize("profiles", CHOICES, ids="+".join)
+def test_every_choice_of_profiles_is_valid(profiles):
+    services = config(profiles)
+    assert {"redis", "edge", "router", "worker-openai", "worker-groq"} <= set(services)
+    assert ("worker-sim" in services) == ("demo" in profiles)
+    watchers = {"otel-collector", "jaeger", "prometheus", "grafana"}
+    assert watchers & set(services) == (watchers if "observability" in profiles else set())
+
+
+def test_every_service_is_confined():
+    for name, text in config(PROFILES).items():
+        for line in [
+            r"restart: unless-stopped", r"read_only: true", r"- ALL", r"- no-new-privileges:true",
+            r"mem_limit: \S+", r"pids_limit: \d+", r"user: .?[1-9]\d*:\d+",
+        ]:
+            assert re.search(rf"^ +{line}", text, re.M), f"{name}: no `{line}`"
+        assert ("healthcheck:" in text) == (name not in WITHOUT_CHECK), name
+        # A tag that says a version, so that the same file is the same thing tomorrow.
+        assert re.search(r"image: (weir:local|\S+:v?\d+[\w.-]*)$", text, re.M), f"{name}: {text}"
+
+
+def test_only_the_edge_publishes_a_port():
+    publishing = [name for name, text in config(PROFILES).items() if "ports:" in text]
+    assert publishing == ["edge"]
+    files = ["docker-compose.yml", "deploy/observability/ports.yml"]
+    opened = config(PROFILES, *files)
+    publishing = {name for name, text in opened.items() if "ports:" in text}
+    assert publishing == {"edge", "grafana", "jaeger", "prometheus"}
+    for name, text in opened.items():
+        assert "ports:" not in text or "127.0.0.1" in text, f"{name} is open to everybody"
+
+
+def test_a_secret_reaches_its_worker_alone():
+    services = config(PROFILES)
+    for secret, owner in [(OPENAI_KEY, "worker-openai"), ("gsk-compose", "worker-groq")]:
+        assert [name for name, text in services.items() if secret in text] == [owner]
+
+
+def test_spans_are_sent_only_where_it_was_asked_for():
+    for name, text in config(PROFILES).items():
+        assert not re.search(r"OTLP_ENDPOINT: *[^\s'\"n]", text), name
+
+
+def test_grafana_finds_what_its_dashboard_asks():
+    dashboard = json.loads((OBSERVABILITY / "grafana" / "dashboards" / "weir.json").read_text())
+    sources = (OBSERVABILITY / "grafana" / "datasources" / "weir.yml").read_text()
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    uids = {target["datasource"]["uid"] for panel in panels for target in panel["targets"]}
+    assert uids == {"weir-prometheus"}
+    assert all(f"uid: {uid}\n" in sources for uid in uids)
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])

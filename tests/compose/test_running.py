@@ -1,0 +1,121 @@
+"""The stack as a newcomer brings it up, then scaled: who serves, who may what, what is measured."""
+
+import json
+import re
+
+from conftest import OPENAI_KEY
+from harness import http
+from stack import ADMIN_PORT, REPOSITORY, SIM_PORT, wait_until
+from traffic import body, burst, url
+
+# Those that have an admin listener.
+MEASURED = {"edge", "router", "worker-openai", "worker-groq", "worker-sim"}
+
+
+def ask(address) -> http.Answer:
+    return http.request("POST", url(address), body("demo"), timeout=60)
+
+
+def test_up_answers_a_request(stack):
+    (edge,) = stack.edges()
+    answer = ask(edge)
+    assert answer.status == 200, answer.body
+    assert answer.json()["choices"][0]["message"]["content"]
+    assert answer.headers["x-weir-provider"] == "sim"
+
+
+def test_a_provider_without_a_key_is_in_nobodys_way(stack):
+    """worker-groq has no key; `up` waited for the health of nearly everything all the same."""
+    stack.wait_healthy()
+    (groq,) = stack.containers("worker-groq")
+    assert json.loads(groq.ask("/readyz"))["detail"]["keys"]["usable_keys"] == 0
+    (edge,) = stack.edges()
+    refused = http.request("POST", url(edge), {**body("x"), "model": "groq/any"}, timeout=60)
+    assert refused.status >= 400 and refused.error["message"]
+
+
+def test_processes_are_nobody_and_cannot_write(stack):
+    for one in stack.containers():
+        said = one.exec("id -u; (echo > /written) 2>&1; (echo > /etc/written) 2>&1", check=False)
+        user, *errors = said.split("\n")
+        assert user == "65532", one.name
+        assert " ".join(errors).count("Read-only file system") == 2, f"{one.name}: {said}"
+
+
+def test_who_reaches_whom(stack):
+    """Edge and router get no further than the inner network; what is inside is not published."""
+    def reaches(service, host, port):
+        (one,) = stack.containers(service)
+        knock = f"timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo open"
+        return "open" in one.exec(knock, check=False)
+
+    assert reaches("worker-sim", "sim", SIM_PORT)
+    assert not reaches("router", "sim", SIM_PORT)
+    assert not reaches("edge", "sim", SIM_PORT)
+    assert reaches("edge", "router", ADMIN_PORT)
+    (edge,) = stack.edges()
+    assert http.request("GET", f"http://{edge[0]}:{edge[1]}/metrics").status == 404
+
+
+def test_a_secret_is_in_its_workers_environment_only(stack):
+    for secret, owner in [(OPENAI_KEY, "worker-openai"), ("simulated-a", "worker-sim")]:
+        holders = [one.service for one in stack.containers() if secret in str(one.inspect())]
+        assert holders == [owner]
+
+
+def test_every_replica_serves(scaled):
+    edges = scaled.edges()
+    assert len(edges) == 2
+
+    def all_served():
+        answers = burst(edges, 24, "sim:latency=20")
+        assert {answer.status for answer in answers} == {200}, [one.body for one in answers]
+        pages = scaled.pages("edge", "router", "worker-sim")
+        assert len(pages) == 7
+        served = {
+            "edge": lambda page: page.total("weir_requests_total", provider="sim", status="200"),
+            "router": lambda page: page.total("weir_grants_total", provider="sim"),
+            "worker-sim": lambda page: page.total(
+                "weir_time_to_first_token_seconds_count", provider="sim"
+            ),
+        }
+        counts = {one.name: served[one.service](page) for one, page in pages.items()}
+        return counts if all(count > 0 for count in counts.values()) else None
+
+    print(wait_until("every edge, router and worker has served", all_served, 30))
+
+
+def test_limits_hold_across_replicas(scaled):
+    """Concurrency 50 and buffer 200 of deploy/config.sample.json, by two routers together."""
+    scaled.sim("/sim/reset", "POST")
+    answers = burst(scaled.edges(), 270, "sim:latency=1500")
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(200) == 250 and statuses.count(429) == 20, statuses
+    assert all("retry-after" in one.headers for one in answers if one.status == 429)
+    assert scaled.sim("/sim/stats")["total"]["high_water"] == 50
+    # And what a provider's own refusal leaves behind, for the names below.
+    burst(scaled.edges(), 2, "sim:status=429,retry-after=1,times=2")
+    burst(scaled.edges(), 2, "sim:cut=0")
+
+
+def test_every_metric_that_is_named_exists(scaled):
+    pages = scaled.pages(*MEASURED)
+    assert {one.service for one in pages} == MEASURED
+    known = set().union(*(page.names for page in pages.values()))
+    docs = (REPOSITORY / "docs" / "operations.md").read_text()
+    dashboards = REPOSITORY / "deploy" / "observability" / "grafana" / "dashboards"
+    board = (dashboards / "weir.json").read_text()
+    named = set(re.findall(r"`(weir_[a-z_]+)`", docs)), set(re.findall(r"\bweir_[a-z_]+", board))
+    assert all(len(names) > 15 for names in named), named
+    for where, names in zip(("docs/operations.md", "the dashboard"), named):
+        assert not names - known, f"{where} names what no process has: {sorted(names - known)}"
+    bare = {re.sub(r"_(bucket|count|sum)$", "", name) for name in known}
+    documented = {re.sub(r"_(bucket|count|sum)$", "", name) for name in named[0]}
+    assert not bare - documented, f"docs/operations.md lacks {sorted(bare - documented)}"
+
+
+def test_prometheus_asks_every_service_that_has_metrics():
+    text = (REPOSITORY / "deploy" / "observability" / "prometheus.yml").read_text()
+    (names,) = re.findall(r"names: \[(.*)\]", text)
+    assert set(names.split(", ")) == MEASURED
+    assert f"port: {ADMIN_PORT}\n" in text
