@@ -13,7 +13,7 @@ from harness.config import Config
 from harness.gateway import Gateway
 from harness.redis import Redis
 from harness.sim import Sim
-from harness.topology import TOPOLOGIES, USUAL, Order, all_in_one
+from harness.topology import SERVICES, TOPOLOGIES, USUAL, Order, all_in_one
 from harness.warm import LEASE_TTL_MS, PROVIDER, SEED, WarmRedis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def _leave_an_idle_pool(warm: WarmRedis, weir, run_dir) -> None:
     config = Config().provider(PROVIDER, provider.url)
     config.document["quota_store"] = {"lease_ttl_ms": LEASE_TTL_MS, "prefix": SEED}
     order = Order(weir, config, {}, [], "info", SEED, run_dir, None)
-    gateway = all_in_one(order, ["--redis", warm.redis.url])
+    gateway = all_in_one(order, lambda _number: ["--redis", warm.redis.url])
     # Answered when the grace is over.
     assert gateway.chat(f"{PROVIDER}/gpt-4o").status == 200
     gateway.stop()
@@ -136,10 +136,13 @@ def start(topology, weir, run_dir, _warm_redis, request):
     """Starts a gateway in the topology under test; it is stopped after the test."""
     started: list[Gateway] = []
 
-    def start(config, env=None, flags=(), log_level="trace", own_redis=False) -> Gateway:
+    def start(config, env=None, flags=(), log_level=None, **redis) -> Gateway:
+        # What libraries trace is most of the work of a gateway of many processes; `test_leaks.py`
+        # has them do it.
+        log_level = log_level or ("debug,h2=info" if topology in SERVICES else "trace")
         name = f"{next(_numbers):03}-{request.node.originalname}"[:60]
         order = Order(
-            weir, config, env or {}, list(flags), log_level, name, run_dir, _warm_redis, own_redis
+            weir, config, env or {}, list(flags), log_level, name, run_dir, _warm_redis, **redis
         )
         gateway = TOPOLOGIES[topology](order)
         started.append(gateway)
@@ -156,6 +159,8 @@ def _end(gateway: Gateway, run_dir) -> None:
     crashed = [process for process in gateway.processes if not process.alive()]
     name = processes[0].name
     if gateway.redis and gateway.redis.process.alive():
+        # A test that failed may have left it paused.
+        gateway.redis.resume()
         (run_dir / f"{name}.redis").write_text(gateway.redis_page())
     gateway.stop()
     for number, page in enumerate(gateway.metrics_pages):

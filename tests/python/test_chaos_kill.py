@@ -23,7 +23,7 @@ SLACK = 0.5
 def kill_under_load(start, sim, pace, victim_of, then):
     """Kills a service while the limit is the bottleneck; the calls, the slow ones, and when."""
     config = Config().provider("openai", sim.url, concurrency=LIMIT, buffer=4 * CLIENTS)
-    config.document["quota_store"] = {"lease_ttl_ms": pace.lease_ttl_ms}
+    config.document["quota_store"] = {"on_loss": "refuse", "lease_ttl_ms": pace.lease_ttl_ms}
     gateway = start(config, log_level="info", own_redis=True)
     # The grace of the empty pool is over.
     assert gateway.chat("openai/gpt-4o").status == 200

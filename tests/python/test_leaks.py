@@ -65,7 +65,7 @@ def test_the_values_of_extra_headers(start, sim):
     hidden = secrets.make()
     config = network(Config().provider("openai", sim.url), extra_headers={"x-team": "env.TEAM"})
     config.env["TEAM"] = hidden
-    gateway = start(config)
+    gateway = start(config, log_level="trace")
     for how in ("tag=1", "status=400", "status=401", "status=429", "reset", "garbage"):
         gateway.chat(f"openai/sim:{how}")
     gateway.stream("openai/sim:cut=2").read()
@@ -85,7 +85,7 @@ def test_the_credentials_of_a_proxy(start, sim, proxy, where):
         settings |= {"username": "someone", "password": "env.PROXY_PASSWORD"}
         config.env["PROXY_PASSWORD"] = hidden
     config.document["providers"]["openai"]["proxy_config"] = settings
-    gateway = start(config)
+    gateway = start(config, log_level="trace")
     answer = gateway.chat("openai/gpt-4o")
     assert answer.status == 502, answer.body
     assert "proxy" in answer.error["message"]
@@ -99,7 +99,7 @@ def test_the_credentials_of_a_proxy(start, sim, proxy, where):
 def test_a_provider_that_repeats_the_key_it_was_called_with(start, sim, status, kind):
     """Before it is told to anybody, in the log or to the client, the key is taken out."""
     config = Config().provider("openai", sim.url, [Key("a"), Key("b")])
-    gateway = start(config)
+    gateway = start(config, log_level="trace")
     for key in ("a", "b"):
         hidden = config.secret(key)
         said = f"Incorrect API key provided: {hidden}."
@@ -117,7 +117,7 @@ def test_a_key_that_cannot_be_sent_does_not_block_the_others(start, sim):
     hidden = secrets.make()
     config = Config().provider("openai", sim.url, [Key("bad"), Key("good")])
     config.env["E2E_OPENAI_BAD"] = f"{hidden}\n{hidden}"
-    gateway = start(config)
+    gateway = start(config, log_level="trace")
     assert {gateway.chat("openai/gpt-4o").headers["x-weir-key"] for _ in range(4)} == {"good"}
     for process in gateway.processes:
         assert not secrets.Search(secrets.made()).text(process.output)
@@ -148,7 +148,7 @@ def test_redis_under_load(start, sim):
     """Everything that Redis holds while requests run, wait and fail; what is planted is found."""
     keys = [Key("fine"), Key("limited"), Key("refused")]
     config = Config().provider("openai", sim.url, keys, concurrency=3, buffer=60)
-    gateway = start(config)
+    gateway = start(config, log_level="trace")
     sim.rule("status=429,retry-after=60", key=config.secret("limited"))
     sim.rule("status=401", key=config.secret("refused"))
     sim.rule("latency=50,chunks=5,interval=10")

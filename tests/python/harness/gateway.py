@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from . import http
 from .process import START_SECONDS, Process
 from .redis import Redis
+from .relay import Relay
 
 BOUND = r"listening on (http://\S+)"
 ADMIN = r"admin on (http://\S+)"
@@ -35,11 +36,11 @@ class Service:
         return http.request("GET", f"{self.admin}/readyz")
 
     def is_ready(self) -> bool:
-        """Ready, and sure of every address that it was given."""
+        """Ready, sure of every address that it was given, and under its own limits."""
         answer = self.readiness()
-        return answer.status == 200 and all(
-            reach["addresses"] == reach["serving"] for reach in _reaches(answer.json())
-        )
+        detail = answer.json()
+        all_serve = all(reach["addresses"] == reach["serving"] for reach in _reaches(detail))
+        return answer.status == 200 and all_serve and not detail.get("quota", {}).get("config_skew")
 
 
 def _reaches(detail):
@@ -60,6 +61,7 @@ class Gateway:
     workers: dict[str, list[Service]]
     redis: Redis | None = None
     owns_redis: bool = False
+    relays: list[Relay] = field(default_factory=list)
     # What its keys in Redis begin with.
     prefix: str = ""
     lost: list[Service] = field(default_factory=list)
@@ -153,6 +155,8 @@ class Gateway:
             self.metrics_pages.append(self.metrics())
         for service in self.services:
             service.process.kill()
+        for relay in self.relays:
+            relay.close()
         if self.owns_redis:
             self.redis.close()
 

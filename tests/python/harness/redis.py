@@ -20,15 +20,15 @@ class Redis:
 
     def __init__(self, name: str, directory: Path):
         self.name, self._directory = name, directory
-        self._socket = Path(tempfile.mkdtemp(prefix="weir-e2e-")) / "redis.sock"
-        self.url = f"redis+unix://{self._socket}"
+        self.socket = Path(tempfile.mkdtemp(prefix="weir-e2e-")) / "redis.sock"
+        self.url = f"redis+unix://{self.socket}"
         self._starts = 0
         self.start()
 
     def start(self) -> None:
         """Starts it, after `kill` as another server that knows nothing."""
         self._starts += 1
-        argv = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+        argv = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", ""]
         self.process = Process(f"{self.name}-{self._starts}", argv, {}, self._directory)
         self.process.wait_for(READY)
 
@@ -45,13 +45,13 @@ class Redis:
     def close(self) -> None:
         """Ends it for good."""
         self.process.kill()
-        shutil.rmtree(self._socket.parent, ignore_errors=True)
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     def command(self, *words) -> object:
         """One command on a connection of its own; its answer, texts as bytes."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_SECONDS)
-            connection.connect(str(self._socket))
+            connection.connect(str(self.socket))
             raw = [word if isinstance(word, bytes) else str(word).encode() for word in words]
             parts = [b"*%d\r\n" % len(raw)] + [b"$%d\r\n%s\r\n" % (len(w), w) for w in raw]
             connection.sendall(b"".join(parts))

@@ -10,6 +10,7 @@ from .config import Config
 from .gateway import Gateway, Service
 from .process import Process
 from .redis import Redis
+from .relay import Relay
 from .warm import WarmRedis
 
 
@@ -28,6 +29,8 @@ class Order:
     warm_redis: Callable[[], WarmRedis]
     # For tests that do something to Redis: an empty one that nobody else uses.
     own_redis: bool = False
+    # For tests that cut routers off from it: so many of them get there by a way of their own.
+    relays: int = 0
 
     def config_file(self) -> list[str]:
         path = self.directory / f"{self.name}.json"
@@ -49,7 +52,7 @@ class Order:
 
 def all_in_one_memory(order: Order) -> Gateway:
     """Edge, router and workers in one process, quotas in its memory."""
-    return all_in_one(order, [])
+    return all_in_one(order, no_flags)
 
 
 def all_in_one_redis(order: Order) -> Gateway:
@@ -59,7 +62,7 @@ def all_in_one_redis(order: Order) -> Gateway:
 
 def processes(order: Order) -> Gateway:
     """One edge, one router and one worker per provider, quotas in the router's memory."""
-    return services(order, [])
+    return services(order, no_flags)
 
 
 def processes_redis(order: Order) -> Gateway:
@@ -72,7 +75,11 @@ def cluster(order: Order) -> Gateway:
     return with_redis(order, lambda order, flags: services(order, flags, 3, 3, 2))
 
 
-def with_redis(order: Order, start: Callable[[Order, list[str]], Gateway]) -> Gateway:
+# The flags of a router, by its number.
+RouterFlags = Callable[[int], list[str]]
+
+
+def with_redis(order: Order, start: Callable[[Order, RouterFlags], Gateway]) -> Gateway:
     """Starts a gateway on a Redis, which gets to know it by a prefix of its own."""
     prefix = order.name.partition("-")[0]
     settings = order.config.document.setdefault("quota_store", {})
@@ -81,19 +88,26 @@ def with_redis(order: Order, start: Callable[[Order, list[str]], Gateway]) -> Ga
         redis = Redis(f"{order.name}-redis", order.directory)
     else:
         redis = order.warm_redis().lay_out(prefix, list(order.config.document["providers"]))
+    relays = [Relay(redis.socket) for _ in range(order.relays)]
+    ways = dict(enumerate(relay.url for relay in relays))
     try:
-        gateway = start(order, ["--redis", redis.url])
+        gateway = start(order, lambda number: ["--redis", ways.get(number, redis.url)])
     except BaseException:
         if order.own_redis:
             redis.close()
         raise
     gateway.redis, gateway.owns_redis, gateway.prefix = redis, order.own_redis, prefix
+    gateway.relays = relays
     return gateway
 
 
-def all_in_one(order: Order, flags: list[str]) -> Gateway:
+def no_flags(_number: int) -> list[str]:
+    return []
+
+
+def all_in_one(order: Order, router_flags: RouterFlags) -> Gateway:
     argv = [order.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    argv += order.config_file() + order.flags + flags
+    argv += order.config_file() + order.flags + router_flags(0)
     env = {**order.keys(), **order.environment("serve")}
     process = Process(order.name, argv, env, order.directory)
     try:
@@ -108,37 +122,37 @@ def all_in_one(order: Order, flags: list[str]) -> Gateway:
 
 
 def services(
-    order: Order, router_flags: list[str], edges: int = 1, routers: int = 1, workers: int = 1
+    order: Order, router_flags: RouterFlags, edges: int = 1, routers: int = 1, workers: int = 1
 ) -> Gateway:
     """Each worker has the keys of its own provider in its environment; nobody else has any."""
     started: list[Process] = []
     file = order.config_file()
 
-    def launch(room: str, count: int, *arguments: str, provider: str | None = None):
+    def launch(room: str, number: int, *arguments: str, provider: str | None = None) -> Process:
         argv = [order.binary, room, *file]
         argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
         keys = order.keys(provider) if provider else {}
         env = {**keys, **order.environment(room)}
-        named = "-".join(part for part in (order.name, room, provider) if part)
-        names = [f"{named}-{number}" if count > 1 else named for number in range(1, count + 1)]
-        group = [Process(name, argv, env, order.directory) for name in names]
-        started.extend(group)
-        return group
+        named = "-".join(part for part in (order.name, room, provider, str(number)) if part)
+        started.append(Process(named, argv, env, order.directory))
+        return started[-1]
 
     def ready(group: list[Process]) -> list[Service]:
         return [Service.of(process) for process in group]
 
     try:
-        names = list(order.config.document["providers"])
         launched = {
-            name: launch("worker", workers, "--provider", name, provider=name) for name in names
+            name: [launch("worker", n, "--provider", name, provider=name) for n in range(workers)]
+            for name in order.config.document["providers"]
         }
         at_work = {name: ready(group) for name, group in launched.items()}
         places = [f"{name}={one.url}" for name, group in at_work.items() for one in group]
         flags = [word for place in places for word in ("--worker", place)]
-        routing = ready(launch("router", routers, *flags, *router_flags))
+        routing = ready([launch("router", n, *flags, *router_flags(n)) for n in range(routers)])
         flags = [word for router in routing for word in ("--router", router.url)]
-        gateway = Gateway(ready(launch("edge", edges, *flags)), routing, at_work)
+        gateway = Gateway(
+            ready([launch("edge", n, *flags) for n in range(edges)]), routing, at_work
+        )
         gateway.wait_ready()
     except BaseException:
         for process in started:
