@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 
-from measure import report, rounds
+from measure import peers, report, rounds
 from measure.processes import raise_open_files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,6 +26,8 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round of the figures' loads")
     parser.add_argument("--rounds", type=int, help="rounds, each on fresh processes; default 3")
+    parser.add_argument("--peers", action="store_true",
+                        help="LiteLLM's proxy as well, installed from PyPI into the cache folder")
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "target/release/weir")
     parser.add_argument("--out", type=pathlib.Path,
                         help="default: bench/results/DATE.md; with --quick only printed")
@@ -45,7 +47,9 @@ def main() -> None:
     began = time.monotonic()
     count = asked.rounds or (1 if asked.quick else 3)
     table = rounds.run(asked.weir.resolve(), count, asked.quick)
-    text = report.page(table, asked.weir.resolve(), count, time.monotonic() - began, [])
+    others = peers.run(asked.weir.resolve(), count) if asked.peers else None
+    seconds = time.monotonic() - began
+    text = report.page(table, asked.weir.resolve(), count, seconds, others)
     print(text)
     out = asked.out
     if out is None and not asked.quick:

@@ -1,66 +1,58 @@
 """What Weir owes, as ratios to nginx in the same run, and whether the run met it."""
 
 import dataclasses
+import statistics
 import typing
 
-from . import report
-from .loads import FIGURES, OPEN, STREAMS, UNARY
-from .rounds import Table
+from .loads import FIGURES, OPEN, STREAMS, UNARY, Load
+from .summary import Seen, Table, seen
 from .systems import MEMORY, NGINX, REDIS, SERVICES
 
 AT_MOST, AT_LEAST = "≤", "≥"
 
 
 @dataclasses.dataclass
-class Seen:
-    """The loads that the figures are about, of one system."""
+class Pair:
+    """One system and nginx beside it, under the loads that the figures are about."""
 
     table: Table
     system: str
 
-    def row(self, load) -> "report.Row":
-        return report.row(self.table, True, load.key, self.system)
+    def mine(self, load: Load) -> Seen:
+        return seen(self.table, True, load.key, self.system)
 
-    def nginx(self, load) -> "report.Row":
-        return report.row(self.table, True, load.key, NGINX)
+    def nginx(self, load: Load) -> Seen:
+        return seen(self.table, True, load.key, NGINX)
 
-    def cpu(self) -> float:
-        return self.row(UNARY).cpu / self.nginx(UNARY).cpu
+    def ratio(self, load: Load, name: str) -> list[float]:
+        return self.mine(load).ratios(self.nginx(load), name)
 
-    def rate(self) -> float:
-        return self.row(UNARY).rate / self.nginx(UNARY).rate
+    def p50(self) -> list[float]:
+        return self.mine(OPEN).added(self.nginx(OPEN), "p50")
 
-    def chunk(self) -> float:
-        return self.row(STREAMS).chunk / self.nginx(STREAMS).chunk
-
-    def p50(self) -> float:
-        return self.row(OPEN).p50 - self.nginx(OPEN).p50
-
-    def rss(self) -> float:
+    def rss(self) -> list[float]:
         """The highest over the loads of the figures, which run before all others."""
-        return max(self.row(load).rss for load in FIGURES)
-
-    def redis_cpu(self) -> float:
-        return self.row(UNARY).redis_cpu
-
-    def failed(self) -> int:
-        return sum(self.row(load).failed for load in FIGURES)
+        return [max(each) for each in zip(*(self.mine(load).all("rss") for load in FIGURES))]
 
 
 @dataclasses.dataclass
 class Figure:
+    """`read` gives one value a round."""
+
     text: str
     unit: str
     sign: str
-    read: typing.Callable[[Seen], float]
+    read: typing.Callable[[Pair], list[float]]
 
 
-CPU = Figure("CPU µs per request", "× nginx", AT_MOST, Seen.cpu)
-RATE = Figure("requests per second per core", "× nginx", AT_LEAST, Seen.rate)
-CHUNK = Figure("CPU µs per stream chunk", "× nginx", AT_MOST, Seen.chunk)
-P50 = Figure("p50 at 500 requests/s, 60 ms upstream", "ms above nginx", AT_MOST, Seen.p50)
-RSS = Figure("peak RSS, sum", "MiB", AT_MOST, Seen.rss)
-REDIS_CPU = Figure("Redis CPU per request", "µs", AT_MOST, Seen.redis_cpu)
+CPU = Figure("CPU µs per request", "× nginx", AT_MOST, lambda p: p.ratio(UNARY, "cpu"))
+RATE = Figure("requests/s per core", "× nginx", AT_LEAST, lambda p: p.ratio(UNARY, "rate"))
+CHUNK = Figure("CPU µs per stream chunk", "× nginx", AT_MOST, lambda p: p.ratio(STREAMS, "chunk"))
+P50 = Figure("p50 at 500 requests/s, 60 ms upstream", "ms above nginx", AT_MOST, Pair.p50)
+RSS = Figure("peak RSS, sum", "MiB", AT_MOST, Pair.rss)
+REDIS_CPU = Figure(
+    "Redis CPU per request", "µs", AT_MOST, lambda pair: pair.mine(UNARY).all("redis_cpu")
+)
 
 OWED = {
     MEMORY: [(CPU, 1.6), (RATE, 0.65), (CHUNK, 1.4), (RSS, 64)],
@@ -70,16 +62,18 @@ OWED = {
 
 
 def lines(table: Table) -> list[str]:
-    out = ["| system | figure | owed | measured | |", "|---|---|---|---|---|"]
+    out = ["| system | figure | owed | median | least to most | |", "|---|---|---|---|---|---|"]
     for system, owed in OWED.items():
-        seen = Seen(table, system)
+        pair = Pair(table, system)
         for figure, bound in owed:
-            value = figure.read(seen)
+            values = figure.read(pair)
+            value = statistics.median(values)
             met = value <= bound if figure.sign == AT_MOST else value >= bound
             out.append(
                 f"| {system} | {figure.text} | {figure.sign} {bound:g} {figure.unit} "
-                f"| {value:.2f} | {'met' if met else '**missed**'} |"
+                f"| {value:.2f} | {min(values):.2f} to {max(values):.2f} "
+                f"| {'met' if met else '**missed**'} |"
             )
-        if failed := seen.failed():
-            out.append(f"| {system} | requests that failed | 0 | {failed} | **missed** |")
+        if failed := sum(pair.mine(load).failed for load in FIGURES):
+            out.append(f"| {system} | requests that failed | 0 | {failed} | | **missed** |")
     return out

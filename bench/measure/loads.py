@@ -1,7 +1,8 @@
 """The loads, and one sample: a load put on a system, and what it cost that system.
 
 Closed loops come from wrk; arrivals at a fixed rate and streams from `generator.py`. Every kind of
-request is a body of its own; the simulated provider takes its orders from the model's name.
+request is a body of its own; the simulated provider takes its orders from the model's name, else
+from its flags (in `systems.py`).
 """
 
 import dataclasses
@@ -14,12 +15,10 @@ import time
 
 from .processes import core_busy_us, cpu_us, forget_peak, peak_rss_mib
 from .redis import Counters
-from .systems import SYSTEM_CORE, Stage, System
+from .systems import CHUNKS, INTERVAL_MS, SYSTEM_CORE, Stage, System
 
 KIB = 1024
-CHUNKS = 50
 PLAIN = "gpt-4o-mini"
-STREAM = f"sim:chunks={CHUNKS},interval=5"
 GENERATOR = pathlib.Path(__file__).with_name("generator.py")
 
 
@@ -36,14 +35,15 @@ class Load:
     total: int = 0
     seconds: float = 2
     stream: bool = False
+    per_chunk: bool = False
 
     def lasting(self, seconds: float) -> "Load":
         return dataclasses.replace(self, seconds=seconds)
 
 
 UNARY = Load("closed-64", "closed loop, 64 connections, 1 KiB", connections=64)
-STREAMS = Load("stream", f"64 streams at a time, {CHUNKS} chunks, one every 5 ms", STREAM,
-               connections=64, seconds=2.5, stream=True)
+STREAMS = Load("stream", f"64 streams at a time, {CHUNKS} chunks, one every {INTERVAL_MS} ms",
+               connections=64, seconds=2.5, stream=True, per_chunk=True)
 OPEN = Load("open-500", "open loop, 500 requests/s, upstream takes 60 ms", "sim:latency=60",
             rate=500, seconds=3)
 FIGURES = [UNARY, STREAMS, OPEN]
@@ -55,8 +55,8 @@ WIDER = [
          "sim:latency=60,chunks=5,interval=5", rate=100, seconds=3, stream=True),
 ]
 UNPINNED = [UNARY, WIDER[0], STREAMS, OPEN]
-MANY = Load("many", "5,000 streams open at once, 6 chunks, one every 1.5 s",
-            "sim:chunks=6,interval=1500", rate=1500, total=5000, stream=True)
+MANY = Load("many", "5,000 streams open at once, 6 chunks, one every 2 s",
+            "sim:chunks=6,interval=2000", rate=1500, total=5000, stream=True)
 
 
 @dataclasses.dataclass
@@ -100,7 +100,8 @@ def take(stage: Stage, system: System, load: Load) -> Sample:
     forget_peak(pids)
     started, busy = time.monotonic(), core_busy_us(SYSTEM_CORE)
     cpu, redis_cpu = cpu_us(pids), cpu_us(redis)
-    run = wrk if load.connections and not load.stream else generate
+    by_wrk = load.connections and not load.stream and not system.slow
+    run = wrk if by_wrk else generate
     sample = run(stage, system, load)
     sample.cpu, sample.redis_cpu = cpu_us(pids) - cpu, cpu_us(redis) - redis_cpu
     wall = (time.monotonic() - started) * 1e6
@@ -110,7 +111,18 @@ def take(stage: Stage, system: System, load: Load) -> Sample:
     if system.redis:
         sample.redis = system.redis.counters() - counted
     stage.processes.check_alive()
+    settle(system)
     return sample
+
+
+def settle(system: System) -> None:
+    """Waits until the system rests: what a load left behind is not to fall on the next one."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        before = cpu_us(pids := system.pids())
+        time.sleep(0.1)
+        if cpu_us(pids) - before < 10_000:
+            return
 
 
 def pin(stage: Stage) -> list[str]:
@@ -148,7 +160,7 @@ def wrk(stage: Stage, system: System, load: Load) -> Sample:
     why = ", ".join(f"{count} {name}" for name, count in named.items() if count)
     status = errors[0]
     return Sample(
-        max(1, requests - status), sum(errors), micros / 1e6, p50 / 1e3, p99 / 1e3, errors=why
+        requests - status, sum(errors), micros / 1e6, p50 / 1e3, p99 / 1e3, errors=why
     )
 
 
@@ -162,7 +174,7 @@ def generate(stage: Stage, system: System, load: Load) -> Sample:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
     seen = json.loads(done.stdout)
     return Sample(
-        max(1, seen["requests"]), seen["failed"], seen["seconds"], seen["p50_ms"], seen["p99_ms"],
+        seen["requests"], seen["failed"], seen["seconds"], seen["p50_ms"], seen["p99_ms"],
         seen["first_p50_ms"], seen["first_p99_ms"], seen["events"], seen["most_open"],
         seen["late_p99_ms"], ", ".join(f"{n} {why}" for why, n in seen["errors"].items()),
     )

@@ -1,6 +1,5 @@
 """The page: what machine it was, one table of everything, and the figures that are owed."""
 
-import dataclasses
 import datetime
 import os
 import pathlib
@@ -10,109 +9,79 @@ import statistics
 import subprocess
 
 from . import figures
-from .loads import CHUNKS, FIGURES, MANY, UNPINNED, WIDER, Load
-from .rounds import Table
+from .loads import FIGURES, MANY, UNARY, UNPINNED, WIDER, Load
+from .peers import LITELLM
+from .peers import LOADS as PEER_LOADS
+from .summary import Seen, Table, seen
 from .systems import DIRECT, MEMORY, NGINX, REDIS, SERVICES
 
 SYSTEMS = [DIRECT, NGINX, MEMORY, REDIS, SERVICES]
-HEAD = [
-    "system", "requests/s", "× nginx", "CPU µs/request", "× nginx", "of it Redis", "CPU µs/chunk",
-    "× nginx", "p50 ms", "p99 ms", "added p50", "added p99", "first token added p50", "p99",
-    "peak RSS MiB", "script calls/request", "requests/script call", "commands in scripts/request",
-    "failed",
+COLUMNS = [
+    "load", "system", "requests/s", "CPU µs/request", "of it Redis", "CPU µs/chunk",
+    "p50 / p99 ms", "added p50 / p99", "first token p50 / p99", "added p50 / p99", "peak RSS MiB",
+    "Redis script calls/request", "requests/script call", "commands in scripts/request", "failed",
 ]
 
 
-@dataclasses.dataclass
-class Row:
-    """Medians over the rounds."""
-
-    rate: float
-    cpu: float
-    redis_cpu: float
-    chunk: float
-    p50: float
-    p99: float
-    first_p50: float
-    first_p99: float
-    rss: float
-    scripts: float
-    inside: float
-    failed: int
-    errors: str
+def ratio(mine: Seen, base: Seen | None, name: str) -> str:
+    found = mine.ratios(base, name) if base else []
+    return f" ({statistics.median(found):.2f})" if found else ""
 
 
-def row(table: Table, pinned: bool, load: str, system: str) -> Row | None:
-    samples = table.get((pinned, load, system))
-    if not samples:
-        return None
-
-    def median(of) -> float:
-        return statistics.median(of(sample) for sample in samples)
-
-    return Row(
-        rate=median(lambda s: s.requests / s.seconds),
-        cpu=median(lambda s: s.cpu / s.requests),
-        redis_cpu=median(lambda s: s.redis_cpu / s.requests),
-        chunk=median(lambda s: s.cpu / s.requests / CHUNKS),
-        p50=median(lambda s: s.p50),
-        p99=median(lambda s: s.p99),
-        first_p50=median(lambda s: s.first_p50),
-        first_p99=median(lambda s: s.first_p99),
-        rss=median(lambda s: s.rss),
-        scripts=median(lambda s: s.redis.scripts / s.requests),
-        inside=median(lambda s: s.redis.inside / s.requests),
-        failed=sum(s.failed for s in samples),
-        errors=", ".join(sorted({s.errors for s in samples} - {""})),
-    )
+def added(mine: Seen, base: Seen | None, p50: str, p99: str) -> str:
+    if base is None:
+        return ""
+    return " / ".join(f"{statistics.median(mine.added(base, name)):.2f}" for name in (p50, p99))
 
 
-def cells(table: Table, pinned: bool, load: Load, system: str) -> list[str] | None:
-    mine = row(table, pinned, load.key, system)
-    if mine is None:
-        return None
-    nginx = row(table, pinned, load.key, NGINX)
-    direct = row(table, pinned, load.key, DIRECT)
+def cells(load: Load, mine: Seen, nginx: Seen | None, direct: Seen | None) -> list[str]:
+    row = mine.median
+    gateway = mine is not direct
     paced = bool(load.rate) or load.stream
-    chunked = load.key == "stream"
-    gateway = system != DIRECT
-
-    def when(shown: bool, text: str) -> str:
-        return text if shown else ""
-
-    return [
-        system,
-        when(load.key != MANY.key, f"{mine.rate:,.0f}"),
-        when(gateway and not paced, f"{mine.rate / nginx.rate:.2f}"),
-        when(gateway and not chunked, f"{mine.cpu:.1f}"),
-        when(gateway and not chunked, f"{mine.cpu / nginx.cpu:.2f}"),
-        when(bool(mine.redis_cpu), f"{mine.redis_cpu:.1f}"),
-        when(gateway and chunked, f"{mine.chunk:.1f}"),
-        when(gateway and chunked, f"{mine.chunk / nginx.chunk:.2f}"),
-        when(not load.stream, f"{mine.p50:.2f}"),
-        when(not load.stream, f"{mine.p99:.2f}"),
-        when(gateway and not load.stream, f"{mine.p50 - direct.p50:.2f}"),
-        when(gateway and not load.stream, f"{mine.p99 - direct.p99:.2f}"),
-        when(gateway and load.stream, f"{mine.first_p50 - direct.first_p50:.2f}"),
-        when(gateway and load.stream, f"{mine.first_p99 - direct.first_p99:.2f}"),
-        when(gateway, f"{mine.rss:.0f}"),
-        when(bool(mine.scripts), f"{mine.scripts:.2f}"),
-        when(bool(mine.scripts), f"{1 / mine.scripts if mine.scripts else 0:.1f}"),
-        when(bool(mine.scripts), f"{mine.inside:.1f}"),
-        f"{mine.failed}" + (f" ({mine.errors})" if mine.errors else ""),
+    rate_ratio = ratio(mine, nginx, "rate") if gateway and not paced else ""
+    asks = bool(row.scripts)
+    shown = [
+        (load.key != MANY.key, f"{row.rate:,.0f}{rate_ratio}"),
+        (gateway, f"{row.cpu:.1f}{ratio(mine, nginx, 'cpu')}"),
+        (asks, f"{row.redis_cpu:.1f}"),
+        (gateway and load.per_chunk, f"{row.chunk:.1f}{ratio(mine, nginx, 'chunk')}"),
+        (not load.stream, f"{row.p50:.2f} / {row.p99:.2f}"),
+        (gateway and not load.stream, added(mine, direct, "p50", "p99")),
+        (load.stream, f"{row.first_p50:.2f} / {row.first_p99:.2f}"),
+        (gateway and load.stream, added(mine, direct, "first_p50", "first_p99")),
+        (gateway, f"{row.rss:.0f}"),
+        (asks, f"{row.scripts:.2f}"),
+        (asks, f"{1 / row.scripts if asks else 0:.1f}"),
+        (asks, f"{row.inside:.1f}"),
     ]
+    measured = [text if wanted and mine.answered else "" for wanted, text in shown]
+    return [*measured, f"{mine.failed}" + (f" ({mine.errors})" if mine.errors else "")]
 
 
-def lines(table: Table, systems: list[str]) -> list[str]:
-    out = ["| load | " + " | ".join(HEAD) + " |", "|" + "---|" * (len(HEAD) + 1)]
-    for pinned, loads in [(True, [*FIGURES, *WIDER, MANY]), (False, UNPINNED)]:
-        for load in loads:
-            for system in systems:
-                found = cells(table, pinned, load, system)
-                if found:
-                    where = "" if pinned else "unpinned: "
-                    out.append(f"| {where}{load.title} | " + " | ".join(found) + " |")
+def head() -> list[str]:
+    return ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+
+
+def lines(table: Table, systems: list[str], loads: list[tuple[bool, Load]]) -> list[str]:
+    out = []
+    for pinned, load in loads:
+        found = {system: seen(table, pinned, load.key, system) for system in systems}
+        for system, mine in found.items():
+            if mine is not None:
+                title = load.title if pinned else f"unpinned: {load.title}"
+                line = [title, system, *cells(load, mine, found[NGINX], found[DIRECT])]
+                out.append("| " + " | ".join(line) + " |")
     return out
+
+
+def everything() -> list[tuple[bool, Load]]:
+    pinned = [(True, load) for load in [*FIGURES, *WIDER, MANY]]
+    return pinned + [(False, load) for load in UNPINNED]
+
+
+def peer_lines(peers: tuple[Table, str] | None) -> list[str]:
+    systems = [DIRECT, NGINX, LITELLM]
+    return lines(peers[0], systems, [(True, load) for load in PEER_LOADS]) if peers else []
 
 
 def streams_held(table: Table) -> list[str]:
@@ -120,27 +89,27 @@ def streams_held(table: Table) -> list[str]:
     direct = table.get((True, MANY.key, DIRECT))
     if not direct:
         return []
-    out = ["", "Streams open at once:", ""]
+    out = ["", f"{MANY.title}:", ""]
     for system in SYSTEMS:
         (sample,) = table[True, MANY.key, system]
         complete = sample.events == direct[0].events and sample.requests == MANY.total
         out.append(
             f"- {system}: {sample.most_open:,} at once, {sample.requests:,} of {MANY.total:,} "
-            f"served, {sample.events:,} events ({'all' if complete else 'NOT all'}), "
-            f"{sample.rss:.0f} MiB"
+            f"served, {sample.events:,} events ({'all' if complete else '**not all**'})"
+            + (f", {sample.rss:.0f} MiB" if system != DIRECT else "")
         )
     return out
 
 
 def quiet(table: Table) -> str:
     """How busy the pinned core was, and with what else: a reader has to know."""
-    own, foreign = [], []
+    own, foreign, late = [], [], []
     for (pinned, load, system), samples in table.items():
-        if pinned and system != DIRECT and load == "closed-64":
+        if pinned and system != DIRECT and load == UNARY.key:
             own += [sample.own_share for sample in samples]
             foreign += [sample.foreign_share for sample in samples]
-    late = [s.late_p99 for (_, load, _), found in table.items() if load == "open-500"
-            for s in found]
+        if load == "open-500":
+            late += [sample.late_p99 for sample in samples]
     return (
         f"In the closed loop the measured processes had {statistics.median(own):.0%} of their core "
         f"(least {min(own):.0%}); others on it took {statistics.median(foreign):.0%} (most "
@@ -162,26 +131,29 @@ def facts(weir: pathlib.Path) -> list[str]:
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     redis = re.search(r"v=(\S+)", first_line("redis-server", "--version"))
     wrk = re.search(r"wrk (\S+)", first_line("wrk", "-v"))
-    commit = first_line("git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always",
-                        "--dirty")
+    here = str(pathlib.Path(__file__).parent)
+    commit = first_line("git", "-C", here, "rev-parse", "--short", "HEAD")
     return [
         f"- machine: {os.cpu_count()} cores, {cpu[1] if cpu else 'unknown'}, "
         f"Linux {platform.release()}",
-        f"- {first_line(str(weir), '--version')} at {commit}; "
+        f"- {first_line(str(weir), '--version')} (bench at commit {commit}); "
         f"{first_line('nginx', '-v').removeprefix('nginx version: ')}; "
         f"redis {redis[1] if redis else '?'}; wrk {wrk[1] if wrk else '?'}; "
         f"Python {platform.python_version()}",
     ]
 
 
-def page(table: Table, weir: pathlib.Path, rounds: int, seconds: float, peers: list[str]) -> str:
+def page(
+    table: Table, weir: pathlib.Path, rounds: int, seconds: float, peers: tuple[Table, str] | None
+) -> str:
+    times = f"{rounds} interleaved rounds" if rounds > 1 else "One round"
     return "\n".join([
         f"# Measured on {datetime.date.today().isoformat()}", "",
-        f"Medians of {rounds} interleaved round{'s' * (rounds > 1)}, each on fresh processes after "
-        f"a warm-up; {seconds / 60:.1f} minutes in all. Answers 1 KiB. CPU is user + system time of "
-        "all of a system's processes, Redis included. Pinned unless said otherwise: the system on "
-        "one core, load generator and provider on the other.", "",
-        *facts(weir), "", quiet(table), "",
-        *lines(table, SYSTEMS), *streams_held(table), *peers, "",
+        f"{times}, each on fresh processes after a warm-up; medians; {seconds / 60:.1f} minutes in "
+        "all. Answers 1 KiB. CPU is user + system time of all of a system's processes, Redis "
+        "included. The system on one core, load generator and provider on the other, unless it "
+        "says unpinned. In brackets: × nginx, the median of the rounds' ratios.", "",
+        *facts(weir), *([f"- {peers[1]}"] if peers else []), "", quiet(table), "",
+        *head(), *lines(table, SYSTEMS, everything()), *peer_lines(peers), *streams_held(table), "",
         "## Figures", "", *figures.lines(table), "",
     ])

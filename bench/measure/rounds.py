@@ -9,12 +9,10 @@ import pathlib
 import sys
 import tempfile
 
-from .loads import FIGURES, MANY, STREAMS, UNARY, UNPINNED, WIDER, Load, Sample, take
+from .loads import FIGURES, MANY, STREAMS, UNARY, UNPINNED, WIDER, Load, take
 from .processes import Processes
-from .systems import Stage
-
-# (pinned, load, system) -> one sample a round
-Table = dict[tuple[bool, str, str], list[Sample]]
+from .summary import Table
+from .systems import Stage, System
 
 
 def say(text: str) -> None:
@@ -27,14 +25,24 @@ def play(table: Table, weir: pathlib.Path, pinned: bool, loads: list[Load], labe
         with Processes(pathlib.Path(folder)) as processes:
             stage = Stage(processes, weir, pinned)
             systems = [stage.direct, *stage.all()]
-            for load in [UNARY.lasting(1), STREAMS.lasting(0.3)]:
-                for system in systems:
-                    take(stage, system, load)
-            for load in loads:
-                say(f"{label}: {load.title}")
-                for system in systems:
-                    key = pinned, load.key, system.name
-                    table.setdefault(key, []).append(take(stage, system, load))
+            warm_up(stage, systems)
+            turns(table, stage, systems, loads, label)
+
+
+def warm_up(stage: Stage, systems: list[System]) -> None:
+    for load in [UNARY.lasting(1), STREAMS.lasting(0.3)]:
+        for system in systems:
+            take(stage, system, load)
+
+
+def turns(
+    table: Table, stage: Stage, systems: list[System], loads: list[Load], label: str
+) -> None:
+    for load in loads:
+        say(f"{label}: {load.title}")
+        for system in systems:
+            key = stage.pinned, load.key, system.name
+            table.setdefault(key, []).append(take(stage, system, load))
 
 
 def run(weir: pathlib.Path, rounds: int, quick: bool) -> Table:

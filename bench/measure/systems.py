@@ -17,6 +17,8 @@ from .redis import Redis
 SYSTEM_CORE, LOAD_CORE = 0, 1
 # More than the most streams that are ever open, so that limits are counted but never hold.
 CONCURRENCY = 6000
+# What the simulated provider streams unless the model's name says otherwise.
+CHUNKS, INTERVAL_MS = 50, 5
 START_SECONDS = 60
 
 
@@ -28,6 +30,8 @@ class System:
     port: int
     roots: list[int]
     redis: Redis | None = None
+    # So slow that what runs when wrk breaks off would be a good part of its work.
+    slow: bool = False
 
     def pids(self) -> list[int]:
         return [pid for root in self.roots for pid in tree(root)]
@@ -52,7 +56,8 @@ class Stage:
         port = free_port()
         self.sim = processes.start(
             self.load_core, weir, "sim", "--listen", f"127.0.0.1:{port}", "--log-requests", 0,
-            "--answer-bytes", 1024, *self._threads(),
+            "--answer-bytes", 1024, "--chunks", CHUNKS, "--chunk-interval-ms", INTERVAL_MS,
+            *self._threads(),
         )
         self.direct = System(DIRECT, port, [])
         self._config = processes.folder / "weir.json"
@@ -151,7 +156,8 @@ class Stage:
         return System(name, port, [pid, *([redis.pid] if redis else [])], redis)
 
     def services(self, redis: Redis) -> System:
-        worker_port, worker = self.room("worker", "--provider", "openai", env={"BENCH_KEY": "bench"})
+        secret = {"BENCH_KEY": "bench"}
+        worker_port, worker = self.room("worker", "--provider", "openai", env=secret)
         url = f"openai=http://127.0.0.1:{worker_port}"
         router_port, router = self.room("router", "--worker", url, "--redis", redis.url)
         port, edge = self.room("edge", "--router", f"http://127.0.0.1:{router_port}")
