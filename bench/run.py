@@ -17,7 +17,7 @@ import sys
 import time
 
 from measure import peers, report, rounds
-from measure.processes import raise_open_files
+from measure.processes import first_in_line, raise_open_files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -25,12 +25,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round of the figures' loads")
+    parser.add_argument("--only", action="append", choices=list(rounds.KEYS), metavar="LOAD",
+                        help=f"these loads alone, pinned (repeatable): {', '.join(rounds.KEYS)}")
+    parser.add_argument("--polite", action="store_true",
+                        help="leave the machine's other work its share of the cores")
     parser.add_argument("--rounds", type=int, help="rounds, each on fresh processes; default 3")
     parser.add_argument("--peers", action="store_true",
                         help="LiteLLM's proxy as well, installed from PyPI into the cache folder")
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "target/release/weir")
     parser.add_argument("--out", type=pathlib.Path,
-                        help="default: bench/results/DATE.md; with --quick only printed")
+                        help="default: bench/results/DATE.md; --quick and --only print")
     return parser.parse_args()
 
 
@@ -45,14 +49,16 @@ def main() -> None:
         sys.exit("needs two cores: one for the system, one for load and provider")
     raise_open_files()
     began = time.monotonic()
+    weir = asked.weir.resolve()
     count = asked.rounds or (1 if asked.quick else 3)
-    table = rounds.run(asked.weir.resolve(), count, asked.quick)
-    others = peers.run(asked.weir.resolve(), count) if asked.peers else None
-    seconds = time.monotonic() - began
-    text = report.page(table, asked.weir.resolve(), count, seconds, others)
+    with first_in_line(not asked.polite) as first:
+        table = rounds.run(weir, count, asked.quick, asked.only)
+        others = peers.run(weir, count) if asked.peers else None
+    run = report.Run(weir, count, time.monotonic() - began, first)
+    text = report.page(run, table, others)
     print(text)
     out = asked.out
-    if out is None and not asked.quick:
+    if out is None and not asked.quick and not asked.only:
         out = ROOT / "bench/results" / f"{datetime.date.today().isoformat()}.md"
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The page: what machine it was, one table of everything, and the figures that are owed."""
 
+import dataclasses
 import datetime
 import os
 import pathlib
@@ -101,7 +102,7 @@ def streams_held(table: Table) -> list[str]:
     return out
 
 
-def quiet(table: Table) -> str:
+def quiet(table: Table) -> list[str]:
     """How busy the pinned core was, and with what else: a reader has to know."""
     own, foreign, late = [], [], []
     for (pinned, load, system), samples in table.items():
@@ -110,12 +111,15 @@ def quiet(table: Table) -> str:
             foreign += [sample.foreign_share for sample in samples]
         if load == "open-500":
             late += [sample.late_p99 for sample in samples]
-    return (
+    if not own or not late:
+        return []
+    text = (
         f"In the closed loop the measured processes had {statistics.median(own):.0%} of their core "
         f"(least {min(own):.0%}); others on it took {statistics.median(foreign):.0%} (most "
         f"{max(foreign):.0%}). The open loop sent 99 % of its requests within "
         f"{statistics.median(late):.2f} ms of their time (worst sample {max(late):.2f} ms)."
     )
+    return [text, ""]
 
 
 def first_line(*command: str) -> str:
@@ -143,17 +147,26 @@ def facts(weir: pathlib.Path) -> list[str]:
     ]
 
 
-def page(
-    table: Table, weir: pathlib.Path, rounds: int, seconds: float, peers: tuple[Table, str] | None
-) -> str:
-    times = f"{rounds} interleaved rounds" if rounds > 1 else "One round"
+@dataclasses.dataclass
+class Run:
+    """How the samples were taken."""
+
+    weir: pathlib.Path
+    rounds: int
+    seconds: float
+    first_in_line: bool
+
+
+def page(run: Run, table: Table, peers: tuple[Table, str] | None) -> str:
+    times = f"{run.rounds} interleaved rounds" if run.rounds > 1 else "One round"
+    priority = "before the machine's other work" if run.first_in_line else "at usual priority"
     return "\n".join([
         f"# Measured on {datetime.date.today().isoformat()}", "",
-        f"{times}, each on fresh processes after a warm-up; medians; {seconds / 60:.1f} minutes in "
-        "all. Answers 1 KiB. CPU is user + system time of all of a system's processes, Redis "
-        "included. The system on one core, load generator and provider on the other, unless it "
-        "says unpinned. In brackets: × nginx, the median of the rounds' ratios.", "",
-        *facts(weir), *([f"- {peers[1]}"] if peers else []), "", quiet(table), "",
+        f"{times}, each on fresh processes after a warm-up; medians; {run.seconds / 60:.1f} minutes "
+        f"in all, {priority}. Answers 1 KiB. CPU is user + system time of all of a system's "
+        "processes, Redis included. The system on one core, load generator and provider on the "
+        "other, unless it says unpinned. In brackets: × nginx, the median of the rounds' ratios.",
+        "", *facts(run.weir), *([f"- {peers[1]}"] if peers else []), "", *quiet(table),
         *head(), *lines(table, SYSTEMS, everything()), *peer_lines(peers), *streams_held(table), "",
-        "## Figures", "", *figures.lines(table), "",
+        *(["## Figures", "", *owed, ""] if (owed := figures.lines(table)) else []),
     ])

@@ -15,6 +15,9 @@ from .summary import Table
 from .systems import Stage, System
 
 
+KEYS = [load.key for load in [*FIGURES, *WIDER, MANY]]
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -45,14 +48,23 @@ def turns(
             table.setdefault(key, []).append(take(stage, system, load))
 
 
-def run(weir: pathlib.Path, rounds: int, quick: bool) -> Table:
+def plan(quick: bool, only: list[str] | None) -> tuple[list[Load], list[Load], list[Load]]:
+    """What is played pinned in every round, unpinned in every round, and once."""
+    # The figures' loads come first: large bodies would stay in the processes' memory.
+    if only is not None:
+        return [x for x in FIGURES + WIDER if x.key in only], [], [MANY] * (MANY.key in only)
+    return (FIGURES, [], []) if quick else (FIGURES + WIDER, UNPINNED, [MANY])
+
+
+def run(weir: pathlib.Path, rounds: int, quick: bool, only: list[str] | None) -> Table:
     table: Table = {}
+    pinned, unpinned, once = plan(quick, only)
     for number in range(1, rounds + 1):
         label = f"round {number} of {rounds}"
-        # The figures' loads come first: large bodies would stay in the processes' memory.
-        play(table, weir, True, FIGURES + ([] if quick else WIDER), f"{label}, pinned")
-        if not quick:
-            play(table, weir, False, UNPINNED, f"{label}, unpinned")
-    if not quick:
-        play(table, weir, True, [MANY], "once")
+        if pinned:
+            play(table, weir, True, pinned, f"{label}, pinned")
+        if unpinned:
+            play(table, weir, False, unpinned, f"{label}, unpinned")
+    if once:
+        play(table, weir, True, once, "once")
     return table
