@@ -75,7 +75,6 @@ def test_the_limit_outlives_redis(start, sim, pace, accident):
     for call in refused:
         assert call.status == 503 and int(call.headers["retry-after"]) >= 1, call
         assert began < call.ended and call.started < whole, call
-        assert call.seconds < BUDGETS + SLACK, call
     for call in traffic.calls:
         waited = min(call.ended, over) - max(call.started, began)
         assert waited < BUDGETS + SERVICE + SLACK, f"{call} of which {waited:.3f} s on Redis"
@@ -95,6 +94,6 @@ def test_a_forgotten_script_is_sent_again(start, sim, pace):
             forget_scripts(gateway.redis, pace)
             seen = len(traffic.calls)
             sim.wait_until(lambda sim: len(traffic.calls) > seen + 3 * CLIENTS)
-    assert all(call.served for call in traffic.calls)
+    assert not [str(call) for call in traffic.calls if not call.served]
     assert max(call.seconds for call in traffic.calls) < CLIENTS / LIMIT * SERVICE + 2 * SLACK
     assert sim.stats()["total"]["high_water"] == LIMIT
