@@ -4,6 +4,7 @@
 //! map), `test` builds the binary and runs every test there is. Each task ends with what it did.
 //! Knows nothing of what the product does.
 
+mod compose;
 mod lint;
 mod say;
 mod step;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use say::complain;
 use step::TaskError;
+use test::Wanted;
 use workspace::Workspace;
 
 #[derive(Debug, Parser)]
@@ -37,6 +39,9 @@ enum Task {
         /// Leave out the scenarios that need Python.
         #[arg(long)]
         no_python: bool,
+        /// Leave out the scenarios on containers; they run wherever a Docker engine answers.
+        #[arg(long)]
+        no_compose: bool,
     },
 }
 
@@ -55,6 +60,8 @@ fn run(task: &Task) -> Result<(), TaskError> {
     match task {
         Task::Lint => lint::run(&workspace),
         Task::Tidy => tidy::run(&workspace),
-        Task::Test { no_python } => test::run(&workspace, !no_python),
+        Task::Test { no_python, no_compose } => {
+            test::run(&workspace, Wanted { python: !no_python, compose: !no_compose })
+        }
     }
 }

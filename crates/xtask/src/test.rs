@@ -6,18 +6,30 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::compose;
 use crate::step::{Step, Steps, TaskError, answers};
 use crate::workspace::Workspace;
 
 const SCENARIOS: &str = "tests/python";
 
-/// Builds the binary and runs the Rust tests, then the scenarios in Python.
-pub(crate) fn run(workspace: &Workspace, python: bool) -> Result<(), TaskError> {
+/// What is to be run beside the Rust tests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// The scenarios in Python.
+    pub(crate) python: bool,
+    /// The scenarios on containers, which are in Python, too.
+    pub(crate) compose: bool,
+}
+
+/// Builds the binary and runs the Rust tests, then the scenarios on processes and on containers.
+pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError> {
+    let Wanted { python, compose } = wanted;
     let root = workspace.root();
     let cargo = |name: &str, arguments: &[&str]| Step::new(name, root, "cargo", arguments);
     let mut steps = Steps::default();
     let interpreter = if python { prepare_python(root, &mut steps)? } else { None };
     prepare_redis(root, &mut steps)?;
+    let compose = compose && interpreter.is_some() && compose::prepare(root, &mut steps)?;
 
     let binary = workspace.binary();
     steps.run(cargo("build", &["build", "--package", "weir", "--bin", "weir"]))?;
@@ -42,6 +54,9 @@ pub(crate) fn run(workspace: &Workspace, python: bool) -> Result<(), TaskError> 
             arguments.extend(files.iter().map(String::as_str));
             let pytest = Step::new("scenarios on services and Redis", root, &program, &arguments);
             steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
+            if compose {
+                compose::run(root, &mut steps, &interpreter)?;
+            }
         }
         None if python => steps.skip(format!("{SCENARIOS} does not exist")),
         None => steps.skip(format!("{SCENARIOS}: --no-python")),
@@ -92,13 +107,19 @@ fn prepare_redis(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
     install(root, steps, "redis-server", &missing("redis-server", why, ""))
 }
 
-fn missing(package: &str, why: &str, instead: &str) -> String {
+/// Says what to run for a package that is not there.
+pub(crate) fn missing(package: &str, why: &str, instead: &str) -> String {
     let command = format!("apt-get install {package}");
     format!("{why}: run `{command}` as root or what your system has instead{instead}")
 }
 
 /// Installs a system package, or says what is missing where that would need questions.
-fn install(root: &Path, steps: &mut Steps, package: &str, why: &str) -> Result<(), TaskError> {
+pub(crate) fn install(
+    root: &Path,
+    steps: &mut Steps,
+    package: &str,
+    why: &str,
+) -> Result<(), TaskError> {
     if !is_root() || !answers("apt-get", &["--version"]) {
         return Err(TaskError::Setup(why.to_owned()));
     }
@@ -125,7 +146,8 @@ fn is_nextest_summary(line: &str) -> bool {
     ["Summary [", "FAIL [", "TIMEOUT ["].iter().any(|start| line.starts_with(start))
 }
 
-fn is_pytest_summary(line: &str) -> bool {
+/// The lines in which pytest sums up.
+pub(crate) fn is_pytest_summary(line: &str) -> bool {
     if line.starts_with("FAILED ") || line.starts_with("ERROR ") {
         return true;
     }
