@@ -13,6 +13,7 @@ import datetime
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import time
 
@@ -48,6 +49,8 @@ def main() -> None:
     if (os.cpu_count() or 1) < 2:
         sys.exit("needs two cores: one for the system, one for load and provider")
     raise_open_files()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     began = time.monotonic()
     weir = asked.weir.resolve()
     count = asked.rounds or (1 if asked.quick else 3)

@@ -61,6 +61,16 @@ OWED = {
 }
 
 
+def verdict(figure: Figure, bound: float, values: list[float]) -> str:
+    owed = f"{figure.text} | {figure.sign} {bound:g} {figure.unit}"
+    if not values:
+        return f"{owed} | no answer | | **missed** |"
+    value = statistics.median(values)
+    met = value <= bound if figure.sign == AT_MOST else value >= bound
+    spread = f"{min(values):.2f} to {max(values):.2f}"
+    return f"{owed} | {value:.2f} | {spread} | {'met' if met else '**missed**'} |"
+
+
 def lines(table: Table) -> list[str]:
     """Nothing where the loads were not all played."""
     if any(seen(table, True, load.key, NGINX) is None for load in FIGURES):
@@ -69,14 +79,7 @@ def lines(table: Table) -> list[str]:
     for system, owed in OWED.items():
         pair = Pair(table, system)
         for figure, bound in owed:
-            values = figure.read(pair)
-            value = statistics.median(values)
-            met = value <= bound if figure.sign == AT_MOST else value >= bound
-            out.append(
-                f"| {system} | {figure.text} | {figure.sign} {bound:g} {figure.unit} "
-                f"| {value:.2f} | {min(values):.2f} to {max(values):.2f} "
-                f"| {'met' if met else '**missed**'} |"
-            )
+            out.append(f"| {system} | {verdict(figure, bound, figure.read(pair))}")
         if failed := sum(pair.mine(load).failed for load in FIGURES):
             out.append(f"| {system} | requests that failed | 0 | {failed} | | **missed** |")
     return out

@@ -28,7 +28,8 @@ PATIENCE = 30.0
 class Connection:
     """One connection, and the request under way on it."""
 
-    __slots__ = ("socket", "due", "first", "head", "left", "tail", "events", "connected", "status")
+    __slots__ = ("socket", "due", "first", "head", "left", "tail", "events", "connected", "status",
+                 "told_end", "told_error")
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket()
@@ -45,6 +46,7 @@ class Connection:
         self.tail = b""
         self.events = 0
         self.status = 0
+        self.told_end = self.told_error = False
 
     def take(self, data: bytes, now: float) -> bool:
         """True when the answer is complete."""
@@ -65,6 +67,8 @@ class Connection:
             return self.left <= 0
         # A token may be cut by a read: the last few bytes are looked at again.
         seen = self.tail + data
+        self.told_end |= b"[DONE]" in seen
+        self.told_error |= b'data: {"error"' in seen
         self.events += seen.count(b"data: {") - self.tail.count(b"data: {")
         if not self.first and CONTENT.search(seen):
             self.first = now
@@ -160,6 +164,9 @@ class Generator:
     def finish(self, connection: Connection, now: float) -> None:
         if connection.status != 200:
             self.fail(connection, f"status {connection.status}")
+            return
+        if connection.left is None and (connection.told_error or not connection.told_end):
+            self.fail(connection, "stream broken off")
             return
         self.running -= 1
         self.open -= bool(connection.first)

@@ -44,7 +44,7 @@ class Redis:
         """One command as a line, one reply: a line, or a text with its length before it."""
         try:
             with socket.socket(socket.AF_UNIX) as link:
-                link.settimeout(5)
+                link.settimeout(30)
                 link.connect(str(self.path))
                 link.sendall(command.encode() + b"\r\n")
                 reply = link.makefile("rb")

@@ -30,7 +30,7 @@ def ratio(mine: Seen, base: Seen | None, name: str) -> str:
 
 
 def added(mine: Seen, base: Seen | None, p50: str, p99: str) -> str:
-    if base is None:
+    if base is None or not base.answered:
         return ""
     return " / ".join(f"{statistics.median(mine.added(base, name)):.2f}" for name in (p50, p99))
 
@@ -167,6 +167,7 @@ def page(run: Run, table: Table, peers: tuple[Table, str] | None) -> str:
         "processes, Redis included. The system on one core, load generator and provider on the "
         "other, unless it says unpinned. In brackets: × nginx, the median of the rounds' ratios.",
         "", *facts(run.weir), *([f"- {peers[1]}"] if peers else []), "", *quiet(table),
-        *head(), *lines(table, SYSTEMS, everything()), *peer_lines(peers), *streams_held(table), "",
+        *head(), *lines(table, SYSTEMS, everything()), *peer_lines(peers),
+        *streams_held(table), "",
         *(["## Figures", "", *owed, ""] if (owed := figures.lines(table)) else []),
     ])

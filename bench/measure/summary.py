@@ -63,8 +63,10 @@ class Seen:
         return [getattr(row, name) for row in self.rounds]
 
     def ratios(self, base: "Seen", name: str) -> list[float]:
+        """None where either did not answer at all."""
         pairs = zip(self.all(name), base.all(name))
-        return [mine / theirs for mine, theirs in pairs if theirs]
+        told = self.answered and base.answered
+        return [mine / theirs for mine, theirs in pairs if theirs] if told else []
 
     def added(self, base: "Seen", name: str) -> list[float]:
         return [mine - theirs for mine, theirs in zip(self.all(name), base.all(name))]
