@@ -18,7 +18,7 @@ from .systems import DIRECT, MEMORY, NGINX, REDIS, SERVICES
 
 SYSTEMS = [DIRECT, NGINX, MEMORY, REDIS, SERVICES]
 COLUMNS = [
-    "load", "system", "requests/s", "CPU µs/request", "of it Redis", "CPU µs/chunk",
+    "load", "system", "requests/s", "cores used", "CPU µs/request", "of it Redis", "CPU µs/chunk",
     "p50 / p99 ms", "added p50 / p99", "first token p50 / p99", "added p50 / p99", "peak RSS MiB",
     "Redis script calls/request", "requests/script call", "commands in scripts/request", "failed",
 ]
@@ -43,6 +43,7 @@ def cells(load: Load, mine: Seen, nginx: Seen | None, direct: Seen | None) -> li
     asks = bool(row.scripts)
     shown = [
         (load.key != MANY.key, f"{row.rate:,.0f}{rate_ratio}"),
+        (gateway, f"{row.core:.2f}"),
         (gateway, f"{row.cpu:.1f}{ratio(mine, nginx, 'cpu')}"),
         (asks, f"{row.redis_cpu:.1f}"),
         (gateway and load.per_chunk, f"{row.chunk:.1f}{ratio(mine, nginx, 'chunk')}"),
@@ -162,8 +163,8 @@ def page(run: Run, table: Table, peers: tuple[Table, str] | None) -> str:
     priority = "before the machine's other work" if run.first_in_line else "at usual priority"
     return "\n".join([
         f"# Measured on {datetime.date.today().isoformat()}", "",
-        f"{times}, each on fresh processes after a warm-up; medians; {run.seconds / 60:.1f} minutes "
-        f"in all, {priority}. Answers 1 KiB. CPU is user + system time of all of a system's "
+        f"{times}, each on fresh processes after a warm-up; medians; "
+        f"{run.seconds / 60:.1f} minutes in all, {priority}. Answers 1 KiB. CPU is user + system time of all of a system's "
         "processes, Redis included. The system on one core, load generator and provider on the "
         "other, unless it says unpinned. In brackets: × nginx, the median of the rounds' ratios.",
         "", *facts(run.weir), *([f"- {peers[1]}"] if peers else []), "", *quiet(table),

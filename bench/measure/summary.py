@@ -29,6 +29,7 @@ class Row:
     rss: float
     scripts: float
     inside: float
+    core: float
 
 
 def of_sample(sample: Sample) -> Row:
@@ -45,6 +46,7 @@ def of_sample(sample: Sample) -> Row:
         rss=sample.rss,
         scripts=sample.redis.scripts / requests,
         inside=sample.redis.inside / requests,
+        core=sample.own_share,
     )
 
 
