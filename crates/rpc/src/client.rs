@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
-use tonic::transport::Channel;
+use http::Uri;
 use tonic::{Response, Status, Streaming};
 use weir_types::{CallContext, Deadline, Fault, FaultCode};
 
+use crate::channel::Channel;
 use crate::exchange::{Answer, Held, Outgoing, body_bytes};
 use crate::link::{self, LinkError, LinkLimits, Load};
 use crate::proto::router::router_client::RouterClient;
@@ -48,14 +49,8 @@ impl RemoteRouter {
     /// # Errors
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
-        Ok(Self::new(link::channel(url, limits)?, limits))
-    }
-
-    /// The router behind `channel`.
-    #[must_use]
-    pub fn new(channel: Channel, limits: &LinkLimits) -> Self {
-        let client = RouterClient::new(channel);
-        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+        let (channel, origin) = link::channel(url, limits)?;
+        Ok(Self::over(channel, origin, limits))
     }
 }
 
@@ -65,14 +60,8 @@ impl RemoteWorker {
     /// # Errors
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
-        Ok(Self::new(link::channel(url, limits)?, limits))
-    }
-
-    /// The worker behind `channel`.
-    #[must_use]
-    pub fn new(channel: Channel, limits: &LinkLimits) -> Self {
-        let client = WorkerClient::new(channel);
-        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+        let (channel, origin) = link::channel(url, limits)?;
+        Ok(Self::over(channel, origin, limits))
     }
 }
 
@@ -105,8 +94,8 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
     /// What is asked.
     type Request: Clone + Send + 'static;
 
-    /// The service behind `channel`.
-    fn over(channel: Channel, limits: &LinkLimits) -> Self;
+    /// The service behind `channel`, called at `origin`.
+    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self;
 
     /// One call. `load` is dropped when it is over, to the last frame of its answer.
     fn ask(
@@ -121,8 +110,9 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
 impl Remote for RemoteRouter {
     type Request = RouterRequest;
 
-    fn over(channel: Channel, limits: &LinkLimits) -> Self {
-        Self::new(channel, limits)
+    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self {
+        let client = RouterClient::with_origin(channel, origin);
+        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
     }
 
     async fn ask(
@@ -136,15 +126,17 @@ impl Remote for RemoteRouter {
         let (outgoing, want) = Outgoing::<router::Frame>::new(head, body);
         let mut client = self.client.clone();
         let call = client.call(wire::attach(outgoing, context)?);
-        answer(call.await, Held { _want: want, _load: load }, context.deadline).await
+        answer(in_time(context, call).await, Held { _want: want, _load: load }, context.deadline)
+            .await
     }
 }
 
 impl Remote for RemoteWorker {
     type Request = WorkerRequest;
 
-    fn over(channel: Channel, limits: &LinkLimits) -> Self {
-        Self::new(channel, limits)
+    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self {
+        let client = WorkerClient::with_origin(channel, origin);
+        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
     }
 
     async fn ask(
@@ -158,8 +150,20 @@ impl Remote for RemoteWorker {
         let (outgoing, want) = Outgoing::<worker::Frame>::new(head, body);
         let mut client = self.client.clone();
         let call = client.call(wire::attach(outgoing, context)?);
-        answer(call.await, Held { _want: want, _load: load }, context.deadline).await
+        answer(in_time(context, call).await, Held { _want: want, _load: load }, context.deadline)
+            .await
     }
+}
+
+/// The transport's part of a call, ended by the transport's own limit: a service that has gone
+/// silent does not say that the time is over.
+async fn in_time<T>(
+    context: &CallContext,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let limit = wire::transport_limit(context.deadline, Instant::now());
+    let late = || Status::deadline_exceeded("nothing was said in time");
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Why there is no answer.

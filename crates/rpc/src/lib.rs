@@ -5,6 +5,7 @@
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
 mod balance;
+mod channel;
 mod client;
 mod exchange;
 mod link;

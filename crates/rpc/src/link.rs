@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::Uri;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tonic::transport::{Channel, Endpoint};
+
+use crate::channel::Channel;
 
 /// What a stream may send before it is read.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
@@ -16,6 +17,8 @@ const STREAMS_MAX: u32 = 4096;
 /// Room for every stream's window: a connection whose window is smaller stands still for all
 /// calls as soon as enough clients read slowly.
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX;
+/// What a call may have written that the connection has not taken yet.
+const SEND_BUFFER_BYTES: usize = 1024 * 1024;
 /// Metadata of a call, trace state included, or the details of a fault.
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
 /// Room in a message beside the body it carries: heads, a provider's error answer (1 MiB).
@@ -60,31 +63,33 @@ impl LinkLimits {
     }
 
     /// Ping after this much silence, and wait the rest of `silence_max` for the answer.
-    fn ping(&self) -> (Duration, Duration) {
+    pub(crate) fn ping(&self) -> (Duration, Duration) {
         let interval = self.silence_max * 2 / 5;
         (interval, self.silence_max - interval)
     }
 }
 
-/// A connection to `url` that is made with the first call and made again when it breaks. Belongs
-/// to the event loop it is made in.
-pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<Channel, LinkError> {
-    let (uri, _, _) = parse(url)?;
-    let (interval, timeout) = limits.ping();
-    let endpoint = Endpoint::from(uri)
-        .connect_timeout(limits.connect_timeout)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+/// A connection to `url` that is made with the first call and made again when it breaks, and the
+/// origin of its calls. Belongs to the event loop it is made in.
+pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<(Channel, Uri), LinkError> {
+    let (uri, host, port) = parse(url)?;
+    Ok((Channel::new(host, port, limits), uri))
+}
+
+/// This end.
+pub(crate) fn client(limits: &LinkLimits) -> h2::client::Builder {
+    let mut protocol = h2::client::Builder::new();
+    protocol
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .http2_keep_alive_interval(interval)
-        .keep_alive_timeout(timeout)
-        .keep_alive_while_idle(true)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_send_buffer_size(SEND_BUFFER_BYTES.min(limits.message_bytes_max()))
         // Callers that leave reset their calls, in crowds when a client is shut down. The defaults
         // take that for an attack by the peer and close the connection under all other calls.
-        .http2_max_concurrent_reset_streams(STREAMS_MAX as usize)
-        .http2_max_local_error_reset_streams(None);
-    Ok(endpoint.connect_lazy())
+        .max_concurrent_reset_streams(STREAMS_MAX as usize)
+        .max_local_error_reset_streams(None);
+    protocol
 }
 
 /// Whether `url` can be an address of a service, `http://HOST:PORT`; nothing is looked up.

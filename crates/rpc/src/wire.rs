@@ -12,7 +12,7 @@ mod request;
 mod status;
 
 pub(crate) use frame::{Part, WireFrame, first_chunk};
-pub(crate) use metadata::{attach, context};
+pub(crate) use metadata::{attach, context, transport_limit};
 pub(crate) use reply::{description, description_of, end, end_of, reply, reply_head};
 pub(crate) use request::{router_head, router_request, worker_head, worker_request};
 pub(crate) use status::{fault_of, is_said, status};

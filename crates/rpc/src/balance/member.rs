@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::LinkLimits;
+use crate::channel::Channel;
 use crate::client::Remote;
 use crate::link::{self, LinkError, Load};
 
@@ -43,11 +43,11 @@ pub(super) struct Member<C> {
 
 impl<C: Remote> Member<C> {
     pub(super) fn new(addr: SocketAddr, limits: &LinkLimits) -> Result<Self, LinkError> {
-        let channel = link::channel(&format!("http://{addr}"), limits)?;
+        let (channel, origin) = link::channel(&format!("http://{addr}"), limits)?;
         Ok(Self {
             addr,
-            client: C::over(channel.clone(), limits),
-            health: HealthClient::new(channel),
+            client: C::over(channel.clone(), origin.clone(), limits),
+            health: HealthClient::with_origin(channel, origin),
             state: AtomicU8::new(State::Unknown as u8),
             calls: Arc::default(),
             doubted: Notify::new(),

@@ -28,7 +28,7 @@ const NO_DEADLINE: Duration = Duration::MAX;
 pub(crate) fn attach<T>(message: T, context: &CallContext) -> Result<Request<T>, Fault> {
     let mut request = Request::new(message);
     let remaining = context.deadline.remaining(Instant::now());
-    request.set_timeout(remaining + TRANSPORT_GRACE);
+    request.set_timeout(remaining.saturating_add(TRANSPORT_GRACE));
     let metadata = request.metadata_mut();
     let id = AsciiMetadataValue::try_from(context.request_id.as_str());
     metadata.insert(REQUEST_ID, id.map_err(|_| malformed("the request id is no header value"))?);
@@ -45,6 +45,11 @@ pub(crate) fn attach<T>(message: T, context: &CallContext) -> Result<Request<T>,
         metadata.insert(TRACESTATE, value);
     }
     Ok(request)
+}
+
+/// When the transport gives a call up, from `now` on.
+pub(crate) fn transport_limit(deadline: Deadline, now: Instant) -> Duration {
+    deadline.remaining(now).saturating_add(TRANSPORT_GRACE)
 }
 
 /// The context that a call carries.

@@ -1,0 +1,284 @@
+//! A client's connection to one service: made with the first call, and again after it broke.
+//!
+//! Straight on the HTTP/2 implementation: what a gRPC channel usually has on top of it (a queue
+//! with a task of its own, a task for each body and each answer) costs more than our calls do.
+//! Knows no method and no message.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
+use h2::client::SendRequest;
+use h2::{Ping, RecvStream, SendStream};
+use http_body::{Body as _, Frame};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tonic::body::Body;
+use tower::Service;
+
+use crate::link::{self, LinkLimits};
+
+/// What goes wrong with a connection.
+pub(crate) type ChannelError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One service's address. Cheap to clone; clones share the connection. Belongs to the event loop
+/// it is used in.
+#[derive(Clone)]
+pub(crate) struct Channel {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    host: String,
+    port: u16,
+    limits: LinkLimits,
+    open: Mutex<Open>,
+    /// Held by whoever connects.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+/// The present connection, if any, and which one it is.
+#[derive(Default)]
+struct Open {
+    sender: Option<SendRequest<Bytes>>,
+    number: u64,
+}
+
+/// The body of an answer.
+pub(crate) struct Incoming {
+    stream: RecvStream,
+    /// Sends what is left of the request.
+    _upload: Option<Upload>,
+}
+
+/// A request's body on its way; ends with whoever waits for the answer.
+struct Upload(AbortHandle);
+
+// === impl Channel ===
+
+impl Channel {
+    pub(crate) fn new(host: String, port: u16, limits: &LinkLimits) -> Self {
+        let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let shared = Shared { host, port, limits: *limits, open, connecting };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Incoming>;
+    type Error = ChannelError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ChannelError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ChannelError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { exchange(shared.sender().await?, request).await })
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("host", &self.shared.host)
+            .field("port", &self.shared.port)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// A connection on which a call may begin now.
+    async fn sender(self: &Arc<Self>) -> Result<SendRequest<Bytes>, ChannelError> {
+        loop {
+            let (present, number) = self.present();
+            let Some(sender) = present else {
+                self.connect(number).await?;
+                continue;
+            };
+            match sender.ready().await {
+                Ok(sender) => return Ok(sender),
+                // Broken, or the peer is leaving: nothing was sent, so another is as good.
+                Err(_) => self.close(number),
+            }
+        }
+    }
+
+    fn present(&self) -> (Option<SendRequest<Bytes>>, u64) {
+        let open = self.lock();
+        (open.sender.clone(), open.number)
+    }
+
+    /// Makes a connection, unless somebody else has since `number` was the last one.
+    async fn connect(self: &Arc<Self>, number: u64) -> Result<(), ChannelError> {
+        let _only = self.connecting.lock().await;
+        if self.lock().number != number {
+            return Ok(());
+        }
+        let patience = self.limits.connect_timeout;
+        let handshake = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, ChannelError>(link::client(&self.limits).handshake(stream).await?)
+        };
+        let late = || format!("no connection within {patience:?}");
+        let (sender, connection) = timeout(patience, handshake).await.map_err(|_| late())??;
+        let number = number + 1;
+        *self.lock() = Open { sender: Some(sender), number };
+        tokio::spawn(Arc::clone(self).drive(connection, number));
+        Ok(())
+    }
+
+    /// Moves bytes until the connection ends or its peer answers no ping.
+    async fn drive(
+        self: Arc<Self>,
+        mut connection: h2::client::Connection<TcpStream, Bytes>,
+        number: u64,
+    ) {
+        let pings = connection.ping_pong();
+        let (every, patience) = self.limits.ping();
+        tokio::select! {
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, host = self.host, "a link broke");
+                }
+            }
+            () = until_silent(pings, every, patience) => {
+                tracing::debug!(host = self.host, "a link is silent");
+            }
+        }
+        self.close(number);
+    }
+
+    /// No further call begins on this connection.
+    fn close(&self, number: u64) {
+        let mut open = self.lock();
+        if open.number == number {
+            open.sender = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends when a ping is not answered in time.
+async fn until_silent(pings: Option<h2::PingPong>, every: Duration, patience: Duration) {
+    let Some(mut pings) = pings else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(every).await;
+        if !matches!(timeout(patience, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
+/// One call up to the head of its answer.
+async fn exchange(
+    mut sender: SendRequest<Bytes>,
+    request: http::Request<Body>,
+) -> Result<http::Response<Incoming>, ChannelError> {
+    let (parts, body) = request.into_parts();
+    let (answer, stream) = sender.send_request(http::Request::from_parts(parts, ()), false)?;
+    // Mostly the whole body is there, and room for it.
+    let mut sending = Box::pin(send(body, stream));
+    let upload = match sending.as_mut().now_or_never() {
+        Some(sent) => sent.map(|()| None)?,
+        None => {
+            let rest = async {
+                if let Err(error) = sending.await {
+                    tracing::debug!(%error, "a request was not sent to its end");
+                }
+            };
+            Some(Upload(tokio::spawn(rest).abort_handle()))
+        }
+    };
+    let answer = answer.await?;
+    Ok(answer.map(|stream| Incoming { stream, _upload: upload }))
+}
+
+/// Sends a body.
+async fn send(mut body: Body, mut stream: SendStream<Bytes>) -> Result<(), ChannelError> {
+    let mut next = next_frame(&mut body).await;
+    while let Some(frame) = next {
+        let Ok(mut data) = frame?.into_data() else { break };
+        // A look ahead lets the last bytes end the stream.
+        let ahead = next_frame(&mut body).now_or_never();
+        let is_last = matches!(ahead, Some(None));
+        while !data.is_empty() {
+            let room = room(&mut stream, data.len()).await?;
+            let part = data.split_to(room.min(data.len()));
+            stream.send_data(part, is_last && data.is_empty())?;
+        }
+        if is_last {
+            return Ok(());
+        }
+        next = match ahead {
+            Some(ahead) => ahead,
+            None => next_frame(&mut body).await,
+        };
+    }
+    Ok(stream.send_data(Bytes::new(), true)?)
+}
+
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, tonic::Status>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// How many bytes may be sent now, once there are any.
+async fn room(stream: &mut SendStream<Bytes>, wanted: usize) -> Result<usize, ChannelError> {
+    stream.reserve_capacity(wanted);
+    while stream.capacity() == 0 {
+        let more = poll_fn(|context| stream.poll_capacity(context)).await;
+        more.ok_or("the answer ended before the request")??;
+    }
+    Ok(stream.capacity())
+}
+
+// === impl Incoming ===
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        match ready!(self.stream.poll_data(context)) {
+            Some(Ok(data)) => {
+                // What was read makes room for more; a reader that pauses stops the sender.
+                self.stream.flow_control().release_capacity(data.len())?;
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                let trailers = ready!(self.stream.poll_trailers(context));
+                Poll::Ready(trailers.map(|some| some.map(Frame::trailers)).transpose())
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
