@@ -46,6 +46,13 @@ quietly() {
   "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
 }
 
+# Whether a stand-in can be made at all.
+root() {
+  [ "$(id -u)" = 0 ] && return
+  printf '%s cannot be pulled, and only root can make a stand-in: sudo %s\n' "$1" "$0" >&2
+  exit 1
+}
+
 # A root file system from this machine's own mirror, at $1.
 bootstrap() {
   need debootstrap
@@ -91,16 +98,19 @@ import() {
 }
 
 if ! have "$debian"; then
+  root "$debian"
   bootstrap "$work/debian"
   import "$debian" "$work/debian"
 fi
 
 if ! have "$redis"; then
+  root "$redis"
   derive "$work/redis" redis-server
   import "$redis" "$work/redis" --change 'WORKDIR /data' --change 'CMD ["redis-server"]'
 fi
 
 if ! have "$rust"; then
+  root "$rust"
   need cargo
   quietly cargo fetch --locked
   derive "$work/rust" gcc libc6-dev
