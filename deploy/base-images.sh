@@ -109,14 +109,21 @@ if ! have "$redis"; then
   import "$redis" "$work/redis" --change 'WORKDIR /data' --change 'CMD ["redis-server"]'
 fi
 
-if ! have "$rust"; then
-  root "$rust"
-  need cargo
-  quietly cargo fetch --locked
-  derive "$work/rust" gcc libc6-dev
-  cp -a "$(rustc --print sysroot)"/{bin,lib} "$work/rust/usr/local/"
-  mkdir -p "$work/rust/usr/local/cargo/registry"
-  cp -a "${CARGO_HOME:-$HOME/.cargo}"/registry/{cache,index} "$work/rust/usr/local/cargo/registry/"
-  import "$rust" "$work/rust" --change 'ENV CARGO_HOME=/usr/local/cargo' \
-    --change 'ENV CARGO_NET_OFFLINE=true'
+# A stand-in holds the crates of one Cargo.lock: with another it is made anew.
+holds=$( (rustc --version; cat Cargo.lock) 2>/dev/null | sha256sum | cut -d ' ' -f 1)
+readonly holds
+held=$(docker image inspect -f '{{index .Config.Labels "weir.holds"}}' "$rust" 2>/dev/null || true)
+if [ -n "$held" ] && [ "$held" != "$holds" ]; then
+  say "$rust: was made for another Cargo.lock"
+elif have "$rust"; then
+  exit
 fi
+root "$rust"
+need cargo
+quietly cargo fetch --locked
+derive "$work/rust" gcc libc6-dev
+cp -a "$(rustc --print sysroot)"/{bin,lib} "$work/rust/usr/local/"
+mkdir -p "$work/rust/usr/local/cargo/registry"
+cp -a "${CARGO_HOME:-$HOME/.cargo}"/registry/{cache,index} "$work/rust/usr/local/cargo/registry/"
+import "$rust" "$work/rust" --change 'ENV CARGO_HOME=/usr/local/cargo' \
+  --change 'ENV CARGO_NET_OFFLINE=true' --change "LABEL weir.holds=$holds"
