@@ -67,8 +67,8 @@ def assert_only_its_own_were_lost(sim, calls, killed):
         first, second = attempts[name]
         assert first["outcome"] == "client_closed" or first["ended_us"] / 1e6 < killed + 0.1, first
         assert second["started_us"] / 1e6 > killed and second["outcome"] == "completed", second
-    crossed = [e for entries in attempts.values() for e in entries if e["started_us"] / 1e6 < killed]
-    assert any(e["ended_us"] / 1e6 > killed and e["outcome"] == "completed" for e in crossed)
+    before = [e for es in attempts.values() for e in es if e["started_us"] / 1e6 < killed]
+    assert any(e["ended_us"] / 1e6 > killed and e["outcome"] == "completed" for e in before)
 
 
 def test_a_killed_router_takes_only_its_own_along(start, sim, pace):

@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.topologies("cluster"), pytest.mark.slow]
 
 LIMIT = 6
 CLIENTS = 18
+LASTING = 2
 SERVICE = 0.1
 # Two time-outs of 250 ms; nobody waits longer on a Redis that is silent.
 BUDGETS = 0.5
@@ -18,7 +19,13 @@ SLACK = 0.5
 
 
 def under_load(start, sim, pace, on_loss="refuse"):
-    config = Config().provider("openai", sim.url, concurrency=LIMIT, buffer=6 * CLIENTS)
+    config = Config().provider(
+        "openai",
+        sim.url,
+        concurrency=LIMIT,
+        buffer=6 * CLIENTS,
+        default_request_timeout_in_seconds=60,
+    )
     settings = {"on_loss": on_loss, "lease_ttl_ms": pace.lease_ttl_ms}
     config.document["quota_store"] = settings
     gateway = start(config, log_level="info", own_redis=True)
@@ -50,9 +57,8 @@ def forget_scripts(redis, pace):
 
 def whole_after(sim, traffic, moment, limit, seconds):
     """Waits until the whole limit is in use again, and a while longer."""
-    sim.wait_until(lambda sim: time.time() > moment)
-    sim.wait_in_flight(limit, timeout=seconds)
-    whole = time.time()
+    sim.wait_until(lambda sim: sim.full_again(limit, moment), timeout=seconds)
+    whole = sim.full_again(limit, moment)
     print(f"in full use {whole - moment:.2f} s after, {len(traffic.calls)} calls")
     sim.wait_until(lambda sim: time.time() > whole + 3 * SERVICE)
     return whole
@@ -61,16 +67,24 @@ def whole_after(sim, traffic, moment, limit, seconds):
 @pytest.mark.parametrize("accident", [pause, restart, flush], ids=lambda one: one.__name__)
 def test_the_limit_outlives_redis(start, sim, pace, accident):
     gateway, traffic = under_load(start, sim, pace)
+    # Some run through it all, and are to be counted afterwards.
+    model = f"sim:latency={(pace.outage + pace.grace + SLACK) * 1000:.0f}"
+    lasting = Traffic(gateway.addresses, chats(model=f"openai/{model}"), LASTING)
     with traffic:
         sim.wait_until(lambda sim: len(traffic.calls) > 3 * CLIENTS)
-        began = time.time()
-        accident(gateway.redis, pace)
-        over = time.time()
-        # The grace, and what a router waits before it asks again.
-        most = pace.grace + 2 * BUDGETS + SLACK
-        sim.wait_until(lambda sim: sim.in_flight() < LIMIT)
-        whole = whole_after(sim, traffic, over, LIMIT, most)
+        with lasting:
+            sim.wait_until(lambda sim: [e["model"] for e in sim.requests()].count(model) == LASTING)
+            began = time.time()
+            accident(gateway.redis, pace)
+            over = time.time()
+            lasting.no_more()
+            # The grace, and what a router waits before it asks again.
+            most = pace.grace + 2 * BUDGETS + SLACK
+            # A call that was granted before may arrive a little later.
+            whole = whole_after(sim, traffic, over + SERVICE, LIMIT, most)
     assert sim.stats()["total"]["high_water"] == LIMIT
+    assert len(lasting.calls) == LASTING and all(call.served for call in lasting.calls)
+    assert all(call.started < began and over < call.ended for call in lasting.calls)
     refused = [call for call in traffic.calls if not call.served]
     for call in refused:
         assert call.status == 503 and int(call.headers["retry-after"]) >= 1, call

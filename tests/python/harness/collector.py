@@ -30,7 +30,8 @@ class Span:
         self.events = [event.name for event in span.events]
 
     def __repr__(self) -> str:
-        return f"{self.service} {self.name}({self.span_id} under {self.parent_id}: {self.attributes})"
+        place = f"{self.span_id} under {self.parent_id}"
+        return f"{self.service} {self.name}({place}: {self.attributes})"
 
 
 def _value(value):

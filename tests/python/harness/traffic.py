@@ -67,9 +67,13 @@ class Traffic:
     def __exit__(self, *_) -> None:
         self.stop()
 
+    def no_more(self) -> None:
+        """Sends no more; what is under way goes on."""
+        self._over.set()
+
     def stop(self) -> None:
         """Sends no more, and waits for what is under way."""
-        self._over.set()
+        self.no_more()
         self._thread.join(END_SECONDS)
         assert not self._thread.is_alive(), f"requests without an end after {END_SECONDS} s"
         for call in self.calls:
