@@ -164,9 +164,10 @@ def page(run: Run, table: Table, peers: tuple[Table, str] | None) -> str:
     return "\n".join([
         f"# Measured on {datetime.date.today().isoformat()}", "",
         f"{times}, each on fresh processes after a warm-up; medians; "
-        f"{run.seconds / 60:.1f} minutes in all, {priority}. Answers 1 KiB. CPU is user + system time of all of a system's "
-        "processes, Redis included. The system on one core, load generator and provider on the "
-        "other, unless it says unpinned. In brackets: × nginx, the median of the rounds' ratios.",
+        f"{run.seconds / 60:.1f} minutes in all, {priority}. Answers 1 KiB. CPU is user + system "
+        "time of all of a system's processes, Redis included. The system on one core, load "
+        "generator and provider on the other, unless it says unpinned. In brackets: × nginx, the "
+        "median of the rounds' ratios.",
         "", *facts(run.weir), *([f"- {peers[1]}"] if peers else []), "", *quiet(table),
         *head(), *lines(table, SYSTEMS, everything()), *peer_lines(peers),
         *streams_held(table), "",
