@@ -26,7 +26,7 @@ def all_are(gateway, wanted: str) -> bool:
 
 def readyz_modes(gateway) -> list[str]:
     """What every router's /readyz says."""
-    details = [router.readiness().json() for router in gateway.routers]
+    details = [router.readiness().json()["detail"] for router in gateway.routers]
     return [detail["quota"]["mode"]["openai"] for detail in details]
 
 

@@ -38,7 +38,7 @@ class Service:
     def is_ready(self) -> bool:
         """Ready, sure of every address that it was given, and under its own limits."""
         answer = self.readiness()
-        detail = answer.json()
+        detail = answer.json()["detail"]
         all_serve = all(reach["addresses"] == reach["serving"] for reach in _reaches(detail))
         return answer.status == 200 and all_serve and not detail.get("quota", {}).get("config_skew")
 
