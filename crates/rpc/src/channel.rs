@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tonic::body::Body;
 use tower::Service;
 
+use crate::cork::{Cork, Corked, cork};
 use crate::link::{self, LinkLimits};
 
 /// What goes wrong with a connection.
@@ -129,26 +130,30 @@ impl Shared {
         let handshake = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.set_nodelay(true)?;
-            Ok::<_, ChannelError>(link::client(&self.limits).handshake(stream).await?)
+            let (stream, cork) = cork(stream);
+            let (sender, connection) = link::client(&self.limits).handshake(stream).await?;
+            Ok::<_, ChannelError>((sender, connection, cork))
         };
         let late = || format!("no connection within {patience:?}");
-        let (sender, connection) = timeout(patience, handshake).await.map_err(|_| late())??;
+        let (sender, connection, cork) =
+            timeout(patience, handshake).await.map_err(|_| late())??;
         let number = number + 1;
         *self.lock() = Open { sender: Some(sender), number };
-        tokio::spawn(Arc::clone(self).drive(connection, number));
+        tokio::spawn(Arc::clone(self).drive(connection, cork, number));
         Ok(())
     }
 
     /// Moves bytes until the connection ends or its peer answers no ping.
     async fn drive(
         self: Arc<Self>,
-        mut connection: h2::client::Connection<TcpStream, Bytes>,
+        mut connection: h2::client::Connection<Corked, Bytes>,
+        cork: Cork,
         number: u64,
     ) {
         let pings = connection.ping_pong();
         let (every, patience) = self.limits.ping();
         tokio::select! {
-            ended = connection => {
+            ended = cork.drive(Pin::new(&mut connection)) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, host = self.host, "a link broke");
                 }

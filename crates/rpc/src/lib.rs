@@ -7,6 +7,7 @@
 mod balance;
 mod channel;
 mod client;
+mod cork;
 mod exchange;
 mod link;
 mod message;

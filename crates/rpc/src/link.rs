@@ -13,10 +13,13 @@ use crate::channel::Channel;
 /// What a stream may send before it is read.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// Calls at a time on one connection; more wait for one to end.
-const STREAMS_MAX: u32 = 4096;
-/// Room for every stream's window: a connection whose window is smaller stands still for all
-/// calls as soon as enough clients read slowly.
-const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX;
+const STREAMS_MAX: u32 = 32_768;
+/// The most that the protocol allows, room for 8,191 streams' windows: a connection without room
+/// stands still for all calls as soon as enough clients read slowly.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// Longer than the protocol's usual 16 KiB: large bodies cost less, and a call still waits for no
+/// more than one such frame of another.
+const FRAME_BYTES_MAX: u32 = 64 * 1024;
 /// What a call may have written that the connection has not taken yet.
 const SEND_BUFFER_BYTES: usize = 1024 * 1024;
 /// Metadata of a call, trace state included, or the details of a fault.
@@ -83,6 +86,7 @@ pub(crate) fn client(limits: &LinkLimits) -> h2::client::Builder {
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES.min(limits.message_bytes_max()))
         // Callers that leave reset their calls, in crowds when a client is shut down. The defaults
@@ -141,6 +145,7 @@ pub(crate) fn server(limits: &LinkLimits) -> http2::Builder<TokioExecutor> {
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
         .keep_alive_interval(interval)
         .keep_alive_timeout(timeout)

@@ -23,6 +23,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::cork::cork;
 use crate::link::{self, LinkLimits};
 use crate::proto::router::router_server::RouterServer;
 use crate::proto::worker::worker_server::WorkerServer;
@@ -73,15 +74,16 @@ impl Server {
     /// status becomes `NOT_SERVING`, the peer is told to call elsewhere, and calls in flight
     /// finish. Dropping the future drops them.
     pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
+        let (stream, cork) = cork(stream);
         let io = TokioIo::new(stream);
         let mut served = pin!(self.protocol.serve_connection(io, self.routes.clone()));
         let result = tokio::select! {
             biased;
-            result = served.as_mut() => result,
+            result = cork.drive(served.as_mut()) => result,
             () = stop => {
                 self.leave().await;
                 served.as_mut().graceful_shutdown();
-                served.await
+                cork.drive(served.as_mut()).await
             }
         };
         if let Err(error) = result {
