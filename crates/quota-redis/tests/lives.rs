@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use support::Server;
+use support::{Server, eventually};
 use weir_quota::conformance::{class, limits};
 use weir_quota::{
     Acquire, Answer, Batch, BatchReply, Command, Event, Incarnation, QuotaStore, StoreError,
@@ -122,7 +122,10 @@ async fn a_stopped_server_costs_no_more_than_the_budget() {
     let server = Server::start();
     let budget = Duration::from_millis(200);
     let settings = Settings { budget, ..server.settings("weir", NO_GRACE) };
-    let mut router = Router::ready(&RedisStore::new(settings).unwrap(), 1).await;
+    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+    router.store = RedisStore::new(settings).unwrap();
+    let answered = async |router: &mut Router| router.send(vec![]).await.is_ok();
+    eventually("a connection", async || answered(&mut router).await).await;
     signal(&server, "-STOP");
     for _ in 0..2 {
         let begun = Instant::now();
@@ -131,14 +134,9 @@ async fn a_stopped_server_costs_no_more_than_the_budget() {
         assert!(begun.elapsed() < budget + Duration::from_secs(1), "{:?}", begun.elapsed());
     }
     signal(&server, "-CONT");
-    let mut answered = router.send(vec![]).await;
-    for _ in 0..50 {
-        if answered.is_ok() {
-            break;
-        }
-        answered = router.send(vec![]).await;
-    }
-    let status = answered.unwrap().status;
+    eventually("an answer", async || answered(&mut router).await).await;
+    router.store = store(&server, NO_GRACE);
+    let status = router.send(vec![]).await.unwrap().status;
     assert!(status.leases <= 1 && status.leases + status.tickets <= 2, "{status:?}");
 }
 
@@ -194,11 +192,15 @@ async fn a_restarted_server_is_found_empty_whatever_it_saved() {
     server.restart(&[]);
     let Value::Int(keys) = server.say(&["DBSIZE"]).await else { panic!() };
     assert!(keys > 0, "the server saved nothing");
-    let mut found = router.send(vec![]).await;
-    if matches!(found, Err(StoreError::Unanswered(_))) {
-        found = router.send(vec![]).await;
-    }
-    assert_eq!(found, Err(StoreError::StaleSession));
+    let mut found = None;
+    eventually("an answer", async || {
+        let answer = router.send(vec![]).await;
+        let is_answer = !matches!(answer, Err(StoreError::Unanswered(_)));
+        found = Some(answer);
+        is_answer
+    })
+    .await;
+    assert_eq!(found, Some(Err(StoreError::StaleSession)));
     let reply = router.greet().await.unwrap();
     assert!(reply.restate && reply.status.limits_hash == 0, "{reply:?}");
 }
@@ -216,11 +218,10 @@ async fn the_bell_rings_in_the_other_process_only() {
         rung.try_send(pool.clone()).unwrap();
     }));
     let listeners: Vec<_> = stores.iter().map(|store| tokio::spawn(store.run())).collect();
-    while server.say(&["PUBSUB", "NUMSUB", "weir:v1:bell"]).await
-        != Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)])
-    {
-        tokio::task::yield_now().await;
-    }
+    let both = Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)]);
+    let subscribed = ["PUBSUB", "NUMSUB", "weir:v1:bell"];
+    eventually("two listeners", async || server.try_say(&subscribed).await == Ok(both.clone()))
+        .await;
     let mut first = Router::ready(&stores[0], 1).await;
     let mut second = Router::hello(&stores[1], 2).await;
     assert!(is_granted(&first.acquire().await.unwrap()));
