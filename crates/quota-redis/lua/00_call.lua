@@ -1,8 +1,8 @@
 -- One batch of one router for one pool, as one atomic step: `weir_quota::Machine::execute` in Lua.
 --
--- KEYS  the pool's names, all in one hash tag, in the order of the locals below.
--- ARGV  [1] the batch, msgpack, as `src/batch.rs` writes it.
--- Reply {'stale'}, or the fields that `src/reply.rs` reads.
+-- keys   the pool's names, all in one hash tag, in the order of the names below.
+-- args   [1] the batch, msgpack, as `src/batch.rs` writes it.
+-- reply  {'stale'}, or the fields that `src/reply.rs` reads.
 --
 -- Order: read, refuse a stale session before anything is written (Q8), grace, sweep, hand out, then
 -- the commands in order, handing out after each. The machine is the truth: same names, same order
@@ -10,26 +10,39 @@
 -- that byte order is the machine's order. Moments are microseconds below 2^53, exact in a double.
 -- Names of the machine's `until` are `ends` here: `until` is a word of Lua.
 
--- Few locals, because a closure looks for each of its upvalues among all open ones: constants and
--- key names, functions, and what changes.
-local call, C, F, S = redis.call, {}, {}, {}
-
-C.CORE, C.LIMITS, C.ROUTERS, C.NEWS, C.LEASES, C.ENDS, C.TICKETS, C.ORDER, C.LISTS, C.DELAYED,
-  C.DEADLINES, C.CLASSES, C.COOLDOWNS, C.RESTS = unpack(KEYS)
+-- This text is loaded once, where the server has functions, and runs for many pools then. C and F
+-- are constants and functions, never changed after that. All that a call knows is in S, and S is
+-- made anew by each: what one call leaves in it, an error included, no other sees. While it is
+-- loaded a server has no libraries to call, `string` neither.
+local C, F = {}, {}
+local S, K, call
 
 C.MAX = 9007199254740991
-C.ZEROS = string.rep('\0', 8)
+C.ZEROS = '\0\0\0\0\0\0\0\0'
 
-do
-  local batch = cmsgpack.unpack(ARGV[1])
+-- Makes S, K (the pool's names) and `call`, which a server gives to running functions only.
+function F.begin(keys, args)
+  call = redis.call
+  K = {}
+  K.CORE, K.LIMITS, K.ROUTERS, K.NEWS, K.LEASES, K.ENDS, K.TICKETS, K.ORDER, K.LISTS, K.DELAYED,
+    K.DEADLINES, K.CLASSES, K.COOLDOWNS, K.RESTS = unpack(keys)
+  K.ALL = keys
+
+  S = {}
+  local batch = cmsgpack.unpack(args[1])
   S.router, S.session, S.sequence, S.was_in_share = batch[1], batch[2], batch[3], batch[4] == 1
   S.clock, S.check_run = batch[5], batch[6] == 1
   S.ttl, S.claim_limit, S.max_cooldown, S.has_grace = batch[7], batch[8], batch[9], batch[10] == 1
   S.bell, S.pool_name, S.class_blobs, S.commands = batch[11], batch[12], batch[13], batch[14]
+  -- Pool time of this call, and the other routers that have news: a list, and a set.
+  S.now, S.rung, S.is_rung = 0, {}, {}
+  -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id.
+  S.routers, S.rests, S.leases, S.tickets = {}, {}, {}, {}
+  S.all_routers_read = false
+  S.classes_by_blob, S.classes_by_digest = {}, {}
+  -- The first ticket of every list that has one; nil until it is asked for.
+  S.heads = nil
 end
-
--- Pool time of this call, and the other routers that have news: a list, and a set.
-S.now, S.rung, S.is_rung = 0, {}, {}
 
 function F.plus(a, b)
   local sum = a + b

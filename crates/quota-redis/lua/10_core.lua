@@ -1,13 +1,6 @@
 -- The numbers of a pool, read and written once per batch, and its limits.
 
-C.CORE_FORMAT = '<' .. string.rep('d', 14) .. 'BBBB'
-
--- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold.
-S.pool = {}
--- Who has yet to restate, while a grace is on: a set of routers. `nil`: no grace.
-S.grace = nil
--- In declared order. `generation` of eight zero bytes: nobody has set limits.
-S.limits, S.lags = nil, nil
+C.CORE_FORMAT = '<ddddddddddddddBBBB'
 
 function F.place_keys()
   S.limits.places = {}
@@ -26,9 +19,13 @@ function F.is_unset()
 end
 
 function F.set_empty()
+  -- In declared order. `generation` of eight zero bytes: nobody has set limits.
   S.limits = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
     weights = {}, places = {}, blob = false }
-  S.lags, S.grace = {}, nil
+  S.lags = {}
+  -- Who has yet to restate, while a grace is on: a set of routers. `nil`: no grace.
+  S.grace = nil
+  -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold.
   S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0,
     tickets = 0, listed = 0, routers = 0, cooling = 0, recheck = false, run = '' }
 end
@@ -36,7 +33,7 @@ end
 -- Found empty: nothing that a lost or older state left behind may be believed.
 function F.wipe()
   F.set_empty()
-  call('DEL', unpack(KEYS))
+  call('DEL', unpack(K.ALL))
 end
 
 function F.run_of_server()
@@ -45,7 +42,7 @@ end
 
 function F.load_core()
   F.set_empty()
-  local found = call('MGET', C.CORE, C.LIMITS)
+  local found = call('MGET', K.CORE, K.LIMITS)
   if not found[1] then return end
   local ends, has_limits, recheck, in_grace, was_empty, at
   local pool = S.pool
@@ -76,7 +73,7 @@ function F.save_core()
     pool.session, pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets,
     pool.listed, pool.routers, pool.cooling, ends, F.is_unset() and 0 or 1, pool.recheck and 1 or 0,
     in_grace, was_empty)
-  call('SET', C.CORE, numbers .. cmsgpack.pack({ S.pool.run, awaited, S.lags }))
+  call('SET', K.CORE, numbers .. cmsgpack.pack({ S.pool.run, awaited, S.lags }))
 end
 
 -- The store's clock, kept from going back.
@@ -100,7 +97,7 @@ function F.put_limits(blob)
     local place = before[name]
     S.lags[at] = place and had[place] or 0
   end
-  call('SET', C.LIMITS, blob)
+  call('SET', K.LIMITS, blob)
 end
 
 -- How fast slots come free.

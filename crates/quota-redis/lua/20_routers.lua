@@ -2,10 +2,6 @@
 
 C.ROUTER_FORMAT = '<c8ddB'
 
--- Rows by incarnation as far as they were looked at; false where there is none.
-S.routers = {}
-S.all_routers_read = false
-
 function F.read_router(packed)
   if not packed then return false end
   local row = {}
@@ -17,7 +13,7 @@ end
 function F.router_of(one)
   local row = S.routers[one]
   if row == nil then
-    row = F.read_router(not S.all_routers_read and call('HGET', C.ROUTERS, one))
+    row = F.read_router(not S.all_routers_read and call('HGET', K.ROUTERS, one))
     S.routers[one] = row
   end
   return row
@@ -25,7 +21,7 @@ end
 
 function F.read_all_routers()
   if S.all_routers_read then return end
-  local flat = call('HGETALL', C.ROUTERS)
+  local flat = call('HGETALL', K.ROUTERS)
   for at = 1, #flat, 2 do
     if S.routers[flat[at]] == nil then S.routers[flat[at]] = F.read_router(flat[at + 1]) end
   end
@@ -36,7 +32,7 @@ function F.save_routers()
   for one, row in pairs(S.routers) do
     if row and row.changed then
       local lapsed = row.lapsed and 1 or 0
-      call('HSET', C.ROUTERS, one,
+      call('HSET', K.ROUTERS, one,
         struct.pack(C.ROUTER_FORMAT, row.session, row.sequence, row.heard, lapsed))
     end
   end
@@ -92,7 +88,7 @@ function F.forget_silent()
   for _, one in ipairs(silent) do
     S.routers[one] = false
     S.pool.routers = S.pool.routers - 1
-    call('HDEL', C.ROUTERS, one)
+    call('HDEL', K.ROUTERS, one)
   end
   S.pool.check_at = F.plus(oldest, S.ttl)
   return silent
@@ -111,7 +107,7 @@ end
 -- Has a ticket mentioned on every reply to its router.
 function F.tell(id)
   local owner = F.owner_of(id)
-  call('ZADD', C.NEWS, 0, id)
+  call('ZADD', K.NEWS, 0, id)
   if owner ~= S.router and not S.is_rung[owner] then
     S.is_rung[owner] = true
     S.rung[#S.rung + 1] = owner
@@ -119,10 +115,10 @@ function F.tell(id)
 end
 
 function F.untell(id)
-  call('ZREM', C.NEWS, id)
+  call('ZREM', K.NEWS, id)
 end
 
 function F.news()
   if S.pool.tickets == 0 then return {} end
-  return call('ZRANGEBYLEX', C.NEWS, '[' .. S.router, '[' .. S.router .. string.rep('\255', 8))
+  return call('ZRANGEBYLEX', K.NEWS, '[' .. S.router, '[' .. S.router .. string.rep('\255', 8))
 end

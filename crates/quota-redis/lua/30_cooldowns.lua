@@ -3,9 +3,6 @@
 C.COOLDOWNS_MAX = 16384
 C.ENDPOINT = 'e'
 
--- Rows by scope as far as they were looked at; false where there is none.
-S.rests = {}
-
 function F.key_scope(key)
   return 'k' .. key
 end
@@ -18,7 +15,7 @@ function F.rest_of(scope)
   if S.pool.cooling == 0 then return false end
   local row = S.rests[scope]
   if row == nil then
-    local packed = call('HGET', C.COOLDOWNS, scope)
+    local packed = call('HGET', K.COOLDOWNS, scope)
     row = false
     if packed then
       row = {}
@@ -32,14 +29,14 @@ end
 
 function F.save_rest(scope, row)
   S.rests[scope] = row
-  call('HSET', C.COOLDOWNS, scope, struct.pack('<dd', row.ends, row.growth) .. (row.probe or ''))
+  call('HSET', K.COOLDOWNS, scope, struct.pack('<dd', row.ends, row.growth) .. (row.probe or ''))
 end
 
 function F.remove_rest(scope)
   S.rests[scope] = false
   S.pool.cooling = S.pool.cooling - 1
-  call('HDEL', C.COOLDOWNS, scope)
-  call('ZREM', C.RESTS, scope)
+  call('HDEL', K.COOLDOWNS, scope)
+  call('ZREM', K.RESTS, scope)
 end
 
 function F.blocked_until(scope)
@@ -100,7 +97,7 @@ end
 function F.make_room()
   local from = 0
   while true do
-    local found = call('ZRANGE', C.RESTS, from, from + 63)
+    local found = call('ZRANGE', K.RESTS, from, from + 63)
     if #found == 0 then return end
     for _, scope in ipairs(found) do
       if string.sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
@@ -127,7 +124,7 @@ function F.cool(scope, asked, base, limit, granted)
   row.probe = false
   row.ends = math.max(row.ends, F.plus(S.now, math.min(rest, limit)))
   F.save_rest(scope, row)
-  call('ZADD', C.RESTS, row.ends, scope)
+  call('ZADD', K.RESTS, row.ends, scope)
 end
 
 -- Learns from an attempt that has had its key since `granted`.
@@ -148,7 +145,7 @@ end
 -- Drops rows whose rest ended long ago, unless they are being probed.
 function F.sweep_rests()
   if S.pool.cooling == 0 then return end
-  for _, scope in ipairs(call('ZRANGEBYSCORE', C.RESTS, '-inf', S.now - S.max_cooldown)) do
+  for _, scope in ipairs(call('ZRANGEBYSCORE', K.RESTS, '-inf', S.now - S.max_cooldown)) do
     if not F.rest_of(scope).probe then F.remove_rest(scope) end
   end
 end

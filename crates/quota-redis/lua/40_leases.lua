@@ -2,14 +2,12 @@
 
 C.LEASE_FORMAT = '<dddI4BBI4c0I4c0'
 
--- Rows by id as far as they were looked at; false where there is none. `since` is -1 for a lease
--- that was re-asserted; the moment each runs out is its score only.
-S.leases = {}
+-- `since` is -1 for a lease that was re-asserted; the moment each runs out is its score only.
 
 function F.lease_of(id)
   local row = S.leases[id]
   if row == nil then
-    local packed = S.pool.leases > 0 and call('HGET', C.LEASES, id)
+    local packed = S.pool.leases > 0 and call('HGET', K.LEASES, id)
     row = false
     if packed then
       row = {}
@@ -24,7 +22,7 @@ end
 
 function F.save_lease(id, row)
   S.leases[id] = row
-  call('HSET', C.LEASES, id, struct.pack(C.LEASE_FORMAT, row.arrival, row.since, row.key_since,
+  call('HSET', K.LEASES, id, struct.pack(C.LEASE_FORMAT, row.arrival, row.since, row.key_since,
     row.rotation, row.probes, row.claimed and 1 or 0, #row.key, row.key, #row.model, row.model))
 end
 
@@ -32,7 +30,7 @@ function F.insert_lease(id, row, ends)
   S.pool.leases = S.pool.leases + 1
   if row.claimed then S.pool.claimed = S.pool.claimed + 1 end
   F.save_lease(id, row)
-  call('ZADD', C.ENDS, ends, id)
+  call('ZADD', K.ENDS, ends, id)
 end
 
 -- Ends a lease and its probes. False if there is none of that id.
@@ -42,8 +40,8 @@ function F.free(id)
   S.leases[id] = false
   S.pool.leases = S.pool.leases - 1
   if row.claimed then S.pool.claimed = S.pool.claimed - 1 end
-  call('HDEL', C.LEASES, id)
-  call('ZREM', C.ENDS, id)
+  call('HDEL', K.LEASES, id)
+  call('ZREM', K.ENDS, id)
   F.release_probes(id, row)
   return row
 end
@@ -56,7 +54,7 @@ function F.extend(id, row, changed)
     changed = true
   end
   if changed then F.save_lease(id, row) end
-  call('ZADD', C.ENDS, F.plus(S.now, S.ttl), id)
+  call('ZADD', K.ENDS, F.plus(S.now, S.ttl), id)
 end
 
 -- Whether a slot is free: the only gate to a grant (Q1).
@@ -67,7 +65,7 @@ end
 function F.leases_of_router(one)
   local own = {}
   if S.pool.leases == 0 then return own end
-  for _, id in ipairs(call('HKEYS', C.LEASES)) do
+  for _, id in ipairs(call('HKEYS', K.LEASES)) do
     if F.owner_of(id) == one then own[#own + 1] = id end
   end
   return own

@@ -5,11 +5,9 @@ C.TICKET_FORMAT = '<dddBBBc40'
 C.WAITS_DELAY, C.WAITS_SLOT, C.WAITS_CLAIM, C.WAITS_LEAVE = 1, 2, 3, 4
 -- A list's name: digest of the class, owner, readiness to wait; then arrival and number.
 C.LIST_NAME = 40 + 8 + 1
-C.PAST_MEMBERS = string.rep('\255', 17)
+C.PAST_MEMBERS = '\255\255\255\255\255\255\255\255\255\255\255\255\255\255\255\255\255'
 
 -- A class is its packed text: model, operation, keys. One that no ticket holds leaves no trace.
-S.classes_by_blob, S.classes_by_digest = {}, {}
-
 function F.class_of_blob(blob)
   local class = S.classes_by_blob[blob]
   if not class then
@@ -28,7 +26,7 @@ end
 function F.class_of_digest(digest)
   local class = S.classes_by_digest[digest]
   if not class then
-    local row = call('HGET', C.CLASSES, digest)
+    local row = call('HGET', K.CLASSES, digest)
     class = F.class_of_blob(string.sub(row, 9))
     class.digest, class.tickets = digest, struct.unpack('<d', row)
     S.classes_by_digest[digest] = class
@@ -40,7 +38,7 @@ end
 function F.hold_class(class, by)
   if not class.digest then
     local digest = redis.sha1hex(class.blob)
-    local row = call('HGET', C.CLASSES, digest)
+    local row = call('HGET', K.CLASSES, digest)
     class.digest, class.tickets = digest, row and struct.unpack('<d', row) or 0
     S.classes_by_digest[digest] = class
   end
@@ -50,9 +48,9 @@ end
 function F.save_classes()
   for digest, class in pairs(S.classes_by_digest) do
     if class.changed and class.tickets > 0 then
-      call('HSET', C.CLASSES, digest, struct.pack('<d', class.tickets) .. class.blob)
+      call('HSET', K.CLASSES, digest, struct.pack('<d', class.tickets) .. class.blob)
     elseif class.changed then
-      call('HDEL', C.CLASSES, digest)
+      call('HDEL', K.CLASSES, digest)
     end
   end
 end
@@ -73,15 +71,10 @@ function F.places_of(class)
   return places
 end
 
--- Rows by id as far as they were looked at; false where there is none.
-S.tickets = {}
--- The first ticket of every list that has one; nil until it is asked for.
-S.heads = nil
-
 function F.ticket_of(id)
   local row = S.tickets[id]
   if row == nil then
-    local packed = S.pool.tickets > 0 and call('HGET', C.TICKETS, id)
+    local packed = S.pool.tickets > 0 and call('HGET', K.TICKETS, id)
     row = false
     if packed then
       row = {}
@@ -95,7 +88,7 @@ end
 
 function F.save_ticket(id, row)
   S.tickets[id] = row
-  call('HSET', C.TICKETS, id, struct.pack(C.TICKET_FORMAT, row.arrival, row.deadline, row.ends,
+  call('HSET', K.TICKETS, id, struct.pack(C.TICKET_FORMAT, row.arrival, row.deadline, row.ends,
     row.waits, row.stage, row.reason, row.class))
 end
 
@@ -122,7 +115,7 @@ function F.read_heads()
   S.heads = {}
   local from = '-'
   while S.pool.listed > 0 do
-    local member = call('ZRANGEBYLEX', C.LISTS, from, '+', 'LIMIT', 0, 1)[1]
+    local member = call('ZRANGEBYLEX', K.LISTS, from, '+', 'LIMIT', 0, 1)[1]
     if not member then break end
     local head = F.read_head(member)
     S.heads[head.name] = head
@@ -133,11 +126,11 @@ end
 
 function F.enter_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    call('ZADD', C.DELAYED, row.ends, id)
+    call('ZADD', K.DELAYED, row.ends, id)
   elseif row.stage == C.WAITS_SLOT then
     local member = F.member_of(id, row)
-    call('ZADD', C.ORDER, row.arrival, id)
-    call('ZADD', C.LISTS, 0, member)
+    call('ZADD', K.ORDER, row.arrival, id)
+    call('ZADD', K.LISTS, 0, member)
     S.pool.listed = S.pool.listed + 1
     if S.heads then
       local head = S.heads[F.list_of(id, row)]
@@ -151,14 +144,14 @@ end
 
 function F.exit_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    call('ZREM', C.DELAYED, id)
+    call('ZREM', K.DELAYED, id)
   elseif row.stage == C.WAITS_SLOT then
-    call('ZREM', C.ORDER, id)
-    call('ZREM', C.LISTS, F.member_of(id, row))
+    call('ZREM', K.ORDER, id)
+    call('ZREM', K.LISTS, F.member_of(id, row))
     S.pool.listed = S.pool.listed - 1
     local name = F.list_of(id, row)
     if S.heads and S.heads[name].id == id then
-      local next_one = call('ZRANGEBYLEX', C.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
+      local next_one = call('ZRANGEBYLEX', K.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
         'LIMIT', 0, 1)[1]
       S.heads[name] = next_one and F.read_head(next_one) or nil
     end
@@ -169,7 +162,7 @@ end
 
 function F.insert_ticket(id, row)
   S.pool.tickets = S.pool.tickets + 1
-  call('ZADD', C.DEADLINES, row.deadline, id)
+  call('ZADD', K.DEADLINES, row.deadline, id)
   F.save_ticket(id, row)
   F.enter_stage(id, row)
 end
@@ -190,22 +183,22 @@ function F.drop_ticket(id)
   F.exit_stage(id, row)
   S.tickets[id] = false
   S.pool.tickets = S.pool.tickets - 1
-  call('HDEL', C.TICKETS, id)
-  call('ZREM', C.DEADLINES, id)
+  call('HDEL', K.TICKETS, id)
+  call('ZREM', K.DEADLINES, id)
   F.hold_class(F.class_of_digest(row.class), -1)
 end
 
 function F.tickets_of_router(one)
   local own = {}
   if S.pool.tickets == 0 then return own end
-  for _, id in ipairs(call('HKEYS', C.TICKETS)) do
+  for _, id in ipairs(call('HKEYS', K.TICKETS)) do
     if F.owner_of(id) == one then own[#own + 1] = id end
   end
   return own
 end
 
 function F.tickets_of_list(name)
-  local found = call('ZRANGEBYLEX', C.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
+  local found = call('ZRANGEBYLEX', K.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
   local owner = string.sub(name, 41, 48)
   for at, member in ipairs(found) do found[at] = owner .. string.sub(member, C.LIST_NAME + 9) end
   return found
@@ -214,10 +207,10 @@ end
 -- How many listed tickets arrived before this one.
 function F.ahead_of(id, arrival)
   if S.pool.listed == 0 then return 0 end
-  local rank = call('ZRANK', C.ORDER, id)
+  local rank = call('ZRANK', K.ORDER, id)
   if rank then return rank end
-  local ahead = call('ZCOUNT', C.ORDER, '-inf', F.beyond(arrival))
-  for _, other in ipairs(call('ZRANGEBYSCORE', C.ORDER, arrival, arrival)) do
+  local ahead = call('ZCOUNT', K.ORDER, '-inf', F.beyond(arrival))
+  for _, other in ipairs(call('ZRANGEBYSCORE', K.ORDER, arrival, arrival)) do
     if F.id_less(other, id) then ahead = ahead + 1 end
   end
   return ahead

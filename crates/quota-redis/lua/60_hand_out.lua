@@ -146,7 +146,7 @@ end
 function F.sweep()
   if S.grace then return end
   if S.pool.leases > 0 then
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.ENDS, '-inf', S.now)) do
+    for _, id in ipairs(call('ZRANGEBYSCORE', K.ENDS, '-inf', S.now)) do
       if not F.free(id).claimed then
         F.set_lapsed(F.owner_of(id), true)
         F.list_again(id)
@@ -158,8 +158,8 @@ function F.sweep()
     for _, id in ipairs(F.leases_of_router(silent)) do F.free(id) end
   end
   if S.pool.tickets > 0 then
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.DELAYED, '-inf', S.now)) do F.list_again(id) end
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.DEADLINES, '-inf', S.now)) do
+    for _, id in ipairs(call('ZRANGEBYSCORE', K.DELAYED, '-inf', S.now)) do F.list_again(id) end
+    for _, id in ipairs(call('ZRANGEBYSCORE', K.DEADLINES, '-inf', S.now)) do
       -- A hand-off keeps its ticket alive until it is claimed or lapses.
       if not F.lease_of(id) then F.drop_ticket(id) end
     end

@@ -207,7 +207,7 @@ function F.set_limits(blob, replaces)
 end
 
 -- By the number that a command begins with.
-local verbs = {
+F.VERBS = {
   function(c) return F.set_limits(c[2], c[3]) end,
   function(c) return F.admit(c[2], -1) end,
   function(c) return F.claim(S.router .. c[2]) end,

@@ -11,9 +11,9 @@ end
 function F.wake_in()
   if S.grace then return math.max(F.from_now(S.grace.ends), 1) end
   if S.pool.tickets == 0 then return -1 end
-  local moment = F.first_score(C.DELAYED, '-inf')
-  if S.pool.leases > 0 then moment = math.min(moment, F.first_score(C.ENDS, '-inf')) end
-  if S.pool.cooling > 0 then moment = math.min(moment, F.first_score(C.RESTS, F.beyond(S.now))) end
+  local moment = F.first_score(K.DELAYED, '-inf')
+  if S.pool.leases > 0 then moment = math.min(moment, F.first_score(K.ENDS, '-inf')) end
+  if S.pool.cooling > 0 then moment = math.min(moment, F.first_score(K.RESTS, F.beyond(S.now))) end
   if moment > C.MAX then return -1 end
   return math.max(F.from_now(moment), 1)
 end
@@ -38,36 +38,39 @@ function F.status()
   return { pool.leases, waiting, pool.routers, pool.cooling, S.limits.hash }
 end
 
-F.load_core()
-if S.check_run then
-  local run = F.run_of_server()
-  -- Another server, or the same with what it had saved: leases may have changed since.
-  if S.pool.called and S.pool.run ~= run then F.wipe() end
-  S.pool.run = run
-end
-if F.is_stale() then return { 'stale' } end
-if not S.pool.called then call('DEL', unpack(KEYS)) end
+local function execute(keys, args)
+  F.begin(keys, args)
+  F.load_core()
+  if S.check_run then
+    local run = F.run_of_server()
+    -- Another server, or the same with what it had saved: leases may have changed since.
+    if S.pool.called and S.pool.run ~= run then F.wipe() end
+    S.pool.run = run
+  end
+  if F.is_stale() then return { 'stale' } end
+  if not S.pool.called then call('DEL', unpack(K.ALL)) end
 
-F.advance()
-F.note_gap()
-S.pool.called = S.now
-F.hear()
-F.end_grace()
-F.sweep()
-F.set_lapsed(S.router, false)
-F.hand_out()
-local answers = {}
-for at, command in ipairs(S.commands) do
-  answers[at] = verbs[command[1]](command)
+  F.advance()
+  F.note_gap()
+  S.pool.called = S.now
+  F.hear()
+  F.end_grace()
+  F.sweep()
+  F.set_lapsed(S.router, false)
   F.hand_out()
+  local answers = {}
+  for at, command in ipairs(S.commands) do
+    answers[at] = F.VERBS[command[1]](command)
+    F.hand_out()
+  end
+  local reply = { S.now, F.wake_in(), S.grace and 1 or 0, S.session, F.status(), answers, F.events(),
+    S.rung }
+  F.save_classes()
+  F.save_routers()
+  F.save_core()
+  if #S.rung > 0 then
+    local routers = S.router .. table.concat(S.rung)
+    call('PUBLISH', S.bell, struct.pack('>I2', #S.rung) .. routers .. S.pool_name)
+  end
+  return reply
 end
-local reply = { S.now, F.wake_in(), S.grace and 1 or 0, S.session, F.status(), answers, F.events(),
-  S.rung }
-F.save_classes()
-F.save_routers()
-F.save_core()
-if #S.rung > 0 then
-  local routers = S.router .. table.concat(S.rung)
-  call('PUBLISH', S.bell, struct.pack('>I2', #S.rung) .. routers .. S.pool_name)
-end
-return reply

@@ -9,9 +9,7 @@
 //! what waits: rows are looked up by id, the first ticket of every list is one look, a ticket's
 //! place is its rank. A restate, and a router that died, cost a look at all ids of the pool.
 //!
-//! Not yet as it should be: Lua defines the script's functions anew with every call, some tens of
-//! microseconds of the server's time before the first command. Batches share that; a lone request
-//! pays it alone. TLS (`rediss://`) has no test of its own here.
+//! TLS (`rediss://`) has no test of its own here.
 
 mod address;
 mod batch;
@@ -213,11 +211,7 @@ impl Shared {
                 check_run: batch.session == 0 || link.is_new_to(pool),
             };
             let bytes = batch::encode(&call, batch).map_err(Trouble::Refused)?;
-            let mut answer = link.send(&self.script.by_digest(&keys, &bytes)).await;
-            if answer.as_ref().is_err_and(is_unknown_script) {
-                answer = link.send(&self.script.in_full(&keys, &bytes)).await;
-            }
-            match answer {
+            match self.script.run(link, &keys, &bytes).await {
                 Ok(value) => {
                     link.saw(pool);
                     let replied = reply::decode(&value, batch.router).map_err(Trouble::Refused)?;
@@ -241,11 +235,6 @@ impl Shared {
             port.parse().is_ok_and(|port| self.links.moved(pool, host, port))
         })
     }
-}
-
-fn is_unknown_script(failure: &Failure) -> bool {
-    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
-    matches!(failure, Failure::Redis(error) if error.kind() == unknown)
 }
 
 /// Why an exchange failed.

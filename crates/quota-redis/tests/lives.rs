@@ -10,101 +10,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use redis::Value;
+use support::router::{NO_GRACE, Router, is_granted, store};
 use support::{Server, eventually};
-use weir_quota::conformance::{class, limits};
-use weir_quota::{
-    Acquire, Answer, Batch, BatchReply, Command, Event, Incarnation, QuotaStore, StoreError,
-    TicketId, Timing,
-};
+use weir_quota::{Answer, Batch, Event, Incarnation, QuotaStore, StoreError, Timing};
 use weir_quota_redis::{RedisStore, Settings};
 use weir_types::ProviderName;
-
-const NO_GRACE: Timing =
-    Timing { lease_ttl: 60_000_000, claim_limit: 30_000_000, max_cooldown: 1, grace: false };
-
-/// A router, as small as these tests need it.
-struct Router {
-    store: RedisStore,
-    pool: ProviderName,
-    id: Incarnation,
-    session: u64,
-    sequence: u64,
-    numbers: u64,
-}
-
-impl Router {
-    async fn hello(store: &RedisStore, id: u64) -> Self {
-        let (store, pool, id) = (store.clone(), ProviderName::from("acme"), Incarnation(id));
-        let mut router = Self { store, pool, id, session: 0, sequence: 0, numbers: 0 };
-        router.greet().await.unwrap();
-        router
-    }
-
-    /// With limits of one slot and one place to wait.
-    async fn ready(store: &RedisStore, id: u64) -> Self {
-        let mut router = Self::hello(store, id).await;
-        router.set_limits().await;
-        router
-    }
-
-    async fn set_limits(&mut self) {
-        let limits = limits(1, 1, &[("k", 1.0)]);
-        self.send(vec![Command::SetLimits { limits, replaces: None }]).await.unwrap();
-    }
-
-    async fn greet(&mut self) -> Result<BatchReply, StoreError> {
-        let reply = self.store.execute(&self.pool, Batch::hello(self.id)).await?;
-        (self.session, self.sequence) = (reply.session, 0);
-        Ok(reply)
-    }
-
-    fn batch(&mut self, commands: Vec<Command>) -> Batch {
-        self.sequence += 1;
-        let (router, session, sequence) = (self.id, self.session, self.sequence);
-        Batch { router, session, sequence, was_in_share: false, commands }
-    }
-
-    async fn send(&mut self, commands: Vec<Command>) -> Result<BatchReply, StoreError> {
-        let batch = self.batch(commands);
-        self.store.execute(&self.pool, batch).await
-    }
-
-    fn ask(&mut self) -> Acquire {
-        self.numbers += 1;
-        Acquire {
-            ticket: TicketId { router: self.id, number: self.numbers },
-            class: class(&["k"]),
-            delay: 0,
-            deadline: 3_600_000_000,
-            arrival: None,
-            wait_for_cooldown: false,
-        }
-    }
-
-    /// Asks for a slot: the answer.
-    async fn acquire(&mut self) -> Result<Answer, StoreError> {
-        let acquire = Command::Acquire(self.ask());
-        Ok(self.send(vec![acquire]).await?.answers.remove(0))
-    }
-
-    /// Frees the slot of the first request.
-    async fn settle_first(&mut self) -> Result<BatchReply, StoreError> {
-        let lease = TicketId { router: self.id, number: 1 };
-        self.send(vec![Command::Leave(lease)]).await
-    }
-}
-
-fn store(server: &Server, timing: Timing) -> RedisStore {
-    RedisStore::new(server.settings("weir", timing)).unwrap()
-}
 
 fn signal(server: &Server, name: &str) {
     let pid = server.pid().to_string();
     assert!(Program::new("kill").args([name, &pid]).status().unwrap().success());
-}
-
-fn is_granted(answer: &Answer) -> bool {
-    matches!(answer, Answer::Granted { .. })
 }
 
 #[tokio::test]
@@ -147,14 +61,6 @@ async fn an_address_where_nobody_listens_is_unanswered() {
     let store = RedisStore::new(Settings::new(&url)).unwrap();
     let found = store.execute(&"acme".into(), Batch::hello(Incarnation(1))).await;
     assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
-}
-
-#[tokio::test]
-async fn a_flushed_script_is_sent_again() {
-    let server = Server::start();
-    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
-    server.say(&["SCRIPT", "FLUSH"]).await;
-    assert!(is_granted(&router.acquire().await.unwrap()));
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 // Each test file uses a part of it.
 #![expect(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod router;
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
