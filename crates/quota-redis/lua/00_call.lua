@@ -11,37 +11,41 @@
 -- Names of the machine's `until` are `ends` here: `until` is a word of Lua.
 
 -- This text is loaded once, where the server has functions, and runs for many pools then. C and F
--- are constants and functions, never changed after that. All that a call knows is in S, and S is
--- made anew by each: what one call leaves in it, an error included, no other sees. While it is
--- loaded a server has no libraries to call, `string` neither.
+-- are constants and functions, never changed after that. All that a call knows is in S and K (the
+-- pool's names), made anew by each: what one call leaves in them, an error included, no other sees.
 local C, F = {}, {}
-local S, K, call
+local S, K
+-- While a text is loaded a server has no libraries to call, `string` neither: they are named here by
+-- the first call.
+local call, sub, byte, pack, read, floor, max, min
 
 C.MAX = 9007199254740991
 C.ZEROS = '\0\0\0\0\0\0\0\0'
 
--- Makes S, K (the pool's names) and `call`, which a server gives to running functions only.
 function F.begin(keys, args)
-  call = redis.call
-  K = {}
-  K.CORE, K.LIMITS, K.ROUTERS, K.NEWS, K.LEASES, K.ENDS, K.TICKETS, K.ORDER, K.LISTS, K.DELAYED,
-    K.DEADLINES, K.CLASSES, K.COOLDOWNS, K.RESTS = unpack(keys)
-  K.ALL = keys
+  call, sub, byte, pack, read = redis.call, string.sub, string.byte, struct.pack, struct.unpack
+  floor, max, min = math.floor, math.max, math.min
+  K = { ALL = keys }
+  K.ROWS, K.ENDS, K.DEADLINES, K.DELAYED, K.ORDER, K.LISTS, K.NEWS, K.COOLDOWNS, K.RESTS =
+    unpack(keys)
 
-  S = {}
   local batch = cmsgpack.unpack(args[1])
+  S = {}
   S.router, S.session, S.sequence, S.was_in_share = batch[1], batch[2], batch[3], batch[4] == 1
   S.clock, S.check_run = batch[5], batch[6] == 1
   S.ttl, S.claim_limit, S.max_cooldown, S.has_grace = batch[7], batch[8], batch[9], batch[10] == 1
   S.bell, S.pool_name, S.class_blobs, S.commands = batch[11], batch[12], batch[13], batch[14]
   -- Pool time of this call, and the other routers that have news: a list, and a set.
   S.now, S.rung, S.is_rung = 0, {}, {}
-  -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id.
-  S.routers, S.rests, S.leases, S.tickets = {}, {}, {}, {}
+  -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id.
+  S.routers, S.rests, S.entries = {}, {}, {}
   S.all_routers_read = false
-  S.classes_by_blob, S.classes_by_digest = {}, {}
-  -- The first ticket of every list that has one; nil until it is asked for.
-  S.heads = nil
+  -- Classes by place in the batch and by digest, and by digest how many tickets hold them.
+  S.classes_of_batch, S.classes, S.holds = {}, {}, {}
+  -- What is to be written: ids of entries, digests of classes; of sorted sets scores by member.
+  S.changed, S.changed_classes, S.pending = {}, {}, {}
+  -- The first ticket of every list that has one, and the first ids in line; nil until asked for.
+  S.heads, S.line = nil, nil
 end
 
 function F.plus(a, b)
@@ -62,14 +66,14 @@ function F.beyond(score)
 end
 
 function F.owner_of(id)
-  return string.sub(id, 1, 8)
+  return sub(id, 1, 8)
 end
 
 -- Strings are not compared with `<`: that follows the server's locale.
 function F.id_less(a, b)
   if a == b then return false end
   for at = 1, 16 do
-    local left, right = string.byte(a, at), string.byte(b, at)
+    local left, right = byte(a, at), byte(b, at)
     if left ~= right then return left < right end
   end
   return false

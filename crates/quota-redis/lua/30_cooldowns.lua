@@ -8,7 +8,7 @@ function F.key_scope(key)
 end
 
 function F.model_scope(key, model)
-  return 'm' .. struct.pack('>I4', #key) .. key .. model
+  return 'm' .. pack('>I4', #key) .. key .. model
 end
 
 function F.rest_of(scope)
@@ -19,8 +19,8 @@ function F.rest_of(scope)
     row = false
     if packed then
       row = {}
-      row.ends, row.growth = struct.unpack('<dd', packed)
-      row.probe = #packed > 16 and string.sub(packed, 17) or false
+      row.ends, row.growth = read('<dd', packed)
+      row.probe = #packed > 16 and sub(packed, 17) or false
     end
     S.rests[scope] = row
   end
@@ -29,7 +29,7 @@ end
 
 function F.save_rest(scope, row)
   S.rests[scope] = row
-  call('HSET', K.COOLDOWNS, scope, struct.pack('<dd', row.ends, row.growth) .. (row.probe or ''))
+  call('HSET', K.COOLDOWNS, scope, pack('<dd', row.ends, row.growth) .. (row.probe or ''))
 end
 
 function F.remove_rest(scope)
@@ -100,7 +100,7 @@ function F.make_room()
     local found = call('ZRANGE', K.RESTS, from, from + 63)
     if #found == 0 then return end
     for _, scope in ipairs(found) do
-      if string.sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
+      if sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
     end
     from = from + 64
   end
@@ -117,12 +117,12 @@ function F.cool(scope, asked, base, limit, granted)
   if rest < 0 then
     -- Failures of one and the same moment count as one step.
     if row.growth == 0 or granted >= row.ends then
-      row.growth = math.min(row.growth + 1, 4294967295)
+      row.growth = min(row.growth + 1, 4294967295)
     end
-    rest = base * 2 ^ math.min(row.growth - 1, 63)
+    rest = base * 2 ^ min(row.growth - 1, 63)
   end
   row.probe = false
-  row.ends = math.max(row.ends, F.plus(S.now, math.min(rest, limit)))
+  row.ends = max(row.ends, F.plus(S.now, min(rest, limit)))
   F.save_rest(scope, row)
   call('ZADD', K.RESTS, row.ends, scope)
 end
@@ -136,7 +136,7 @@ function F.learn(outcome, granted)
         local row = F.rest_of(scope)
         if row and granted >= row.ends then F.remove_rest(scope) end
       else
-        F.cool(scope, health[4], health[5], math.min(health[6], S.max_cooldown), granted)
+        F.cool(scope, health[4], health[5], min(health[6], S.max_cooldown), granted)
       end
     end
   end

@@ -12,6 +12,7 @@ use crate::link::{Failure, Link};
 /// Parts in the order in which they build on each other; one chunk of Lua together.
 const TEXT: &str = concat!(
     include_str!("../lua/00_call.lua"),
+    include_str!("../lua/05_rows.lua"),
     include_str!("../lua/10_core.lua"),
     include_str!("../lua/20_routers.lua"),
     include_str!("../lua/30_cooldowns.lua"),
@@ -23,22 +24,8 @@ const TEXT: &str = concat!(
 );
 
 /// In the order of the script's `KEYS`.
-const PARTS: [&str; 14] = [
-    "core",
-    "limits",
-    "routers",
-    "news",
-    "leases",
-    "ends",
-    "tickets",
-    "order",
-    "lists",
-    "delayed",
-    "deadlines",
-    "classes",
-    "cooldowns",
-    "rests",
-];
+const PARTS: [&str; 9] =
+    ["rows", "ends", "deadlines", "delayed", "order", "lists", "news", "cooldowns", "rests"];
 
 /// What errors of a running function say, and no refusal to run one.
 const CHUNK: &str = "user_function";

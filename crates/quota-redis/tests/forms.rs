@@ -52,14 +52,15 @@ async fn a_server_without_functions_is_given_a_script_and_given_it_again() {
 async fn an_error_inside_of_the_function_is_unanswered_and_past_with_its_cause() {
     let server = Server::start();
     let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
-    let [good, bad] = ["leases", "leases-moved"].map(|part| format!("weir:v1:{{acme}}:{part}"));
     assert!(is_granted(&router.acquire().await.unwrap()));
-    server.say(&["RENAME", &good, &bad]).await;
-    server.say(&["SET", &good, "not a hash"]).await;
-    let found = router.acquire().await;
+    let cooldowns = "weir:v1:{acme}:cooldowns";
+    server.say(&["SET", cooldowns, "not a hash"]).await;
+    let found = router.cool_first().await;
     assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
-    server.say(&["RENAME", &bad, &good]).await;
+    server.say(&["DEL", cooldowns]).await;
     let status = router.send(vec![]).await.unwrap().status;
-    assert_eq!((status.leases, status.tickets), (1, 0));
+    assert_eq!((status.leases, status.cooling), (1, 0));
+    let status = router.cool_first().await.unwrap().status;
+    assert_eq!((status.leases, status.cooling), (0, 1));
     assert_eq!((calls(&server, "evalsha").await, calls(&server, "eval").await), (0, 0));
 }
