@@ -1,7 +1,8 @@
 -- One batch of one router for one pool, as one atomic step: `weir_quota::Machine::execute` in Lua.
 --
 -- keys   the pool's names, all in one hash tag, in the order of the names below.
--- args   [1] the batch, msgpack, as `src/batch.rs` writes it.
+-- args   [1] who speaks and the protocol's times, as `C.HEAD_FORMAT` says; [2] classes and commands,
+--        msgpack; both as `src/batch.rs` writes them; [3] the bell's channel; [4] the pool's name.
 -- reply  {'stale'}, or the fields that `src/reply.rs` reads.
 --
 -- Order: read, refuse a stale session before anything is written (Q8), grace, sweep, hand out, then
@@ -11,41 +12,49 @@
 -- Names of the machine's `until` are `ends` here: `until` is a word of Lua.
 
 -- This text is loaded once, where the server has functions, and runs for many pools then. C and F
--- are constants and functions, never changed after that. All that a call knows is in S and K (the
--- pool's names), made anew by each: what one call leaves in them, an error included, no other sees.
+-- are constants and functions, never changed after that. All that a call knows is in S, and S, the
+-- pool's names and `call` are set anew by each: what one call leaves in them, an error included, no
+-- other sees.
 local C, F = {}, {}
-local S, K
--- While a text is loaded a server has no libraries to call, `string` neither: they are named here by
--- the first call.
+local S
+local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS
+-- While a text is loaded a server has no libraries to call, `string` neither.
 local call, sub, byte, pack, read, floor, max, min
 
 C.MAX = 9007199254740991
 C.ZEROS = '\0\0\0\0\0\0\0\0'
+-- Router, session, sequence, was in share, the store's clock or -1, check the run, times, has grace.
+C.HEAD_FORMAT = '<c8c8dBdBdddB'
 
 function F.begin(keys, args)
   call, sub, byte, pack, read = redis.call, string.sub, string.byte, struct.pack, struct.unpack
   floor, max, min = math.floor, math.max, math.min
-  K = { ALL = keys }
-  K.ROWS, K.ENDS, K.DEADLINES, K.DELAYED, K.ORDER, K.LISTS, K.NEWS, K.COOLDOWNS, K.RESTS =
-    unpack(keys)
+  ALL = keys
+  ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS = unpack(keys)
 
-  local batch = cmsgpack.unpack(args[1])
-  S = {}
-  S.router, S.session, S.sequence, S.was_in_share = batch[1], batch[2], batch[3], batch[4] == 1
-  S.clock, S.check_run = batch[5], batch[6] == 1
-  S.ttl, S.claim_limit, S.max_cooldown, S.has_grace = batch[7], batch[8], batch[9], batch[10] == 1
-  S.bell, S.pool_name, S.class_blobs, S.commands = batch[11], batch[12], batch[13], batch[14]
-  -- Pool time of this call, and the other routers that have news: a list, and a set.
-  S.now, S.rung, S.is_rung = 0, {}, {}
-  -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id.
-  S.routers, S.rests, S.entries = {}, {}, {}
-  S.all_routers_read = false
-  -- Classes by place in the batch and by digest, and by digest how many tickets hold them.
-  S.classes_of_batch, S.classes, S.holds = {}, {}, {}
-  -- What is to be written: ids of entries, digests of classes; of sorted sets scores by member.
-  S.changed, S.changed_classes, S.pending = {}, {}, {}
-  -- The first ticket of every list that has one, and the first ids in line; nil until asked for.
-  S.heads, S.line = nil, nil
+  local router, session, sequence, was_in_share, clock, check_run, ttl, claim_limit, max_cooldown,
+    has_grace = read(C.HEAD_FORMAT, args[1])
+  local batch = cmsgpack.unpack(args[2])
+  S = {
+    router = router, session = session, sequence = sequence, was_in_share = was_in_share == 1,
+    clock = clock, check_run = check_run == 1, ttl = ttl, claim_limit = claim_limit,
+    max_cooldown = max_cooldown, has_grace = has_grace == 1,
+    class_blobs = batch[1], commands = batch[2], bell = args[3], pool_name = args[4],
+    -- Pool time of this call, and the other routers that have news: a list, and a set.
+    now = 0, rung = {}, is_rung = {},
+    -- Numbers, limits, lags as they are packed and once they are needed, rows of routers packed.
+    pool = false, limits = C.NO_LIMITS, packed_lags = false, lags = false, router_rows = '',
+    -- Who has yet to restate, while a grace is on: a set of routers.
+    grace = false,
+    -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id.
+    routers = {}, rests = false, leases = {}, tickets = {}, all_routers_read = false,
+    -- Classes by place in the batch and by digest, and by digest how many tickets hold them.
+    classes_of_batch = {}, classes = {}, holds = {},
+    -- What is to be written: ids, digests of classes; of sorted sets scores by member.
+    changed = {}, changed_classes = {}, pending = {},
+    -- The first ticket of every list that has one, and the first ids in line, once asked for.
+    heads = false, line = false,
+  }
 end
 
 function F.plus(a, b)

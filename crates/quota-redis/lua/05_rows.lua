@@ -70,74 +70,78 @@ function F.parsed(text, parse)
   return parsed[text] or F.keep_parsed(text, parse(text), #text)
 end
 
--- An entry is what is known of an id: a ticket, a lease, or a ticket that was handed its lease.
+-- What is known of an id stands in one row: a lease, a ticket, or a ticket and the lease that it was
+-- handed.
 C.LEASE_FORMAT = '<dddI4BBI4c0I4c0'
 C.TICKET_FORMAT = '<dddBBBc40'
 
-function F.read_entry(packed)
-  if not packed then return false end
-  local entry, kinds, at = { lease = false, ticket = false }, byte(packed), 2
-  if kinds % 2 == 1 then
-    local row = {}
-    row.arrival, row.since, row.key_since, row.rotation, row.probes, row.claimed, row.key,
-      row.model, at = read(C.LEASE_FORMAT, packed, at)
-    row.claimed = row.claimed == 1
-    entry.lease = row
+function F.read_id(id, packed)
+  local lease, ticket = false, false
+  if packed then
+    local kinds, next_one = byte(packed), 2
+    if kinds % 2 == 1 then
+      local arrival, since, key_since, rotation, probes, claimed, key, model, at =
+        read(C.LEASE_FORMAT, packed, next_one)
+      next_one = at
+      lease = { arrival = arrival, since = since, key_since = key_since, rotation = rotation,
+        probes = probes, claimed = claimed == 1, key = key, model = model }
+    end
+    if kinds >= 2 then
+      local arrival, deadline, ends, waits, stage, reason, class =
+        read(C.TICKET_FORMAT, packed, next_one)
+      ticket = { arrival = arrival, deadline = deadline, ends = ends, waits = waits, stage = stage,
+        reason = reason, class = class }
+    end
   end
-  if kinds >= 2 then
-    local row = {}
-    row.arrival, row.deadline, row.ends, row.waits, row.stage, row.reason, row.class =
-      read(C.TICKET_FORMAT, packed, at)
-    entry.ticket = row
-  end
-  return entry
+  S.leases[id], S.tickets[id] = lease, ticket
 end
 
-function F.pack_entry(entry)
-  local lease, ticket, kinds = '', '', 0
-  local row = entry.lease
-  if row then
+-- The row of an id as it is to be, or nil.
+function F.pack_id(id)
+  local lease, ticket, kinds, text = S.leases[id], S.tickets[id], 0, ''
+  if lease then
     kinds = 1
-    lease = pack(C.LEASE_FORMAT, row.arrival, row.since, row.key_since, row.rotation, row.probes,
-      row.claimed and 1 or 0, #row.key, row.key, #row.model, row.model)
+    text = pack(C.LEASE_FORMAT, lease.arrival, lease.since, lease.key_since, lease.rotation,
+      lease.probes, lease.claimed and 1 or 0, #lease.key, lease.key, #lease.model, lease.model)
   end
-  row = entry.ticket
-  if row then
+  if ticket then
     kinds = kinds + 2
-    ticket = pack(C.TICKET_FORMAT, row.arrival, row.deadline, row.ends, row.waits, row.stage,
-      row.reason, row.class)
+    text = text .. pack(C.TICKET_FORMAT, ticket.arrival, ticket.deadline, ticket.ends,
+      ticket.waits, ticket.stage, ticket.reason, ticket.class)
   end
-  return string.char(kinds) .. lease .. ticket
+  return kinds > 0 and string.char(kinds) .. text or nil
 end
 
-function F.entry_of(id)
-  local entry = S.entries[id]
-  if entry == nil then
-    entry = S.pool.leases + S.pool.tickets > 0 and F.read_entry(call('HGET', K.ROWS, id))
-    S.entries[id] = entry
-  end
-  return entry
+function F.look_at(id)
+  local may_be = S.pool.leases + S.pool.tickets > 0
+  F.read_id(id, may_be and call('HGET', ROWS, id))
 end
 
--- Sets or, with false, takes out one half of an entry.
-function F.put(id, half, row)
-  local entry = F.entry_of(id)
-  if not entry then
-    entry = { lease = false, ticket = false }
-    S.entries[id] = entry
+function F.lease_of(id)
+  local row = S.leases[id]
+  if row == nil then
+    F.look_at(id)
+    row = S.leases[id]
   end
-  entry[half] = row
-  if not entry.lease and not entry.ticket then S.entries[id] = false end
-  S.changed[id] = true
+  return row
 end
 
--- Reads the entries of ids at once.
+function F.ticket_of(id)
+  local row = S.tickets[id]
+  if row == nil then
+    F.look_at(id)
+    row = S.tickets[id]
+  end
+  return row
+end
+
+-- Reads the rows of ids at once.
 function F.fetch(ids)
   for from = 1, #ids, C.ARGUMENTS_MAX do
-    local found = call('HMGET', K.ROWS, unpack(ids, from, min(from + C.ARGUMENTS_MAX - 1, #ids)))
+    local found = call('HMGET', ROWS, unpack(ids, from, min(from + C.ARGUMENTS_MAX - 1, #ids)))
     for at, packed in ipairs(found) do
       local id = ids[from + at - 1]
-      if S.entries[id] == nil then S.entries[id] = F.read_entry(packed) end
+      if S.leases[id] == nil then F.read_id(id, packed) end
     end
   end
 end
@@ -146,10 +150,10 @@ end
 function F.ids_of_router(one)
   local own, unread, is_known = {}, {}, {}
   if S.pool.leases + S.pool.tickets == 0 then return own end
-  for id in pairs(S.entries) do
+  for id in pairs(S.leases) do
     if F.owner_of(id) == one then own[#own + 1], is_known[id] = id, true end
   end
-  for _, id in ipairs(call('HKEYS', K.ROWS)) do
+  for _, id in ipairs(call('HKEYS', ROWS)) do
     if #id == 16 and F.owner_of(id) == one and not is_known[id] then
       own[#own + 1], unread[#unread + 1] = id, id
     end
@@ -182,9 +186,9 @@ end
 function F.read_rows()
   local ids = F.named_ids()
   local first = min(#ids, C.ARGUMENTS_MAX)
-  local found = call('HMGET', K.ROWS, 'core', 'limits', 'routers', unpack(ids, 1, first))
+  local found = call('HMGET', ROWS, 'core', 'limits', 'routers', unpack(ids, 1, first))
   if found[1] then
-    for at = 1, first do S.entries[ids[at]] = F.read_entry(found[at + 3]) end
+    for at = 1, first do F.read_id(ids[at], found[at + 3]) end
     if first < #ids then F.fetch(ids) end
   end
   return found[1], found[2], found[3]
@@ -193,9 +197,9 @@ end
 function F.write_rows(core, routers)
   local set, gone, sets, removals = { 'core', core, 'routers', routers }, {}, 4, 0
   for id in pairs(S.changed) do
-    local entry = S.entries[id]
-    if entry then
-      set[sets + 1], set[sets + 2] = id, F.pack_entry(entry)
+    local row = F.pack_id(id)
+    if row then
+      set[sets + 1], set[sets + 2] = id, row
       sets = sets + 2
     else
       removals = removals + 1
@@ -212,7 +216,7 @@ function F.write_rows(core, routers)
       gone[removals] = digest
     end
   end
-  if removals > 0 then F.send('HDEL', K.ROWS, gone, removals) end
-  F.send('HSET', K.ROWS, set, sets)
+  if removals > 0 then F.send('HDEL', ROWS, gone, removals) end
+  F.send('HSET', ROWS, set, sets)
   for key in pairs(S.pending) do F.flush(key) end
 end

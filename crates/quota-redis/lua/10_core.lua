@@ -1,6 +1,6 @@
 -- The numbers of a pool, read and written once per batch, and its limits.
 
-C.CORE_FORMAT = '<dddddddddddddddddBBB'
+C.CORE_FORMAT = '<dddddddddddddddddBBBI2c0I4c0'
 
 -- In declared order. `generation` of eight zero bytes: nobody has set limits.
 C.NO_LIMITS = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
@@ -19,21 +19,18 @@ function F.is_unset()
 end
 
 function F.set_empty()
-  S.limits, S.lags, S.router_rows = C.NO_LIMITS, {}, ''
-  -- Who has yet to restate, while a grace is on: a set of routers. `nil`: no grace.
-  S.grace = nil
+  S.limits, S.lags, S.router_rows, S.grace = C.NO_LIMITS, {}, '', false
   -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold. No
   -- lease runs out before `end_at`, no deadline passes before `deadline_at`.
-  S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0,
-    tickets = 0, listed = 0, delayed = 0, routers = 0, cooling = 0, end_at = C.MAX,
-    deadline_at = C.MAX, recheck = false, run = '' }
+  S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0, tickets = 0, listed = 0, delayed = 0, routers = 0, cooling = 0,
+    end_at = C.MAX, deadline_at = C.MAX, recheck = false, run = '' }
 end
 
 -- Found empty: nothing that a lost or older state left behind may be believed.
 function F.wipe()
   F.set_empty()
-  S.entries = {}
-  call('DEL', unpack(K.ALL))
+  S.leases, S.tickets = {}, {}
+  call('DEL', unpack(ALL))
 end
 
 function F.run_of_server()
@@ -43,36 +40,42 @@ end
 function F.load_core()
   local core, limits, routers = F.read_rows()
   if not core then return F.set_empty() end
-  local ends, recheck, in_grace, was_empty, at
-  local pool = {}
-  pool.raw, pool.offset, pool.called, pool.arrival, pool.session, pool.check_at, pool.mean,
-    pool.claimed, pool.leases, pool.tickets, pool.listed, pool.delayed, pool.routers, pool.cooling,
-    pool.end_at, pool.deadline_at, ends, recheck, in_grace, was_empty, at =
-    read(C.CORE_FORMAT, core)
-  S.pool, S.router_rows = pool, routers
-  local awaited
-  pool.run, awaited, S.lags = unpack(cmsgpack.unpack(sub(core, at)))
-  pool.recheck = recheck == 1
-  if pool.mean < 0 then pool.mean = nil end
-  S.limits = limits and F.parsed(limits, F.parse_limits) or C.NO_LIMITS
+  local raw, offset, called, arrival, session, check_at, mean, claimed, leases, tickets, listed,
+    delayed, routers_known, cooling, end_at, deadline_at, ends, recheck, in_grace, was_empty, run,
+    awaited, at = read(C.CORE_FORMAT, core)
+  S.pool = { raw = raw, offset = offset, called = called, arrival = arrival, session = session,
+    check_at = check_at, mean = mean >= 0 and mean or nil, claimed = claimed, leases = leases,
+    tickets = tickets, listed = listed, delayed = delayed, routers = routers_known,
+    cooling = cooling, end_at = end_at, deadline_at = deadline_at, recheck = recheck == 1,
+    run = run }
+  S.packed_lags, S.router_rows = sub(core, at), routers or ''
+  if limits then S.limits = F.parsed(limits, F.parse_limits) end
   if in_grace == 1 then
     S.grace = { ends = ends, was_empty = was_empty == 1, awaited = {} }
-    for _, one in ipairs(awaited) do S.grace.awaited[one] = true end
+    for one = 1, #awaited, 8 do S.grace.awaited[sub(awaited, one, one + 7)] = true end
   end
 end
 
 function F.pack_core()
-  local awaited, ends, in_grace, was_empty = {}, 0, 0, 0
+  local awaited, ends, in_grace, was_empty = '', 0, 0, 0
   if S.grace then
     ends, in_grace, was_empty = S.grace.ends, 1, S.grace.was_empty and 1 or 0
-    for one in pairs(S.grace.awaited) do awaited[#awaited + 1] = one end
+    local ids = {}
+    for one in pairs(S.grace.awaited) do ids[#ids + 1] = one end
+    awaited = table.concat(ids)
   end
   local pool = S.pool
-  local numbers = pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival,
-    pool.session, pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets,
-    pool.listed, pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
-    pool.recheck and 1 or 0, in_grace, was_empty)
-  return numbers .. cmsgpack.pack({ pool.run, awaited, S.lags })
+  return pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival, pool.session,
+    pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets, pool.listed,
+    pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
+    pool.recheck and 1 or 0, in_grace, was_empty, #pool.run, pool.run, #awaited, awaited)
+    .. (S.lags and cmsgpack.pack(S.lags) or S.packed_lags)
+end
+
+-- How far each key lags behind its share, by its place in the limits.
+function F.lags()
+  S.lags = S.lags or cmsgpack.unpack(S.packed_lags)
+  return S.lags
 end
 
 -- The store's clock, kept from going back.
@@ -89,14 +92,14 @@ end
 
 -- Puts new limits in force. Lags follow their keys by name; a new key starts at 0.
 function F.put_limits(blob)
-  local before, had = S.limits.places, S.lags
+  local before, had = S.limits.places, F.lags()
   S.limits = F.parsed(blob, F.parse_limits)
   S.lags = {}
   for at, name in ipairs(S.limits.names) do
     local place = before[name]
     S.lags[at] = place and had[place] or 0
   end
-  call('HSET', K.ROWS, 'limits', blob)
+  call('HSET', ROWS, 'limits', blob)
 end
 
 -- How fast slots come free.

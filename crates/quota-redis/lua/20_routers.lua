@@ -6,10 +6,9 @@ C.ROUTER_SIZE = 33
 C.PAST_NUMBERS = '\255\255\255\255\255\255\255\255'
 
 function F.read_router(at)
-  local row, one, lapsed = {}, nil, nil
-  one, row.session, row.sequence, row.heard, lapsed = read(C.ROUTER_FORMAT, S.router_rows, at)
-  row.lapsed = lapsed == 1
-  return row, one
+  local one, session, sequence, heard, lapsed = read(C.ROUTER_FORMAT, S.router_rows, at)
+  return { session = session, sequence = sequence, heard = heard, lapsed = lapsed == 1,
+    changed = false }, one
 end
 
 function F.pack_router(one, row)
@@ -84,7 +83,7 @@ function F.hear()
   end
   local row = F.router_of(S.router)
   if not row then
-    row = { lapsed = false }
+    row = { session = false, sequence = 0, heard = 0, lapsed = false, changed = true }
     S.routers[S.router] = row
     S.pool.routers = S.pool.routers + 1
   end
@@ -135,7 +134,7 @@ end
 -- Has a ticket mentioned on every reply to its router.
 function F.tell(id)
   local owner = F.owner_of(id)
-  F.enter(K.NEWS, 0, id)
+  F.enter(NEWS, 0, id)
   if owner ~= S.router and not S.is_rung[owner] then
     S.is_rung[owner] = true
     S.rung[#S.rung + 1] = owner
@@ -144,5 +143,5 @@ end
 
 function F.news()
   if S.pool.tickets == S.pool.listed + S.pool.delayed then return {} end
-  return F.range('ZRANGEBYLEX', K.NEWS, '[' .. S.router, '[' .. S.router .. C.PAST_NUMBERS)
+  return F.range('ZRANGEBYLEX', NEWS, '[' .. S.router, '[' .. S.router .. C.PAST_NUMBERS)
 end

@@ -13,9 +13,10 @@ end
 
 function F.rest_of(scope)
   if S.pool.cooling == 0 then return false end
+  S.rests = S.rests or {}
   local row = S.rests[scope]
   if row == nil then
-    local packed = call('HGET', K.COOLDOWNS, scope)
+    local packed = call('HGET', COOLDOWNS, scope)
     row = false
     if packed then
       row = {}
@@ -28,15 +29,16 @@ function F.rest_of(scope)
 end
 
 function F.save_rest(scope, row)
+  S.rests = S.rests or {}
   S.rests[scope] = row
-  call('HSET', K.COOLDOWNS, scope, pack('<dd', row.ends, row.growth) .. (row.probe or ''))
+  call('HSET', COOLDOWNS, scope, pack('<dd', row.ends, row.growth) .. (row.probe or ''))
 end
 
 function F.remove_rest(scope)
   S.rests[scope] = false
   S.pool.cooling = S.pool.cooling - 1
-  call('HDEL', K.COOLDOWNS, scope)
-  call('ZREM', K.RESTS, scope)
+  call('HDEL', COOLDOWNS, scope)
+  call('ZREM', RESTS, scope)
 end
 
 function F.blocked_until(scope)
@@ -97,7 +99,7 @@ end
 function F.make_room()
   local from = 0
   while true do
-    local found = call('ZRANGE', K.RESTS, from, from + 63)
+    local found = call('ZRANGE', RESTS, from, from + 63)
     if #found == 0 then return end
     for _, scope in ipairs(found) do
       if sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
@@ -124,7 +126,7 @@ function F.cool(scope, asked, base, limit, granted)
   row.probe = false
   row.ends = max(row.ends, F.plus(S.now, min(rest, limit)))
   F.save_rest(scope, row)
-  call('ZADD', K.RESTS, row.ends, scope)
+  call('ZADD', RESTS, row.ends, scope)
 end
 
 -- Learns from an attempt that has had its key since `granted`.
@@ -145,7 +147,7 @@ end
 -- Drops rows whose rest ended long ago, unless they are being probed.
 function F.sweep_rests()
   if S.pool.cooling == 0 then return end
-  for _, scope in ipairs(call('ZRANGEBYSCORE', K.RESTS, '-inf', S.now - S.max_cooldown)) do
+  for _, scope in ipairs(call('ZRANGEBYSCORE', RESTS, '-inf', S.now - S.max_cooldown)) do
     if not F.rest_of(scope).probe then F.remove_rest(scope) end
   end
 end

@@ -1,20 +1,17 @@
 -- Slots in use, by id and by the moment each runs out. Counting is by identity (Q3).
 
 -- `since` is -1 for a lease that was re-asserted; the moment each runs out is its score only.
-function F.lease_of(id)
-  local entry = F.entry_of(id)
-  return entry and entry.lease
-end
-
 function F.end_at(id, ends)
-  F.enter(K.ENDS, ends, id)
+  F.enter(ENDS, ends, id)
   if ends < S.pool.end_at then S.pool.end_at = ends end
 end
 
 function F.insert_lease(id, row, ends)
   S.pool.leases = S.pool.leases + 1
   if row.claimed then S.pool.claimed = S.pool.claimed + 1 end
-  F.put(id, 'lease', row)
+  -- Looked at first, so that its other half is known.
+  F.lease_of(id)
+  S.leases[id], S.changed[id] = row, true
   F.end_at(id, ends)
 end
 
@@ -25,8 +22,8 @@ function F.free(id)
   S.pool.leases = S.pool.leases - 1
   if row.claimed then S.pool.claimed = S.pool.claimed - 1 end
   if S.pool.leases == 0 then S.pool.end_at = C.MAX end
-  F.put(id, 'lease', false)
-  F.remove(K.ENDS, id)
+  S.leases[id], S.changed[id] = false, true
+  F.remove(ENDS, id)
   F.release_probes(id, row)
   return row
 end
@@ -42,7 +39,7 @@ end
 
 -- When the next lease runs out.
 function F.next_end()
-  S.pool.end_at = F.first_score(K.ENDS, '-inf')
+  S.pool.end_at = F.first_score(ENDS, '-inf')
   return S.pool.end_at
 end
 

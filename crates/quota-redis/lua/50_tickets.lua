@@ -25,7 +25,7 @@ end
 function F.class_of_digest(digest)
   local class = S.classes[digest] or parsed[digest]
   if not class then
-    class = F.parsed(sub(call('HGET', K.ROWS, digest), 9), F.parse_class)
+    class = F.parsed(sub(call('HGET', ROWS, digest), 9), F.parse_class)
     F.keep_parsed(digest, class, #class.blob)
   end
   S.classes[digest] = class
@@ -37,7 +37,7 @@ function F.hold_class(class, by)
   local digest = class.digest
   local holds = S.holds[digest]
   if not holds then
-    local row = call('HGET', K.ROWS, digest)
+    local row = call('HGET', ROWS, digest)
     holds = row and read('<d', row) or 0
   end
   S.classes[digest], S.holds[digest], S.changed_classes[digest] = class, holds + by, true
@@ -57,11 +57,6 @@ function F.places_of(class)
   table.sort(places)
   class.places, class.resolved = places, S.limits
   return places
-end
-
-function F.ticket_of(id)
-  local entry = F.entry_of(id)
-  return entry and entry.ticket
 end
 
 function F.list_of(id, row)
@@ -87,7 +82,7 @@ function F.read_heads()
   S.heads = {}
   local from = '-'
   while S.pool.listed > 0 do
-    local member = F.range('ZRANGEBYLEX', K.LISTS, from, '+', 'LIMIT', 0, 1)[1]
+    local member = F.range('ZRANGEBYLEX', LISTS, from, '+', 'LIMIT', 0, 1)[1]
     if not member then break end
     local head = F.read_head(member)
     S.heads[head.name] = head
@@ -99,7 +94,7 @@ end
 -- The first ids in the order of arrival. What leaves the line or stands elsewhere by now is passed
 -- over; what enters it before its end makes it void.
 function F.read_line(count)
-  local found = F.range('ZRANGE', K.ORDER, 0, count - 1, 'WITHSCORES')
+  local found = F.range('ZRANGE', ORDER, 0, count - 1, 'WITHSCORES')
   local ids, arrivals = {}, {}
   for at = 1, #found, 2 do
     ids[#ids + 1], arrivals[#arrivals + 1] = found[at], tonumber(found[at + 1])
@@ -114,7 +109,7 @@ function F.note_in_line(id, arrival)
   if not line then return end
   local last = #line.ids
   if last > 0 and F.place_less(arrival, id, line.arrivals[last], line.ids[last]) then
-    S.line = nil
+    S.line = false
   elseif line.is_all then
     line.ids[last + 1], line.arrivals[last + 1] = id, arrival
   end
@@ -138,12 +133,12 @@ end
 
 function F.enter_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    F.enter(K.DELAYED, row.ends, id)
+    F.enter(DELAYED, row.ends, id)
     S.pool.delayed = S.pool.delayed + 1
   elseif row.stage == C.WAITS_SLOT then
     local member = F.member_of(id, row)
-    F.enter(K.ORDER, row.arrival, id)
-    F.enter(K.LISTS, 0, member)
+    F.enter(ORDER, row.arrival, id)
+    F.enter(LISTS, 0, member)
     S.pool.listed = S.pool.listed + 1
     F.note_in_line(id, row.arrival)
     if S.heads then
@@ -158,28 +153,29 @@ end
 
 function F.exit_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    F.remove(K.DELAYED, id)
+    F.remove(DELAYED, id)
     S.pool.delayed = S.pool.delayed - 1
   elseif row.stage == C.WAITS_SLOT then
-    F.remove(K.ORDER, id)
-    F.remove(K.LISTS, F.member_of(id, row))
+    F.remove(ORDER, id)
+    F.remove(LISTS, F.member_of(id, row))
     S.pool.listed = S.pool.listed - 1
     local name = F.list_of(id, row)
     if S.heads and S.heads[name].id == id then
-      local next_one = F.range('ZRANGEBYLEX', K.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
+      local next_one = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
         'LIMIT', 0, 1)[1]
       S.heads[name] = next_one and F.read_head(next_one) or nil
     end
   else
-    F.remove(K.NEWS, id)
+    F.remove(NEWS, id)
   end
 end
 
 function F.insert_ticket(id, row)
   S.pool.tickets = S.pool.tickets + 1
-  F.enter(K.DEADLINES, row.deadline, id)
+  F.enter(DEADLINES, row.deadline, id)
   S.pool.deadline_at = min(S.pool.deadline_at, row.deadline)
-  F.put(id, 'ticket', row)
+  F.ticket_of(id)
+  S.tickets[id], S.changed[id] = row, true
   F.enter_stage(id, row)
 end
 
@@ -197,15 +193,15 @@ function F.drop_ticket(id)
   local row = F.ticket_of(id)
   if not row then return end
   F.exit_stage(id, row)
-  F.put(id, 'ticket', false)
+  S.tickets[id], S.changed[id] = false, true
   S.pool.tickets = S.pool.tickets - 1
   if S.pool.tickets == 0 then S.pool.deadline_at = C.MAX end
-  F.remove(K.DEADLINES, id)
+  F.remove(DEADLINES, id)
   F.hold_class(F.class_of_digest(row.class), -1)
 end
 
 function F.tickets_of_list(name)
-  local found = F.range('ZRANGEBYLEX', K.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
+  local found = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
   local owner = sub(name, 41, 48)
   for at, member in ipairs(found) do found[at] = owner .. sub(member, C.LIST_NAME + 9) end
   return found
@@ -214,10 +210,10 @@ end
 -- How many listed tickets arrived before this one.
 function F.ahead_of(id, arrival)
   if S.pool.listed == 0 then return 0 end
-  local rank = F.range('ZRANK', K.ORDER, id)
+  local rank = F.range('ZRANK', ORDER, id)
   if rank then return rank end
-  local ahead = call('ZCOUNT', K.ORDER, '-inf', F.beyond(arrival))
-  for _, other in ipairs(call('ZRANGEBYSCORE', K.ORDER, arrival, arrival)) do
+  local ahead = call('ZCOUNT', ORDER, '-inf', F.beyond(arrival))
+  for _, other in ipairs(call('ZRANGEBYSCORE', ORDER, arrival, arrival)) do
     if F.id_less(other, id) then ahead = ahead + 1 end
   end
   return ahead

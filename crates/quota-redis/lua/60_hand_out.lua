@@ -6,7 +6,7 @@ C.COOLING, C.ENDPOINT_COOLING, C.UNKNOWN = 1, 2, 3
 
 -- Earliest virtual deadline first (Q7): among `eligible` places, ascending; moves the lags.
 function F.choose(eligible)
-  local weights, lags, count, sum, first = S.limits.weights, S.lags, 0, 0, nil
+  local weights, lags, count, sum, first = S.limits.weights, F.lags(), 0, 0, nil
   for _, key in ipairs(eligible) do
     local weight = weights[key]
     if weight > 0 then
@@ -17,8 +17,7 @@ function F.choose(eligible)
   end
   if count == 0 then
     -- Zero weights serve only where there is no other, then equally.
-    weights, count, first = C.ONES, #eligible, eligible[1]
-    for _ = 1, count do sum = sum + 1 end
+    weights, count, sum, first = C.ONES, #eligible, #eligible, eligible[1]
   end
   if count < 2 then return first end
   local threshold = 1 / (2 * count - 2)
@@ -158,7 +157,7 @@ end
 function F.sweep()
   if S.grace then return end
   if S.pool.leases > 0 and S.now >= S.pool.end_at then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', K.ENDS, '-inf', S.now)) do
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', ENDS, '-inf', S.now)) do
       if not F.free(id).claimed then
         F.set_lapsed(F.owner_of(id), true)
         F.list_again(id)
@@ -168,14 +167,14 @@ function F.sweep()
   end
   for _, silent in ipairs(F.forget_silent()) do F.drop_router(silent) end
   if S.pool.delayed > 0 then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', K.DELAYED, '-inf', S.now)) do F.list_again(id) end
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', DELAYED, '-inf', S.now)) do F.list_again(id) end
   end
   if S.pool.tickets > 0 and S.now >= S.pool.deadline_at then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', K.DEADLINES, '-inf', S.now)) do
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', DEADLINES, '-inf', S.now)) do
       -- A hand-off keeps its ticket alive until it is claimed or lapses.
       if not F.lease_of(id) then F.drop_ticket(id) end
     end
-    S.pool.deadline_at = F.first_score(K.DEADLINES, '-inf')
+    S.pool.deadline_at = F.first_score(DEADLINES, '-inf')
   end
   F.sweep_rests()
 end
@@ -194,7 +193,7 @@ end
 function F.end_grace()
   local over = S.grace
     and (S.now >= S.grace.ends or (next(S.grace.awaited) == nil and not S.grace.was_empty))
-  if over then S.grace = nil end
+  if over then S.grace = false end
   return over
 end
 

@@ -85,7 +85,7 @@ function F.admit(acquire, heir_of)
   if known then return known end
   if F.is_unset() then return { C.LIMITS_IN_FORCE } end
   local class = F.class_of_batch(acquire[2])
-  local is_later, waits = acquire[3] > 0 or S.grace ~= nil, acquire[6] == 1
+  local is_later, waits = acquire[3] > 0 or S.grace ~= false, acquire[6] == 1
   local usable, reason, ends = F.standing(class)
   if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason) end
   if heir_of < 0 and F.is_full() then return { C.FULL, F.retry_after() } end

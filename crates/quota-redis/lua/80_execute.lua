@@ -7,9 +7,9 @@ function F.wake_in()
   if S.grace then return max(F.from_now(S.grace.ends), 1) end
   if S.pool.tickets == 0 then return -1 end
   local moment = C.MAX + 1
-  if S.pool.delayed > 0 then moment = F.first_score(K.DELAYED, '-inf') end
+  if S.pool.delayed > 0 then moment = F.first_score(DELAYED, '-inf') end
   if S.pool.leases > 0 then moment = min(moment, F.next_end()) end
-  if S.pool.cooling > 0 then moment = min(moment, F.first_score(K.RESTS, F.beyond(S.now))) end
+  if S.pool.cooling > 0 then moment = min(moment, F.first_score(RESTS, F.beyond(S.now))) end
   if moment > C.MAX then return -1 end
   return max(F.from_now(moment), 1)
 end
@@ -44,7 +44,7 @@ local function execute(keys, args)
     S.pool.run = run
   end
   if F.is_stale() then return { 'stale' } end
-  if not S.pool.called then call('DEL', unpack(K.ALL)) end
+  if not S.pool.called then call('DEL', unpack(ALL)) end
 
   F.advance()
   F.note_gap()

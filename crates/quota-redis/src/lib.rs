@@ -204,14 +204,14 @@ impl Shared {
             let link = self.links.to(pool).await.map_err(Trouble::from)?;
             let link = used.insert(link);
             let call = batch::Call {
-                pool,
                 timing: &self.settings.timing,
-                bell: &self.channel,
                 clock: self.clock.as_ref().map(|clock| clock()),
                 check_run: batch.session == 0 || link.is_new_to(pool),
             };
-            let bytes = batch::encode(&call, batch).map_err(Trouble::Refused)?;
-            match self.script.run(link, &keys, &bytes).await {
+            let batch::Encoded { head, commands } =
+                batch::encode(&call, batch).map_err(Trouble::Refused)?;
+            let arguments = [&head, &commands, self.channel.as_bytes(), pool.as_bytes()];
+            match self.script.run(link, &keys, arguments).await {
                 Ok(value) => {
                     link.saw(pool);
                     let replied = reply::decode(&value, batch.router).map_err(Trouble::Refused)?;

@@ -62,20 +62,20 @@ impl Text {
         &self,
         link: &Link,
         keys: &[String],
-        batch: &[u8],
+        arguments: [&[u8]; 4],
     ) -> Result<Value, Failure> {
         if link.has_functions() {
-            match self.run_function(link, keys, batch).await {
+            match self.run_function(link, keys, arguments).await {
                 Ok(Some(value)) => return Ok(value),
                 Ok(None) => link.lacks_functions(),
                 Err(failure) => return Err(failure),
             }
         }
-        let answer = link.send(&call("EVALSHA", &self.digest, keys, batch)).await;
+        let answer = link.send(&call("EVALSHA", &self.digest, keys, arguments)).await;
         match answer {
             // Brings the script along and makes it known in the same step.
             Err(Failure::Redis(error)) if is(&error, ServerErrorKind::NoScript) => {
-                link.send(&call("EVAL", &self.script, keys, batch)).await
+                link.send(&call("EVAL", &self.script, keys, arguments)).await
             }
             answer => answer,
         }
@@ -86,9 +86,9 @@ impl Text {
         &self,
         link: &Link,
         keys: &[String],
-        batch: &[u8],
+        arguments: [&[u8]; 4],
     ) -> Result<Option<Value>, Failure> {
-        let call = call("FCALL", &self.function, keys, batch);
+        let call = call("FCALL", &self.function, keys, arguments);
         let mut answer = link.send(&call).await;
         if answer.as_ref().is_err_and(is_unknown_function) {
             let mut load = redis::cmd("FUNCTION");
@@ -109,9 +109,9 @@ impl Text {
     }
 }
 
-fn call(verb: &str, name: &str, keys: &[String], batch: &[u8]) -> redis::Cmd {
+fn call(verb: &str, name: &str, keys: &[String], arguments: [&[u8]; 4]) -> redis::Cmd {
     let mut command = redis::cmd(verb);
-    command.arg(name).arg(keys.len()).arg(keys).arg(batch);
+    command.arg(name).arg(keys.len()).arg(keys).arg(&arguments);
     command
 }
 
