@@ -34,24 +34,26 @@ function F.begin(keys, args)
 
   local router, session, sequence, was_in_share, clock, check_run, ttl, claim_limit, max_cooldown,
     has_grace = read(C.HEAD_FORMAT, args[1])
-  local batch = cmsgpack.unpack(args[2])
+  -- No more than 32 names, which is as much as fits in without doubling.
   S = {
-    router = router, session = session, sequence = sequence, was_in_share = was_in_share == 1,
-    clock = clock, check_run = check_run == 1, ttl = ttl, claim_limit = claim_limit,
-    max_cooldown = max_cooldown, has_grace = has_grace == 1,
-    class_blobs = batch[1], commands = batch[2], bell = args[3], pool_name = args[4],
-    -- Pool time of this call, and the other routers that have news: a list, and a set.
-    now = 0, rung = {}, is_rung = {},
-    -- Numbers, limits, lags as they are packed and once they are needed, rows of routers packed.
-    pool = false, limits = C.NO_LIMITS, packed_lags = false, lags = false, router_rows = '',
+    args = args, router = router, session = session, sequence = sequence,
+    was_in_share = was_in_share == 1, clock = clock, check_run = check_run == 1, ttl = ttl,
+    claim_limit = claim_limit, max_cooldown = max_cooldown, has_grace = has_grace == 1,
+    -- Classes, by what commands name them by, and the commands.
+    batch = cmsgpack.unpack(args[2]),
+    -- Pool time of this call, and the other routers that have news.
+    now = 0, rung = {},
+    -- Numbers, run of the server, limits, lags as they are packed and once they are needed, rows of
+    -- routers packed; tickets may be listed whose class the limits no longer serve.
+    pool = false, run = '', limits = C.NO_LIMITS, packed_lags = false, lags = false,
+    router_rows = '', recheck = false,
     -- Who has yet to restate, while a grace is on: a set of routers.
     grace = false,
-    -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id.
-    routers = {}, rests = false, leases = {}, tickets = {}, all_routers_read = false,
-    -- Classes by place in the batch and by digest, and by digest how many tickets hold them.
-    classes_of_batch = {}, classes = {}, holds = {},
-    -- What is to be written: ids, digests of classes; of sorted sets scores by member.
-    changed = {}, changed_classes = {}, pending = {},
+    -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id;
+    -- classes that tickets hold by digest.
+    routers = {}, all_routers_read = false, rests = false, leases = {}, tickets = {}, classes = {},
+    -- What is to be written: ids; of sorted sets scores by member.
+    changed = {}, pending = {},
     -- The first ticket of every list that has one, and the first ids in line, once asked for.
     heads = false, line = false,
   }

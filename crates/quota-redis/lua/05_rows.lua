@@ -165,7 +165,7 @@ end
 -- The ids that the commands of a batch name.
 function F.named_ids()
   local ids = {}
-  for _, c in ipairs(S.commands) do
+  for _, c in ipairs(S.batch[2]) do
     local verb, id, next_one = c[1], c[2], nil
     if verb == 2 then
       id = id[1]
@@ -206,10 +206,9 @@ function F.write_rows(core, routers)
       gone[removals] = id
     end
   end
-  for digest in pairs(S.changed_classes) do
-    local holds = S.holds[digest]
-    if holds > 0 then
-      set[sets + 1], set[sets + 2] = digest, pack('<d', holds) .. S.classes[digest].blob
+  for digest, held in pairs(S.classes) do
+    if held.tickets > 0 then
+      set[sets + 1], set[sets + 2] = digest, pack('<d', held.tickets) .. held.class.blob
       sets = sets + 2
     else
       removals = removals + 1

@@ -23,7 +23,8 @@ function F.set_empty()
   -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold. No
   -- lease runs out before `end_at`, no deadline passes before `deadline_at`.
   S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0, tickets = 0, listed = 0, delayed = 0, routers = 0, cooling = 0,
-    end_at = C.MAX, deadline_at = C.MAX, recheck = false, run = '' }
+    end_at = C.MAX, deadline_at = C.MAX }
+  S.recheck, S.run = false, ''
 end
 
 -- Found empty: nothing that a lost or older state left behind may be believed.
@@ -46,8 +47,8 @@ function F.load_core()
   S.pool = { raw = raw, offset = offset, called = called, arrival = arrival, session = session,
     check_at = check_at, mean = mean >= 0 and mean or nil, claimed = claimed, leases = leases,
     tickets = tickets, listed = listed, delayed = delayed, routers = routers_known,
-    cooling = cooling, end_at = end_at, deadline_at = deadline_at, recheck = recheck == 1,
-    run = run }
+    cooling = cooling, end_at = end_at, deadline_at = deadline_at }
+  S.recheck, S.run = recheck == 1, run
   S.packed_lags, S.router_rows = sub(core, at), routers or ''
   if limits then S.limits = F.parsed(limits, F.parse_limits) end
   if in_grace == 1 then
@@ -68,7 +69,7 @@ function F.pack_core()
   return pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival, pool.session,
     pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets, pool.listed,
     pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
-    pool.recheck and 1 or 0, in_grace, was_empty, #pool.run, pool.run, #awaited, awaited)
+    S.recheck and 1 or 0, in_grace, was_empty, #S.run, S.run, #awaited, awaited)
     .. (S.lags and cmsgpack.pack(S.lags) or S.packed_lags)
 end
 

@@ -135,10 +135,11 @@ end
 function F.tell(id)
   local owner = F.owner_of(id)
   F.enter(NEWS, 0, id)
-  if owner ~= S.router and not S.is_rung[owner] then
-    S.is_rung[owner] = true
-    S.rung[#S.rung + 1] = owner
+  if owner == S.router then return end
+  for _, one in ipairs(S.rung) do
+    if one == owner then return end
   end
+  S.rung[#S.rung + 1] = owner
 end
 
 function F.news()

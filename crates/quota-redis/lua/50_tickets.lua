@@ -14,33 +14,31 @@ end
 
 -- The class that a command names by its place in the batch.
 function F.class_of_batch(at)
-  local class = S.classes_of_batch[at]
-  if not class then
-    class = F.parsed(S.class_blobs[at], F.parse_class)
-    S.classes_of_batch[at] = class
-  end
-  return class
+  local classes = S.batch[1]
+  if type(classes[at]) == 'string' then classes[at] = F.parsed(classes[at], F.parse_class) end
+  return classes[at]
 end
 
 function F.class_of_digest(digest)
-  local class = S.classes[digest] or parsed[digest]
+  local held = S.classes[digest]
+  local class = held and held.class or parsed[digest]
   if not class then
     class = F.parsed(sub(call('HGET', ROWS, digest), 9), F.parse_class)
     F.keep_parsed(digest, class, #class.blob)
   end
-  S.classes[digest] = class
   return class
 end
 
 -- Counts tickets of a class in or out.
 function F.hold_class(class, by)
   local digest = class.digest
-  local holds = S.holds[digest]
-  if not holds then
+  local held = S.classes[digest]
+  if not held then
     local row = call('HGET', ROWS, digest)
-    holds = row and read('<d', row) or 0
+    held = { class = class, tickets = row and read('<d', row) or 0 }
+    S.classes[digest] = held
   end
-  S.classes[digest], S.holds[digest], S.changed_classes[digest] = class, holds + by, true
+  held.tickets = held.tickets + by
 end
 
 -- The places of a class's keys that the limits name, ascending and each once.
@@ -117,7 +115,7 @@ end
 
 -- The first in the order of arrival whose router is not skipped, or nil.
 function F.first_in_line()
-  local line = S.line or F.read_line(min(floor(#S.commands / 2) + 2, 64))
+  local line = S.line or F.read_line(min(floor(#S.batch[2] / 2) + 2, 64))
   while true do
     for at, id in ipairs(line.ids) do
       local row, owner = F.ticket_of(id), F.owner_of(id)

@@ -79,7 +79,7 @@ end
 -- The list whose head is first among those that could use a slot, and the lists to be refused.
 function F.survey()
   -- While nothing cools, what is listed can be given a key, unless a recheck is due.
-  if S.pool.cooling == 0 and not S.pool.recheck then return F.first_in_line(), {} end
+  if S.pool.cooling == 0 and not S.recheck then return F.first_in_line(), {} end
   local first, refused, known = nil, {}, {}
   for _, head in pairs(F.read_heads()) do
     local found = known[head.class]
@@ -133,9 +133,9 @@ function F.hand_out()
   if S.grace or S.pool.listed == 0 or F.is_unset() then return end
   while true do
     local free_slot = F.has_free_slot()
-    if not (free_slot or S.pool.recheck) and S.pool.cooling == 0 then return end
+    if not (free_slot or S.recheck) and S.pool.cooling == 0 then return end
     local first, refused = F.survey()
-    S.pool.recheck = false
+    S.recheck = false
     for _, list in ipairs(refused) do F.refuse(list) end
     if not (free_slot and first and F.hand_off(first)) then return end
   end
@@ -143,7 +143,7 @@ end
 
 function F.list_again(id)
   F.move_ticket(id, C.WAITS_SLOT)
-  S.pool.recheck = true
+  S.recheck = true
 end
 
 -- Forgets a router that was silent for a lease's life, with all that it had.

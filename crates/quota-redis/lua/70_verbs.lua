@@ -196,7 +196,7 @@ function F.restate(held, waiting)
     local class, arrival = F.class_of_batch(acquire[2]), F.arrival_number(acquire[5])
     F.enter_line(S.router .. acquire[1], acquire, class, arrival)
   end
-  S.pool.recheck = true
+  S.recheck = true
   if S.grace then S.grace.awaited[S.router] = nil end
   if F.end_grace() then F.sweep() end
   return { C.DONE }
@@ -206,7 +206,7 @@ function F.set_limits(blob, replaces)
   if S.limits.blob == blob then return { C.DONE } end
   if S.limits.generation ~= replaces then return F.in_force() end
   F.put_limits(blob)
-  S.pool.recheck = true
+  S.recheck = true
   return { C.DONE }
 end
 

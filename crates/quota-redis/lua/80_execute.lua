@@ -40,8 +40,8 @@ local function execute(keys, args)
   if S.check_run then
     local run = F.run_of_server()
     -- Another server, or the same with what it had saved: leases may have changed since.
-    if S.pool.called and S.pool.run ~= run then F.wipe() end
-    S.pool.run = run
+    if S.pool.called and S.run ~= run then F.wipe() end
+    S.run = run
   end
   if F.is_stale() then return { 'stale' } end
   if not S.pool.called then call('DEL', unpack(ALL)) end
@@ -55,7 +55,7 @@ local function execute(keys, args)
   F.set_lapsed(S.router, false)
   F.hand_out()
   local answers = {}
-  for at, command in ipairs(S.commands) do
+  for at, command in ipairs(S.batch[2]) do
     answers[at] = F.VERBS[command[1]](command)
     F.hand_out()
   end
@@ -64,7 +64,7 @@ local function execute(keys, args)
   F.write_rows(F.pack_core(), F.pack_routers())
   if #S.rung > 0 then
     local routers = S.router .. table.concat(S.rung)
-    call('PUBLISH', S.bell, pack('>I2', #S.rung) .. routers .. S.pool_name)
+    call('PUBLISH', S.args[3], pack('>I2', #S.rung) .. routers .. S.args[4])
   end
   return reply
 end
