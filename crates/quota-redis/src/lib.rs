@@ -8,8 +8,6 @@
 //! What a batch costs Redis follows its commands, its classes and the lists it can choose from, not
 //! what waits: rows are looked up by id, the first ticket of every list is one look, a ticket's
 //! place is its rank. A restate, and a router that died, cost a look at all ids of the pool.
-//!
-//! TLS (`rediss://`) has no test of its own here.
 
 mod address;
 mod batch;

@@ -54,6 +54,30 @@ impl Server {
         })
     }
 
+    /// The same on a port that speaks TLS only, with a key and a certificate for it.
+    pub(crate) fn start_tls(certificate: &str, key: &str) -> (Self, u16) {
+        let files = tempfile::tempdir().unwrap();
+        let [certificate, key] = [("certificate", certificate), ("key", key)].map(|(name, pem)| {
+            let path = files.path().join(name);
+            std::fs::write(&path, pem).unwrap();
+            path.to_str().unwrap().to_owned()
+        });
+        on_free_port(|port| {
+            Self::try_start(&[
+                "--bind",
+                "127.0.0.1",
+                "--tls-port",
+                &port.to_string(),
+                "--tls-cert-file",
+                &certificate,
+                "--tls-key-file",
+                &key,
+                "--tls-auth-clients",
+                "no",
+            ])
+        })
+    }
+
     /// Starts a sentinel on a socket of its own and a port, watching `main` at another port.
     pub(crate) fn start_sentinel(watched: u16) -> (Self, u16) {
         on_free_port(|port| {
