@@ -15,11 +15,14 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use differential::world::World;
 use support::{Dice, Server};
-use weir_quota::{Acquire, Batch, Class, Command, Incarnation, Limits, Machine, QuotaStore};
-use weir_quota::{TicketId, Timing};
+use weir_quota::{
+    Acquire, Batch, Class, Command, HeldLease, Incarnation, Limits, Machine, QuotaStore, TicketId,
+    Timing,
+};
 use weir_quota_redis::RedisStore;
 use weir_types::{KeyName, ProviderName};
 
@@ -156,6 +159,69 @@ async fn every_grant_is_on_the_machines_key() {
             let commands = std::mem::replace(&mut commands, rest);
             let (session, sequence) = (found.session, sequence + 1);
             hello = Batch { session, sequence, commands, ..Batch::hello(router) };
+        }
+    }
+}
+
+/// More than one command of the server can carry, of every kind of row.
+#[tokio::test]
+async fn thousands_are_said_again_renewed_and_forgotten_as_the_machine_does() {
+    const MANY: u64 = 2_500;
+    let server = Server::start();
+    let clock = Arc::new(AtomicU64::new(1_000_000));
+    let reading = Arc::clone(&clock);
+    let (timing, pool) = (Timing::default(), ProviderName::from("acme"));
+    let store = RedisStore::with_clock(server.settings("many", timing), move || {
+        reading.load(Ordering::SeqCst)
+    });
+    let (store, mut machine) = (store.unwrap(), Machine::new(timing));
+    let class =
+        Class { model: "m".into(), operation: "chat".into(), keys: Arc::from(["k".into()]) };
+    let ticket = |number| TicketId { router: Incarnation(1), number };
+    let held = |number| HeldLease { lease: ticket(number), key: "k".into(), model: "m".into() };
+    let acquire = |number| Acquire {
+        ticket: ticket(number),
+        class: class.clone(),
+        delay: if number % 2 == 0 { 0 } else { 1_000 },
+        deadline: 60_000_000,
+        arrival: None,
+        wait_for_cooldown: true,
+    };
+    let leases: Vec<_> = (0..MANY).map(held).collect();
+    let keys = vec![("k".into(), 1.0)];
+    let limits = Limits { generation: 1, hash: 1, concurrency: 3_000, buffer: 9_000, keys };
+    let tickets = (MANY..2 * MANY).map(acquire).collect();
+    let ends = (0..MANY).step_by(20).map(ticket).map(Command::Leave).collect();
+    let steps = [
+        (0, 1, vec![Command::SetLimits { limits, replaces: None }]),
+        (0, 1, vec![Command::Restate { leases: leases.clone(), tickets }]),
+        (4_000_000, 1, vec![]),
+        (2_500_000, 1, vec![Command::Renew(leases.clone())]),
+        (1_000, 1, vec![]),
+        (1_000, 1, ends),
+        (1_000, 1, vec![Command::Restate { leases: leases[..9].to_vec(), tickets: vec![] }]),
+        (1_000, 1, vec![Command::Restate { leases, tickets: vec![] }]),
+        (4_900_000, 2, vec![]),
+        (4_900_000, 2, vec![]),
+        (4_900_000, 2, vec![]),
+    ];
+    let mut sessions = BTreeMap::new();
+    for (sequence, (wait, router, commands)) in (1..).zip(steps) {
+        let now = clock.fetch_add(wait, Ordering::SeqCst) + wait;
+        let hello = Batch::hello(Incarnation(router));
+        let mut batches = vec![];
+        if !sessions.contains_key(&router) {
+            batches.push(hello.clone());
+        }
+        for at in 0..=batches.len() {
+            let batch = batches.get(at).cloned().unwrap_or_else(|| {
+                let session = sessions[&router];
+                Batch { session, sequence, commands: commands.clone(), ..hello.clone() }
+            });
+            let expected = machine.execute(now, &batch).unwrap().reply;
+            sessions.insert(router, expected.session);
+            let found = store.execute(&pool, batch).await.unwrap();
+            assert_eq!(found, expected, "batch {sequence}");
         }
     }
 }
