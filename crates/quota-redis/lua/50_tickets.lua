@@ -98,7 +98,7 @@ function F.read_line(count)
     ids[#ids + 1], arrivals[#arrivals + 1] = found[at], tonumber(found[at + 1])
   end
   F.fetch(ids)
-  S.line = { ids = ids, arrivals = arrivals, is_all = #ids == S.pool.listed }
+  S.line = { ids = ids, arrivals = arrivals, is_all = #ids < count }
   return S.line
 end
 
@@ -125,7 +125,7 @@ function F.first_in_line()
       end
     end
     if line.is_all then return nil end
-    line = F.read_line(min(2 * #line.ids + 2, 2000))
+    line = F.read_line(2 * #line.ids)
   end
 end
 

@@ -163,65 +163,93 @@ async fn every_grant_is_on_the_machines_key() {
     }
 }
 
-/// More than one command of the server can carry, of every kind of row.
-#[tokio::test]
-async fn thousands_are_said_again_renewed_and_forgotten_as_the_machine_does() {
-    const MANY: u64 = 2_500;
+/// What a router says after a while: microseconds, who, what.
+type Step = (u64, u64, Vec<Command>);
+
+/// Routers that greet when they first speak, and then say this. Every reply is the machine's.
+async fn follow(timing: Timing, steps: Vec<Step>) {
     let server = Server::start();
     let clock = Arc::new(AtomicU64::new(1_000_000));
     let reading = Arc::clone(&clock);
-    let (timing, pool) = (Timing::default(), ProviderName::from("acme"));
-    let store = RedisStore::with_clock(server.settings("many", timing), move || {
-        reading.load(Ordering::SeqCst)
-    });
-    let (store, mut machine) = (store.unwrap(), Machine::new(timing));
-    let class =
-        Class { model: "m".into(), operation: "chat".into(), keys: Arc::from(["k".into()]) };
-    let ticket = |number| TicketId { router: Incarnation(1), number };
-    let held = |number| HeldLease { lease: ticket(number), key: "k".into(), model: "m".into() };
-    let acquire = |number| Acquire {
-        ticket: ticket(number),
-        class: class.clone(),
-        delay: if number % 2 == 0 { 0 } else { 1_000 },
-        deadline: 60_000_000,
-        arrival: None,
-        wait_for_cooldown: true,
-    };
-    let leases: Vec<_> = (0..MANY).map(held).collect();
-    let keys = vec![("k".into(), 1.0)];
-    let limits = Limits { generation: 1, hash: 1, concurrency: 3_000, buffer: 9_000, keys };
-    let tickets = (MANY..2 * MANY).map(acquire).collect();
-    let ends = (0..MANY).step_by(20).map(ticket).map(Command::Leave).collect();
-    let steps = [
-        (0, 1, vec![Command::SetLimits { limits, replaces: None }]),
-        (0, 1, vec![Command::Restate { leases: leases.clone(), tickets }]),
-        (4_000_000, 1, vec![]),
-        (2_500_000, 1, vec![Command::Renew(leases.clone())]),
-        (1_000, 1, vec![]),
-        (1_000, 1, ends),
-        (1_000, 1, vec![Command::Restate { leases: leases[..9].to_vec(), tickets: vec![] }]),
-        (1_000, 1, vec![Command::Restate { leases, tickets: vec![] }]),
-        (4_900_000, 2, vec![]),
-        (4_900_000, 2, vec![]),
-        (4_900_000, 2, vec![]),
-    ];
+    let read = move || reading.load(Ordering::SeqCst);
+    let store = RedisStore::with_clock(server.settings("many", timing), read).unwrap();
+    let (pool, mut machine) = (ProviderName::from("acme"), Machine::new(timing));
     let mut sessions = BTreeMap::new();
     for (sequence, (wait, router, commands)) in (1..).zip(steps) {
         let now = clock.fetch_add(wait, Ordering::SeqCst) + wait;
         let hello = Batch::hello(Incarnation(router));
-        let mut batches = vec![];
-        if !sessions.contains_key(&router) {
-            batches.push(hello.clone());
-        }
-        for at in 0..=batches.len() {
-            let batch = batches.get(at).cloned().unwrap_or_else(|| {
-                let session = sessions[&router];
-                Batch { session, sequence, commands: commands.clone(), ..hello.clone() }
-            });
-            let expected = machine.execute(now, &batch).unwrap().reply;
-            sessions.insert(router, expected.session);
-            let found = store.execute(&pool, batch).await.unwrap();
-            assert_eq!(found, expected, "batch {sequence}");
-        }
+        let session = match sessions.get(&router) {
+            Some(&session) => session,
+            None => {
+                let expected = machine.execute(now, &hello).unwrap().reply;
+                assert_eq!(store.execute(&pool, hello.clone()).await.unwrap(), expected);
+                sessions.insert(router, expected.session);
+                expected.session
+            }
+        };
+        let batch = Batch { session, sequence, commands, ..hello };
+        let expected = machine.execute(now, &batch).unwrap().reply;
+        assert_eq!(store.execute(&pool, batch).await.unwrap(), expected, "batch {sequence}");
     }
+}
+
+fn acquire(router: u64, number: u64, delay: u64) -> Acquire {
+    let class =
+        Class { model: "m".into(), operation: "chat".into(), keys: Arc::from(["k".into()]) };
+    let ticket = TicketId { router: Incarnation(router), number };
+    let (deadline, arrival, wait_for_cooldown) = (60_000_000, None, true);
+    Acquire { ticket, class, delay, deadline, arrival, wait_for_cooldown }
+}
+
+fn limits(concurrency: u32) -> Command {
+    let keys = vec![("k".into(), 1.0)];
+    let limits = Limits { generation: 1, hash: 1, concurrency, buffer: 9_000, keys };
+    Command::SetLimits { limits, replaces: None }
+}
+
+/// More than one command of the server can carry.
+const MANY: u64 = 2_500;
+
+#[tokio::test]
+async fn thousands_are_said_again_renewed_and_forgotten() {
+    let ticket = |number| TicketId { router: Incarnation(1), number };
+    let held = |number| HeldLease { lease: ticket(number), key: "k".into(), model: "m".into() };
+    let leases: Vec<_> = (0..MANY).map(held).collect();
+    let tickets: Vec<_> = (MANY..2 * MANY).map(|number| acquire(1, number, number % 2)).collect();
+    let ends = (0..MANY).step_by(20).map(ticket).map(Command::Leave).collect();
+    let restate = |leases: &[HeldLease], tickets: &[Acquire]| {
+        vec![Command::Restate { leases: leases.to_vec(), tickets: tickets.to_vec() }]
+    };
+    let steps = vec![
+        (0, 1, vec![limits(3_000)]),
+        (0, 1, restate(&leases, &tickets)),
+        (4_000_000, 1, vec![]),
+        (2_500_000, 1, vec![Command::Renew(leases.clone())]),
+        (1_000, 1, vec![]),
+        (1_000, 1, ends),
+        (1_000, 1, restate(&leases[..9], &[])),
+        (1_000, 1, restate(&leases, &[])),
+        (4_900_000, 2, vec![]),
+        (4_900_000, 2, vec![]),
+        (4_900_000, 2, vec![]),
+    ];
+    follow(Timing::default(), steps).await;
+}
+
+/// A router that is silent for a claim limit is passed over, however many of its tickets are first.
+#[tokio::test]
+async fn thousands_are_passed_over() {
+    let tickets = (0..MANY).map(|number| acquire(1, number, 0)).collect();
+    let ask = |number| vec![Command::Acquire(acquire(2, number, 0))];
+    let leave = |number| vec![Command::Leave(TicketId { router: Incarnation(2), number })];
+    let steps = vec![
+        (0, 2, vec![limits(1)]),
+        (0, 2, ask(1)),
+        (0, 1, vec![Command::Restate { leases: vec![], tickets }]),
+        (0, 2, ask(2)),
+        (1_000_000, 2, leave(1)),
+        (0, 2, leave(2)),
+        (0, 1, vec![]),
+    ];
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
 }

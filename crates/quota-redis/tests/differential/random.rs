@@ -152,6 +152,9 @@ impl World {
 
     fn class(&mut self) -> Class {
         let mut keys: Vec<_> = KEYS.into_iter().filter(|_| self.dice.percent(45)).collect();
+        if self.dice.percent(40) {
+            keys = vec![self.dice.pick(&KEYS).unwrap()];
+        }
         if self.dice.percent(20) {
             keys.reverse();
         }

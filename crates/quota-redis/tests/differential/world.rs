@@ -49,9 +49,13 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(server: &Arc<Server>, seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let is_stormy = dice.percent(40);
+        let is_stormy = dice.percent(30);
         let grace = is_stormy || dice.percent(30);
-        let timing = Timing { grace, ..Timing::default() };
+        let usual = Timing { grace, ..Timing::default() };
+        // A grace outlives a lease in these, and rests are forgotten soon.
+        let short =
+            Timing { lease_ttl: 1_000_001, claim_limit: 700_000, max_cooldown: 3_000_000, grace };
+        let timing = if dice.percent(30) { short } else { usual };
         let raw = Arc::new(AtomicU64::new(1_000_000_000_000 + dice.below(1 << 51)));
         let prefix = format!("world-{seed}");
         let store = || {
@@ -137,7 +141,7 @@ impl World {
         let mut all: Vec<_> = near.iter().take(3).copied().collect();
         all.extend(self.view.tickets.iter().map(|ticket| ticket.deadline).min());
         all.extend(self.view.routers.iter().map(|router| router.heard + claim_limit));
-        if self.is_stormy || self.dice.percent(10) {
+        if self.dice.percent(if self.is_stormy { 60 } else { 5 }) {
             let now = self.view.now;
             all.extend(self.view.routers.iter().map(|router| router.heard + lease_ttl));
             all.extend([lease_ttl / 2, lease_ttl / 2 + claim_limit, lease_ttl].map(|t| now + t));
