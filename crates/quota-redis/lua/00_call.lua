@@ -1,8 +1,9 @@
 -- One batch of one router for one pool, as one atomic step: `weir_quota::Machine::execute` in Lua.
 --
--- KEYS  the pool's names, all in one hash tag, in the order of the locals below.
--- ARGV  [1] the batch, msgpack, as `src/batch.rs` writes it.
--- Reply {'stale'}, or the fields that `src/reply.rs` reads.
+-- keys   the pool's names, all in one hash tag, in the order of the names below.
+-- args   [1] who speaks and the protocol's times, as `C.HEAD_FORMAT` says; [2] classes and commands,
+--        msgpack; both as `src/batch.rs` writes them; [3] the bell's channel; [4] the pool's name.
+-- reply  {'stale'}, or the fields that `src/reply.rs` reads.
 --
 -- Order: read, refuse a stale session before anything is written (Q8), grace, sweep, hand out, then
 -- the commands in order, handing out after each. The machine is the truth: same names, same order
@@ -10,26 +11,53 @@
 -- that byte order is the machine's order. Moments are microseconds below 2^53, exact in a double.
 -- Names of the machine's `until` are `ends` here: `until` is a word of Lua.
 
--- Few locals, because a closure looks for each of its upvalues among all open ones: constants and
--- key names, functions, and what changes.
-local call, C, F, S = redis.call, {}, {}, {}
-
-C.CORE, C.LIMITS, C.ROUTERS, C.NEWS, C.LEASES, C.ENDS, C.TICKETS, C.ORDER, C.LISTS, C.DELAYED,
-  C.DEADLINES, C.CLASSES, C.COOLDOWNS, C.RESTS = unpack(KEYS)
+-- This text is loaded once, where the server has functions, and runs for many pools then. C and F
+-- are constants and functions, never changed after that. All that a call knows is in S, and S, the
+-- pool's names and `call` are set anew by each: what one call leaves in them, an error included, no
+-- other sees.
+local C, F = {}, {}
+local S
+local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS
+-- While a text is loaded a server has no libraries to call, `string` neither.
+local call, sub, byte, pack, read, floor, max, min
 
 C.MAX = 9007199254740991
-C.ZEROS = string.rep('\0', 8)
+C.ZEROS = '\0\0\0\0\0\0\0\0'
+-- Router, session, sequence, was in share, the store's clock or -1, check the run, times, has grace.
+C.HEAD_FORMAT = '<c8c8dBdBdddB'
 
-do
-  local batch = cmsgpack.unpack(ARGV[1])
-  S.router, S.session, S.sequence, S.was_in_share = batch[1], batch[2], batch[3], batch[4] == 1
-  S.clock, S.check_run = batch[5], batch[6] == 1
-  S.ttl, S.claim_limit, S.max_cooldown, S.has_grace = batch[7], batch[8], batch[9], batch[10] == 1
-  S.bell, S.pool_name, S.class_blobs, S.commands = batch[11], batch[12], batch[13], batch[14]
+function F.begin(keys, args)
+  call, sub, byte, pack, read = redis.call, string.sub, string.byte, struct.pack, struct.unpack
+  floor, max, min = math.floor, math.max, math.min
+  ALL = keys
+  ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS = unpack(keys)
+
+  local router, session, sequence, was_in_share, clock, check_run, ttl, claim_limit, max_cooldown,
+    has_grace = read(C.HEAD_FORMAT, args[1])
+  -- No more than 32 names, which is as much as fits in without doubling.
+  S = {
+    args = args, router = router, session = session, sequence = sequence,
+    was_in_share = was_in_share == 1, clock = clock, check_run = check_run == 1, ttl = ttl,
+    claim_limit = claim_limit, max_cooldown = max_cooldown, has_grace = has_grace == 1,
+    -- Classes, by what commands name them by, and the commands.
+    batch = cmsgpack.unpack(args[2]),
+    -- Pool time of this call, and the other routers that have news.
+    now = 0, rung = {},
+    -- Numbers, run of the server, limits, lags as they are packed and once they are needed, rows of
+    -- routers packed; tickets may be listed whose class the limits no longer serve.
+    pool = false, run = '', limits = C.NO_LIMITS, packed_lags = false, lags = false,
+    router_rows = '', recheck = false,
+    -- Who has yet to restate, while a grace is on: a set of routers.
+    grace = false,
+    -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id;
+    -- classes that tickets hold by digest.
+    routers = {}, all_routers_read = false, rests = false, leases = {}, tickets = {}, classes = {},
+    -- What is to be written: ids; of sorted sets scores by member.
+    changed = {}, pending = {},
+    -- The first ticket of every list that has one, and the first ids in line, once asked for.
+    heads = false, line = false,
+  }
 end
-
--- Pool time of this call, and the other routers that have news: a list, and a set.
-S.now, S.rung, S.is_rung = 0, {}, {}
 
 function F.plus(a, b)
   local sum = a + b
@@ -49,14 +77,14 @@ function F.beyond(score)
 end
 
 function F.owner_of(id)
-  return string.sub(id, 1, 8)
+  return sub(id, 1, 8)
 end
 
 -- Strings are not compared with `<`: that follows the server's locale.
 function F.id_less(a, b)
   if a == b then return false end
   for at = 1, 16 do
-    local left, right = string.byte(a, at), string.byte(b, at)
+    local left, right = byte(a, at), byte(b, at)
     if left ~= right then return left < right end
   end
   return false

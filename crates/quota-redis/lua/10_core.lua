@@ -1,24 +1,17 @@
 -- The numbers of a pool, read and written once per batch, and its limits.
 
-C.CORE_FORMAT = '<' .. string.rep('d', 14) .. 'BBBB'
+C.CORE_FORMAT = '<dddddddddddddddddBBBI2c0I4c0'
 
--- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold.
-S.pool = {}
--- Who has yet to restate, while a grace is on: a set of routers. `nil`: no grace.
-S.grace = nil
 -- In declared order. `generation` of eight zero bytes: nobody has set limits.
-S.limits, S.lags = nil, nil
+C.NO_LIMITS = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
+  weights = {}, places = {}, blob = false }
 
-function F.place_keys()
-  S.limits.places = {}
-  for at, name in ipairs(S.limits.names) do S.limits.places[name] = at end
-end
-
-function F.read_limits(blob)
+function F.parse_limits(blob)
   local parts = cmsgpack.unpack(blob)
-  S.limits = { generation = parts[1], hash = parts[2], concurrency = parts[3], buffer = parts[4],
-    names = parts[5], weights = parts[6], blob = blob }
-  F.place_keys()
+  local limits = { generation = parts[1], hash = parts[2], concurrency = parts[3],
+    buffer = parts[4], names = parts[5], weights = parts[6], places = {}, blob = blob }
+  for at, name in ipairs(limits.names) do limits.places[name] = at end
+  return limits
 end
 
 function F.is_unset()
@@ -26,17 +19,19 @@ function F.is_unset()
 end
 
 function F.set_empty()
-  S.limits = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
-    weights = {}, places = {}, blob = false }
-  S.lags, S.grace = {}, nil
-  S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0,
-    tickets = 0, listed = 0, routers = 0, cooling = 0, recheck = false, run = '' }
+  S.limits, S.lags, S.router_rows, S.grace = C.NO_LIMITS, {}, '', false
+  -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold. No
+  -- lease runs out before `end_at`, no deadline passes before `deadline_at`.
+  S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0, tickets = 0, listed = 0, delayed = 0, routers = 0, cooling = 0,
+    end_at = C.MAX, deadline_at = C.MAX }
+  S.recheck, S.run = false, ''
 end
 
 -- Found empty: nothing that a lost or older state left behind may be believed.
 function F.wipe()
   F.set_empty()
-  call('DEL', unpack(KEYS))
+  S.leases, S.tickets = {}, {}
+  call('DEL', unpack(ALL))
 end
 
 function F.run_of_server()
@@ -44,39 +39,44 @@ function F.run_of_server()
 end
 
 function F.load_core()
-  F.set_empty()
-  local found = call('MGET', C.CORE, C.LIMITS)
-  if not found[1] then return end
-  local ends, has_limits, recheck, in_grace, was_empty, at
-  local pool = S.pool
-  pool.raw, pool.offset, pool.called, pool.arrival, pool.session, pool.check_at, pool.mean,
-    pool.claimed, pool.leases, pool.tickets, pool.listed, pool.routers, pool.cooling, ends,
-    has_limits, recheck, in_grace, was_empty, at = struct.unpack(C.CORE_FORMAT, found[1])
-  -- Something was evicted: what is left cannot be trusted.
-  if (has_limits == 1) ~= (found[2] ~= false) then return F.wipe() end
-  local awaited
-  S.pool.run, awaited, S.lags = unpack(cmsgpack.unpack(string.sub(found[1], at)))
-  S.pool.recheck = recheck == 1
-  if S.pool.mean < 0 then S.pool.mean = nil end
-  if found[2] then F.read_limits(found[2]) end
+  local core, limits, routers = F.read_rows()
+  if not core then return F.set_empty() end
+  local raw, offset, called, arrival, session, check_at, mean, claimed, leases, tickets, listed,
+    delayed, routers_known, cooling, end_at, deadline_at, ends, recheck, in_grace, was_empty, run,
+    awaited, at = read(C.CORE_FORMAT, core)
+  S.pool = { raw = raw, offset = offset, called = called, arrival = arrival, session = session,
+    check_at = check_at, mean = mean >= 0 and mean or nil, claimed = claimed, leases = leases,
+    tickets = tickets, listed = listed, delayed = delayed, routers = routers_known,
+    cooling = cooling, end_at = end_at, deadline_at = deadline_at }
+  S.recheck, S.run = recheck == 1, run
+  S.packed_lags, S.router_rows = sub(core, at), routers or ''
+  if limits then S.limits = F.parsed(limits, F.parse_limits) end
   if in_grace == 1 then
     S.grace = { ends = ends, was_empty = was_empty == 1, awaited = {} }
-    for _, one in ipairs(awaited) do S.grace.awaited[one] = true end
+    for one = 1, #awaited, 8 do S.grace.awaited[sub(awaited, one, one + 7)] = true end
   end
 end
 
-function F.save_core()
-  local awaited, ends, in_grace, was_empty = {}, 0, 0, 0
+function F.pack_core()
+  local awaited, ends, in_grace, was_empty = '', 0, 0, 0
   if S.grace then
     ends, in_grace, was_empty = S.grace.ends, 1, S.grace.was_empty and 1 or 0
-    for one in pairs(S.grace.awaited) do awaited[#awaited + 1] = one end
+    local ids = {}
+    for one in pairs(S.grace.awaited) do ids[#ids + 1] = one end
+    awaited = table.concat(ids)
   end
   local pool = S.pool
-  local numbers = struct.pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival,
-    pool.session, pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets,
-    pool.listed, pool.routers, pool.cooling, ends, F.is_unset() and 0 or 1, pool.recheck and 1 or 0,
-    in_grace, was_empty)
-  call('SET', C.CORE, numbers .. cmsgpack.pack({ S.pool.run, awaited, S.lags }))
+  return pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival, pool.session,
+    pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets, pool.listed,
+    pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
+    S.recheck and 1 or 0, in_grace, was_empty, #S.run, S.run, #awaited, awaited)
+    .. (S.lags and cmsgpack.pack(S.lags) or S.packed_lags)
+end
+
+-- How far each key lags behind its share, by its place in the limits.
+function F.lags()
+  S.lags = S.lags or cmsgpack.unpack(S.packed_lags)
+  return S.lags
 end
 
 -- The store's clock, kept from going back.
@@ -86,21 +86,21 @@ function F.advance()
     local time = call('TIME')
     raw = tonumber(time[1]) * 1000000 + tonumber(time[2])
   end
-  S.pool.offset = F.plus(S.pool.offset, math.max(S.pool.raw - raw, 0))
+  S.pool.offset = F.plus(S.pool.offset, max(S.pool.raw - raw, 0))
   S.pool.raw = raw
   S.now = F.plus(raw, S.pool.offset)
 end
 
 -- Puts new limits in force. Lags follow their keys by name; a new key starts at 0.
 function F.put_limits(blob)
-  local before, had = S.limits.places, S.lags
-  F.read_limits(blob)
+  local before, had = S.limits.places, F.lags()
+  S.limits = F.parsed(blob, F.parse_limits)
   S.lags = {}
   for at, name in ipairs(S.limits.names) do
     local place = before[name]
     S.lags[at] = place and had[place] or 0
   end
-  call('SET', C.LIMITS, blob)
+  call('HSET', ROWS, 'limits', blob)
 end
 
 -- How fast slots come free.
@@ -115,7 +115,7 @@ end
 -- Expected wait behind `ahead` others; -1 before anything was measured.
 function F.wait_of(ahead)
   if not S.pool.mean then return -1 end
-  return math.floor(S.pool.mean * (ahead + 1) / math.max(S.limits.concurrency, 1))
+  return floor(S.pool.mean * (ahead + 1) / max(S.limits.concurrency, 1))
 end
 
 function F.retry_after()

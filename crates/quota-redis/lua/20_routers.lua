@@ -1,23 +1,34 @@
 -- Who speaks to the pool: sessions, sequences, silence, and news not yet acknowledged.
 
-C.ROUTER_FORMAT = '<c8ddB'
+-- All rows stand in one text: incarnation, session, sequence, heard, lapsed.
+C.ROUTER_FORMAT = '<c8c8ddB'
+C.ROUTER_SIZE = 33
+C.PAST_NUMBERS = '\255\255\255\255\255\255\255\255'
 
--- Rows by incarnation as far as they were looked at; false where there is none.
-S.routers = {}
-S.all_routers_read = false
+function F.read_router(at)
+  local one, session, sequence, heard, lapsed = read(C.ROUTER_FORMAT, S.router_rows, at)
+  return { session = session, sequence = sequence, heard = heard, lapsed = lapsed == 1,
+    changed = false }, one
+end
 
-function F.read_router(packed)
-  if not packed then return false end
-  local row = {}
-  row.session, row.sequence, row.heard, row.lapsed = struct.unpack(C.ROUTER_FORMAT, packed)
-  row.lapsed = row.lapsed == 1
-  return row
+function F.pack_router(one, row)
+  return pack(C.ROUTER_FORMAT, one, row.session, row.sequence, row.heard, row.lapsed and 1 or 0)
+end
+
+-- Where a router's row begins, or nil.
+function F.find_router(one)
+  local at = 0
+  repeat
+    at = string.find(S.router_rows, one, at + 1, true)
+  until not at or at % C.ROUTER_SIZE == 1
+  return at
 end
 
 function F.router_of(one)
   local row = S.routers[one]
   if row == nil then
-    row = F.read_router(not S.all_routers_read and call('HGET', C.ROUTERS, one))
+    local at = not S.all_routers_read and F.find_router(one)
+    row = at and F.read_router(at) or false
     S.routers[one] = row
   end
   return row
@@ -25,21 +36,34 @@ end
 
 function F.read_all_routers()
   if S.all_routers_read then return end
-  local flat = call('HGETALL', C.ROUTERS)
-  for at = 1, #flat, 2 do
-    if S.routers[flat[at]] == nil then S.routers[flat[at]] = F.read_router(flat[at + 1]) end
+  for at = 1, #S.router_rows, C.ROUTER_SIZE do
+    local row, one = F.read_router(at)
+    if S.routers[one] == nil then S.routers[one] = row end
   end
   S.all_routers_read = true
 end
 
-function F.save_routers()
+-- The text as it is to be from now on.
+function F.pack_routers()
+  if S.all_routers_read then
+    local rows = {}
+    for one, row in pairs(S.routers) do
+      if row then rows[#rows + 1] = F.pack_router(one, row) end
+    end
+    return table.concat(rows)
+  end
+  local text = S.router_rows
   for one, row in pairs(S.routers) do
     if row and row.changed then
-      local lapsed = row.lapsed and 1 or 0
-      call('HSET', C.ROUTERS, one,
-        struct.pack(C.ROUTER_FORMAT, row.session, row.sequence, row.heard, lapsed))
+      local at = F.find_router(one)
+      if at then
+        text = sub(text, 1, at - 1) .. F.pack_router(one, row) .. sub(text, at + C.ROUTER_SIZE)
+      else
+        text = text .. F.pack_router(one, row)
+      end
     end
   end
+  return text
 end
 
 -- Whether the batch is of another session or of a sequence already seen.
@@ -54,12 +78,12 @@ end
 -- Notes that the batch was accepted.
 function F.hear()
   if S.session == C.ZEROS then
-    S.pool.session = math.max(S.now, S.pool.session + 1)
-    S.session, S.sequence = struct.pack('>I8', S.pool.session), 0
+    S.pool.session = max(S.now, S.pool.session + 1)
+    S.session, S.sequence = pack('>I8', S.pool.session), 0
   end
   local row = F.router_of(S.router)
   if not row then
-    row = { lapsed = false }
+    row = { session = false, sequence = 0, heard = 0, lapsed = false, changed = true }
     S.routers[S.router] = row
     S.pool.routers = S.pool.routers + 1
   end
@@ -86,13 +110,12 @@ function F.forget_silent()
     if row and F.plus(row.heard, S.ttl) <= S.now then
       silent[#silent + 1] = one
     elseif row then
-      oldest = math.min(oldest, row.heard)
+      oldest = min(oldest, row.heard)
     end
   end
   for _, one in ipairs(silent) do
     S.routers[one] = false
     S.pool.routers = S.pool.routers - 1
-    call('HDEL', C.ROUTERS, one)
   end
   S.pool.check_at = F.plus(oldest, S.ttl)
   return silent
@@ -111,18 +134,15 @@ end
 -- Has a ticket mentioned on every reply to its router.
 function F.tell(id)
   local owner = F.owner_of(id)
-  call('ZADD', C.NEWS, 0, id)
-  if owner ~= S.router and not S.is_rung[owner] then
-    S.is_rung[owner] = true
-    S.rung[#S.rung + 1] = owner
+  F.enter(NEWS, 0, id)
+  if owner == S.router then return end
+  for _, one in ipairs(S.rung) do
+    if one == owner then return end
   end
-end
-
-function F.untell(id)
-  call('ZREM', C.NEWS, id)
+  S.rung[#S.rung + 1] = owner
 end
 
 function F.news()
-  if S.pool.tickets == 0 then return {} end
-  return call('ZRANGEBYLEX', C.NEWS, '[' .. S.router, '[' .. S.router .. string.rep('\255', 8))
+  if S.pool.tickets == S.pool.listed + S.pool.delayed then return {} end
+  return F.range('ZRANGEBYLEX', NEWS, '[' .. S.router, '[' .. S.router .. C.PAST_NUMBERS)
 end

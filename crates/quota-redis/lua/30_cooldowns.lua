@@ -3,27 +3,25 @@
 C.COOLDOWNS_MAX = 16384
 C.ENDPOINT = 'e'
 
--- Rows by scope as far as they were looked at; false where there is none.
-S.rests = {}
-
 function F.key_scope(key)
   return 'k' .. key
 end
 
 function F.model_scope(key, model)
-  return 'm' .. struct.pack('>I4', #key) .. key .. model
+  return 'm' .. pack('>I4', #key) .. key .. model
 end
 
 function F.rest_of(scope)
   if S.pool.cooling == 0 then return false end
+  S.rests = S.rests or {}
   local row = S.rests[scope]
   if row == nil then
-    local packed = call('HGET', C.COOLDOWNS, scope)
+    local packed = call('HGET', COOLDOWNS, scope)
     row = false
     if packed then
       row = {}
-      row.ends, row.growth = struct.unpack('<dd', packed)
-      row.probe = #packed > 16 and string.sub(packed, 17) or false
+      row.ends, row.growth = read('<dd', packed)
+      row.probe = #packed > 16 and sub(packed, 17) or false
     end
     S.rests[scope] = row
   end
@@ -31,15 +29,16 @@ function F.rest_of(scope)
 end
 
 function F.save_rest(scope, row)
+  S.rests = S.rests or {}
   S.rests[scope] = row
-  call('HSET', C.COOLDOWNS, scope, struct.pack('<dd', row.ends, row.growth) .. (row.probe or ''))
+  call('HSET', COOLDOWNS, scope, pack('<dd', row.ends, row.growth) .. (row.probe or ''))
 end
 
 function F.remove_rest(scope)
   S.rests[scope] = false
   S.pool.cooling = S.pool.cooling - 1
-  call('HDEL', C.COOLDOWNS, scope)
-  call('ZREM', C.RESTS, scope)
+  call('HDEL', COOLDOWNS, scope)
+  call('ZREM', RESTS, scope)
 end
 
 function F.blocked_until(scope)
@@ -100,10 +99,10 @@ end
 function F.make_room()
   local from = 0
   while true do
-    local found = call('ZRANGE', C.RESTS, from, from + 63)
+    local found = call('ZRANGE', RESTS, from, from + 63)
     if #found == 0 then return end
     for _, scope in ipairs(found) do
-      if string.sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
+      if sub(scope, 1, 1) == 'm' then return F.remove_rest(scope) end
     end
     from = from + 64
   end
@@ -120,14 +119,14 @@ function F.cool(scope, asked, base, limit, granted)
   if rest < 0 then
     -- Failures of one and the same moment count as one step.
     if row.growth == 0 or granted >= row.ends then
-      row.growth = math.min(row.growth + 1, 4294967295)
+      row.growth = min(row.growth + 1, 4294967295)
     end
-    rest = base * 2 ^ math.min(row.growth - 1, 63)
+    rest = base * 2 ^ min(row.growth - 1, 63)
   end
   row.probe = false
-  row.ends = math.max(row.ends, F.plus(S.now, math.min(rest, limit)))
+  row.ends = max(row.ends, F.plus(S.now, min(rest, limit)))
   F.save_rest(scope, row)
-  call('ZADD', C.RESTS, row.ends, scope)
+  call('ZADD', RESTS, row.ends, scope)
 end
 
 -- Learns from an attempt that has had its key since `granted`.
@@ -139,7 +138,7 @@ function F.learn(outcome, granted)
         local row = F.rest_of(scope)
         if row and granted >= row.ends then F.remove_rest(scope) end
       else
-        F.cool(scope, health[4], health[5], math.min(health[6], S.max_cooldown), granted)
+        F.cool(scope, health[4], health[5], min(health[6], S.max_cooldown), granted)
       end
     end
   end
@@ -148,7 +147,7 @@ end
 -- Drops rows whose rest ended long ago, unless they are being probed.
 function F.sweep_rests()
   if S.pool.cooling == 0 then return end
-  for _, scope in ipairs(call('ZRANGEBYSCORE', C.RESTS, '-inf', S.now - S.max_cooldown)) do
+  for _, scope in ipairs(call('ZRANGEBYSCORE', RESTS, '-inf', S.now - S.max_cooldown)) do
     if not F.rest_of(scope).probe then F.remove_rest(scope) end
   end
 end

@@ -1,60 +1,44 @@
 -- Everything that waits, and what it can use. Listed tickets stand twice: in the order of arrival
 -- of all (for places), and by list, where the first of each list costs one look (Q5).
 
-C.TICKET_FORMAT = '<dddBBBc40'
 C.WAITS_DELAY, C.WAITS_SLOT, C.WAITS_CLAIM, C.WAITS_LEAVE = 1, 2, 3, 4
 -- A list's name: digest of the class, owner, readiness to wait; then arrival and number.
 C.LIST_NAME = 40 + 8 + 1
-C.PAST_MEMBERS = string.rep('\255', 17)
+C.PAST_MEMBERS = C.PAST_NUMBERS .. C.PAST_NUMBERS .. '\255'
 
 -- A class is its packed text: model, operation, keys. One that no ticket holds leaves no trace.
-S.classes_by_blob, S.classes_by_digest = {}, {}
-
-function F.class_of_blob(blob)
-  local class = S.classes_by_blob[blob]
-  if not class then
-    local parts = cmsgpack.unpack(blob)
-    class = { blob = blob, model = parts[1], keys = parts[3] }
-    S.classes_by_blob[blob] = class
-  end
-  return class
+function F.parse_class(blob)
+  local parts = cmsgpack.unpack(blob)
+  return { blob = blob, model = parts[1], keys = parts[3], digest = redis.sha1hex(blob) }
 end
 
 -- The class that a command names by its place in the batch.
 function F.class_of_batch(at)
-  return F.class_of_blob(S.class_blobs[at])
+  local classes = S.batch[1]
+  if type(classes[at]) == 'string' then classes[at] = F.parsed(classes[at], F.parse_class) end
+  return classes[at]
 end
 
 function F.class_of_digest(digest)
-  local class = S.classes_by_digest[digest]
+  local held = S.classes[digest]
+  local class = held and held.class or parsed[digest]
   if not class then
-    local row = call('HGET', C.CLASSES, digest)
-    class = F.class_of_blob(string.sub(row, 9))
-    class.digest, class.tickets = digest, struct.unpack('<d', row)
-    S.classes_by_digest[digest] = class
+    class = F.parsed(sub(call('HGET', ROWS, digest), 9), F.parse_class)
+    F.keep_parsed(digest, class, #class.blob)
   end
   return class
 end
 
 -- Counts tickets of a class in or out.
 function F.hold_class(class, by)
-  if not class.digest then
-    local digest = redis.sha1hex(class.blob)
-    local row = call('HGET', C.CLASSES, digest)
-    class.digest, class.tickets = digest, row and struct.unpack('<d', row) or 0
-    S.classes_by_digest[digest] = class
+  local digest = class.digest
+  local held = S.classes[digest]
+  if not held then
+    local row = call('HGET', ROWS, digest)
+    held = { class = class, tickets = row and read('<d', row) or 0 }
+    S.classes[digest] = held
   end
-  class.tickets, class.changed = class.tickets + by, true
-end
-
-function F.save_classes()
-  for digest, class in pairs(S.classes_by_digest) do
-    if class.changed and class.tickets > 0 then
-      call('HSET', C.CLASSES, digest, struct.pack('<d', class.tickets) .. class.blob)
-    elseif class.changed then
-      call('HDEL', C.CLASSES, digest)
-    end
-  end
+  held.tickets = held.tickets + by
 end
 
 -- The places of a class's keys that the limits name, ascending and each once.
@@ -73,47 +57,21 @@ function F.places_of(class)
   return places
 end
 
--- Rows by id as far as they were looked at; false where there is none.
-S.tickets = {}
--- The first ticket of every list that has one; nil until it is asked for.
-S.heads = nil
-
-function F.ticket_of(id)
-  local row = S.tickets[id]
-  if row == nil then
-    local packed = S.pool.tickets > 0 and call('HGET', C.TICKETS, id)
-    row = false
-    if packed then
-      row = {}
-      row.arrival, row.deadline, row.ends, row.waits, row.stage, row.reason, row.class =
-        struct.unpack(C.TICKET_FORMAT, packed)
-    end
-    S.tickets[id] = row
-  end
-  return row
-end
-
-function F.save_ticket(id, row)
-  S.tickets[id] = row
-  call('HSET', C.TICKETS, id, struct.pack(C.TICKET_FORMAT, row.arrival, row.deadline, row.ends,
-    row.waits, row.stage, row.reason, row.class))
-end
-
 function F.list_of(id, row)
   return row.class .. F.owner_of(id) .. (row.waits == 1 and '1' or '0')
 end
 
 function F.member_of(id, row)
-  return F.list_of(id, row) .. struct.pack('>I8', row.arrival) .. string.sub(id, 9)
+  return F.list_of(id, row) .. pack('>I8', row.arrival) .. sub(id, 9)
 end
 
 -- Reads a list's first ticket, from a member of it.
 function F.read_head(member)
-  local owner = string.sub(member, 41, 48)
-  return { class = F.class_of_digest(string.sub(member, 1, 40)), owner = owner,
-    name = string.sub(member, 1, C.LIST_NAME), waits = string.byte(member, C.LIST_NAME) == 49,
-    arrival = struct.unpack('>I8', member, C.LIST_NAME + 1),
-    id = owner .. string.sub(member, C.LIST_NAME + 9) }
+  local owner = sub(member, 41, 48)
+  return { class = F.class_of_digest(sub(member, 1, 40)), owner = owner,
+    name = sub(member, 1, C.LIST_NAME), waits = byte(member, C.LIST_NAME) == 49,
+    arrival = read('>I8', member, C.LIST_NAME + 1),
+    id = owner .. sub(member, C.LIST_NAME + 9) }
 end
 
 -- Hops from list to list.
@@ -122,7 +80,7 @@ function F.read_heads()
   S.heads = {}
   local from = '-'
   while S.pool.listed > 0 do
-    local member = call('ZRANGEBYLEX', C.LISTS, from, '+', 'LIMIT', 0, 1)[1]
+    local member = F.range('ZRANGEBYLEX', LISTS, from, '+', 'LIMIT', 0, 1)[1]
     if not member then break end
     local head = F.read_head(member)
     S.heads[head.name] = head
@@ -131,14 +89,56 @@ function F.read_heads()
   return S.heads
 end
 
+-- The first ids in the order of arrival. What leaves the line or stands elsewhere by now is passed
+-- over; what enters it before its end makes it void.
+function F.read_line(count)
+  local found = F.range('ZRANGE', ORDER, 0, count - 1, 'WITHSCORES')
+  local ids, arrivals = {}, {}
+  for at = 1, #found, 2 do
+    ids[#ids + 1], arrivals[#arrivals + 1] = found[at], tonumber(found[at + 1])
+  end
+  F.fetch(ids)
+  S.line = { ids = ids, arrivals = arrivals, is_all = #ids < count }
+  return S.line
+end
+
+function F.note_in_line(id, arrival)
+  local line = S.line
+  if not line then return end
+  local last = #line.ids
+  if last > 0 and F.place_less(arrival, id, line.arrivals[last], line.ids[last]) then
+    S.line = false
+  elseif line.is_all then
+    line.ids[last + 1], line.arrivals[last + 1] = id, arrival
+  end
+end
+
+-- The first in the order of arrival whose router is not skipped, or nil.
+function F.first_in_line()
+  local line = S.line or F.read_line(min(floor(#S.batch[2] / 2) + 2, 64))
+  while true do
+    for at, id in ipairs(line.ids) do
+      local row, owner = F.ticket_of(id), F.owner_of(id)
+      if row and row.stage == C.WAITS_SLOT and row.arrival == line.arrivals[at]
+        and not F.is_skipped(owner) then
+        return { id = id, owner = owner, arrival = row.arrival, class = F.class_of_digest(row.class) }
+      end
+    end
+    if line.is_all then return nil end
+    line = F.read_line(2 * #line.ids)
+  end
+end
+
 function F.enter_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    call('ZADD', C.DELAYED, row.ends, id)
+    F.enter(DELAYED, row.ends, id)
+    S.pool.delayed = S.pool.delayed + 1
   elseif row.stage == C.WAITS_SLOT then
     local member = F.member_of(id, row)
-    call('ZADD', C.ORDER, row.arrival, id)
-    call('ZADD', C.LISTS, 0, member)
+    F.enter(ORDER, row.arrival, id)
+    F.enter(LISTS, 0, member)
     S.pool.listed = S.pool.listed + 1
+    F.note_in_line(id, row.arrival)
     if S.heads then
       local head = S.heads[F.list_of(id, row)]
       if not head or F.place_less(row.arrival, id, head.arrival, head.id) then
@@ -151,26 +151,29 @@ end
 
 function F.exit_stage(id, row)
   if row.stage == C.WAITS_DELAY then
-    call('ZREM', C.DELAYED, id)
+    F.remove(DELAYED, id)
+    S.pool.delayed = S.pool.delayed - 1
   elseif row.stage == C.WAITS_SLOT then
-    call('ZREM', C.ORDER, id)
-    call('ZREM', C.LISTS, F.member_of(id, row))
+    F.remove(ORDER, id)
+    F.remove(LISTS, F.member_of(id, row))
     S.pool.listed = S.pool.listed - 1
     local name = F.list_of(id, row)
     if S.heads and S.heads[name].id == id then
-      local next_one = call('ZRANGEBYLEX', C.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
+      local next_one = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
         'LIMIT', 0, 1)[1]
       S.heads[name] = next_one and F.read_head(next_one) or nil
     end
   else
-    F.untell(id)
+    F.remove(NEWS, id)
   end
 end
 
 function F.insert_ticket(id, row)
   S.pool.tickets = S.pool.tickets + 1
-  call('ZADD', C.DEADLINES, row.deadline, id)
-  F.save_ticket(id, row)
+  F.enter(DEADLINES, row.deadline, id)
+  S.pool.deadline_at = min(S.pool.deadline_at, row.deadline)
+  F.ticket_of(id)
+  S.tickets[id], S.changed[id] = row, true
   F.enter_stage(id, row)
 end
 
@@ -179,7 +182,7 @@ function F.move_ticket(id, stage, ends, reason)
   if not row then return end
   F.exit_stage(id, row)
   row.stage, row.ends, row.reason = stage, ends or -1, reason or 0
-  F.save_ticket(id, row)
+  S.changed[id] = true
   F.enter_stage(id, row)
 end
 
@@ -188,36 +191,27 @@ function F.drop_ticket(id)
   local row = F.ticket_of(id)
   if not row then return end
   F.exit_stage(id, row)
-  S.tickets[id] = false
+  S.tickets[id], S.changed[id] = false, true
   S.pool.tickets = S.pool.tickets - 1
-  call('HDEL', C.TICKETS, id)
-  call('ZREM', C.DEADLINES, id)
+  if S.pool.tickets == 0 then S.pool.deadline_at = C.MAX end
+  F.remove(DEADLINES, id)
   F.hold_class(F.class_of_digest(row.class), -1)
 end
 
-function F.tickets_of_router(one)
-  local own = {}
-  if S.pool.tickets == 0 then return own end
-  for _, id in ipairs(call('HKEYS', C.TICKETS)) do
-    if F.owner_of(id) == one then own[#own + 1] = id end
-  end
-  return own
-end
-
 function F.tickets_of_list(name)
-  local found = call('ZRANGEBYLEX', C.LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
-  local owner = string.sub(name, 41, 48)
-  for at, member in ipairs(found) do found[at] = owner .. string.sub(member, C.LIST_NAME + 9) end
+  local found = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
+  local owner = sub(name, 41, 48)
+  for at, member in ipairs(found) do found[at] = owner .. sub(member, C.LIST_NAME + 9) end
   return found
 end
 
 -- How many listed tickets arrived before this one.
 function F.ahead_of(id, arrival)
   if S.pool.listed == 0 then return 0 end
-  local rank = call('ZRANK', C.ORDER, id)
+  local rank = F.range('ZRANK', ORDER, id)
   if rank then return rank end
-  local ahead = call('ZCOUNT', C.ORDER, '-inf', F.beyond(arrival))
-  for _, other in ipairs(call('ZRANGEBYSCORE', C.ORDER, arrival, arrival)) do
+  local ahead = call('ZCOUNT', ORDER, '-inf', F.beyond(arrival))
+  for _, other in ipairs(call('ZRANGEBYSCORE', ORDER, arrival, arrival)) do
     if F.id_less(other, id) then ahead = ahead + 1 end
   end
   return ahead

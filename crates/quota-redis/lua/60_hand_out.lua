@@ -1,42 +1,44 @@
 -- What time alone changes, and who gets what is free.
 
+-- Where no weight stands it is 1.
+C.ONES = {}
 C.COOLING, C.ENDPOINT_COOLING, C.UNKNOWN = 1, 2, 3
 
 -- Earliest virtual deadline first (Q7): among `eligible` places, ascending; moves the lags.
 function F.choose(eligible)
-  local positive = false
+  local weights, lags, count, sum, first = S.limits.weights, F.lags(), 0, 0, nil
   for _, key in ipairs(eligible) do
-    if S.limits.weights[key] > 0 then positive = true end
-  end
-  local function weight(key)
-    return positive and S.limits.weights[key] or 1
-  end
-  local first, count, sum = nil, 0, 0
-  for _, key in ipairs(eligible) do
-    if weight(key) > 0 then
+    local weight = weights[key]
+    if weight > 0 then
       first = first or key
       count = count + 1
-      sum = sum + weight(key)
+      sum = sum + weight
     end
+  end
+  if count == 0 then
+    -- Zero weights serve only where there is no other, then equally.
+    weights, count, sum, first = C.ONES, #eligible, #eligible, eligible[1]
   end
   if count < 2 then return first end
   local threshold = 1 / (2 * count - 2)
   local any_ripe = false
   for _, key in ipairs(eligible) do
-    if weight(key) > 0 then
-      S.lags[key] = S.lags[key] + weight(key) / sum
-      any_ripe = any_ripe or S.lags[key] >= threshold
+    local weight = weights[key] or 1
+    if weight > 0 then
+      lags[key] = lags[key] + weight / sum
+      any_ripe = any_ripe or lags[key] >= threshold
     end
   end
   local best, earliest = nil, nil
   for _, key in ipairs(eligible) do
-    if weight(key) > 0 and not (any_ripe and S.lags[key] < threshold) then
-      local deadline = (1 - threshold - S.lags[key]) / (weight(key) / sum)
+    local weight, lag = weights[key] or 1, lags[key]
+    if weight > 0 and not (any_ripe and lag < threshold) then
+      local deadline = (1 - threshold - lag) / (weight / sum)
       if not best or deadline < earliest then best, earliest = key, deadline end
     end
   end
   best = best or first
-  S.lags[best] = S.lags[best] - 1
+  lags[best] = lags[best] - 1
   return best
 end
 
@@ -64,7 +66,7 @@ function F.standing(class)
   for _, place in ipairs(places) do
     local one, endpoint = F.blocked(S.limits.names[place], class.model)
     if not one then return true end
-    ends, is_endpoint = ends and math.min(ends, one) or one, endpoint
+    ends, is_endpoint = ends and min(ends, one) or one, endpoint
   end
   return false, is_endpoint and C.ENDPOINT_COOLING or C.COOLING, ends
 end
@@ -76,6 +78,8 @@ end
 
 -- The list whose head is first among those that could use a slot, and the lists to be refused.
 function F.survey()
+  -- While nothing cools, what is listed can be given a key, unless a recheck is due.
+  if S.pool.cooling == 0 and not S.recheck then return F.first_in_line(), {} end
   local first, refused, known = nil, {}, {}
   for _, head in pairs(F.read_heads()) do
     local found = known[head.class]
@@ -129,9 +133,9 @@ function F.hand_out()
   if S.grace or S.pool.listed == 0 or F.is_unset() then return end
   while true do
     local free_slot = F.has_free_slot()
-    if not (free_slot or S.pool.recheck) and S.pool.cooling == 0 then return end
+    if not (free_slot or S.recheck) and S.pool.cooling == 0 then return end
     local first, refused = F.survey()
-    S.pool.recheck = false
+    S.recheck = false
     for _, list in ipairs(refused) do F.refuse(list) end
     if not (free_slot and first and F.hand_off(first)) then return end
   end
@@ -139,30 +143,38 @@ end
 
 function F.list_again(id)
   F.move_ticket(id, C.WAITS_SLOT)
-  S.pool.recheck = true
+  S.recheck = true
+end
+
+-- Forgets a router that was silent for a lease's life, with all that it had.
+function F.drop_router(one)
+  local ids = F.ids_of_router(one)
+  for _, id in ipairs(ids) do F.drop_ticket(id) end
+  for _, id in ipairs(ids) do F.free(id) end
 end
 
 -- Does what is due (Q4).
 function F.sweep()
   if S.grace then return end
-  if S.pool.leases > 0 then
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.ENDS, '-inf', S.now)) do
+  if S.pool.leases > 0 and S.now >= S.pool.end_at then
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', ENDS, '-inf', S.now)) do
       if not F.free(id).claimed then
         F.set_lapsed(F.owner_of(id), true)
         F.list_again(id)
       end
     end
+    F.next_end()
   end
-  for _, silent in ipairs(F.forget_silent()) do
-    for _, id in ipairs(F.tickets_of_router(silent)) do F.drop_ticket(id) end
-    for _, id in ipairs(F.leases_of_router(silent)) do F.free(id) end
+  for _, silent in ipairs(F.forget_silent()) do F.drop_router(silent) end
+  if S.pool.delayed > 0 then
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', DELAYED, '-inf', S.now)) do F.list_again(id) end
   end
-  if S.pool.tickets > 0 then
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.DELAYED, '-inf', S.now)) do F.list_again(id) end
-    for _, id in ipairs(call('ZRANGEBYSCORE', C.DEADLINES, '-inf', S.now)) do
+  if S.pool.tickets > 0 and S.now >= S.pool.deadline_at then
+    for _, id in ipairs(F.range('ZRANGEBYSCORE', DEADLINES, '-inf', S.now)) do
       -- A hand-off keeps its ticket alive until it is claimed or lapses.
       if not F.lease_of(id) then F.drop_ticket(id) end
     end
+    S.pool.deadline_at = F.first_score(DEADLINES, '-inf')
   end
   F.sweep_rests()
 end
@@ -174,14 +186,14 @@ function F.start_grace(awaited, was_empty)
     was_empty = was_empty or S.grace.was_empty
     for one in pairs(S.grace.awaited) do awaited[one] = true end
   end
-  local length = F.plus(math.floor(S.ttl / 2), S.claim_limit)
+  local length = F.plus(floor(S.ttl / 2), S.claim_limit)
   S.grace = { ends = F.plus(S.now, length), was_empty = was_empty, awaited = awaited }
 end
 
 function F.end_grace()
   local over = S.grace
     and (S.now >= S.grace.ends or (next(S.grace.awaited) == nil and not S.grace.was_empty))
-  if over then S.grace = nil end
+  if over then S.grace = false end
   return over
 end
 
@@ -190,7 +202,7 @@ function F.note_gap()
   if not S.has_grace then return end
   local before = S.pool.called
   if before then
-    local limit, matters = math.floor(S.ttl / 2), S.pool.leases + S.pool.tickets > 0
+    local limit, matters = floor(S.ttl / 2), S.pool.leases + S.pool.tickets > 0
     if S.grace then limit, matters = S.claim_limit, true end
     if matters and S.now - before > limit then F.start_grace(F.live_at(before), false) end
   else

@@ -13,8 +13,7 @@ function F.no_key(ends, reason)
   return { C.NO_KEY, ends < 0 and -1 or F.from_now(ends), reason }
 end
 
-function F.queued(id, arrival)
-  local ahead = F.ahead_of(id, arrival)
+function F.queued(arrival, ahead)
   return { C.QUEUED, arrival, ahead, F.wait_of(ahead) }
 end
 
@@ -33,8 +32,8 @@ end
 -- The arrival number of a ticket: its own, or a new one that is greater than any before.
 function F.arrival_number(own)
   local arrival = own
-  if own < 0 then arrival = math.max(S.now, S.pool.arrival + 1) end
-  S.pool.arrival = math.max(S.pool.arrival, arrival)
+  if own < 0 then arrival = max(S.now, S.pool.arrival + 1) end
+  S.pool.arrival = max(S.pool.arrival, arrival)
   return arrival
 end
 
@@ -43,14 +42,14 @@ function F.repeated(id)
   local ticket = F.ticket_of(id)
   if ticket then
     if ticket.stage == C.WAITS_LEAVE then return F.no_key(ticket.ends, ticket.reason) end
-    return F.queued(id, ticket.arrival)
+    return F.queued(ticket.arrival, F.ahead_of(id, ticket.arrival))
   end
   local lease = F.lease_of(id)
   return lease and F.granted(lease) or nil
 end
 
 -- Enters a ticket without asking whether there is a place.
-function F.enter(id, acquire, class, arrival)
+function F.enter_line(id, acquire, class, arrival)
   F.hold_class(class, 1)
   local delay = acquire[3]
   local deadline = F.plus(S.now, acquire[4])
@@ -86,24 +85,26 @@ function F.admit(acquire, heir_of)
   if known then return known end
   if F.is_unset() then return { C.LIMITS_IN_FORCE } end
   local class = F.class_of_batch(acquire[2])
-  local is_later, waits = acquire[3] > 0 or S.grace ~= nil, acquire[6] == 1
+  local is_later, waits = acquire[3] > 0 or S.grace ~= false, acquire[6] == 1
   local usable, reason, ends = F.standing(class)
   if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason) end
   if heir_of < 0 and F.is_full() then return { C.FULL, F.retry_after() } end
-  local arrival = F.arrival_number(acquire[5] >= 0 and acquire[5] or heir_of)
+  local own = acquire[5] >= 0 and acquire[5] or heir_of
+  local arrival = F.arrival_number(own)
   if not is_later then
     local answer = F.grant_directly(id, class, arrival)
     if answer then return answer end
   end
-  F.enter(id, acquire, class, arrival)
-  return F.queued(id, arrival)
+  F.enter_line(id, acquire, class, arrival)
+  if own >= 0 then return F.queued(arrival, F.ahead_of(id, arrival)) end
+  -- A new number is the greatest.
+  return F.queued(arrival, S.pool.listed - (acquire[3] > 0 and 0 or 1))
 end
 
 function F.end_probes(id, lease)
   F.release_probes(id, lease)
   if lease.probes > 0 then
-    lease.probes = 0
-    F.save_lease(id, lease)
+    lease.probes, S.changed[id] = 0, true
   end
 end
 
@@ -143,7 +144,8 @@ function F.rotated(id, attempt, outcome, class)
   if not key then return nil, true end
   lease.probes = F.probe(id, key, class.model)
   lease.key, lease.model, lease.key_since, lease.rotation = key, class.model, S.now, attempt
-  F.extend(id, lease, true)
+  S.changed[id] = true
+  F.extend(id, lease)
   F.drop_ticket(id)
   return F.granted(lease)
 end
@@ -160,7 +162,7 @@ function F.claim(id)
   if not lease then return { C.CLAIM_REFUSED } end
   if not lease.claimed then
     if S.grace then return { C.GRACE } end
-    F.extend(id, lease, false)
+    F.extend(id, lease)
     F.drop_ticket(id)
   end
   return F.granted(lease)
@@ -171,7 +173,7 @@ function F.keep(held)
   local id, key, model = S.router .. held[1], held[2], held[3]
   local lease = F.lease_of(id)
   if lease and lease.claimed and lease.key == key and lease.model == model then
-    return F.extend(id, lease, false)
+    return F.extend(id, lease)
   end
   F.free(id)
   F.drop_ticket(id)
@@ -181,18 +183,20 @@ function F.keep(held)
 end
 
 function F.restate(held, waiting)
-  for _, id in ipairs(F.tickets_of_router(S.router)) do F.drop_ticket(id) end
+  local ids = F.ids_of_router(S.router)
+  for _, id in ipairs(ids) do F.drop_ticket(id) end
   local named = {}
   for _, one in ipairs(held) do named[S.router .. one[1]] = true end
-  for _, id in ipairs(F.leases_of_router(S.router)) do
-    if not (named[id] and F.lease_of(id).claimed) then F.free(id) end
+  for _, id in ipairs(ids) do
+    local lease = F.lease_of(id)
+    if lease and not (named[id] and lease.claimed) then F.free(id) end
   end
   for _, one in ipairs(held) do F.keep(one) end
   for _, acquire in ipairs(waiting) do
     local class, arrival = F.class_of_batch(acquire[2]), F.arrival_number(acquire[5])
-    F.enter(S.router .. acquire[1], acquire, class, arrival)
+    F.enter_line(S.router .. acquire[1], acquire, class, arrival)
   end
-  S.pool.recheck = true
+  S.recheck = true
   if S.grace then S.grace.awaited[S.router] = nil end
   if F.end_grace() then F.sweep() end
   return { C.DONE }
@@ -202,12 +206,12 @@ function F.set_limits(blob, replaces)
   if S.limits.blob == blob then return { C.DONE } end
   if S.limits.generation ~= replaces then return F.in_force() end
   F.put_limits(blob)
-  S.pool.recheck = true
+  S.recheck = true
   return { C.DONE }
 end
 
 -- By the number that a command begins with.
-local verbs = {
+F.VERBS = {
   function(c) return F.set_limits(c[2], c[3]) end,
   function(c) return F.admit(c[2], -1) end,
   function(c) return F.claim(S.router .. c[2]) end,

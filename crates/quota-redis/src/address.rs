@@ -7,19 +7,22 @@
 //! | `redis+sentinel://[user:password@]host[:port]/master[/db]` | the master of that name |
 //! | `redis+cluster://[user:password@]host[:port]` | a cluster, from that node on |
 //!
-//! The last two take more nodes as `?node=host:port`, repeated, and have `rediss+` forms. User and
+//! The last two take more nodes as `?node=host:port`, repeated, and have `rediss+` forms. With TLS
+//! `?ca=/path/to/pem` names the only certificates to trust, else the system's roots are. User and
 //! password are those of the Redis servers; sentinels are asked without. No message quotes an
 //! address: it may hold a password.
 
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use url::Url;
 
 use crate::SetupError;
 
 const SENTINEL_PORT: u16 = 26_379;
+/// How a certificate begins in a file of them.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Unacknowledged bytes end a connection after this long, so that a dead peer is noticed.
 const USER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,9 +53,8 @@ impl Address {
         let (scheme, rest) = text.split_once("://").ok_or(SetupError("no scheme"))?;
         let plain = |scheme: &str| Url::parse(&format!("{scheme}://{rest}"));
         let (kind, url) = match scheme {
-            "redis" | "rediss" | "redis+unix" | "unix" => {
-                return info(text).map(Self::Server);
-            }
+            "redis" | "redis+unix" | "unix" => return info(text, None).map(Self::Server),
+            "rediss" => ("server", plain("rediss")),
             "redis+sentinel" => ("sentinel", plain("redis")),
             "rediss+sentinel" => ("sentinel", plain("rediss")),
             "redis+cluster" => ("cluster", plain("redis")),
@@ -60,10 +62,19 @@ impl Address {
             _ => return Err(SetupError("an unknown scheme")),
         };
         let mut url = url.map_err(|_| SetupError("not an address"))?;
+        let ca = ca(&url)?;
+        let info = |url: &Url| info(url.as_str(), ca.as_deref());
         let nodes = nodes(&url)?;
         url.set_query(None);
+        if kind == "server" {
+            return if nodes.len() == 1 {
+                info(&url).map(Self::Server)
+            } else {
+                Err(SetupError("a `node` beside a single server"))
+            };
+        }
         if kind == "cluster" {
-            let at = |(host, port): (String, u16)| info(moved(&url, &host, port)?.as_str());
+            let at = |(host, port): (String, u16)| info(&moved(&url, &host, port)?);
             return nodes.into_iter().map(at).collect::<Result<_, _>>().map(Self::Cluster);
         }
         let path = url.path().trim_matches('/').to_owned();
@@ -72,13 +83,13 @@ impl Address {
             return Err(SetupError("no master's name after the sentinel's host"));
         }
         url.set_path(db);
-        let server = info(url.as_str())?;
+        let server = info(&url)?;
         let mut asked = url.clone();
         asked.set_path("");
         if asked.set_username("").and_then(|()| asked.set_password(None)).is_err() {
             return Err(SetupError("not an address"));
         }
-        let at = |(host, port): (String, u16)| info(moved(&asked, &host, port)?.as_str());
+        let at = |(host, port): (String, u16)| info(&moved(&asked, &host, port)?);
         let sentinels = nodes.into_iter().map(at).collect::<Result<_, _>>()?;
         Ok(Self::Sentinel { sentinels, master: master.to_owned(), server })
     }
@@ -90,8 +101,10 @@ fn nodes(url: &Url) -> Result<Vec<(String, u16)>, SetupError> {
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(SetupError("no host"))?;
     let mut nodes = vec![(host.to_owned(), url.port().unwrap_or(default))];
     for (name, node) in url.query_pairs() {
-        if name != "node" {
-            return Err(SetupError("a parameter other than `node`"));
+        match name.as_ref() {
+            "node" => {}
+            "ca" => continue,
+            _ => return Err(SetupError("a parameter other than `node` and `ca`")),
         }
         let (host, port) = node.rsplit_once(':').unwrap_or((&node, ""));
         let port = if port.is_empty() { Ok(default) } else { port.parse() };
@@ -108,10 +121,27 @@ fn moved(url: &Url, host: &str, port: u16) -> Result<Url, SetupError> {
     Ok(url)
 }
 
+/// The certificates to trust, if the address names a file of them.
+fn ca(url: &Url) -> Result<Option<Vec<u8>>, SetupError> {
+    let Some((_, path)) = url.query_pairs().find(|(name, _)| name == "ca") else {
+        return Ok(None);
+    };
+    let pem = std::fs::read(&*path).map_err(|_| SetupError("a `ca` file that cannot be read"))?;
+    if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
+        return Err(SetupError("a `ca` file without certificates"));
+    }
+    Ok(Some(pem))
+}
+
 /// How to reach one server. Library defaults would let small packets wait for each other.
-fn info(text: &str) -> Result<ConnectionInfo, SetupError> {
+fn info(text: &str, ca: Option<&[u8]>) -> Result<ConnectionInfo, SetupError> {
     let info = text.into_connection_info().map_err(|_| SetupError("not an address"))?;
-    Ok(info.set_tcp_settings(tcp()))
+    let info = info.set_tcp_settings(tcp());
+    let Some(ca) = ca else { return Ok(info) };
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(ca.to_vec()) };
+    let client = Client::build_with_tls(info, certificates);
+    let client = client.map_err(|_| SetupError("a `ca` without TLS, or that cannot be used"))?;
+    Ok(client.get_connection_info().clone())
 }
 
 #[cfg(target_os = "linux")]
@@ -189,6 +219,9 @@ mod tests {
             "redis+sentinel://secret",
             "redis+cluster://secret?shard=1",
             "redis+cluster://secret?node=h:x",
+            "rediss://secret?node=h:1",
+            "rediss://secret?ca=/no/such/file",
+            "rediss+cluster://secret?ca=/dev/null",
             "redis://secret:x",
         ] {
             let Err(error) = Address::parse(text) else { panic!("{text}") };

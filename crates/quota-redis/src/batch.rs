@@ -1,7 +1,8 @@
 //! A batch as the script reads it.
 //!
-//! Ids and digests cross as eight bytes, moments as whole numbers up to 2^53 µs (285 years; longer
-//! durations are cut to that). Classes stand once per batch and are named by their place in it.
+//! Two texts: a head of fixed form, then classes and commands as MessagePack. Ids and digests cross
+//! as eight bytes, moments as whole numbers up to 2^53 µs (285 years; longer durations are cut to
+//! that). Classes stand once per batch and are named by their place in it.
 
 use std::collections::HashMap;
 
@@ -9,50 +10,42 @@ use weir_quota::{
     Acquire, Batch, Class, Command, Health, HeldLease, Limits, Micros, Outcome, Scope, StoreError,
     TicketId, Timing,
 };
-use weir_types::ProviderName;
 
 use crate::msgpack::{WHOLE_MAX, Writer};
 
 /// What goes with a batch.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    /// For which pool.
-    pub(crate) pool: &'a ProviderName,
     /// The protocol's times.
     pub(crate) timing: &'a Timing,
-    /// Where the bell is rung.
-    pub(crate) bell: &'a str,
     /// The reading of another clock than the server's.
     pub(crate) clock: Option<Micros>,
     /// Have the script look whether the server is the one that the pool was last seen on.
     pub(crate) check_run: bool,
 }
 
+/// A batch, written.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// Who speaks, and the protocol's times.
+    pub(crate) head: Vec<u8>,
+    /// Classes and commands.
+    pub(crate) commands: Vec<u8>,
+}
+
 /// Writes a batch.
 ///
 /// # Errors
 /// `Rejected` for a batch that the machine would reject, or with a number too great to be exact.
-pub(crate) fn encode(call: &Call<'_>, batch: &Batch) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encode(call: &Call<'_>, batch: &Batch) -> Result<Encoded, StoreError> {
     batch.check()?;
     exact(batch.sequence, "sequence")?;
     let mut writer = Commands::default();
     for command in &batch.commands {
         writer.command(command)?;
     }
-    let mut out = Writer::with_capacity(256 + 64 * batch.commands.len());
-    out.array(14);
-    out.exact(batch.router.0);
-    out.exact(batch.session);
-    out.whole(batch.sequence);
-    out.flag(batch.was_in_share);
-    out.whole_or_none(call.clock);
-    out.flag(call.check_run);
-    out.whole(call.timing.lease_ttl);
-    out.whole(call.timing.claim_limit);
-    out.whole(call.timing.max_cooldown);
-    out.flag(call.timing.grace);
-    out.text(call.bell);
-    out.text(call.pool.as_str());
+    let mut out = Writer::with_capacity(64 + 64 * batch.commands.len());
+    out.array(2);
     out.array(writer.classes.len());
     let mut classes: Vec<_> = writer.classes.into_iter().collect();
     classes.sort_unstable_by_key(|&(_, place)| place);
@@ -60,9 +53,32 @@ pub(crate) fn encode(call: &Call<'_>, batch: &Batch) -> Result<Vec<u8>, StoreErr
         out.text(class_text(class));
     }
     out.array(batch.commands.len());
-    let mut bytes = out.into_bytes();
-    bytes.extend_from_slice(&writer.out.into_bytes());
-    Ok(bytes)
+    let mut commands = out.into_bytes();
+    commands.extend_from_slice(&writer.out.into_bytes());
+    Ok(Encoded { head: head(call, batch), commands })
+}
+
+/// As the script's `HEAD_FORMAT` says.
+fn head(call: &Call<'_>, batch: &Batch) -> Vec<u8> {
+    let Timing { lease_ttl, claim_limit, max_cooldown, grace } = *call.timing;
+    let mut head = Vec::with_capacity(64);
+    head.extend_from_slice(&batch.router.0.to_be_bytes());
+    head.extend_from_slice(&batch.session.to_be_bytes());
+    head.extend_from_slice(&double(batch.sequence).to_le_bytes());
+    head.push(u8::from(batch.was_in_share));
+    head.extend_from_slice(&call.clock.map_or(-1.0, double).to_le_bytes());
+    head.push(u8::from(call.check_run));
+    for time in [lease_ttl, claim_limit, max_cooldown] {
+        head.extend_from_slice(&double(time).to_le_bytes());
+    }
+    head.push(u8::from(grace));
+    head
+}
+
+/// A whole number up to [`WHOLE_MAX`], which a double is exact for; what is greater becomes that.
+#[expect(clippy::cast_precision_loss, reason = "no more than a double holds exactly")]
+fn double(number: u64) -> f64 {
+    number.min(WHOLE_MAX) as f64
 }
 
 fn class_text(class: &Class) -> Vec<u8> {

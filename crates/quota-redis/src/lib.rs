@@ -8,10 +8,6 @@
 //! What a batch costs Redis follows its commands, its classes and the lists it can choose from, not
 //! what waits: rows are looked up by id, the first ticket of every list is one look, a ticket's
 //! place is its rank. A restate, and a router that died, cost a look at all ids of the pool.
-//!
-//! Not yet as it should be: Lua defines the script's functions anew with every call, some tens of
-//! microseconds of the server's time before the first command. Batches share that; a lone request
-//! pays it alone. TLS (`rediss://`) has no test of its own here.
 
 mod address;
 mod batch;
@@ -206,18 +202,14 @@ impl Shared {
             let link = self.links.to(pool).await.map_err(Trouble::from)?;
             let link = used.insert(link);
             let call = batch::Call {
-                pool,
                 timing: &self.settings.timing,
-                bell: &self.channel,
                 clock: self.clock.as_ref().map(|clock| clock()),
                 check_run: batch.session == 0 || link.is_new_to(pool),
             };
-            let bytes = batch::encode(&call, batch).map_err(Trouble::Refused)?;
-            let mut answer = link.send(&self.script.by_digest(&keys, &bytes)).await;
-            if answer.as_ref().is_err_and(is_unknown_script) {
-                answer = link.send(&self.script.in_full(&keys, &bytes)).await;
-            }
-            match answer {
+            let batch::Encoded { head, commands } =
+                batch::encode(&call, batch).map_err(Trouble::Refused)?;
+            let arguments = [&head, &commands, self.channel.as_bytes(), pool.as_bytes()];
+            match self.script.run(link, &keys, arguments).await {
                 Ok(value) => {
                     link.saw(pool);
                     let replied = reply::decode(&value, batch.router).map_err(Trouble::Refused)?;
@@ -241,11 +233,6 @@ impl Shared {
             port.parse().is_ok_and(|port| self.links.moved(pool, host, port))
         })
     }
-}
-
-fn is_unknown_script(failure: &Failure) -> bool {
-    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
-    matches!(failure, Failure::Redis(error) if error.kind() == unknown)
 }
 
 /// Why an exchange failed.

@@ -5,6 +5,7 @@
 //! Knows nothing of batches.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ pub(crate) struct Link {
     connection: MultiplexedConnection,
     node: Node,
     seen: Mutex<HashSet<ProviderName>>,
+    lacks_functions: AtomicBool,
 }
 
 impl Links {
@@ -126,7 +128,8 @@ impl Links {
         let opening = timeout(self.open_limit, self.open(&node)).await;
         let mut connection = opening.unwrap_or(Err(Failure::Other("no connection in time")))?;
         warn_of_eviction(&mut connection).await;
-        let link = Arc::new(Link { connection, node, seen: Mutex::default() });
+        let (seen, lacks_functions) = Default::default();
+        let link = Arc::new(Link { connection, node, seen, lacks_functions });
         *slot = Some(Arc::clone(&link));
         Ok(link)
     }
@@ -211,6 +214,17 @@ impl Link {
     /// Whether no batch for this pool was answered on this connection yet.
     pub(crate) fn is_new_to(&self, pool: &ProviderName) -> bool {
         !lock(&self.seen).contains(pool)
+    }
+
+    /// Whether the server may have functions that we may load and call.
+    pub(crate) fn has_functions(&self) -> bool {
+        !self.lacks_functions.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it has none for us.
+    pub(crate) fn lacks_functions(&self) {
+        self.lacks_functions.store(true, Ordering::Relaxed);
+        tracing::info!("redis has no functions, or none for us: scripts do, at a higher price");
     }
 
     /// Notes that one was.

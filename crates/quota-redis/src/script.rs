@@ -1,11 +1,18 @@
-//! The script's text, its digest, and the names of a pool's keys.
+//! The script's text, the ways to call it, and the names of a pool's keys.
+//!
+//! Where the server has functions (Redis 7) the text is loaded once as a library of one function,
+//! so that a call defines nothing. Elsewhere it is a script, which Lua defines anew with every call.
+//! Both are named by a digest of the text: versions of it live side by side in a rolling upgrade.
 
-use redis::Script;
+use redis::{ErrorKind, Script, ServerErrorKind, Value};
 use weir_types::ProviderName;
+
+use crate::link::{Failure, Link};
 
 /// Parts in the order in which they build on each other; one chunk of Lua together.
 const TEXT: &str = concat!(
     include_str!("../lua/00_call.lua"),
+    include_str!("../lua/05_rows.lua"),
     include_str!("../lua/10_core.lua"),
     include_str!("../lua/20_routers.lua"),
     include_str!("../lua/30_cooldowns.lua"),
@@ -17,50 +24,110 @@ const TEXT: &str = concat!(
 );
 
 /// In the order of the script's `KEYS`.
-const PARTS: [&str; 14] = [
-    "core",
-    "limits",
-    "routers",
-    "news",
-    "leases",
-    "ends",
-    "tickets",
-    "order",
-    "lists",
-    "delayed",
-    "deadlines",
-    "classes",
-    "cooldowns",
-    "rests",
-];
+const PARTS: [&str; 9] =
+    ["rows", "ends", "deadlines", "delayed", "order", "lists", "news", "cooldowns", "rests"];
 
-/// The script and its digest.
+/// What errors of a running function say, and no refusal to run one.
+const CHUNK: &str = "user_function";
+
+/// The text in its two forms, and their names.
 #[derive(Debug)]
 pub(crate) struct Text {
+    script: String,
     digest: String,
+    library: String,
+    function: String,
 }
+
+// === impl Text ===
 
 impl Text {
-    /// Digests the script.
+    /// Digests the text.
     pub(crate) fn new() -> Self {
-        Self { digest: Script::new(TEXT).get_hash().to_owned() }
+        let script = format!("{TEXT}return execute(KEYS, ARGV)\n");
+        let digest = Script::new(&script).get_hash().to_owned();
+        let function = format!("weir_{digest}");
+        let library = format!(
+            "#!lua name={function}\n{TEXT}redis.register_function('{function}', execute)\n"
+        );
+        Self { script, digest, library, function }
     }
 
-    /// A call by digest, which fails with `NOSCRIPT` where the server does not know it.
-    pub(crate) fn by_digest(&self, keys: &[String], batch: &[u8]) -> redis::Cmd {
-        call("EVALSHA", &self.digest, keys, batch)
+    /// Runs it once. The server's answers decide in which form, as long as the connection lives;
+    /// what it has forgotten it is given again.
+    ///
+    /// # Errors
+    /// What Redis or the connection said.
+    pub(crate) async fn run(
+        &self,
+        link: &Link,
+        keys: &[String],
+        arguments: [&[u8]; 4],
+    ) -> Result<Value, Failure> {
+        if link.has_functions() {
+            match self.run_function(link, keys, arguments).await {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => link.lacks_functions(),
+                Err(failure) => return Err(failure),
+            }
+        }
+        let answer = link.send(&call("EVALSHA", &self.digest, keys, arguments)).await;
+        match answer {
+            // Brings the script along and makes it known in the same step.
+            Err(Failure::Redis(error)) if is(&error, ServerErrorKind::NoScript) => {
+                link.send(&call("EVAL", &self.script, keys, arguments)).await
+            }
+            answer => answer,
+        }
     }
 
-    /// A call that brings the script along and makes it known in the same step.
-    pub(crate) fn in_full(&self, keys: &[String], batch: &[u8]) -> redis::Cmd {
-        call("EVAL", TEXT, keys, batch)
+    /// `None`: the server has no functions, or none for us.
+    async fn run_function(
+        &self,
+        link: &Link,
+        keys: &[String],
+        arguments: [&[u8]; 4],
+    ) -> Result<Option<Value>, Failure> {
+        let call = call("FCALL", &self.function, keys, arguments);
+        let mut answer = link.send(&call).await;
+        if answer.as_ref().is_err_and(is_unknown_function) {
+            let mut load = redis::cmd("FUNCTION");
+            load.arg("LOAD").arg("REPLACE").arg(&self.library);
+            match link.send(&load).await {
+                Ok(_name) => answer = link.send(&call).await,
+                Err(failure) if is_refusal(&failure) => return Ok(None),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match answer {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if is_refusal(&failure) && !failure.to_string().contains(CHUNK) => {
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 }
 
-fn call(verb: &str, script: &str, keys: &[String], batch: &[u8]) -> redis::Cmd {
+fn call(verb: &str, name: &str, keys: &[String], arguments: [&[u8]; 4]) -> redis::Cmd {
     let mut command = redis::cmd(verb);
-    command.arg(script).arg(keys.len()).arg(keys).arg(batch);
+    command.arg(name).arg(keys.len()).arg(keys).arg(&arguments);
     command
+}
+
+fn is(error: &redis::RedisError, kind: ServerErrorKind) -> bool {
+    error.kind() == ErrorKind::Server(kind)
+}
+
+fn is_unknown_function(failure: &Failure) -> bool {
+    is_refusal(failure) && failure.to_string().contains("Function not found")
+}
+
+/// Whether a server does not know a command or does not allow it: nothing that passes by itself,
+/// as being a replica or out of memory does.
+fn is_refusal(failure: &Failure) -> bool {
+    let Failure::Redis(error) = failure else { return false };
+    is(error, ServerErrorKind::ResponseError) || is(error, ServerErrorKind::NoPerm)
 }
 
 /// The names of a pool's keys: `<prefix>:v1:{pool}:…`, all in one slot of a cluster. Braces of the

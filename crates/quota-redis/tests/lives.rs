@@ -10,101 +10,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use support::Server;
-use weir_quota::conformance::{class, limits};
-use weir_quota::{
-    Acquire, Answer, Batch, BatchReply, Command, Event, Incarnation, QuotaStore, StoreError,
-    TicketId, Timing,
-};
+use support::router::{NO_GRACE, Router, is_granted, store};
+use support::{Server, eventually};
+use weir_quota::{Answer, Batch, Event, Incarnation, QuotaStore, StoreError, Timing};
 use weir_quota_redis::{RedisStore, Settings};
 use weir_types::ProviderName;
-
-const NO_GRACE: Timing =
-    Timing { lease_ttl: 60_000_000, claim_limit: 30_000_000, max_cooldown: 1, grace: false };
-
-/// A router, as small as these tests need it.
-struct Router {
-    store: RedisStore,
-    pool: ProviderName,
-    id: Incarnation,
-    session: u64,
-    sequence: u64,
-    numbers: u64,
-}
-
-impl Router {
-    async fn hello(store: &RedisStore, id: u64) -> Self {
-        let (store, pool, id) = (store.clone(), ProviderName::from("acme"), Incarnation(id));
-        let mut router = Self { store, pool, id, session: 0, sequence: 0, numbers: 0 };
-        router.greet().await.unwrap();
-        router
-    }
-
-    /// With limits of one slot and one place to wait.
-    async fn ready(store: &RedisStore, id: u64) -> Self {
-        let mut router = Self::hello(store, id).await;
-        router.set_limits().await;
-        router
-    }
-
-    async fn set_limits(&mut self) {
-        let limits = limits(1, 1, &[("k", 1.0)]);
-        self.send(vec![Command::SetLimits { limits, replaces: None }]).await.unwrap();
-    }
-
-    async fn greet(&mut self) -> Result<BatchReply, StoreError> {
-        let reply = self.store.execute(&self.pool, Batch::hello(self.id)).await?;
-        (self.session, self.sequence) = (reply.session, 0);
-        Ok(reply)
-    }
-
-    fn batch(&mut self, commands: Vec<Command>) -> Batch {
-        self.sequence += 1;
-        let (router, session, sequence) = (self.id, self.session, self.sequence);
-        Batch { router, session, sequence, was_in_share: false, commands }
-    }
-
-    async fn send(&mut self, commands: Vec<Command>) -> Result<BatchReply, StoreError> {
-        let batch = self.batch(commands);
-        self.store.execute(&self.pool, batch).await
-    }
-
-    fn ask(&mut self) -> Acquire {
-        self.numbers += 1;
-        Acquire {
-            ticket: TicketId { router: self.id, number: self.numbers },
-            class: class(&["k"]),
-            delay: 0,
-            deadline: 3_600_000_000,
-            arrival: None,
-            wait_for_cooldown: false,
-        }
-    }
-
-    /// Asks for a slot: the answer.
-    async fn acquire(&mut self) -> Result<Answer, StoreError> {
-        let acquire = Command::Acquire(self.ask());
-        Ok(self.send(vec![acquire]).await?.answers.remove(0))
-    }
-
-    /// Frees the slot of the first request.
-    async fn settle_first(&mut self) -> Result<BatchReply, StoreError> {
-        let lease = TicketId { router: self.id, number: 1 };
-        self.send(vec![Command::Leave(lease)]).await
-    }
-}
-
-fn store(server: &Server, timing: Timing) -> RedisStore {
-    RedisStore::new(server.settings("weir", timing)).unwrap()
-}
 
 fn signal(server: &Server, name: &str) {
     let pid = server.pid().to_string();
     assert!(Program::new("kill").args([name, &pid]).status().unwrap().success());
-}
-
-fn is_granted(answer: &Answer) -> bool {
-    matches!(answer, Answer::Granted { .. })
 }
 
 #[tokio::test]
@@ -122,7 +36,10 @@ async fn a_stopped_server_costs_no_more_than_the_budget() {
     let server = Server::start();
     let budget = Duration::from_millis(200);
     let settings = Settings { budget, ..server.settings("weir", NO_GRACE) };
-    let mut router = Router::ready(&RedisStore::new(settings).unwrap(), 1).await;
+    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+    router.store = RedisStore::new(settings).unwrap();
+    let answered = async |router: &mut Router| router.send(vec![]).await.is_ok();
+    eventually("a connection", async || answered(&mut router).await).await;
     signal(&server, "-STOP");
     for _ in 0..2 {
         let begun = Instant::now();
@@ -131,14 +48,9 @@ async fn a_stopped_server_costs_no_more_than_the_budget() {
         assert!(begun.elapsed() < budget + Duration::from_secs(1), "{:?}", begun.elapsed());
     }
     signal(&server, "-CONT");
-    let mut answered = router.send(vec![]).await;
-    for _ in 0..50 {
-        if answered.is_ok() {
-            break;
-        }
-        answered = router.send(vec![]).await;
-    }
-    let status = answered.unwrap().status;
+    eventually("an answer", async || answered(&mut router).await).await;
+    router.store = store(&server, NO_GRACE);
+    let status = router.send(vec![]).await.unwrap().status;
     assert!(status.leases <= 1 && status.leases + status.tickets <= 2, "{status:?}");
 }
 
@@ -149,14 +61,6 @@ async fn an_address_where_nobody_listens_is_unanswered() {
     let store = RedisStore::new(Settings::new(&url)).unwrap();
     let found = store.execute(&"acme".into(), Batch::hello(Incarnation(1))).await;
     assert!(matches!(found, Err(StoreError::Unanswered(_))), "{found:?}");
-}
-
-#[tokio::test]
-async fn a_flushed_script_is_sent_again() {
-    let server = Server::start();
-    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
-    server.say(&["SCRIPT", "FLUSH"]).await;
-    assert!(is_granted(&router.acquire().await.unwrap()));
 }
 
 #[tokio::test]
@@ -171,17 +75,16 @@ async fn flushed_pools_are_found_empty() {
 
 /// What an eviction leaves over is not believed.
 #[tokio::test]
-async fn a_pool_with_a_part_missing_is_found_empty() {
-    for part in ["core", "limits"] {
-        let server = Server::start();
-        let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
-        assert!(is_granted(&router.acquire().await.unwrap()));
-        server.say(&["DEL", &format!("weir:v1:{{acme}}:{part}")]).await;
-        assert_eq!(router.send(vec![]).await, Err(StoreError::StaleSession), "{part}");
-        router.greet().await.unwrap();
-        router.set_limits().await;
-        assert!(is_granted(&router.acquire().await.unwrap()), "{part}");
-    }
+async fn a_pool_without_its_rows_is_found_empty() {
+    let server = Server::start();
+    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+    assert!(is_granted(&router.acquire().await.unwrap()));
+    server.say(&["DEL", "weir:v1:{acme}:rows"]).await;
+    assert_eq!(router.send(vec![]).await, Err(StoreError::StaleSession));
+    router.greet().await.unwrap();
+    assert_eq!(server.say(&["EXISTS", "weir:v1:{acme}:ends"]).await, Value::Int(0));
+    router.set_limits().await;
+    assert!(is_granted(&router.acquire().await.unwrap()));
 }
 
 /// A server that comes back with what it had saved is another server: leases may have changed since.
@@ -194,11 +97,15 @@ async fn a_restarted_server_is_found_empty_whatever_it_saved() {
     server.restart(&[]);
     let Value::Int(keys) = server.say(&["DBSIZE"]).await else { panic!() };
     assert!(keys > 0, "the server saved nothing");
-    let mut found = router.send(vec![]).await;
-    if matches!(found, Err(StoreError::Unanswered(_))) {
-        found = router.send(vec![]).await;
-    }
-    assert_eq!(found, Err(StoreError::StaleSession));
+    let mut found = None;
+    eventually("an answer", async || {
+        let answer = router.send(vec![]).await;
+        let is_answer = !matches!(answer, Err(StoreError::Unanswered(_)));
+        found = Some(answer);
+        is_answer
+    })
+    .await;
+    assert_eq!(found, Some(Err(StoreError::StaleSession)));
     let reply = router.greet().await.unwrap();
     assert!(reply.restate && reply.status.limits_hash == 0, "{reply:?}");
 }
@@ -216,11 +123,10 @@ async fn the_bell_rings_in_the_other_process_only() {
         rung.try_send(pool.clone()).unwrap();
     }));
     let listeners: Vec<_> = stores.iter().map(|store| tokio::spawn(store.run())).collect();
-    while server.say(&["PUBSUB", "NUMSUB", "weir:v1:bell"]).await
-        != Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)])
-    {
-        tokio::task::yield_now().await;
-    }
+    let both = Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)]);
+    let subscribed = ["PUBSUB", "NUMSUB", "weir:v1:bell"];
+    eventually("two listeners", async || server.try_say(&subscribed).await == Ok(both.clone()))
+        .await;
     let mut first = Router::ready(&stores[0], 1).await;
     let mut second = Router::hello(&stores[1], 2).await;
     assert!(is_granted(&first.acquire().await.unwrap()));
