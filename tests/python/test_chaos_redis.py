@@ -89,9 +89,10 @@ def test_the_limit_outlives_redis(start, sim, pace, accident):
     for call in refused:
         assert call.status == 503 and int(call.headers["retry-after"]) >= 1, call
         assert began < call.ended and call.started < whole, call
-    for call in traffic.calls:
-        waited = min(call.ended, over) - max(call.started, began)
-        assert waited < BUDGETS + SERVICE + SLACK, f"{call} of which {waited:.3f} s on Redis"
+    waits = [(min(c.ended, over) - max(c.started, began), str(c)) for c in traffic.calls]
+    waited, call = max(waits)
+    print(f"the longest wait for Redis: {waited:.3f} s")
+    assert waited < BUDGETS + SERVICE + SLACK, call
     served = [call for call in traffic.calls if call.served]
     assert any(call.started > over for call in served)
     if accident is pause:

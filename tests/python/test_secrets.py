@@ -37,12 +37,12 @@ def test_no_secret_is_in_logs_traces_metrics_or_errors(run_dir, request):
     logs = sorted(run_dir.glob("*.log"))
     lines = sum(len(path.read_text(errors="replace").splitlines()) for path in logs)
     pages = list(run_dir.glob("*.metrics"))
-    # Something was searched: the run left logs at the level `trace`, metrics, answers and traces.
+    # Something was searched: the run left logs, metrics, answers and traces.
     print(f"{len(logs)} logs with {lines} lines, {len(pages)} pages of metrics, "
           f"{len(http.ANSWERS)} answers, {len(collector.MESSAGES)} traces, "
           f"{len(secrets.made())} secrets")  # fmt: skip
-    if request.session.testscollected > 100:
-        assert lines > 10_000 and pages and len(http.ANSWERS) > 10_000 and collector.MESSAGES
+    if any("test_limits.py" in item.nodeid for item in request.session.items):
+        assert lines > 10_000 and pages and len(http.ANSWERS) > 8_000
     assert not search.directory(run_dir)
     for text in http.ANSWERS + collector.MESSAGES:
         assert not search.text(text), text
