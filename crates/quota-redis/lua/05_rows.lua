@@ -176,7 +176,7 @@ function F.named_ids()
     elseif verb == 7 then
       for _, held in ipairs(c[2]) do ids[#ids + 1] = S.router .. held[1] end
     end
-    if verb ~= 1 and verb ~= 7 and verb ~= 9 then ids[#ids + 1] = S.router .. id end
+    if verb > 1 and verb ~= 7 and verb < 9 then ids[#ids + 1] = S.router .. id end
     if next_one then ids[#ids + 1] = S.router .. next_one[1] end
   end
   return ids
