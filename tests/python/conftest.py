@@ -1,5 +1,6 @@
 """Fixtures: the binary, simulators, a gateway per test, and SDK clients."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -149,8 +150,10 @@ def start(topology, weir, run_dir, _warm_redis, request):
         return gateway
 
     yield start
-    for gateway in started:
-        _end(gateway, run_dir)
+    # Whatever is wrong with one of them, all are stopped.
+    with contextlib.ExitStack() as stack:
+        for gateway in started:
+            stack.callback(_end, gateway, run_dir)
 
 
 def _end(gateway: Gateway, run_dir) -> None:
@@ -158,11 +161,13 @@ def _end(gateway: Gateway, run_dir) -> None:
     processes = gateway.processes + [service.process for service in gateway.lost]
     crashed = [process for process in gateway.processes if not process.alive()]
     name = processes[0].name
-    if gateway.redis and gateway.redis.process.alive():
-        # A test that failed may have left it paused.
-        gateway.redis.resume()
-        (run_dir / f"{name}.redis").write_text(gateway.redis_page())
-    gateway.stop()
+    try:
+        if gateway.redis and gateway.redis.process.alive():
+            # A test that failed may have left it paused.
+            gateway.redis.resume()
+            (run_dir / f"{name}.redis").write_text(gateway.redis_page())
+    finally:
+        gateway.stop()
     for number, page in enumerate(gateway.metrics_pages):
         (run_dir / f"{name}-{number}.metrics").write_text(page)
     expected = getattr(gateway, "may_have_ended", False)

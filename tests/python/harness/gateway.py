@@ -151,14 +151,16 @@ class Gateway:
         service.process.kill()
 
     def stop(self) -> None:
-        if self.alive():
-            self.metrics_pages.append(self.metrics())
-        for service in self.services:
-            service.process.kill()
-        for relay in self.relays:
-            relay.close()
-        if self.owns_redis:
-            self.redis.close()
+        try:
+            if self.alive():
+                self.metrics_pages.append(self.metrics())
+        finally:
+            for service in self.services:
+                service.process.kill()
+            for relay in self.relays:
+                relay.close()
+            if self.owns_redis:
+                self.redis.close()
 
 
 def _address(url: str) -> tuple[str, int]:
