@@ -88,11 +88,17 @@ def test_every_replica_serves(scaled):
 
 def test_limits_hold_across_replicas(scaled):
     """Concurrency 50 and buffer 200 of deploy/config.sample.json, by two routers together."""
-    scaled.sim("/sim/reset", "POST")
-    answers = burst(scaled.edges(), 270, "sim:latency=1500")
-    statuses = [answer.status for answer in answers]
-    assert statuses.count(200) == 250 and statuses.count(429) == 20, statuses
-    assert all("retry-after" in one.headers for one in answers if one.status == 429)
+    for latency in (1500, 6000):
+        scaled.sim("/sim/reset", "POST")
+        answers = burst(scaled.edges(), 270, f"sim:latency={latency}")
+        refused = [answer for answer in answers if answer.status == 429]
+        assert sum(1 for one in answers if one.status == 200) == 270 - len(refused)
+        assert all("retry-after" in one.headers for one in refused)
+        assert scaled.sim("/sim/stats")["total"]["high_water"] <= 50
+        # On a busy machine the first are done before the last has come: then more slowly.
+        if len(refused) >= 20:
+            break
+    assert len(refused) == 20
     assert scaled.sim("/sim/stats")["total"]["high_water"] == 50
     # And what a provider's refusal and a broken answer leave behind, for the names below.
     burst(scaled.edges(), 2, "sim:status=429,retry-after=1,times=2")
