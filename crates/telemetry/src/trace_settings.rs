@@ -83,13 +83,17 @@ impl Default for TraceSettings {
 impl TraceSettings {
     /// Reads the standard variables through `lookup`, which returns `None` for an unset one.
     /// Empty is the same as unset. Tracing is on if an endpoint is given, or if
-    /// `OTEL_TRACES_EXPORTER` says `otlp` (then the endpoint's standard default holds).
+    /// `OTEL_TRACES_EXPORTER` says `otlp` (then the endpoint's standard default holds). `service`
+    /// is the name unless a variable says another.
     ///
     /// # Errors
     /// The first variable whose value cannot be followed. When tracing is off, none is judged.
-    pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, TraceSettingsError> {
+    pub fn from_vars(
+        service: &str,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, TraceSettingsError> {
         let vars = Vars { lookup };
-        let mut settings = Self::default();
+        let mut settings = Self { service_name: service.to_owned(), ..Self::default() };
         let Some(endpoint) = vars.endpoint()? else {
             return Ok(settings);
         };

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let config = file::shared(&args.file)?;
     let _logs = process::logs(&args.process)?;
-    let (tracer, spans) = process::traces()?;
+    let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);
     for url in &args.routers {
         weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;

@@ -49,9 +49,10 @@ pub(crate) fn logs(args: &ProcessArgs) -> Result<LogGuard, Failure> {
     Ok(init_logs(&LogSettings { format, level, ..LogSettings::default() })?)
 }
 
-/// Starts tracing if the standard variables ask for it.
-pub(crate) fn traces() -> Result<(Tracer, TraceGuard), Failure> {
-    Ok(init_traces(&TraceSettings::from_vars(process_variable)?)?)
+/// Starts tracing if the standard variables ask for it; `service` is its name unless they say
+/// another.
+pub(crate) fn traces(service: &str) -> Result<(Tracer, TraceGuard), Failure> {
+    Ok(init_traces(&TraceSettings::from_vars(service, process_variable)?)?)
 }
 
 /// Sends the last spans; a collector that is gone is no reason to fail.

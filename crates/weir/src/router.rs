@@ -26,7 +26,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let config = file::shared(&args.file)?;
     let urls = worker_urls(&config, &args.workers, args.worker_url.as_deref())?;
     let logs = process::logs(&args.process)?;
-    let (tracer, spans) = process::traces()?;
+    let (tracer, spans) = process::traces("weir-router")?;
     let telemetry = parts::telemetry(&config, tracer);
     let store = store::pick(&args.store, &config, &logs)?;
     if !store.is_shared() {

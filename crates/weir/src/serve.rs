@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let file = configured(args)?;
     let logs = process::logs(&args.process)?;
-    let (tracer, spans) = process::traces()?;
+    let (tracer, spans) = process::traces("weir")?;
     let (config, demo) = match file {
         Some(config) => (config, None),
         None => from_environment(cores)?,

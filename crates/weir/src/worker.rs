@@ -21,7 +21,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let settings = rooms::one_worker(&config, &args.provider)
         .ok_or_else(|| unknown(&config, &args.provider))?;
     let logs = process::logs(&args.process)?;
-    let (tracer, spans) = process::traces()?;
+    let (tracer, spans) = process::traces("weir-worker")?;
     let telemetry = parts::telemetry(&config, tracer);
     let shared = parts::worker(settings, &telemetry, &logs)?;
     let limits = rooms::link(&config);

@@ -16,6 +16,7 @@ const SCENARIOS: &str = "tests/compose";
 /// If it has to run and cannot: said before anything is built.
 pub(crate) fn prepare(root: &Path, steps: &mut Steps) -> Result<bool, TaskError> {
     let none = format!("{SCENARIOS}: no Docker engine answers `docker info`");
+    #[expect(clippy::disallowed_methods, reason = "CI is told from a desk by its environment")]
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
     match engine(answers("docker", &["info"]), in_ci) {
         Engine::There => {}

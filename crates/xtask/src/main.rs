@@ -1,12 +1,14 @@
 //! Tasks of this repository, run as `cargo xtask <task>`.
 //!
 //! `lint` asks the tools, `tidy` checks what no tool knows (arrows between crates, file shapes, the
-//! map), `test` builds the binary and runs every test there is. Each task ends with what it did.
+//! map), `test` builds the binary and runs every test there is, `soak` what takes longer. Each task ends with what it did.
 //! Knows nothing of what the product does.
 
 mod compose;
 mod lint;
 mod say;
+mod scenarios;
+mod soak;
 mod step;
 mod test;
 mod tidy;
@@ -43,6 +45,8 @@ enum Task {
         #[arg(long)]
         no_compose: bool,
     },
+    /// What takes too long for every change: outages in full, more random commands.
+    Soak,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +64,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
     match task {
         Task::Lint => lint::run(&workspace),
         Task::Tidy => tidy::run(&workspace),
+        Task::Soak => soak::run(&workspace),
         Task::Test { no_python, no_compose } => {
             test::run(&workspace, Wanted { python: !no_python, compose: !no_compose })
         }

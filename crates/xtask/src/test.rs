@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::compose;
+use crate::scenarios;
 use crate::step::{Step, Steps, TaskError, answers};
 use crate::workspace::Workspace;
-
-const SCENARIOS: &str = "tests/python";
 
 /// What is to be run beside the Rust tests.
 #[derive(Debug, Clone, Copy)]
@@ -45,29 +44,21 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     }
     match interpreter {
         Some(interpreter) => {
-            let program = interpreter.to_string_lossy();
-            let pytest = Step::new("scenarios", root, &program, &["-m", "pytest", SCENARIOS]);
-            steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
-            let files = ["test_limits.py", "test_rotation.py", "test_cancel.py"];
-            let files = files.map(|file| format!("{SCENARIOS}/{file}"));
-            let mut arguments = vec!["-m", "pytest", "--topology", "processes-redis"];
-            arguments.extend(files.iter().map(String::as_str));
-            let pytest = Step::new("scenarios on services and Redis", root, &program, &arguments);
-            steps.run(pytest.with_var("WEIR_BIN", &binary).summed_up_by(is_pytest_summary))?;
+            scenarios::run(root, &mut steps, &interpreter, &binary, false)?;
             if compose {
                 compose::run(root, &mut steps, &interpreter)?;
             }
         }
-        None if python => steps.skip(format!("{SCENARIOS} does not exist")),
-        None => steps.skip(format!("{SCENARIOS}: --no-python")),
+        None if python => steps.skip(format!("{} does not exist", scenarios::FOLDER)),
+        None => steps.skip(format!("{}: --no-python", scenarios::FOLDER)),
     }
     steps.sum_up();
     Ok(())
 }
 
 /// A Python with the scenarios' packages; `None` if there are no scenarios.
-fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<PathBuf>, TaskError> {
-    let list = root.join(SCENARIOS).join("requirements.txt");
+pub(crate) fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<PathBuf>, TaskError> {
+    let list = root.join(scenarios::FOLDER).join("requirements.txt");
     let Ok(wanted) = std::fs::read_to_string(&list) else {
         return Ok(None);
     };
@@ -99,7 +90,7 @@ fn make_environment(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
 }
 
 /// A redis-server for the tests that start one of their own.
-fn prepare_redis(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
+pub(crate) fn prepare_redis(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
     if answers("redis-server", &["--version"]) {
         return Ok(());
     }
@@ -135,7 +126,7 @@ fn is_root() -> bool {
     asked.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn is_cargo_test_summary(line: &str) -> bool {
+pub(crate) fn is_cargo_test_summary(line: &str) -> bool {
     let nothing = line.contains(" 0 passed; 0 failed; 0 ignored;");
     (line.starts_with("test result:") && !nothing)
         || (line.starts_with("test ") && line.ends_with("FAILED"))

@@ -40,8 +40,17 @@ impl Workspace {
 
     /// The `weir` binary of the dev profile, wherever cargo was told to put it.
     pub(crate) fn binary(&self) -> PathBuf {
+        self.binary_of("debug")
+    }
+
+    /// The same of the release profile.
+    pub(crate) fn release_binary(&self) -> PathBuf {
+        self.binary_of("release")
+    }
+
+    fn binary_of(&self, profile: &str) -> PathBuf {
         let name = format!("weir{}", std::env::consts::EXE_SUFFIX);
-        self.metadata.target_directory.as_std_path().join("debug").join(name)
+        self.metadata.target_directory.as_std_path().join(profile).join(name)
     }
 
     /// Every file that git tracks or would track, in order. What is not UTF-8 is left out.

@@ -164,9 +164,10 @@ impl State {
     /// Enters the queue; the ticket's number.
     pub(super) fn enter(&mut self, ask: Ask, deadline: Instant, now: Instant) -> u64 {
         let number = self.ticket(ask, deadline, now);
-        // While the pool is left alone, nobody waits to hear that it does not answer.
+        // While the pool is left alone, or asked whether it is back, nobody waits to hear that it
+        // does not answer.
         if self.mode() == QuotaMode::Refuse
-            && self.blocked_until.is_some_and(|until| now < until)
+            && (self.in_flight || self.blocked_until.is_some_and(|until| now < until))
             && let Some(entry) = self.entries.get_mut(&number)
         {
             let why = "the quota store does not answer".to_owned();

@@ -70,7 +70,7 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
 fn settings(address: SocketAddr, more: &[(&str, &str)]) -> TraceSettings {
     let endpoint = format!("http://{address}");
     let vars = || more.iter().copied().chain([("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)]);
-    TraceSettings::from_vars(|name| {
+    TraceSettings::from_vars("weir", |name| {
         vars().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     })
     .unwrap()

@@ -3,7 +3,7 @@
 use super::*;
 
 fn read(vars: &[(&str, &str)]) -> Result<TraceSettings, TraceSettingsError> {
-    TraceSettings::from_vars(|name| {
+    TraceSettings::from_vars("weir", |name| {
         vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     })
 }

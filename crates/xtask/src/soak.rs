@@ -1,0 +1,27 @@
+//! `cargo xtask soak`: what takes too long for every change. Times in full, more random commands.
+
+use crate::scenarios;
+use crate::step::{Step, Steps, TaskError};
+use crate::test;
+use crate::workspace::Workspace;
+
+/// Runs the long Rust tests, then the scenarios with their times in full, on the release binary.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
+    let root = workspace.root();
+    let mut steps = Steps::default();
+    let interpreter = test::prepare_python(root, &mut steps)?;
+    test::prepare_redis(root, &mut steps)?;
+    let cargo = |name: &str, arguments: &[&str]| Step::new(name, root, "cargo", arguments);
+    steps.run(cargo("build", &["build", "--release", "--package", "weir", "--bin", "weir"]))?;
+    let tests = cargo("long rust tests", &["test", "--workspace", "--", "--ignored"]);
+    steps.run(tests.summed_up_by(test::is_cargo_test_summary))?;
+    match interpreter {
+        Some(interpreter) => {
+            let binary = workspace.release_binary();
+            scenarios::run(root, &mut steps, &interpreter, &binary, true)?;
+        }
+        None => steps.skip(format!("{} does not exist", scenarios::FOLDER)),
+    }
+    steps.sum_up();
+    Ok(())
+}
