@@ -54,6 +54,28 @@ async fn a_stopped_server_costs_no_more_than_the_budget() {
     assert!(status.leases <= 1 && status.leases + status.tickets <= 2, "{status:?}");
 }
 
+/// A process that was not given the CPU for longer than the budget blames nobody else for it.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a process without the CPU is what is tested")]
+async fn an_answer_that_waited_for_us_counts() {
+    let server = Server::start();
+    let budget = Duration::from_millis(100);
+    let settings = Settings { budget, ..server.settings("weir", NO_GRACE) };
+    let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+    router.store = RedisStore::new(settings).unwrap();
+    let answered = async |router: &mut Router| router.send(vec![]).await.is_ok();
+    eventually("a connection", async || answered(&mut router).await).await;
+    let starve = async {
+        // The batch is on its way by then.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        std::thread::sleep(4 * budget);
+    };
+    let (found, ()) = tokio::join!(router.acquire(), starve);
+    assert!(is_granted(&found.unwrap()));
+}
+
 #[tokio::test]
 async fn an_address_where_nobody_listens_is_unanswered() {
     let folder = tempfile::tempdir().unwrap();
