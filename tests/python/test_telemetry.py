@@ -40,7 +40,7 @@ def assert_connected(spans, topology):
     known = by_id(spans)
     loose = [span for span in spans if span is not edge and span.parent_id not in known]
     assert not loose, loose
-    rooms = {"weir-edge", "weir-router", "weir-worker"} if topology in SERVICES else {"weir-serve"}
+    rooms = {"weir-edge", "weir-router", "weir-worker"} if topology in SERVICES else {"weir"}
     assert {span.service for span in spans} == rooms
     return edge
 

@@ -3,7 +3,7 @@
 -- keys   the pool's names, all in one hash tag, in the order of the names below.
 -- args   [1] who speaks and the protocol's times, as `C.HEAD_FORMAT` says; [2] classes and commands,
 --        msgpack; both as `src/batch.rs` writes them; [3] the bell's channel; [4] the pool's name.
--- reply  {'stale'}, or the fields that `src/reply.rs` reads.
+-- reply  'stale', or packed the fields that `src/reply.rs` reads.
 --
 -- Order: read, refuse a stale session before anything is written (Q8), grace, sweep, hand out, then
 -- the commands in order, handing out after each. The machine is the truth: same names, same order

@@ -43,7 +43,7 @@ local function execute(keys, args)
     if S.pool.called and S.run ~= run then F.wipe() end
     S.run = run
   end
-  if F.is_stale() then return { 'stale' } end
+  if F.is_stale() then return 'stale' end
   if not S.pool.called then call('DEL', unpack(ALL)) end
 
   F.advance()
@@ -66,5 +66,6 @@ local function execute(keys, args)
     local routers = S.router .. table.concat(S.rung)
     call('PUBLISH', S.args[3], pack('>I2', #S.rung) .. routers .. S.args[4])
   end
-  return reply
+  -- One string costs less to send and to read than an array of arrays.
+  return cmsgpack.pack(reply)
 end

@@ -1,4 +1,4 @@
-//! As much of MessagePack as the script's `cmsgpack.unpack` is given: arrays, strings, numbers.
+//! As much of MessagePack as the script is given and gives back: arrays, strings, numbers.
 //!
 //! Whole numbers end up as doubles there, so none may pass 2^53. Equal values are equal bytes.
 
@@ -86,9 +86,136 @@ impl Writer {
     }
 }
 
+/// A value that was read; strings stay where they are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Item<'a> {
+    /// A whole number.
+    Whole(i64),
+    /// A string of any bytes.
+    Text(&'a [u8]),
+    /// Values in order.
+    Array(Vec<Self>),
+}
+
+/// What a script's reply nests at most.
+const DEPTH_MAX: u32 = 8;
+
+/// Reads one value that is all of `bytes`; `None` if that is not what they are.
+pub(crate) fn read(bytes: &[u8]) -> Option<Item<'_>> {
+    let mut reader = Reader(bytes);
+    let item = reader.item(DEPTH_MAX)?;
+    reader.0.is_empty().then_some(item)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn item(&mut self, depth: u32) -> Option<Item<'a>> {
+        let [kind] = self.take()?;
+        Some(match kind {
+            0..=0x7f => Item::Whole(kind.into()),
+            0xe0..=0xff => Item::Whole(i8::from_be_bytes([kind]).into()),
+            0xcc => Item::Whole(u8::from_be_bytes(self.take()?).into()),
+            0xcd => Item::Whole(u16::from_be_bytes(self.take()?).into()),
+            0xce => Item::Whole(u32::from_be_bytes(self.take()?).into()),
+            0xcf => Item::Whole(u64::from_be_bytes(self.take()?).try_into().ok()?),
+            0xd0 => Item::Whole(i8::from_be_bytes(self.take()?).into()),
+            0xd1 => Item::Whole(i16::from_be_bytes(self.take()?).into()),
+            0xd2 => Item::Whole(i32::from_be_bytes(self.take()?).into()),
+            0xd3 => Item::Whole(i64::from_be_bytes(self.take()?)),
+            0xa0..=0xbf => self.text(usize::from(kind & 0x1f))?,
+            0xd9 => self.sized::<1>().and_then(|length| self.text(length))?,
+            0xda => self.sized::<2>().and_then(|length| self.text(length))?,
+            0xdb => self.sized::<4>().and_then(|length| self.text(length))?,
+            0x90..=0x9f => self.array(usize::from(kind & 0x0f), depth)?,
+            0xdc => self.sized::<2>().and_then(|length| self.array(length, depth))?,
+            0xdd => self.sized::<4>().and_then(|length| self.array(length, depth))?,
+            _ => return None,
+        })
+    }
+
+    fn array(&mut self, length: usize, depth: u32) -> Option<Item<'a>> {
+        let depth = depth.checked_sub(1)?;
+        // Every value takes a byte at least.
+        let mut items = Vec::with_capacity(length.min(self.0.len()));
+        for _ in 0..length {
+            items.push(self.item(depth)?);
+        }
+        Some(Item::Array(items))
+    }
+
+    fn text(&mut self, length: usize) -> Option<Item<'a>> {
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(Item::Text(text))
+    }
+
+    fn sized<const N: usize>(&mut self) -> Option<usize> {
+        let bytes: [u8; N] = self.take()?;
+        Some(bytes.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_is_cut_is_not() {
+        let long = [9; 70_000];
+        let bytes = written(|w| {
+            w.array(20);
+            [0, 127, 128, 255, 65_536, WHOLE_MAX].into_iter().for_each(|n| w.whole(n));
+            w.whole_or_none(None);
+            for text in [&b""[..], b"ab", &long[..31], &long[..32], &long[..256], &long[..]] {
+                w.text(text);
+            }
+            w.array(0);
+            (0..6).for_each(|n| {
+                w.array(1);
+                w.whole(n);
+            });
+        });
+        let Some(Item::Array(items)) = read(&bytes) else { panic!("no array") };
+        assert_eq!(items.len(), 20);
+        assert_eq!(items[5], Item::Whole(WHOLE_MAX.try_into().unwrap()));
+        assert_eq!(items[6], Item::Whole(-1));
+        assert_eq!(items[12], Item::Text(&long));
+        assert_eq!(items[19], Item::Array(vec![Item::Whole(5)]));
+        for end in [0, 1, 2, 10, 20, bytes.len() - 1] {
+            assert_eq!(read(&bytes[..end]), None, "{end}");
+        }
+        let numbers: [(&[u8], i64); 7] = [
+            (&[0xcc, 200], 200),
+            (&[0xcd, 1, 0], 256),
+            (&[0xce, 0, 1, 0, 0], 65_536),
+            (&[0xd0, 0x80], -128),
+            (&[0xd1, 0xff, 0], -256),
+            (&[0xd2, 0xff, 0xff, 0, 0], -65_536),
+            (&[0xd3, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], -4_294_967_296),
+        ];
+        for (bytes, number) in numbers {
+            assert_eq!(read(bytes), Some(Item::Whole(number)));
+        }
+        assert_eq!(read(&[0xd9, 2, b'a', b'b']), Some(Item::Text(b"ab")));
+        // A number too great, a fraction, more than there is, nested too deep, something behind.
+        let bad: [&[u8]; 5] = [
+            &[0xcf, 0xff, 0, 0, 0, 0, 0, 0, 0],
+            &[0xca, 0, 0, 0, 0],
+            &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            &[0x91; 9],
+            &[1, 1],
+        ];
+        for bytes in bad {
+            assert_eq!(read(bytes), None, "{bytes:?}");
+        }
+    }
 
     fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
         let mut writer = Writer::default();

@@ -1,6 +1,6 @@
 //! The script's reply as the protocol's types.
 //!
-//! Nested arrays of whole numbers and strings; -1 stands for none. Anything unexpected is an error
+//! One string: MessagePack of nested arrays of whole numbers and strings; -1 stands for none. Anything unexpected is an error
 //! that names what was expected, never a guess.
 
 use redis::Value;
@@ -9,6 +9,8 @@ use weir_quota::{
     TicketId,
 };
 use weir_types::KeyName;
+
+use crate::msgpack::{self, Item};
 
 /// A reply that is not what the script sends: what was expected.
 type Expected = &'static str;
@@ -27,12 +29,15 @@ pub(crate) struct Replied {
 /// # Errors
 /// `StaleSession` if the script says so; `Unanswered` if the reply cannot be read.
 pub(crate) fn decode(reply: &Value, router: Incarnation) -> Result<Replied, StoreError> {
-    let fields = Fields::of(reply);
-    if fields.clone().and_then(|mut fields| fields.bytes()).is_ok_and(|first| first == b"stale") {
+    let Value::BulkString(bytes) = reply else {
+        return Err(StoreError::Unanswered("unreadable reply, no string".to_owned()));
+    };
+    if bytes == b"stale" {
         return Err(StoreError::StaleSession);
     }
-    fields
-        .and_then(|fields| read(fields, router))
+    msgpack::read(bytes)
+        .ok_or("whole value")
+        .and_then(|item| read(Fields::of(&item)?, router))
         .map_err(|expected| StoreError::Unanswered(format!("unreadable reply, no {expected}")))
 }
 
@@ -115,15 +120,15 @@ fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected>
 
 /// What is left of an array.
 #[derive(Debug, Clone)]
-struct Fields<'a>(std::slice::Iter<'a, Value>);
+struct Fields<'a>(std::slice::Iter<'a, Item<'a>>);
 
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
-    fn of(value: &'a Value) -> Result<Self, Expected> {
-        match value {
-            Value::Array(values) => Ok(Self(values.iter())),
-            _ => Err("array"),
+    fn of(item: &'a Item<'a>) -> Result<Self, Expected> {
+        match item {
+            Item::Array(items) => Ok(Self(items.iter())),
+            Item::Whole(_) | Item::Text(_) => Err("array"),
         }
     }
 
@@ -135,7 +140,7 @@ impl<'a> Fields<'a> {
         self.0.map(|value| Self::of(value).and_then(&read)).collect()
     }
 
-    fn next(&mut self) -> Result<&'a Value, Expected> {
+    fn next(&mut self) -> Result<&'a Item<'a>, Expected> {
         self.0.next().ok_or("further field")
     }
 
@@ -145,8 +150,8 @@ impl<'a> Fields<'a> {
 
     fn signed(&mut self) -> Result<i64, Expected> {
         match self.next()? {
-            Value::Int(number) => Ok(*number),
-            _ => Err("number"),
+            Item::Whole(number) => Ok(*number),
+            Item::Text(_) | Item::Array(_) => Err("number"),
         }
     }
 
@@ -164,8 +169,8 @@ impl<'a> Fields<'a> {
 
     fn bytes(&mut self) -> Result<&'a [u8], Expected> {
         match self.next()? {
-            Value::BulkString(bytes) => Ok(bytes),
-            _ => Err("string"),
+            Item::Text(bytes) => Ok(bytes),
+            Item::Whole(_) | Item::Array(_) => Err("string"),
         }
     }
 
@@ -198,17 +203,20 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_an_error() {
         let router = Incarnation(1);
+        let packed = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
         let bad = [
             Value::Nil,
             Value::Array(vec![]),
-            Value::Array(vec![Value::Int(1), Value::Int(-1)]),
-            Value::Array(vec![Value::BulkString(b"other".to_vec())]),
+            packed(b""),
+            packed(&[0x90]),
+            packed(&[0x92, 1, 0xff]),
+            packed(b"other"),
         ];
         for one in bad {
             let found = decode(&one, router);
             assert!(matches!(found, Err(StoreError::Unanswered(_))), "{one:?}: {found:?}");
         }
-        let stale = Value::Array(vec![Value::BulkString(b"stale".to_vec())]);
+        let stale = packed(b"stale");
         assert_eq!(decode(&stale, router), Err(StoreError::StaleSession));
     }
 }

@@ -37,9 +37,9 @@ class Order:
         path.write_text(json.dumps(self.config.document, indent=2))
         return ["--config", str(path)]
 
-    def environment(self, room: str) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What every process gets, without keys."""
-        return {"WEIR_LOG_LEVEL": self.log_level, "OTEL_SERVICE_NAME": f"weir-{room}", **self.env}
+        return {"WEIR_LOG_LEVEL": self.log_level, **self.env}
 
     def keys(self, provider: str | None = None) -> dict[str, str]:
         """The variables with keys, all or those that a provider refers to."""
@@ -108,7 +108,7 @@ def no_flags(_number: int) -> list[str]:
 def all_in_one(order: Order, router_flags: RouterFlags) -> Gateway:
     argv = [order.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     argv += order.config_file() + order.flags + router_flags(0)
-    env = {**order.keys(), **order.environment("serve")}
+    env = {**order.keys(), **order.environment()}
     process = Process(order.name, argv, env, order.directory)
     try:
         service = Service.of(process)
@@ -132,7 +132,7 @@ def services(
         argv = [order.binary, room, *file]
         argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
         keys = order.keys(provider) if provider else {}
-        env = {**keys, **order.environment(room)}
+        env = {**keys, **order.environment()}
         named = "-".join(part for part in (order.name, room, provider, str(number)) if part)
         started.append(Process(named, argv, env, order.directory))
         return started[-1]

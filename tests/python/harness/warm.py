@@ -24,7 +24,7 @@ class WarmRedis:
         pool = f"{SEED}:v1:{{{PROVIDER}}}:"
         for key in self.redis.contents(pool):
             self._parts[key.decode().removeprefix(pool)] = self.redis.command("DUMP", key)
-        assert "core" in self._parts, self._parts
+        assert "rows" in self._parts, self._parts
 
     def lay_out(self, prefix: str, providers: list[str]) -> Redis:
         for provider in providers:
