@@ -132,8 +132,10 @@ async fn every_grant_is_on_the_machines_key() {
         let (pool, router) = (ProviderName::from("acme"), Incarnation(1));
         let names: Vec<KeyName> =
             (0..2 + dice.below(7)).map(|n| format!("key-{n}").into()).collect();
-        let weights = [0.0, 0.001, 0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0];
-        let keys = names.iter().map(|name| (name.clone(), dice.pick(&weights).unwrap()));
+        // The second set has lags that are exactly at the threshold.
+        let sets = [&[0.0, 0.001, 0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0][..], &[1.0, 1.0, 2.0, 4.0]];
+        let weights = sets[usize::try_from(seed % 2).unwrap()];
+        let keys = names.iter().map(|name| (name.clone(), dice.pick(weights).unwrap()));
         let (concurrency, buffer) = (5_000, 0);
         let limits = Limits { generation: 1, hash: 1, concurrency, buffer, keys: keys.collect() };
         let mut commands = vec![Command::SetLimits { limits, replaces: None }];
@@ -302,5 +304,29 @@ async fn more_rests_than_there_is_room_for() {
     steps.push((0, 1, vec![ask(2, 1), ask(3, 2)]));
     steps.push((0, 1, answered(vec![of_model(2), of_model(ROOM)])));
     steps.push((0, 1, vec![ask(4, 1), ask(5, 2), ask(6, 3), ask(7, ROOM)]));
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
+}
+
+/// Tickets that come, go and come again while a batch hands out what it frees.
+#[tokio::test]
+async fn a_line_that_changes_while_it_is_handed_out() {
+    let id = |number| TicketId { router: Incarnation(1), number };
+    let ask = |number| Command::Acquire(acquire(1, number, 0));
+    let leave = |number| Command::Leave(id(number));
+    let old = |number, arrival| {
+        Command::Acquire(Acquire { arrival: Some(arrival), ..acquire(1, number, 0) })
+    };
+    // More are freed than a batch of this size reads ahead, and one comes in between.
+    let mut beyond = vec![leave(1), ask(100)];
+    beyond.extend((2..=12).map(leave));
+    let steps = vec![
+        (0, 1, vec![limits(20)]),
+        (0, 1, (1..=60).map(ask).collect()),
+        (0, 1, beyond),
+        // The next in line leaves and comes again as the last, and another as the first.
+        (0, 1, vec![leave(13), leave(34), ask(34), leave(14), leave(15)]),
+        (0, 1, vec![leave(16), leave(38), old(38, 1), leave(17), leave(18)]),
+        (0, 1, vec![]),
+    ];
     follow(Timing { grace: false, ..Timing::default() }, steps).await;
 }
