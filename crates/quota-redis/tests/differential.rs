@@ -330,3 +330,24 @@ async fn a_line_that_changes_while_it_is_handed_out() {
     ];
     follow(Timing { grace: false, ..Timing::default() }, steps).await;
 }
+
+/// A rotation that finds no key has learnt already when it settles.
+#[tokio::test]
+async fn a_rotation_that_settles_learns_once() {
+    let id = |number| TicketId { router: Incarnation(1), number };
+    let cool = |base| {
+        let scope = Scope::Key("k".into());
+        Outcome { health: vec![Health::Cool { scope, retry_after: None, base, max: Micros::MAX }] }
+    };
+    let elsewhere = Class { keys: Arc::from(["unknown".into()]), ..acquire(1, 1, 0).class };
+    let (lease, outcome, class) = (id(1), cool(0), elsewhere);
+    let steps = vec![
+        (0, 1, vec![limits(9), Command::Acquire(acquire(1, 1, 0))]),
+        // A rest of no length, learnt at the very moment of the grant, would count again.
+        (0, 1, vec![Command::Rotate { lease, attempt: 1, outcome, class, then: None }]),
+        (0, 1, vec![Command::Acquire(acquire(1, 2, 0))]),
+        (0, 1, vec![Command::Settle { lease: id(2), outcome: cool(1_000), then: None }]),
+        (0, 1, vec![Command::Acquire(Acquire { wait_for_cooldown: false, ..acquire(1, 3, 0) })]),
+    ];
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
+}
