@@ -120,7 +120,7 @@ function F.end_lease(id, outcome)
 end
 
 -- `next_one`: the ticket the request goes on with, or false.
-function F.settle(id, has_learnt and {} or outcome, next_one)
+function F.settle(id, outcome, next_one)
   local ended = F.end_lease(id, outcome)
   if not next_one then return { C.DONE } end
   local answer
