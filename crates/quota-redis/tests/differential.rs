@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use differential::world::World;
 use support::{Dice, Server};
 use weir_quota::{
-    Acquire, Batch, Class, Command, HeldLease, Incarnation, Limits, Machine, QuotaStore, TicketId,
-    Timing,
+    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros,
+    Outcome, QuotaStore, Scope, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::{KeyName, ProviderName};
@@ -134,8 +134,10 @@ async fn every_grant_is_on_the_machines_key() {
         let (pool, router) = (ProviderName::from("acme"), Incarnation(1));
         let names: Vec<KeyName> =
             (0..2 + dice.below(7)).map(|n| format!("key-{n}").into()).collect();
-        let weights = [0.0, 0.001, 0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0];
-        let keys = names.iter().map(|name| (name.clone(), dice.pick(&weights).unwrap()));
+        // The second set has lags that are exactly at the threshold.
+        let sets = [&[0.0, 0.001, 0.3, 0.7, 1.0, 1.0, 2.0, 3.0, 5.0][..], &[1.0, 1.0, 2.0, 4.0]];
+        let weights = sets[usize::try_from(seed % 2).unwrap()];
+        let keys = names.iter().map(|name| (name.clone(), dice.pick(weights).unwrap()));
         let (concurrency, buffer) = (5_000, 0);
         let limits = Limits { generation: 1, hash: 1, concurrency, buffer, keys: keys.collect() };
         let mut commands = vec![Command::SetLimits { limits, replaces: None }];
@@ -204,7 +206,7 @@ fn acquire(router: u64, number: u64, delay: u64) -> Acquire {
 }
 
 fn limits(concurrency: u32) -> Command {
-    let keys = vec![("k".into(), 1.0)];
+    let keys = vec![("k".into(), 1.0), ("l".into(), 1.0)];
     let limits = Limits { generation: 1, hash: 1, concurrency, buffer: 9_000, keys };
     Command::SetLimits { limits, replaces: None }
 }
@@ -252,6 +254,102 @@ async fn thousands_are_passed_over() {
         (1_000_000, 2, leave(1)),
         (0, 2, leave(2)),
         (0, 1, vec![]),
+    ];
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
+}
+
+/// Who was last heard a whole lease's life before a gap, to the microsecond, is not awaited after it.
+#[tokio::test]
+async fn a_router_at_the_end_of_its_life_is_not_awaited() {
+    let timing = Timing { lease_ttl: 1_000_000, claim_limit: 1_000_000, ..Timing::default() };
+    let restate = || vec![Command::Restate { leases: vec![], tickets: vec![] }];
+    let steps = vec![
+        (0, 1, vec![limits(3)]),
+        (900_000, 2, vec![]),
+        (700_000, 1, vec![]),
+        (0, 2, vec![Command::Acquire(acquire(2, 1, 0))]),
+        // The gap, and a grace in which the first has said all that it holds.
+        (600_000, 1, restate()),
+        (1_000_000, 2, vec![]),
+        (1_000_001, 2, restate()),
+        (0, 2, vec![]),
+    ];
+    follow(timing, steps).await;
+}
+
+/// Beyond 16,384 rests the key × model that ends first is forgotten, never a key.
+#[tokio::test]
+async fn more_rests_than_there_is_room_for() {
+    const ROOM: u64 = 16_384;
+    let lease = TicketId { router: Incarnation(1), number: 1 };
+    let rest =
+        |scope, rest| Health::Cool { scope, retry_after: Some(rest), base: 1, max: Micros::MAX };
+    let of_model =
+        |n: u64| rest(Scope::KeyModel("k".into(), format!("{n}").into()), 100_000_000 + n);
+    let answered = |health: Vec<Health>| {
+        health
+            .chunks(16)
+            .map(|some| Command::Answered { lease, outcome: Outcome { health: some.to_vec() } })
+            .collect::<Vec<_>>()
+    };
+    let ask = |number, model: u64| {
+        let mut acquire = acquire(1, number, 0);
+        acquire.class.model = format!("{model}").into();
+        acquire.wait_for_cooldown = false;
+        Command::Acquire(acquire)
+    };
+    let mut steps = vec![(0, 1, vec![limits(9), Command::Acquire(acquire(1, 1, 0))])];
+    steps.push((0, 1, answered(vec![rest(Scope::Key("l".into()), 1_000)])));
+    // Full with the last of these, and not beyond.
+    let rests: Vec<_> = (1..ROOM).map(of_model).collect();
+    steps.extend(rests.chunks(4_096).map(|some| (0, 1, answered(some.to_vec()))));
+    steps.push((0, 1, vec![ask(2, 1), ask(3, 2)]));
+    steps.push((0, 1, answered(vec![of_model(2), of_model(ROOM)])));
+    steps.push((0, 1, vec![ask(4, 1), ask(5, 2), ask(6, 3), ask(7, ROOM)]));
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
+}
+
+/// Tickets that come, go and come again while a batch hands out what it frees.
+#[tokio::test]
+async fn a_line_that_changes_while_it_is_handed_out() {
+    let id = |number| TicketId { router: Incarnation(1), number };
+    let ask = |number| Command::Acquire(acquire(1, number, 0));
+    let leave = |number| Command::Leave(id(number));
+    let old = |number, arrival| {
+        Command::Acquire(Acquire { arrival: Some(arrival), ..acquire(1, number, 0) })
+    };
+    // More are freed than a batch of this size reads ahead, and one comes in between.
+    let mut beyond = vec![leave(1), ask(100)];
+    beyond.extend((2..=12).map(leave));
+    let steps = vec![
+        (0, 1, vec![limits(20)]),
+        (0, 1, (1..=60).map(ask).collect()),
+        (0, 1, beyond),
+        // The next in line leaves and comes again as the last, and another as the first.
+        (0, 1, vec![leave(13), leave(34), ask(34), leave(14), leave(15)]),
+        (0, 1, vec![leave(16), leave(38), old(38, 1), leave(17), leave(18)]),
+        (0, 1, vec![]),
+    ];
+    follow(Timing { grace: false, ..Timing::default() }, steps).await;
+}
+
+/// A rotation that finds no key has learnt already when it settles.
+#[tokio::test]
+async fn a_rotation_that_settles_learns_once() {
+    let id = |number| TicketId { router: Incarnation(1), number };
+    let cool = |base| {
+        let scope = Scope::Key("k".into());
+        Outcome { health: vec![Health::Cool { scope, retry_after: None, base, max: Micros::MAX }] }
+    };
+    let elsewhere = Class { keys: Arc::from(["unknown".into()]), ..acquire(1, 1, 0).class };
+    let (lease, outcome, class) = (id(1), cool(0), elsewhere);
+    let steps = vec![
+        (0, 1, vec![limits(9), Command::Acquire(acquire(1, 1, 0))]),
+        // A rest of no length, learnt at the very moment of the grant, would count again.
+        (0, 1, vec![Command::Rotate { lease, attempt: 1, outcome, class, then: None }]),
+        (0, 1, vec![Command::Acquire(acquire(1, 2, 0))]),
+        (0, 1, vec![Command::Settle { lease: id(2), outcome: cool(1_000), then: None }]),
+        (0, 1, vec![Command::Acquire(Acquire { wait_for_cooldown: false, ..acquire(1, 3, 0) })]),
     ];
     follow(Timing { grace: false, ..Timing::default() }, steps).await;
 }

@@ -212,7 +212,8 @@ impl World {
         let huge = self.dice.percent(2);
         let retry_after = self.dice.percent(50).then(|| self.dice.below(2_000_000));
         let retry_after = if huge { retry_after.map(|_| u64::MAX) } else { retry_after };
-        let base = if huge { u64::MAX } else { self.dice.below(500_000) };
+        let base = self.dice.below(500_000) * u64::from(self.dice.percent(80));
+        let base = if huge { u64::MAX } else { base };
         let max = if huge { u64::MAX } else { 1_000_000 + self.dice.below(5_000_000) };
         Health::Cool { scope, retry_after, base, max }
     }

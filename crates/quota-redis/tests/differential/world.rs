@@ -52,9 +52,9 @@ impl World {
         let is_stormy = dice.percent(30);
         let grace = is_stormy || dice.percent(30);
         let usual = Timing { grace, ..Timing::default() };
-        // A grace outlives a lease in these, and rests are forgotten soon.
+        // A grace outlives a lease in these, and a lease what is unclaimed by 1 µs; rests are forgotten soon.
         let short =
-            Timing { lease_ttl: 1_000_001, claim_limit: 700_000, max_cooldown: 3_000_000, grace };
+            Timing { lease_ttl: 1_000_001, claim_limit: 1_000_000, max_cooldown: 3_000_000, grace };
         let timing = if dice.percent(30) { short } else { usual };
         let raw = Arc::new(AtomicU64::new(1_000_000_000_000 + dice.below(1 << 51)));
         let prefix = format!("world-{seed}");
