@@ -72,8 +72,9 @@ impl State {
         self.blocked_until = None;
         self.heard_at = Some(now);
         self.pool_time = reply.now;
-        // Somebody came or went.
-        self.routers_due |= self.serves_share && reply.status.routers != self.peers.count;
+        // Somebody came or went, or may have.
+        let is_news = greeting || reply.status.routers != self.peers.count;
+        self.routers_due |= self.serves_share && is_news;
         if greeting {
             self.begin_session(reply.session);
         }

@@ -64,7 +64,7 @@ impl State {
             self.sent.push(Op::Restate);
             commands.push(self.write_restate(now));
         }
-        if std::mem::take(&mut self.routers_due) {
+        if std::mem::take(&mut self.routers_due) && self.share.is_none() {
             self.sent.push(Op::Routers);
             commands.push(Command::Routers);
         }

@@ -41,6 +41,11 @@ impl Peers {
         self.named_at.extend(routers.iter().map(|&router| (router, now)));
     }
 
+    /// After a loss nobody has been named for long, which does not mean that nobody is there.
+    fn assume(&mut self, now: Instant) {
+        self.named_at.values_mut().for_each(|at| *at = now);
+    }
+
     /// The part of `limits` that is `router`'s: an equal one, remainders to the lowest ranks.
     /// Counted are the routers named within a lease's life before `heard_at`, when the pool was
     /// last heard. `None` if nothing is left for it, or the pool never named it.
@@ -126,6 +131,7 @@ impl State {
         match result {
             Ok(reply) => {
                 self.share = None;
+                self.peers.assume(now);
                 self.heard(reply, true, now, wakers);
             }
             Err(_) => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_quota::{Batch, Bell, ExecuteFuture, Machine, StoreError};
 use weir_types::{ProviderName, QuotaMode};
@@ -13,13 +14,16 @@ use super::*;
 struct Store {
     machine: Arc<Mutex<Machine>>,
     cut_off: Arc<Mutex<HashSet<Incarnation>>>,
+    /// Answers hellos and nothing else.
+    is_curt: Arc<AtomicBool>,
     start: tokio::time::Instant,
 }
 
 impl Store {
     fn new() -> Self {
         let machine = Arc::new(Mutex::new(Machine::new(Timing::default())));
-        Self { machine, cut_off: Arc::default(), start: tokio::time::Instant::now() }
+        let (cut_off, is_curt) = (Arc::default(), Arc::default());
+        Self { machine, cut_off, is_curt, start: tokio::time::Instant::now() }
     }
 
     fn cut(&self, routers: &[u64]) {
@@ -47,7 +51,8 @@ impl QuotaStore for Store {
         let store = self.clone();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
-            if store.cut_off.lock().unwrap().contains(&batch.router) {
+            let is_curt = batch.session != 0 && store.is_curt.load(Ordering::Relaxed);
+            if is_curt || store.cut_off.lock().unwrap().contains(&batch.router) {
                 return Err(StoreError::Unanswered("cut off".to_owned()));
             }
             let raw = u64::try_from(store.start.elapsed().as_micros()).unwrap();
@@ -223,5 +228,25 @@ async fn a_store_that_comes_back_empty_hears_of_everything_before_it_grants() {
     assert_eq!(store.leases(), 4);
     drop(held);
     assert_eq!(take(&pools[0], 9).await.len(), 4);
+    keepers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Lost for so long that nobody was named within a lease's life, back for one answer, lost again.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_back_for_a_moment_makes_nobodys_share_larger() {
+    let store = Store::new();
+    let (pools, keepers) = routers(&store, 3, &provider(6, 100, &["a"])).await;
+    store.cut(&[1, 2, 3]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    store.is_curt.store(true, Ordering::Relaxed);
+    store.cut(&[]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    store.cut(&[1, 2, 3]);
+    let mut taken = Vec::new();
+    for pool in &pools {
+        taken.push(take(pool, 20).await);
+    }
+    assert_eq!(modes(&pools), [QuotaMode::Share; 3]);
+    assert_eq!(taken.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
     keepers.iter().for_each(tokio::task::JoinHandle::abort);
 }
