@@ -26,6 +26,8 @@ use tower::Service;
 use crate::cork::{Cork, Corked, cork};
 use crate::link::{self, LinkLimits};
 
+type Connection = h2::client::Connection<Corked, Bytes>;
+
 /// What goes wrong with a connection.
 pub(crate) type ChannelError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -45,11 +47,14 @@ struct Shared {
     connecting: tokio::sync::Mutex<()>,
 }
 
-/// The present connection, if any, and which one it is.
+/// The present connection, if any.
 #[derive(Default)]
 struct Open {
     sender: Option<SendRequest<Bytes>>,
-    number: u64,
+    /// How often one was made or could not be made.
+    tries: u64,
+    /// Why the last one could not be made.
+    refused: Option<Arc<str>>,
 }
 
 /// The body of an answer.
@@ -102,54 +107,62 @@ impl Shared {
     /// A connection on which a call may begin now.
     async fn sender(self: &Arc<Self>) -> Result<SendRequest<Bytes>, ChannelError> {
         loop {
-            let (present, number) = self.present();
+            let (present, tries) = self.present();
             let Some(sender) = present else {
-                self.connect(number).await?;
+                self.connect(tries).await?;
                 continue;
             };
             match sender.ready().await {
                 Ok(sender) => return Ok(sender),
                 // Broken, or the peer is leaving: nothing was sent, so another is as good.
-                Err(_) => self.close(number),
+                Err(_) => self.close(tries),
             }
         }
     }
 
     fn present(&self) -> (Option<SendRequest<Bytes>>, u64) {
         let open = self.lock();
-        (open.sender.clone(), open.number)
+        (open.sender.clone(), open.tries)
     }
 
-    /// Makes a connection, unless somebody else has since `number` was the last one.
-    async fn connect(self: &Arc<Self>, number: u64) -> Result<(), ChannelError> {
+    /// Makes a connection, unless somebody else has tried since `tries`: what that came to holds
+    /// for all who waited for it.
+    async fn connect(self: &Arc<Self>, tries: u64) -> Result<(), ChannelError> {
         let _only = self.connecting.lock().await;
-        if self.lock().number != number {
-            return Ok(());
+        {
+            let open = self.lock();
+            if open.tries != tries {
+                return open.refused.as_deref().map_or(Ok(()), |why| Err(why.into()));
+            }
         }
-        let patience = self.limits.connect_timeout;
-        let handshake = async {
-            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            stream.set_nodelay(true)?;
-            let (stream, cork) = cork(stream);
-            let (sender, connection) = link::client(&self.limits).handshake(stream).await?;
-            Ok::<_, ChannelError>((sender, connection, cork))
-        };
-        let late = || format!("no connection within {patience:?}");
-        let (sender, connection, cork) =
-            timeout(patience, handshake).await.map_err(|_| late())??;
-        let number = number + 1;
-        *self.lock() = Open { sender: Some(sender), number };
-        tokio::spawn(Arc::clone(self).drive(connection, cork, number));
-        Ok(())
+        let made = timeout(self.limits.connect_timeout, self.handshake()).await;
+        let made = made.unwrap_or_else(|_| Err("no connection in time".into()));
+        let tries = tries + 1;
+        let mut open = self.lock();
+        open.tries = tries;
+        match made {
+            Ok((sender, connection, cork)) => {
+                (open.sender, open.refused) = (Some(sender), None);
+                tokio::spawn(Arc::clone(self).drive(connection, cork, tries));
+                Ok(())
+            }
+            Err(error) => {
+                open.refused = Some(error.to_string().into());
+                Err(error)
+            }
+        }
+    }
+
+    async fn handshake(&self) -> Result<(SendRequest<Bytes>, Connection, Cork), ChannelError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        let (stream, cork) = cork(stream);
+        let (sender, connection) = link::client(&self.limits).handshake(stream).await?;
+        Ok((sender, connection, cork))
     }
 
     /// Moves bytes until the connection ends or its peer answers no ping.
-    async fn drive(
-        self: Arc<Self>,
-        mut connection: h2::client::Connection<Corked, Bytes>,
-        cork: Cork,
-        number: u64,
-    ) {
+    async fn drive(self: Arc<Self>, mut connection: Connection, cork: Cork, number: u64) {
         let pings = connection.ping_pong();
         let (every, patience) = self.limits.ping();
         tokio::select! {
@@ -165,10 +178,10 @@ impl Shared {
         self.close(number);
     }
 
-    /// No further call begins on this connection.
+    /// No further call begins on the connection that was made by this try.
     fn close(&self, number: u64) {
         let mut open = self.lock();
-        if open.number == number {
+        if open.tries == number {
             open.sender = None;
         }
     }
