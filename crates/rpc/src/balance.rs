@@ -93,7 +93,9 @@ impl BalancedRouter {
         limits: &LinkLimits,
         lookup: Lookup,
     ) -> Result<Self, LinkError> {
-        Ok(Self { group: Arc::new(Group::start(urls, limits, lookup)?) })
+        // Nobody else can serve the request: a router that restarts is worth a moment.
+        let patience = limits.connect_timeout;
+        Ok(Self { group: Arc::new(Group::start(urls, limits, lookup, patience)?) })
     }
 
     /// How many routers there are.
@@ -129,7 +131,9 @@ impl BalancedWorker {
         limits: &LinkLimits,
         lookup: Lookup,
     ) -> Result<Self, LinkError> {
-        Ok(Self { provider, group: Arc::new(Group::start(urls, limits, lookup)?) })
+        // The router has other ways, and a slot that others wait for.
+        let patience = Duration::ZERO;
+        Ok(Self { provider, group: Arc::new(Group::start(urls, limits, lookup, patience)?) })
     }
 
     /// How many workers there are.

@@ -41,6 +41,8 @@ struct Shared<C> {
     names: Vec<(String, u16)>,
     limits: LinkLimits,
     lookup: Lookup,
+    /// How long a call waits for somebody who serves, where nobody does.
+    patience: Duration,
     /// Also rings when a member's state has changed.
     members: watch::Sender<Members<C>>,
     look_again: Notify,
@@ -53,6 +55,7 @@ impl<C: Remote> Group<C> {
         urls: &[impl AsRef<str>],
         limits: &LinkLimits,
         lookup: Lookup,
+        patience: Duration,
     ) -> Result<Self, LinkError> {
         let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
         let name = |url: &&str| link::parse(url).map(|(_, host, port)| (host, port));
@@ -62,6 +65,7 @@ impl<C: Remote> Group<C> {
             names,
             limits: *limits,
             lookup,
+            patience,
             members: watch::Sender::new(None),
             look_again: Notify::new(),
         });
@@ -88,7 +92,7 @@ impl<C: Remote> Group<C> {
     ) -> Result<Reply, Fault> {
         let mut tried = Vec::new();
         let mut next = (request, body);
-        let mut members = self.members(context.deadline).await;
+        let mut members = self.awaited(context.deadline).await;
         let mut fault = None;
         loop {
             let Some(member) = pick(&members, &tried) else {
@@ -130,6 +134,25 @@ impl<C: Remote> Group<C> {
         let waited = timeout(patience, known.wait_for(Option::is_some)).await;
         let members = waited.ok().and_then(|known| known.ok().and_then(|known| known.clone()));
         members.unwrap_or_default()
+    }
+
+    /// The members, somebody among them who may serve: those that leave or restart have successors
+    /// within moments, or are their own. After a while whoever there is.
+    async fn awaited(&self, deadline: Deadline) -> Arc<[Arc<Member<C>>]> {
+        let members = self.members(deadline).await;
+        let has_hope =
+            |members: &[Arc<Member<C>>]| members.iter().any(|one| one.state() != State::Away);
+        if self.shared.patience.is_zero() || has_hope(&members) {
+            return members;
+        }
+        self.shared.look_again.notify_one();
+        let mut known = self.shared.members.subscribe();
+        let patience = deadline.remaining(Instant::now()).min(self.shared.patience);
+        let hopeful = known.wait_for(|known| known.as_deref().is_some_and(has_hope));
+        match timeout(patience, hopeful).await {
+            Ok(Ok(found)) => found.clone().unwrap_or(members),
+            _ => members,
+        }
     }
 
     fn nowhere(&self) -> Fault {

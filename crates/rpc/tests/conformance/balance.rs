@@ -411,3 +411,17 @@ async fn several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses(
     let other = BalancedRouter::connect(&["http://a.example:1", "b"], &limits(), Lookup::dns());
     assert!(matches!(other, Err(LinkError::Address { found }) if found == "b"));
 }
+
+#[tokio::test]
+async fn a_call_waits_for_the_successor_of_the_last_router_that_left() {
+    let (router, name, mut replicas) = routers::<1>().await;
+    drop(replicas.pop());
+    reaches(|| router.reach(), 1, 0).await;
+    let calling = begin(&router, Bytes::from_static(b"patient"));
+    tokio::task::yield_now().await;
+    let mut successor = Replica::router().await;
+    name.set(&[successor.addr()]);
+    let call = within(successor.called.recv()).await.unwrap();
+    call.answer.send(Ok(reply(vec![end()]))).unwrap();
+    assert!(within(calling).await.unwrap().is_ok());
+}
