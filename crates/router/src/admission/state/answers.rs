@@ -131,7 +131,7 @@ impl State {
             Op::SetLimits => self.limits_answer(answer),
             Op::Routers => {
                 if let Answer::Routers(routers) = answer {
-                    self.peers.named(&routers, now);
+                    self.peers.named(&routers, now, &self.timing);
                 }
             }
             Op::Settle { then: None, .. } | Op::Answered { .. } | Op::Restate | Op::Renew => {}

@@ -35,15 +35,20 @@ pub(super) struct Share {
 // === impl Peers ===
 
 impl Peers {
-    /// Takes in who is there.
-    pub(super) fn named(&mut self, routers: &[Incarnation], now: Instant) {
+    /// Takes in who is there, and forgets who has not been for a lease's life.
+    pub(super) fn named(&mut self, routers: &[Incarnation], now: Instant, timing: &Timing) {
         self.count = u32::try_from(routers.len()).unwrap_or(u32::MAX);
+        self.forget(now, timing);
         self.named_at.extend(routers.iter().map(|&router| (router, now)));
     }
 
     /// After a loss nobody has been named for long, which does not mean that nobody is there.
     fn assume(&mut self, now: Instant) {
         self.named_at.values_mut().for_each(|at| *at = now);
+    }
+
+    fn forget(&mut self, now: Instant, timing: &Timing) {
+        self.named_at.retain(|_, &mut at| until(now, at) < timing.lease_ttl);
     }
 
     /// The part of `limits` that is `router`'s: an equal one, remainders to the lowest ranks.
@@ -56,7 +61,7 @@ impl Peers {
         heard_at: Instant,
         timing: &Timing,
     ) -> Option<Limits> {
-        self.named_at.retain(|_, &mut at| until(heard_at, at) < timing.lease_ttl);
+        self.forget(heard_at, timing);
         let rank = self.named_at.keys().position(|&one| one == router)?;
         let (rank, count) = (u32::try_from(rank).ok()?, u32::try_from(self.named_at.len()).ok()?);
         let part = |limit: u32| limit / count + u32::from(rank < limit % count);
@@ -157,7 +162,7 @@ mod tests {
         let now = Instant::now();
         let mut peers = Peers::default();
         let named: Vec<_> = routers.iter().copied().map(Incarnation).collect();
-        peers.named(&named, now);
+        peers.named(&named, now, &Timing::default());
         let part = |&router: &Incarnation| {
             let limits = limits(concurrency, buffer);
             let part = peers.part(router, &limits, now, &Timing::default());
@@ -183,11 +188,11 @@ mod tests {
         let (own, other) = (Incarnation(5), Incarnation(2));
         let mut peers = Peers::default();
         assert_eq!(peers.part(own, &limits(8, 8), start, &timing), None);
-        peers.named(&[other, own], start);
+        peers.named(&[other, own], start, &timing);
         let later = start + Duration::from_micros(timing.lease_ttl - 1);
         let part = |peers: &mut Peers, at| peers.part(own, &limits(8, 8), at, &timing);
         assert_eq!(part(&mut peers, later).unwrap().concurrency, 4);
-        peers.named(&[own], later);
+        peers.named(&[own], later, &timing);
         let later = later + Duration::from_micros(1);
         assert_eq!(part(&mut peers, later).unwrap().concurrency, 8);
     }
