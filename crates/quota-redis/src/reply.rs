@@ -1,7 +1,7 @@
 //! The script's reply as the protocol's types.
 //!
-//! One string: MessagePack of nested arrays of whole numbers and strings; -1 stands for none. Anything unexpected is an error
-//! that names what was expected, never a guess.
+//! One string: MessagePack of nested arrays of whole numbers and strings; -1 stands for none.
+//! Anything unexpected is an error that names what was expected, never a guess.
 
 use redis::Value;
 use weir_quota::{

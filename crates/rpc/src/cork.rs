@@ -1,9 +1,10 @@
 //! Writes of one turn of a connection as one write of the system, and reads as few.
 //!
 //! HTTP/2 writes frame by frame, and a frame of more than a few hundred bytes as a system call of
-//! its own; it reads a few frames at a time. Here as much is read as there is, and frames are gathered while the connection takes its turn and leave when it has
-//! nothing more to do, so that calls that are answered together travel together. Nothing waits for
-//! time to pass. Knows nothing of frames.
+//! its own; it reads a few frames at a time. Here as much is read as there is, and what is written
+//! while the connection takes its turn is gathered and leaves when it has nothing more to do, so
+//! that calls that are answered together travel together. Nothing waits for time to pass. Knows
+//! nothing of frames.
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -63,6 +63,9 @@ type Urls = Vec<(ProviderName, Vec<String>)>;
 
 /// Each provider's workers, `--worker` before `--worker-url`.
 fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<Urls, Failure> {
+    let check = |name: &str, url: &str| {
+        weir_rpc::check_url(url).map_err(|error| format!("worker of {name}: {error}"))
+    };
     let mut given = HashMap::<&str, Vec<String>>::new();
     for pair in named {
         let (name, url) = pair
@@ -71,7 +74,7 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
         if !config.providers.iter().any(|provider| provider.name.as_str() == name) {
             return Err(format!("--worker: the configuration has no provider `{name}`").into());
         }
-        weir_rpc::check_url(url).map_err(|error| format!("--worker: {error}"))?;
+        check(name, url)?;
         given.entry(name).or_default().push(url.to_owned());
     }
     if let Some(rest) = rest.filter(|rest| !rest.contains(PROVIDER)) {
@@ -82,7 +85,7 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
         let from_template = || {
             let missing = || format!("no worker for `{name}`: give --worker {name}=URL");
             let url = rest.ok_or_else(missing)?.replace(PROVIDER, name);
-            weir_rpc::check_url(&url).map_err(|error| format!("worker of {name}: {error}"))?;
+            check(name, &url)?;
             Ok::<_, Failure>(vec![url])
         };
         let urls = given.get(name).cloned().map_or_else(from_template, Ok)?;
@@ -163,7 +166,7 @@ mod tests {
         assert!(refused(&["openai=http://o:1"], None).contains("--worker my-host=URL"));
         assert!(refused(&["opanai=http://o:1"], None).contains("no provider `opanai`"));
         assert!(refused(&["openai"], None).contains("PROVIDER=URL"));
-        assert!(refused(&["openai=o:1"], Some("http://{provider}:1")).contains("`o:1`"));
+        assert!(refused(&["openai=o:1"], Some("http://{provider}:1")).contains("of openai: `o:1`"));
         assert!(refused(&[], Some("{provider}:1")).contains("of openai: `openai:1`"));
         assert!(refused(&[], Some("http://worker:7201")).contains("{provider}"));
     }

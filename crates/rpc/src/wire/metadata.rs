@@ -27,8 +27,9 @@ const NO_DEADLINE: Duration = Duration::MAX;
 /// A call that carries `context`.
 pub(crate) fn attach<T>(message: T, context: &CallContext) -> Result<Request<T>, Fault> {
     let mut request = Request::new(message);
-    let remaining = context.deadline.remaining(Instant::now());
-    request.set_timeout(remaining.saturating_add(TRANSPORT_GRACE));
+    let now = Instant::now();
+    let remaining = context.deadline.remaining(now);
+    request.set_timeout(transport_limit(context.deadline, now));
     let metadata = request.metadata_mut();
     let id = AsciiMetadataValue::try_from(context.request_id.as_str());
     metadata.insert(REQUEST_ID, id.map_err(|_| malformed("the request id is no header value"))?);
