@@ -1,7 +1,48 @@
-//! Wire formats of clients and providers.
+//! Wire formats of chat, embedding and model endpoints, behind one trait.
 //!
-//! `json` cuts documents without building them; each other folder is one wire format. Pure: bytes
-//! in, bytes and facts out. Knows no vendor, no HTTP, no clock.
+//! [`format()`] gives a format by name; [`Format`] says what all of them can do. Each has a folder of
+//! its own and knows no other; what they have in common stands beside the folders: the form between
+//! formats ([`ir`]), lazy JSON ([`json`]), what the edge reads ([`peek`]), what changes on the way to
+//! a provider of the same format ([`patch`]). No I/O, no clock, no logging.
 
+mod anthropic_messages;
+mod bedrock_converse;
+mod cohere_chat;
+pub mod fault;
+pub mod fields;
+mod format;
+mod gemini_generate;
+pub mod ir;
 pub mod json;
-pub mod openai_chat;
+pub mod models;
+pub mod names;
+mod openai_chat;
+mod openai_responses;
+pub mod patch;
+pub mod peek;
+mod quirks;
+
+use weir_types::Dialect;
+
+pub use fault::{AnswerFault, Garbage, RequestFault};
+pub use format::{
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Kind, Observed, StreamReader, StreamWriter,
+    Target, Written,
+};
+pub use models::Models;
+pub use patch::{Patch, Patched};
+pub use peek::{PathFacts, Peeked};
+pub use quirks::{ModelDrops, Quirks};
+
+/// The format called `dialect`.
+#[must_use]
+pub fn format(dialect: Dialect) -> &'static dyn Format {
+    match dialect {
+        Dialect::OpenAiChat => &openai_chat::OpenAiChat,
+        Dialect::OpenAiResponses => &openai_responses::OpenAiResponses,
+        Dialect::AnthropicMessages => &anthropic_messages::AnthropicMessages,
+        Dialect::GeminiGenerate => &gemini_generate::GeminiGenerate,
+        Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
+        Dialect::CohereChat => &cohere_chat::CohereChat,
+    }
+}

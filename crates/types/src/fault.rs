@@ -125,6 +125,8 @@ pub enum FailureClass {
     Silent,
     /// The prompt does not fit this model.
     ContextLength,
+    /// Right in itself, but this provider does not do it; another one may.
+    Unsupported,
     /// The caller's own mistake, or content the provider refuses.
     Caller,
     /// Broken after content had been passed on.
@@ -135,13 +137,14 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Transient,
         Self::RateLimited,
         Self::Credential,
         Self::ModelMissing,
         Self::Silent,
         Self::ContextLength,
+        Self::Unsupported,
         Self::Caller,
         Self::Cut,
         Self::ClientGone,
@@ -157,6 +160,7 @@ impl FailureClass {
             Self::ModelMissing => "model_missing",
             Self::Silent => "silent",
             Self::ContextLength => "context_length",
+            Self::Unsupported => "unsupported",
             Self::Caller => "caller",
             Self::Cut => "cut",
             Self::ClientGone => "client_gone",

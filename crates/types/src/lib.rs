@@ -6,16 +6,20 @@
 mod context;
 mod dialect;
 mod fault;
+mod framing;
 mod ids;
+mod operation;
 mod quota_mode;
 mod rules;
 mod secret;
 mod usage;
 
 pub use context::{CallContext, Deadline, TraceContext, TraceParent};
-pub use dialect::{Dialect, Operation};
+pub use dialect::Dialect;
 pub use fault::{Attempt, FailureClass, Fault, FaultCode, FaultDetail, UpstreamAnswer};
+pub use framing::Framing;
 pub use ids::{KeyName, ModelName, ProviderName, RequestId};
+pub use operation::{Addressee, Content, Operation, OperationFacts, OperationSet};
 pub use quota_mode::QuotaMode;
 pub use rules::{KeyRules, ModelList};
 pub use secret::Secret;

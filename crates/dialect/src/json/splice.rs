@@ -1,4 +1,4 @@
-//! Edits of a document, collected and then applied in one copy. Without edits nothing is copied.
+//! Edits of a document, collected and then applied together. Nothing is copied but what is new.
 
 use std::ops::Range;
 
@@ -51,8 +51,18 @@ impl Splices {
     /// The edited document; `members` must be those of `body`.
     #[must_use]
     pub fn apply(self, body: &Bytes, members: &Members<'_>) -> Bytes {
+        match self.pieces(body, members).as_slice() {
+            [one] => one.clone(),
+            pieces => pieces.concat().into(),
+        }
+    }
+
+    /// The edited document in pieces, none of which is copied from `body`; `members` must be those
+    /// of `body`.
+    #[must_use]
+    pub fn pieces(self, body: &Bytes, members: &Members<'_>) -> Vec<Bytes> {
         if self.is_empty() {
-            return body.clone();
+            return vec![body.clone()];
         }
         let mut cuts = self.replaced;
         let kept_any = remove(&mut cuts, members, &self.removed);
@@ -61,12 +71,12 @@ impl Splices {
             cuts.push((end..end, added(&self.inserted, kept_any)));
         }
         if cuts.is_empty() {
-            return body.clone();
+            return vec![body.clone()];
         }
         // Of cuts that start at one place the longest is a removal and goes first; the insertion,
         // which is empty, comes behind what ends there.
         cuts.sort_by(|(a, _), (b, _)| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
-        splice(body, &cuts)
+        splice(body, cuts)
     }
 }
 
@@ -110,18 +120,18 @@ fn added(inserted: &[(String, Bytes)], mut comma: bool) -> Bytes {
     text.freeze()
 }
 
-fn splice(body: &Bytes, cuts: &[(Range<usize>, Bytes)]) -> Bytes {
-    let added: usize = cuts.iter().map(|(_, with)| with.len()).sum();
-    let mut edited = BytesMut::with_capacity(body.len() + added);
+fn splice(body: &Bytes, cuts: Vec<(Range<usize>, Bytes)>) -> Vec<Bytes> {
+    let mut pieces = Vec::with_capacity(2 * cuts.len() + 1);
     let mut done = 0;
     for (range, with) in cuts {
         if range.start < done || range.end > body.len() {
             continue;
         }
-        edited.extend_from_slice(body.get(done..range.start).unwrap_or_default());
-        edited.extend_from_slice(with);
+        pieces.push(body.slice(done..range.start));
+        pieces.push(with);
         done = range.end;
     }
-    edited.extend_from_slice(body.get(done..).unwrap_or_default());
-    edited.freeze()
+    pieces.push(body.slice(done..));
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
 }

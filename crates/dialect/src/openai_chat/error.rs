@@ -1,25 +1,15 @@
 //! Error bodies, in every shape that hosts of this family use.
 
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::Value;
 
-/// What an error body says; empty where it says nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ErrorBody {
-    /// `code`, numbers as text.
-    pub code: String,
-    /// `type`.
-    pub kind: String,
-    /// For people.
-    pub message: String,
-    /// The request member at fault.
-    pub param: String,
-    /// An HTTP status that the body itself gives (hosts that relay other hosts do).
-    pub status: Option<u16>,
-}
+use crate::format::ErrorBody;
+use crate::ir::{self, ErrorKind};
 
 /// Reads an error body. A body that is not JSON, or has no known shape, gives an empty result.
 #[must_use]
-pub fn parse(body: &[u8]) -> ErrorBody {
+pub(super) fn parse(body: &[u8]) -> ErrorBody {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
         return ErrorBody::default();
     };
@@ -63,6 +53,76 @@ fn members(document: &Value) -> ErrorBody {
     let code = text("code");
     let status = code.parse().ok().filter(|status| (400..600).contains(status));
     ErrorBody { status, kind: text("type"), message: text("message"), param: text("param"), code }
+}
+
+/// The gateway's error object, which OpenAI's SDKs read as theirs.
+#[derive(Serialize)]
+struct Native<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    event_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    is_bifrost_error: bool,
+    status_code: u16,
+    error: Detail<'a>,
+    extra_fields: Extra<'a>,
+}
+
+/// What OpenAI's SDKs look at.
+#[derive(Serialize)]
+struct Detail<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+/// What the request was.
+#[derive(Serialize)]
+struct Extra<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    provider: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    model_requested: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_type: &'a str,
+}
+
+/// Writes an error body.
+pub(super) fn write(error: &ir::Error) -> Bytes {
+    let context = &error.context;
+    let kind = if error.label.is_empty() { word(error.kind) } else { &error.label };
+    let message = if error.message.is_empty() { kind } else { &error.message };
+    let native = Native {
+        event_id: &context.request_id,
+        kind,
+        is_bifrost_error: context.is_gateways,
+        status_code: error.status,
+        error: Detail { message, kind, param: error.param.as_deref(), code: error.code.as_deref() },
+        extra_fields: Extra {
+            provider: &context.provider,
+            model_requested: &context.model,
+            request_type: context.operation,
+        },
+    };
+    // Strings and numbers only: there is nothing in it that could fail to be written.
+    serde_json::to_vec(&native).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+}
+
+/// OpenAI's word for a kind of error.
+/// <https://platform.openai.com/docs/guides/error-codes>
+const fn word(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::TooLarge => "invalid_request_error",
+        ErrorKind::Authentication => "authentication_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::NotFound => "not_found_error",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::QuotaExhausted => "insufficient_quota",
+        ErrorKind::Timeout => "timeout_error",
+        ErrorKind::Overloaded | ErrorKind::Internal => "server_error",
+    }
 }
 
 #[cfg(test)]

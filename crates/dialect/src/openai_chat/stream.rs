@@ -5,47 +5,12 @@
 
 use std::sync::LazyLock;
 
+use super::usage;
+use crate::fault::Garbage;
+use crate::format::{Kind, Observed};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use weir_types::Usage;
-
-use super::usage;
-
-/// What an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Nothing a reader would miss: a role, an empty delta, usage alone.
-    Preamble,
-    /// Text, reasoning, a tool call, audio, a refusal.
-    Content,
-    /// The host says that it failed.
-    Error,
-    /// `[DONE]`.
-    Done,
-}
-
-/// What an event says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// What it is.
-    pub kind: Kind,
-    /// The finish reason of one of its choices.
-    pub finish: Option<String>,
-    /// Token counts.
-    pub usage: Option<Usage>,
-}
-
-impl Seen {
-    const fn plain(kind: Kind) -> Self {
-        Self { kind, finish: None, usage: None }
-    }
-}
-
-/// An event that is neither JSON of a known shape nor `[DONE]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event is not a JSON object")]
-pub struct Garbage;
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
@@ -61,6 +26,8 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
+    #[serde(default)]
+    index: Option<u32>,
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
@@ -117,30 +84,33 @@ fn says_something(raw: Option<&RawValue>) -> bool {
 ///
 /// # Errors
 /// It is not an event of this format.
-pub fn read(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
+pub(super) fn read(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     let data = data.trim_ascii();
     if data == b"[DONE]" {
-        return Ok(Seen::plain(Kind::Done));
+        return Ok(Observed::plain(Kind::Done));
     }
     let chunk: Chunk<'_> = match serde_json::from_slice(data) {
         Ok(chunk) => chunk,
         // An error in words, not in JSON.
-        Err(_) if event == b"error" => return Ok(Seen::plain(Kind::Error)),
-        Err(_) => return Err(Garbage),
+        Err(_) if event == b"error" => return Ok(Observed::plain(Kind::Error)),
+        Err(_) => return Err(Garbage::NOT_AN_OBJECT),
     };
     let is_error = says_something(chunk.error)
         || event == b"error"
         || chunk.object.is_some_and(|object| object.get() == "\"error\"");
     if is_error {
-        return Ok(Seen::plain(Kind::Error));
+        return Ok(Observed::plain(Kind::Error));
     }
     let choices = chunk.choices.unwrap_or_default();
     let has_content = choices.iter().any(|choice| {
         says_something(choice.text) || choice.delta.as_ref().is_some_and(Delta::has_content)
     });
-    Ok(Seen {
+    Ok(Observed {
         kind: if has_content { Kind::Content } else { Kind::Preamble },
-        finish: choices.iter().find_map(|choice| usage::text(choice.finish_reason)),
+        choices: choices
+            .iter()
+            .map(|choice| (choice.index.unwrap_or(0), usage::text(choice.finish_reason)))
+            .collect(),
         usage: chunk.usage.and_then(|raw| usage::read(raw.get().as_bytes())),
     })
 }
@@ -154,7 +124,7 @@ static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\
 ///
 /// # Errors
 /// It cannot be an event of this format.
-pub fn skim(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
+pub(super) fn skim(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     let is_object = data.first() == Some(&b'{') && data.last() == Some(&b'}');
     if !is_object || event == b"error" {
         return read(event, data);
@@ -166,7 +136,7 @@ pub fn skim(event: &[u8], data: &[u8]) -> Result<Seen, Garbage> {
     if holds(&FINISH) || holds(&USAGE) || holds(&ERROR) {
         return read(event, data);
     }
-    Ok(Seen::plain(Kind::Content))
+    Ok(Observed::plain(Kind::Content))
 }
 
 /// Whether what follows a name is a colon and something else than `null`; the value `"error"` of
@@ -224,13 +194,13 @@ mod tests {
         assert_eq!(kind(r#"{"error":null,"choices":[]}"#), Kind::Preamble);
         assert_eq!(read(b"error", b"{}").unwrap().kind, Kind::Error);
         assert_eq!(read(b"error", b"overloaded").unwrap().kind, Kind::Error);
-        assert_eq!(read(b"", b"overloaded"), Err(Garbage));
+        assert_eq!(read(b"", b"overloaded"), Err(Garbage::NOT_AN_OBJECT));
     }
 
     #[test]
     fn skimming_finds_what_reading_finds() {
         let plain = delta(r#"{"content":"\"usage\":1 \"error\" \"finish_reason\":\"stop\""}"#);
-        assert_eq!(skim(b"", plain.as_bytes()), Ok(Seen::plain(Kind::Content)));
+        assert_eq!(skim(b"", plain.as_bytes()), Ok(Observed::plain(Kind::Content)));
         for data in [
             r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null}"#,
             r#"{"choices":[{"delta":{"content":"x"},"finish_reason" : "length"}]}"#,
@@ -241,10 +211,10 @@ mod tests {
         ] {
             assert_eq!(skim(b"", data.as_bytes()), read(b"", data.as_bytes()), "{data}");
         }
-        let finish = skim(b"", br#"{"choices":[{"finish_reason":"stop"}]}"#).unwrap().finish;
-        assert_eq!(finish.as_deref(), Some("stop"));
+        let seen = skim(b"", br#"{"choices":[{"index":1,"finish_reason":"stop"}]}"#).unwrap();
+        assert_eq!(seen.choices, [(1, Some("stop".to_owned()))]);
         for garbage in [r#"{"choices":[{"delta"#, "oops", "", "{]"] {
-            assert_eq!(skim(b"", garbage.as_bytes()), Err(Garbage), "{garbage}");
+            assert_eq!(skim(b"", garbage.as_bytes()), Err(Garbage::NOT_AN_OBJECT), "{garbage}");
         }
     }
 }

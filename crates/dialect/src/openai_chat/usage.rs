@@ -5,12 +5,13 @@ use weir_types::Usage;
 
 use crate::json::Members;
 
-/// The counts of a `usage` member; `None` if it holds none. What is no number counts as absent,
+/// The counts of a `usage` member; `None` if it holds none. What is not a number counts as absent,
 /// so that an odd member does not cost the others.
 pub(super) fn read(raw: &[u8]) -> Option<Usage> {
     let counts = Members::scan(raw).ok()?;
     let cached = |name| count(&Members::scan(member(&counts, name)?).ok()?, "cached_tokens");
     let reasoning = |name| count(&Members::scan(member(&counts, name)?).ok()?, "reasoning_tokens");
+    let written = |name| count(&Members::scan(member(&counts, name)?).ok()?, "cache_write_tokens");
     let usage = Usage {
         input_tokens: count(&counts, "prompt_tokens")
             .or_else(|| count(&counts, "input_tokens"))
@@ -21,6 +22,9 @@ pub(super) fn read(raw: &[u8]) -> Option<Usage> {
         cached_input_tokens: cached("prompt_tokens_details")
             .or_else(|| cached("input_tokens_details"))
             .or_else(|| count(&counts, "prompt_cache_hit_tokens"))
+            .unwrap_or(0),
+        cache_write_tokens: written("prompt_tokens_details")
+            .or_else(|| written("input_tokens_details"))
             .unwrap_or(0),
         reasoning_tokens: reasoning("completion_tokens_details")
             .or_else(|| reasoning("output_tokens_details"))

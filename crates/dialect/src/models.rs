@@ -6,32 +6,41 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::KeyRules;
 
-/// The document is not a model list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is not a list of models")]
-pub struct NotAList;
+use crate::fault::AnswerFault;
 
-/// Entries of a list by the provider's name of the model.
+/// Entries of a list by the name of the model, in the form of OpenAI's `GET /v1/models`: at least
+/// `id`, `object`, `created` and `owned_by`, beside what the provider's own format adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Models(BTreeMap<String, Map<String, Value>>);
 
 impl Models {
+    /// Adds an entry; one that is there already stays.
+    pub fn insert(&mut self, id: impl Into<String>, entry: Map<String, Value>) {
+        self.0.entry(id.into()).or_insert(entry);
+    }
+
+    /// Each entry, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        self.0.iter().map(|(id, entry)| (id.as_str(), entry))
+    }
+
     /// Reads `{"data": [{"id": …}, …]}`, or the bare list that some hosts give.
     ///
     /// # Errors
     /// It is neither.
-    pub fn parse(document: &[u8]) -> Result<Self, NotAList> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| NotAList)?;
+    pub fn parse(document: &[u8]) -> Result<Self, AnswerFault> {
+        let document: Value =
+            serde_json::from_slice(document).map_err(|_| AnswerFault::NotAList)?;
         let list = match document {
             Value::Array(list) => list,
             Value::Object(mut object) => {
                 match object.remove("data").or_else(|| object.remove("models")) {
                     Some(Value::Array(list)) => list,
                     Some(Value::Null) => Vec::new(),
-                    _ => return Err(NotAList),
+                    _ => return Err(AnswerFault::NotAList),
                 }
             }
-            _ => return Err(NotAList),
+            _ => return Err(AnswerFault::NotAList),
         };
         let entries = list.into_iter().filter_map(|entry| {
             let Value::Object(entry) = entry else { return None };
@@ -39,6 +48,12 @@ impl Models {
             Some((id, entry))
         });
         Ok(Self(entries.collect()))
+    }
+
+    /// The whole list as OpenAI writes it.
+    #[must_use]
+    pub fn document(&self) -> Bytes {
+        write(self.0.values().cloned().map(Value::Object))
     }
 
     /// Adds what `other` has and this list has not.
@@ -87,14 +102,14 @@ impl Models {
 /// Several lists as one, sorted by id; of entries with one id the first stays. What is not a list
 /// is left out.
 #[must_use]
-pub fn merge(documents: &[Bytes]) -> Bytes {
+pub fn merge(documents: &[Bytes]) -> Models {
     let mut all = Models::default();
     for document in documents {
         if let Ok(models) = Models::parse(document) {
             all.extend(models);
         }
     }
-    write(all.0.into_values().map(Value::Object))
+    all
 }
 
 fn write(entries: impl Iterator<Item = Value>) -> Bytes {
@@ -169,10 +184,10 @@ mod tests {
             Bytes::from_static(b"<html>"),
             Bytes::from_static(br#"{"data":[{"id":"b/x"},{"id":"a/z"}]}"#),
         ];
-        let merged = merge(&documents);
+        let merged = merge(&documents).document();
         assert_eq!(ids(&merged), ["a/y", "a/z", "b/x"]);
         assert!(merged.windows(12).any(|part| part == b"\"first\":true"));
-        assert_eq!(ids(&merge(&[])), Vec::<String>::new());
-        assert_eq!(Models::parse(b"{}"), Err(NotAList));
+        assert_eq!(ids(&merge(&[]).document()), Vec::<String>::new());
+        assert_eq!(Models::parse(b"{}"), Err(AnswerFault::NotAList));
     }
 }

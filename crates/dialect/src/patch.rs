@@ -1,49 +1,80 @@
-//! The way in: the model's name and what a host's quirks demand, spliced into the client's bytes.
+//! A request on its way to a provider of the same format: the model's name and what the vendor's
+//! quirks demand, spliced into the client's bytes.
+//!
+//! What does not change is not copied: the result is the pieces between the edits and the edits.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
 
+use crate::fault::RequestFault;
 use crate::json::{JsonFault, Member, Members, Splices, elements, quoted};
+use crate::quirks::Quirks;
 
-/// What a host demands, applied in this order. Names are those of top-level members.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Changes<'a> {
-    /// Old name, new name. A member that already has the new name wins.
-    pub renames: &'a [(&'a str, &'a str)],
-    /// Removed.
-    pub drops: &'a [&'a str],
-    /// Removed too: what depends on the model.
-    pub more_drops: &'a [&'a str],
-    /// Member, JSON text to replace, JSON text to put in its place.
-    pub values: &'a [(&'a str, &'a str, &'a str)],
-    /// Member, JSON text that replaces its value if that is an object.
-    pub objects: &'a [(&'a str, &'a str)],
-    /// Removed from messages, from the blocks of their content, and from tools.
-    pub block_drops: &'a [&'a str],
-    /// String members that are dropped when longer than so many bytes.
-    pub text_bytes_max: &'a [(&'a str, usize)],
+/// What is to change.
+#[derive(Debug, Clone, Copy)]
+pub struct Patch<'a> {
+    /// The model as the vendor names it.
+    pub model: &'a str,
+    /// What the vendor demands.
+    pub quirks: &'a Quirks,
 }
 
-/// The request with the model called `model` and the changes applied; the same bytes where
-/// nothing changes.
+/// A request that is ready to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Patched {
+    /// The body, in pieces.
+    pub parts: Vec<Bytes>,
+    /// How many answers it asks for (`n`); 1 if it does not say.
+    pub choices: u32,
+}
+
+impl Patched {
+    /// The body in one piece; copied if it is in several.
+    #[must_use]
+    pub fn joined(&self) -> Bytes {
+        match self.parts.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            parts => parts.concat().into(),
+        }
+    }
+}
+
+/// The request with the model called as `patch` says and the quirks applied; the same bytes, in one
+/// piece, where nothing changes.
 ///
 /// # Errors
 /// The body is not a JSON object, or has two members called `model`.
-pub fn patch(body: &Bytes, model: &str, changes: &Changes<'_>) -> Result<Bytes, JsonFault> {
+pub fn apply(body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
     let members = Members::scan(body)?;
+    let parts = parts(body, &members, patch)?;
+    let choices = members.raw("n")?.and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok());
+    Ok(Patched { parts, choices: choices.unwrap_or(1) })
+}
+
+fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<Bytes>, JsonFault> {
+    let Patch { model, quirks } = *patch;
     let mut splices = Splices::default();
     let wanted = quoted(model);
     match members.find("model")? {
+        Some(_) if quirks.omits_model => splices.remove_member("model"),
+        None if quirks.omits_model => {}
         Some(member) if body.get(member.value.clone()) == Some(&wanted[..]) => {}
         Some(member) => splices.replace(member.value.clone(), wanted),
         None => splices.insert_member("model", wanted),
     }
+    let model_drops: Vec<_> = quirks.drops_for(model).collect();
     for member in members.iter() {
-        change(body, &members, member, changes, &mut splices);
+        change(body, members, member, quirks, &model_drops, &mut splices);
     }
-    for name in changes.block_drops {
+    for (name, raw) in quirks.adds {
+        if members.find(name)?.is_none() {
+            splices.insert_member(name, Bytes::from_static(raw.as_bytes()));
+        }
+    }
+    for name in quirks.block_drops {
         let needle = format!("\"{name}\"");
         if memmem::find(body, needle.as_bytes()).is_some() {
             for list in ["messages", "tools"] {
@@ -53,7 +84,7 @@ pub fn patch(body: &Bytes, model: &str, changes: &Changes<'_>) -> Result<Bytes, 
             }
         }
     }
-    Ok(splices.apply(body, &members))
+    Ok(splices.pieces(body, members))
 }
 
 /// Drops `name` from each object of the list at `range`, and of the lists called `content` there.
@@ -83,13 +114,14 @@ fn change(
     body: &Bytes,
     members: &Members<'_>,
     member: &Member,
-    changes: &Changes<'_>,
+    quirks: &Quirks,
+    model_drops: &[&str],
     splices: &mut Splices,
 ) {
     let name = members.name(member);
     let raw = body.get(member.value.clone()).unwrap_or_default();
     let is_present = |name: &str| members.iter().any(|other| members.name(other) == name);
-    if let Some((_, new)) = changes.renames.iter().find(|(old, _)| name == *old) {
+    if let Some((_, new)) = quirks.renames.iter().find(|(old, _)| name == *old) {
         if is_present(new) {
             splices.remove_member(&name);
         } else {
@@ -98,15 +130,15 @@ fn change(
         return;
     }
     // Two quotes are not counted.
-    let is_too_long = changes.text_bytes_max.iter().any(|(limited, bytes_max)| {
+    let is_too_long = quirks.text_bytes_max.iter().any(|(limited, bytes_max)| {
         name == *limited && raw.first() == Some(&b'"') && raw.len() > bytes_max + 2
     });
-    if is_too_long || changes.drops.contains(&&*name) || changes.more_drops.contains(&&*name) {
+    if is_too_long || quirks.drops.contains(&&*name) || model_drops.contains(&&*name) {
         splices.remove_member(&name);
         return;
     }
-    let value = changes.values.iter().find(|(of, old, _)| name == *of && raw == old.as_bytes());
-    let object = changes.objects.iter().find(|(of, _)| name == *of && raw.first() == Some(&b'{'));
+    let value = quirks.values.iter().find(|(of, old, _)| name == *of && raw == old.as_bytes());
+    let object = quirks.objects.iter().find(|(of, _)| name == *of && raw.first() == Some(&b'{'));
     let with = value.map(|(_, _, new)| new).or_else(|| object.map(|(_, new)| new));
     if let Some(with) = with {
         splices.replace(member.value.clone(), Bytes::copy_from_slice(with.as_bytes()));
@@ -116,34 +148,41 @@ fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quirks::ModelDrops;
 
-    fn patched(body: &'static str, changes: &Changes<'_>) -> String {
-        let patched = patch(&Bytes::from_static(body.as_bytes()), "m", changes).unwrap();
-        String::from_utf8(patched.to_vec()).unwrap()
+    fn patch(body: &Bytes, quirks: &Quirks) -> Result<Patched, RequestFault> {
+        apply(body, &Patch { model: "m", quirks })
+    }
+
+    fn patched(body: &'static str, quirks: &Quirks) -> String {
+        let patched = patch(&Bytes::from_static(body.as_bytes()), quirks).unwrap();
+        String::from_utf8(patched.joined().to_vec()).unwrap()
     }
 
     #[test]
     fn only_the_model_changes() {
-        let none = Changes::default();
+        let none = Quirks::NONE;
         let body =
             "{ \"messages\": [ {\"content\":\"\\u00e9\"} ],\"model\" :\"openai/x\", \"n\":1 }";
         assert_eq!(patched(body, &none), body.replace("\"openai/x\"", "\"m\""));
         assert_eq!(patched("{}", &none), "{\"model\":\"m\"}");
         let same = Bytes::from_static(br#"{"model":"m"}"#);
-        assert_eq!(patch(&same, "m", &none).unwrap().as_ptr(), same.as_ptr());
-        assert!(patch(&Bytes::from_static(br#"{"model":"a","model":"b"}"#), "m", &none).is_err());
+        let pieces = patch(&same, &none).unwrap().parts;
+        assert_eq!((pieces.len(), pieces[0].as_ptr()), (1, same.as_ptr()));
+        assert!(patch(&Bytes::from_static(br#"{"model":"a","model":"b"}"#), &none).is_err());
     }
 
     #[test]
     fn quirks_are_applied() {
-        let changes = Changes {
+        let changes = Quirks {
             renames: &[("max_completion_tokens", "max_tokens")],
             drops: &["store"],
-            more_drops: &["stop"],
+            model_drops: &[ModelDrops { prefixes: &["m"], except: &["x"], drops: &["stop"] }],
             values: &[("reasoning_effort", "\"minimal\"", "\"low\"")],
             objects: &[("tool_choice", "\"any\"")],
             block_drops: &[],
             text_bytes_max: &[("user", 3)],
+            ..Quirks::NONE
         };
         let body = r#"{"model":"m","max_completion_tokens":5,"store":true,"stop":["x"],
             "reasoning_effort":"minimal","tool_choice":{"type":"function"},"user":"abcd"}"#;
@@ -159,7 +198,7 @@ mod tests {
 
     #[test]
     fn members_of_blocks_are_dropped_and_schemas_left_alone() {
-        let changes = Changes { block_drops: &["cache_control"], ..Changes::default() };
+        let changes = Quirks { block_drops: &["cache_control"], ..Quirks::NONE };
         let body = r#"{"model":"m","messages":[{"role":"user","cache_control":{},"content":[
             {"cache_control":{"type":"ephemeral"},"type":"text","text":"\"cache_control\""}]},
             {"role":"user","content":"cache_control"}],"tools":[{"type":"function",
@@ -172,5 +211,29 @@ mod tests {
         assert_eq!(plain(&patched(body, &changes)), plain(expected));
         let odd = r#"{"model":"m","messages":"cache_control","tools":[1,"cache_control",[]]}"#;
         assert_eq!(patched(odd, &changes), odd);
+    }
+
+    #[test]
+    fn a_long_prompt_is_not_copied_for_a_name() {
+        let text = format!(r#"{{"model":"other","messages":["{}"],"n":3}}"#, "x".repeat(10_000));
+        let body = Bytes::from(text);
+        let patched = patch(&body, &Quirks::NONE).unwrap();
+        assert_eq!((patched.parts.len(), patched.choices), (3, 3));
+        let tail = patched.parts.last().unwrap();
+        assert_eq!(tail.as_ptr(), body[body.len() - tail.len()..].as_ptr());
+    }
+
+    #[test]
+    fn the_model_leaves_the_body_where_it_stands_in_the_path() {
+        let quirks = Quirks {
+            omits_model: true,
+            adds: &[("anthropic_version", "\"vertex-2023-10-16\"")],
+            ..Quirks::NONE
+        };
+        let body = r#"{"model":"a","max_tokens":1}"#;
+        let expected = r#"{"max_tokens":1,"anthropic_version":"vertex-2023-10-16"}"#;
+        assert_eq!(patched(body, &quirks), expected);
+        let own = r#"{"anthropic_version":"x"}"#;
+        assert_eq!(patched(own, &quirks), own);
     }
 }

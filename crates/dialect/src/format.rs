@@ -1,0 +1,293 @@
+//! What a wire format is to the rest of the gateway: one trait, one value per format.
+//!
+//! There are two ways through it. *Identity*, where client and provider speak the same format: the
+//! bytes pass, `peek`, `patch` and the `observe` methods find the few facts the gateway needs.
+//! *Translation*, where they do not: one format reads into the form of [`crate::ir`], the other
+//! writes from it. A format that lacks one of the operations says so by the defaults here.
+
+use std::fmt;
+
+use bytes::Bytes;
+use weir_framing::{Frame, Framing, Writer};
+use weir_types::{Dialect, Operation, Usage};
+
+use crate::fault::{AnswerFault, Garbage, RequestFault};
+use crate::ir::{self, Losses};
+use crate::models::Models;
+use crate::names::NameRules;
+use crate::patch::{self, Patch, Patched};
+use crate::peek::{self, PathFacts, Peeked};
+
+/// A wire format. Every method is pure.
+pub trait Format: fmt::Debug + Send + Sync {
+    /// Its name.
+    fn dialect(&self) -> Dialect;
+
+    // --- Requests -----------------------------------------------------------------------------
+
+    /// What the edge needs to know of a request: model, stream flag, fallbacks.
+    ///
+    /// # Errors
+    /// The body is not a request of this format; says where and what was expected.
+    fn peek(&self, body: Bytes, path: &PathFacts<'_>) -> Result<Peeked, RequestFault> {
+        peek::peek(body, path)
+    }
+
+    /// The same request for a provider of the same format: the model's name and what the vendor
+    /// demands, spliced into the bytes.
+    ///
+    /// # Errors
+    /// The body is not a JSON object, or has a member twice that is to be changed.
+    fn patch(&self, body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
+        patch::apply(body, patch)
+    }
+
+    /// Reads a request. `path` holds what the client said beside the body.
+    ///
+    /// # Errors
+    /// The body is not a request of this format, or asks for something that cannot be translated.
+    fn read_request(
+        &self,
+        body: &Bytes,
+        path: &PathFacts<'_>,
+    ) -> Result<ir::Request, RequestFault> {
+        let _ = body;
+        Err(RequestFault::untranslatable(self.dialect(), path.operation))
+    }
+
+    /// Writes a request.
+    ///
+    /// # Errors
+    /// It asks for something that this format cannot say and without which it would mean something
+    /// else.
+    fn write_request(
+        &self,
+        request: &ir::Request,
+        target: &Target<'_>,
+    ) -> Result<Written, RequestFault> {
+        let _ = request;
+        Err(RequestFault::untranslatable(self.dialect(), target.operation))
+    }
+
+    /// What names of tools and ids of calls may look like.
+    fn name_rules(&self) -> NameRules {
+        NameRules::ANY
+    }
+
+    // --- Answers ------------------------------------------------------------------------------
+
+    /// What a whole answer says about itself.
+    ///
+    /// # Errors
+    /// The body is not JSON.
+    fn observe_answer(&self, body: &[u8]) -> Result<AnswerFacts, AnswerFault>;
+
+    /// Reads a whole answer.
+    ///
+    /// # Errors
+    /// It is not an answer of this format.
+    fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
+        let _ = body;
+        Err(AnswerFault::untranslatable(self.dialect(), operation))
+    }
+
+    /// Writes a whole answer for the client that asked as `asked` says.
+    ///
+    /// # Errors
+    /// This format has no such answer.
+    fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
+        let _ = answer;
+        Err(AnswerFault::untranslatable(self.dialect(), asked.operation))
+    }
+
+    // --- Errors -------------------------------------------------------------------------------
+
+    /// Reads an error body. One that is not JSON, or has no known shape, gives an empty result.
+    fn read_error(&self, body: &[u8]) -> ErrorBody;
+
+    /// Writes an error body; JSON in every format.
+    fn write_error(&self, error: &ir::Error) -> Bytes;
+
+    /// Writes an error as the last event of a stream that has begun.
+    fn error_event(&self, error: &ir::Error, out: &mut Writer);
+
+    // --- Streams ------------------------------------------------------------------------------
+
+    /// How a stream of this format is framed unless something else is asked for.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    /// Looks at an event that is passed on. With [`Depth::Skim`] content may stay unread; finish
+    /// reasons, usage, errors and the end are found all the same.
+    ///
+    /// # Errors
+    /// It is not an event of this format.
+    fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage>;
+
+    /// What a stream of this format needs after its last event to be complete, where a provider
+    /// leaves it out (`data: [DONE]`). Nothing in most formats.
+    fn terminator(&self) -> Option<Bytes> {
+        None
+    }
+
+    /// A reader of one stream; `None` if streams of this format cannot be translated.
+    fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
+        None
+    }
+
+    /// A writer of one stream for the client that asked as `asked` says; `None` if this format has
+    /// no such streams.
+    fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
+        let _ = asked;
+        None
+    }
+
+    // --- Lists of models ----------------------------------------------------------------------
+
+    /// Reads one page of a list of models.
+    ///
+    /// # Errors
+    /// It is not one.
+    fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault>;
+
+    /// Writes a list of models, all of it as one page.
+    fn write_models(&self, models: &Models) -> Bytes;
+}
+
+/// Reads one stream.
+pub trait StreamReader: Send {
+    /// Reads an event; what it says goes to `events`, in the order that [`ir::event`] promises.
+    ///
+    /// # Errors
+    /// It is not an event of this format. The reader is of no further use then.
+    fn read(&mut self, frame: &Frame<'_>, events: &mut Vec<ir::Event>) -> Result<(), Garbage>;
+
+    /// The stream has ended in good order; gives what is still owed, [`ir::Event::End`] last.
+    ///
+    /// # Errors
+    /// It ended too early: no finish reason has been seen.
+    fn finish(&mut self, events: &mut Vec<ir::Event>) -> Result<(), Garbage>;
+}
+
+/// Writes one stream.
+pub trait StreamWriter: Send {
+    /// Writes what `event` says; nothing where this format says it later or not at all.
+    /// [`ir::Event::Error`] is written by [`Format::error_event`] and not here.
+    fn write(&mut self, event: ir::Event, out: &mut Writer);
+
+    /// What could not be carried so far.
+    fn losses(&mut self) -> Losses {
+        Losses::default()
+    }
+}
+
+/// Where a request is written for.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The operation of the provider's route.
+    pub operation: Operation,
+    /// The model as the vendor names it.
+    pub model: &'a str,
+    /// The vendor's name in the configuration; its quirks are applied afterwards by
+    /// [`Format::patch`], so writers need it for nothing but rules of models that differ by host.
+    pub vendor: &'a str,
+}
+
+/// How the client asked, as far as an answer depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it asked for.
+    pub operation: Operation,
+    /// The model as the client named it.
+    pub model: &'a str,
+    /// The request that was translated.
+    pub request: &'a ir::Request,
+    /// Seconds since 1970, for formats that must say when.
+    pub now: u64,
+    /// The request's id, for formats that must name answers; unique.
+    pub id: &'a str,
+}
+
+/// Something that was written, and what could not be.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// The document.
+    pub body: Bytes,
+    /// What it lacks.
+    pub losses: Losses,
+}
+
+/// What a whole answer says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnswerFacts {
+    /// Tokens, if reported.
+    pub usage: Usage,
+    /// The first choice's finish reason, as the provider writes it.
+    pub finish: Option<String>,
+    /// The body is an error although its status says success.
+    pub is_error: bool,
+}
+
+/// What an error body says; empty where it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorBody {
+    /// `code`, numbers as text.
+    pub code: String,
+    /// `type`, or whatever the format calls the kind.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+    /// The request member at fault.
+    pub param: String,
+    /// An HTTP status that the body itself gives (hosts that relay other hosts do).
+    pub status: Option<u16>,
+}
+
+/// How closely an event is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All of it.
+    Full,
+    /// As cheaply as an honest end allows.
+    Skim,
+}
+
+/// What an event is to a stream that is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing that a reader would miss: a role, an empty delta, usage alone.
+    Preamble,
+    /// Text, reasoning, a tool call, audio, a refusal.
+    Content,
+    /// The provider says that it failed.
+    Error,
+    /// The event that ends a stream of this format.
+    Done,
+}
+
+/// What an event says of the stream it is part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// What it is.
+    pub kind: Kind,
+    /// The choices that it speaks of, as far as it was looked at, and the finish reason of each
+    /// that it ends.
+    pub choices: Vec<(u32, Option<String>)>,
+    /// Tokens of the whole answer so far.
+    pub usage: Option<Usage>,
+}
+
+impl Observed {
+    /// An event that is of no interest but for its kind.
+    #[must_use]
+    pub const fn plain(kind: Kind) -> Self {
+        Self { kind, choices: Vec::new(), usage: None }
+    }
+
+    /// The finish reason of the first of its choices that has one.
+    #[must_use]
+    pub fn finish(&self) -> Option<&str> {
+        self.choices.iter().find_map(|(_, finish)| finish.as_deref())
+    }
+}

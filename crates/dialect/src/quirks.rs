@@ -1,0 +1,60 @@
+//! How a request of a format must change for one vendor, as data.
+
+/// Members to drop for certain models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelDrops {
+    /// The model's name starts with one of these.
+    pub prefixes: &'static [&'static str],
+    /// But contains none of these.
+    pub except: &'static [&'static str],
+    /// Top-level members that these models refuse.
+    pub drops: &'static [&'static str],
+}
+
+/// How a request of the wire format must change for a vendor. Applied in the order of the fields;
+/// names are top-level members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quirks {
+    /// Old name, new name. A member that already has the new name wins.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// Removed.
+    pub drops: &'static [&'static str],
+    /// Removed for some models.
+    pub model_drops: &'static [ModelDrops],
+    /// Member, JSON text to replace, JSON text to put in its place.
+    pub values: &'static [(&'static str, &'static str, &'static str)],
+    /// Member, JSON text that replaces its value if that is an object.
+    pub objects: &'static [(&'static str, &'static str)],
+    /// Removed from messages, from the blocks of their content, and from tools.
+    pub block_drops: &'static [&'static str],
+    /// String members that are dropped when longer than so many bytes.
+    pub text_bytes_max: &'static [(&'static str, usize)],
+    /// Member, JSON text: added where the request has no such member.
+    pub adds: &'static [(&'static str, &'static str)],
+    /// The model stands in the path and must not stand in the body.
+    pub omits_model: bool,
+}
+
+impl Quirks {
+    /// None at all: requests pass as they are.
+    pub const NONE: Self = Self {
+        renames: &[],
+        drops: &[],
+        model_drops: &[],
+        values: &[],
+        objects: &[],
+        block_drops: &[],
+        text_bytes_max: &[],
+        adds: &[],
+        omits_model: false,
+    };
+
+    /// The drops that depend on `model`, the vendor's name of it.
+    pub fn drops_for(&self, model: &str) -> impl Iterator<Item = &'static str> {
+        let applies = move |rule: &&ModelDrops| {
+            rule.prefixes.iter().any(|prefix| model.starts_with(prefix))
+                && !rule.except.iter().any(|part| model.contains(part))
+        };
+        self.model_drops.iter().filter(applies).flat_map(|rule| rule.drops.iter().copied())
+    }
+}

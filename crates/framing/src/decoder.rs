@@ -1,0 +1,88 @@
+//! Cuts a byte stream into frames, whatever frames it.
+
+use bytes::Bytes;
+
+use crate::{FRAME_BYTES_MAX, Frame, Framing, sse};
+
+/// Bytes that cannot be cut into frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A frame is longer than [`FRAME_BYTES_MAX`].
+    #[error("an event is longer than {FRAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// The bytes are not of this framing.
+    #[error("the stream is not framed as it should be: {0}")]
+    Malformed(&'static str),
+}
+
+/// Cuts a byte stream into frames.
+#[derive(Debug)]
+pub struct Decoder {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sse(sse::Decoder),
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        let kind = match framing {
+            Framing::Sse | Framing::EventStream | Framing::JsonArray | Framing::Ndjson => {
+                Kind::Sse(sse::Decoder::new())
+            }
+        };
+        Self { kind }
+    }
+
+    /// Gives the next chunk. Take all frames before the next one, or bytes are copied.
+    pub fn push(&mut self, chunk: Bytes) {
+        match &mut self.kind {
+            Kind::Sse(decoder) => decoder.push(chunk),
+        }
+    }
+
+    /// How many bytes of the next frame came with earlier chunks.
+    #[must_use]
+    pub fn carried(&self) -> usize {
+        match &self.kind {
+            Kind::Sse(decoder) => decoder.carried(),
+        }
+    }
+
+    /// The bytes of the next whole frame; `None` until more are pushed.
+    ///
+    /// # Errors
+    /// The decoder is of no further use then.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        match &mut self.kind {
+            Kind::Sse(decoder) => decoder.next_frame().map_err(|_| FrameError::TooLong),
+        }
+    }
+
+    /// What is left when the stream has ended: a frame without its end, if anything.
+    #[must_use]
+    pub fn finish(&mut self) -> Option<Bytes> {
+        match &mut self.kind {
+            Kind::Sse(decoder) => decoder.finish(),
+        }
+    }
+
+    /// Reads a frame that [`Decoder::next_frame`] gave.
+    ///
+    /// # Errors
+    /// The frame is not of this framing.
+    pub fn parse<'a>(&self, raw: &'a [u8]) -> Result<Frame<'a>, FrameError> {
+        match &self.kind {
+            Kind::Sse(_) => {
+                let event = sse::Event::parse(raw);
+                let sse::Event { raw, event: name, data, .. } = event;
+                let data = data.filter(|data| !data.is_empty());
+                Ok(Frame { raw, name, data, is_exception: false })
+            }
+        }
+    }
+}
