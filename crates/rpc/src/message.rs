@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use weir_types::{
-    Attempt, Dialect, Fault, FaultCode, KeyName, ModelName, Operation, ProviderName, QuotaMode,
-    Usage,
+    Attempt, Dialect, Fault, FaultCode, Framing, KeyName, ModelName, Operation, ProviderName,
+    QuotaMode, Target, Usage,
 };
 
 /// A header that is passed through, name in lower case.
@@ -21,16 +21,16 @@ pub struct RouterRequest {
     pub dialect: Dialect,
     /// What is asked.
     pub operation: Operation,
-    /// As the client wrote it: `provider/model` or a bare name; empty if the operation has none.
-    pub model: String,
+    /// What it is asked of.
+    pub target: Target,
     /// Whether the client asked for a stream.
     pub stream: bool,
+    /// How the client wants a stream framed.
+    pub framing: Framing,
+    /// `content-type` of a body that is not JSON; else empty.
+    pub content_type: String,
     /// `provider/model` to go to when the first choice fails, in order.
     pub fallbacks: Vec<String>,
-    /// Only this key may serve the first choice.
-    pub key_pin: Option<String>,
-    /// Limits [`Operation::ListModels`] to one provider.
-    pub only_provider: Option<String>,
     /// The provider that a route prefix implies for a bare model, if it serves it.
     pub preferred_provider: Option<String>,
     /// Headers for the provider, already filtered by the edge.
@@ -48,10 +48,17 @@ pub struct WorkerRequest {
     pub provider: ProviderName,
     /// The key to use.
     pub key: KeyName,
-    /// The caller's name of the model, before aliases, without provider prefix.
+    /// The caller's name of the model, before aliases, without provider prefix; empty if the
+    /// operation has none.
     pub model: ModelName,
+    /// The provider's own id of what the request is for, where that is something stored.
+    pub resource: Option<String>,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// How the client wants a stream framed.
+    pub framing: Framing,
+    /// `content-type` of a body that is not JSON; else empty.
+    pub content_type: String,
     /// 1 for the first upstream try of the client's request.
     pub attempt: u32,
     /// Headers for the provider, already filtered by the edge.

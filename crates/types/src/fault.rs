@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::failure::{FailureClass, Side};
 use crate::{KeyName, ProviderName, QuotaMode};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $http:literal, $grpc:literal, $kind:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $http:literal, $grpc:literal, $kind:literal,
+       $side:ident;)*) => {
         /// The cause of a failure.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum FaultCode {
@@ -42,6 +44,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $grpc,)* }
             }
 
+            /// Whose such a failure is unless it says otherwise.
+            #[must_use]
+            pub const fn side(self) -> Side {
+                match self { $(Self::$name => Side::$side,)* }
+            }
+
             /// The stable `error.type` a client can match on.
             #[must_use]
             pub const fn kind(self) -> &'static str {
@@ -53,53 +61,53 @@ macro_rules! codes {
 
 codes! {
     /// The request cannot be understood.
-    InvalidRequest = 1, 400, 3, "invalid_request_error";
+    InvalidRequest = 1, 400, 3, "invalid_request_error", Client;
     /// No such route.
-    NotFound = 2, 404, 5, "not_found";
+    NotFound = 2, 404, 5, "not_found", Client;
     /// The route exists, the method does not.
-    MethodNotAllowed = 3, 405, 12, "method_not_allowed";
+    MethodNotAllowed = 3, 405, 12, "method_not_allowed", Client;
     /// The body is over `max_request_body_size_mb`.
-    BodyTooLarge = 4, 413, 11, "request_too_large";
+    BodyTooLarge = 4, 413, 11, "request_too_large", Client;
     /// The provider does not do this operation.
-    UnsupportedOperation = 5, 400, 12, "unsupported_operation";
+    UnsupportedOperation = 5, 400, 12, "unsupported_operation", Client;
     /// No provider is configured that could be meant.
-    UnknownModel = 6, 400, 5, "model_not_found";
+    UnknownModel = 6, 400, 5, "model_not_found", Client;
     /// The provider has no key that serves the model.
-    NoKeySupportsModel = 7, 400, 9, "no_key_supports_model";
+    NoKeySupportsModel = 7, 400, 9, "no_key_supports_model", Client;
     /// Keys serve the model, but none may be used now.
-    NoEligibleKeys = 8, 503, 14, "no_eligible_keys";
+    NoEligibleKeys = 8, 503, 14, "no_eligible_keys", Gateway;
     /// The provider's buffer is full.
-    RequestDropped = 9, 429, 8, "request_dropped";
+    RequestDropped = 9, 429, 8, "request_dropped", Gateway;
     /// The provider answered with an error; its answer is attached.
-    UpstreamRejected = 10, 502, 2, "upstream_error";
+    UpstreamRejected = 10, 502, 2, "upstream_error", Provider;
     /// No connection to the provider, or it broke before an answer.
-    UpstreamUnreachable = 11, 502, 14, "upstream_connection_failed";
+    UpstreamUnreachable = 11, 502, 14, "upstream_connection_failed", Provider;
     /// The provider stayed silent for too long.
-    UpstreamTimedOut = 12, 504, 4, "request_timed_out";
+    UpstreamTimedOut = 12, 504, 4, "request_timed_out", Provider;
     /// The provider's answer was cut, stalled or made no sense.
-    UpstreamBroken = 13, 502, 15, "upstream_answer_broken";
+    UpstreamBroken = 13, 502, 15, "upstream_answer_broken", Provider;
     /// Every credential of the provider was refused.
-    CredentialsExhausted = 14, 502, 16, "upstream_credentials_exhausted";
+    CredentialsExhausted = 14, 502, 16, "upstream_credentials_exhausted", Provider;
     /// The request's own deadline passed.
-    DeadlineExceeded = 15, 504, 4, "request_timed_out";
+    DeadlineExceeded = 15, 504, 4, "request_timed_out", Gateway;
     /// The client went away.
-    Cancelled = 16, 499, 1, "request_cancelled";
+    Cancelled = 16, 499, 1, "request_cancelled", Client;
     /// The quota store cannot be reached and the configuration says to refuse.
-    QuotaUnavailable = 17, 503, 14, "quota_unavailable";
+    QuotaUnavailable = 17, 503, 14, "quota_unavailable", Gateway;
     /// This service is not ready or is shutting down.
-    Unavailable = 18, 503, 14, "service_unavailable";
+    Unavailable = 18, 503, 14, "service_unavailable", Gateway;
     /// The link between two of our services broke.
-    LinkBroken = 19, 503, 14, "service_unavailable";
+    LinkBroken = 19, 503, 14, "service_unavailable", Gateway;
     /// A defect of the gateway.
-    Internal = 20, 500, 13, "internal_error";
+    Internal = 20, 500, 13, "internal_error", Gateway;
     /// The request's body is in a form that is not read: compressed, multipart.
-    UnsupportedMediaType = 21, 415, 3, "unsupported_media_type";
+    UnsupportedMediaType = 21, 415, 3, "unsupported_media_type", Client;
     /// The client stopped sending its request.
-    RequestIncomplete = 22, 408, 4, "request_incomplete";
+    RequestIncomplete = 22, 408, 4, "request_incomplete", Client;
     /// Every key that serves the model rests after the provider's rate limits.
-    RateLimited = 23, 429, 8, "rate_limited";
+    RateLimited = 23, 429, 8, "rate_limited", Provider;
     /// The request's head is over the limits.
-    HeadersTooLarge = 24, 431, 11, "request_headers_too_large";
+    HeadersTooLarge = 24, 431, 11, "request_headers_too_large", Client;
 }
 
 impl FaultCode {
@@ -107,70 +115,6 @@ impl FaultCode {
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.number() == number)
-    }
-}
-
-/// What a failed attempt means for the plan: retry, rotate, fall back or give up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailureClass {
-    /// May work again soon: refused or reset connections, 500 502 503 504 529.
-    Transient,
-    /// This key is used too much for this model now.
-    RateLimited,
-    /// This key is refused whatever it asks for.
-    Credential,
-    /// This key cannot reach this model.
-    ModelMissing,
-    /// No head, or no first token, in time.
-    Silent,
-    /// The prompt does not fit this model.
-    ContextLength,
-    /// Right in itself, but this provider does not do it; another one may.
-    Unsupported,
-    /// The caller's own mistake, or content the provider refuses.
-    Caller,
-    /// Broken after content had been passed on.
-    Cut,
-    /// The client went away.
-    ClientGone,
-}
-
-impl FailureClass {
-    /// Every class.
-    pub const ALL: [Self; 10] = [
-        Self::Transient,
-        Self::RateLimited,
-        Self::Credential,
-        Self::ModelMissing,
-        Self::Silent,
-        Self::ContextLength,
-        Self::Unsupported,
-        Self::Caller,
-        Self::Cut,
-        Self::ClientGone,
-    ];
-
-    /// Stable label for metrics, traces and the wire.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::RateLimited => "rate_limited",
-            Self::Credential => "credential",
-            Self::ModelMissing => "model_missing",
-            Self::Silent => "silent",
-            Self::ContextLength => "context_length",
-            Self::Unsupported => "unsupported",
-            Self::Caller => "caller",
-            Self::Cut => "cut",
-            Self::ClientGone => "client_gone",
-        }
-    }
-
-    /// The inverse of [`FailureClass::label`].
-    #[must_use]
-    pub fn from_label(label: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.label() == label)
     }
 }
 
@@ -213,6 +157,8 @@ pub struct FaultDetail {
     pub retry_after: Option<Duration>,
     /// What it means for the plan; `None` for a failure that no attempt caused.
     pub class: Option<FailureClass>,
+    /// Whose it is, where that does not follow from the code.
+    pub side: Option<Side>,
     /// The provider's answer, where it gave one.
     pub upstream: Option<UpstreamAnswer>,
     /// The tries that led here, in order.
@@ -243,6 +189,19 @@ impl Fault {
     pub fn with_class(mut self, class: FailureClass) -> Self {
         self.detail.class = Some(class);
         self
+    }
+
+    /// Says whose it is.
+    #[must_use]
+    pub fn with_side(mut self, side: Side) -> Self {
+        self.detail.side = Some(side);
+        self
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.detail.side.unwrap_or(self.code.side())
     }
 
     /// Adds the time after which trying again makes sense.
@@ -282,6 +241,7 @@ impl fmt::Debug for Fault {
             .field("code", &self.code)
             .field("message", &self.detail.message)
             .field("class", &self.detail.class)
+            .field("side", &self.side())
             .field("upstream_status", &self.detail.upstream.as_ref().map(|u| u.status))
             .finish_non_exhaustive()
     }
@@ -299,6 +259,9 @@ mod tests {
             assert_eq!(FaultCode::from_number(code.number()), Some(code));
             assert!((400..600).contains(&code.http_status()));
             assert!((1..=16).contains(&code.grpc_code()));
+        }
+        for side in Side::ALL {
+            assert_eq!(Side::from_label(side.label()), Some(side));
         }
         for class in FailureClass::ALL {
             assert_eq!(FailureClass::from_label(class.label()), Some(class));

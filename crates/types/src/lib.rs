@@ -5,6 +5,7 @@
 
 mod context;
 mod dialect;
+mod failure;
 mod fault;
 mod framing;
 mod ids;
@@ -12,15 +13,18 @@ mod operation;
 mod quota_mode;
 mod rules;
 mod secret;
+mod target;
 mod usage;
 
 pub use context::{CallContext, Deadline, TraceContext, TraceParent};
 pub use dialect::Dialect;
-pub use fault::{Attempt, FailureClass, Fault, FaultCode, FaultDetail, UpstreamAnswer};
+pub use failure::{FailureClass, Side};
+pub use fault::{Attempt, Fault, FaultCode, FaultDetail, UpstreamAnswer};
 pub use framing::Framing;
 pub use ids::{KeyName, ModelName, ProviderName, RequestId};
 pub use operation::{Addressee, Content, Operation, OperationFacts, OperationSet};
 pub use quota_mode::QuotaMode;
 pub use rules::{KeyRules, ModelList};
 pub use secret::Secret;
+pub use target::Target;
 pub use usage::Usage;

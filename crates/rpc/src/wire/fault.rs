@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use weir_types::{Attempt, FailureClass, Fault, FaultCode, FaultDetail, QuotaMode, UpstreamAnswer};
+use weir_types::{
+    Attempt, FailureClass, Fault, FaultCode, FaultDetail, QuotaMode, Side, UpstreamAnswer,
+};
 
 use crate::proto::common;
 
-/// Passed on where a status is no HTTP status.
+/// Passed on where a status is not an HTTP status.
 const BAD_GATEWAY: u16 = 502;
 
 impl From<Fault> for common::Fault {
@@ -30,6 +32,7 @@ impl From<Fault> for common::Fault {
             }),
             attempts: detail.attempts.into_iter().map(Into::into).collect(),
             quota_mode: mode_label(detail.quota_mode),
+            side: detail.side.map_or_else(String::new, |side| side.label().to_owned()),
         }
     }
 }
@@ -43,6 +46,7 @@ impl From<common::Fault> for Fault {
             param: fault.param.map(Cow::Owned),
             retry_after: fault.retry_after_us.map(Duration::from_micros),
             class: fault.class.as_deref().map(class),
+            side: Side::from_label(&fault.side),
             upstream: fault.upstream.map(|answer| UpstreamAnswer {
                 status: http_status(answer.status).unwrap_or(BAD_GATEWAY),
                 content_type: answer.content_type,

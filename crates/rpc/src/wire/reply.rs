@@ -27,7 +27,8 @@ pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
 
 pub(crate) fn reply(head: common::ReplyHead) -> Result<ReplyHead, Fault> {
     let timings = head.timings.unwrap_or_default();
-    let status = http_status(head.status).ok_or_else(|| malformed("`status` is no HTTP status"))?;
+    let status =
+        http_status(head.status).ok_or_else(|| malformed("`status` is not an HTTP status"))?;
     if head.provider.is_empty() != head.key.is_empty() {
         return Err(malformed("`provider` or `key` is missing"));
     }
@@ -56,6 +57,7 @@ pub(crate) fn end(end: End) -> common::End {
             output_tokens: usage.output_tokens,
             cached_input_tokens: usage.cached_input_tokens,
             reasoning_tokens: usage.reasoning_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
         }),
         finish: end.finish,
         fault: end.fault.map(Into::into),
@@ -70,6 +72,7 @@ pub(crate) fn end_of(end: common::End) -> End {
             output_tokens: usage.output_tokens,
             cached_input_tokens: usage.cached_input_tokens,
             reasoning_tokens: usage.reasoning_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
         },
         finish: end.finish,
         fault: end.fault.map(Into::into),

@@ -1,36 +1,57 @@
 //! Heads of requests. `body_bytes` travels beside them: it is about the body that follows.
 
-use weir_types::{Dialect, Fault, FaultCode, Operation};
+use weir_types::{Addressee, Dialect, Fault, FaultCode, Framing, Operation, Target};
 
 use super::{headers, headers_of, malformed, required};
 use crate::proto::{router, worker};
 use crate::{RouterRequest, WorkerRequest};
 
 pub(crate) fn router_head(request: RouterRequest, body_bytes: Option<u64>) -> router::RequestHead {
-    router::RequestHead {
+    let mut head = router::RequestHead {
         dialect: request.dialect.label().to_owned(),
         operation: request.operation.label().to_owned(),
-        model: request.model,
         stream: request.stream,
         fallbacks: request.fallbacks,
-        key_pin: request.key_pin,
-        only_provider: request.only_provider,
         preferred_provider: request.preferred_provider,
         headers: headers(request.headers),
         body_bytes,
+        framing: framing_label(request.framing),
+        content_type: request.content_type,
+        ..router::RequestHead::default()
+    };
+    match request.target {
+        Target::Model { name, pin } => (head.model, head.key_pin) = (name, pin),
+        Target::Provider { name, pin } => (head.only_provider, head.key_pin) = (name, pin),
+        Target::Resource { provider, key, id } => {
+            let (provider, key) = (provider.to_string(), key.to_string());
+            head.resource = Some(router::Resource { provider, key, id });
+        }
     }
+    head
 }
 
 pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest, Fault> {
     let operation = operation(head.operation)?;
+    let target = match (operation.facts().addressee, head.resource) {
+        (Addressee::Model, _) => Target::Model { name: head.model, pin: head.key_pin },
+        (Addressee::Provider, _) => {
+            Target::Provider { name: head.only_provider, pin: head.key_pin }
+        }
+        (Addressee::Resource, Some(resource)) => Target::Resource {
+            provider: required(resource.provider, "resource.provider")?.into(),
+            key: required(resource.key, "resource.key")?.into(),
+            id: required(resource.id, "resource.id")?,
+        },
+        (Addressee::Resource, None) => return Err(malformed("`resource` is missing")),
+    };
     Ok(RouterRequest {
         dialect: dialect(head.dialect)?,
         operation,
-        model: head.model,
+        target,
         stream: head.stream,
+        framing: framing(&head.framing),
+        content_type: head.content_type,
         fallbacks: head.fallbacks,
-        key_pin: head.key_pin,
-        only_provider: head.only_provider,
         preferred_provider: head.preferred_provider,
         headers: headers_of(head.headers),
     })
@@ -47,6 +68,9 @@ pub(crate) fn worker_head(request: WorkerRequest, body_bytes: Option<u64>) -> wo
         attempt: request.attempt,
         headers: headers(request.headers),
         body_bytes,
+        framing: framing_label(request.framing),
+        content_type: request.content_type,
+        resource: request.resource,
     }
 }
 
@@ -60,10 +84,22 @@ pub(crate) fn worker_request(head: worker::RequestHead) -> Result<WorkerRequest,
         provider: required(head.provider, "provider")?.into(),
         key: required(head.key, "key")?.into(),
         model: head.model.into(),
+        resource: head.resource,
         stream: head.stream,
+        framing: framing(&head.framing),
+        content_type: head.content_type,
         attempt: head.attempt,
         headers: headers_of(head.headers),
     })
+}
+
+/// The usual framing is not sent.
+fn framing_label(framing: Framing) -> String {
+    if framing == Framing::default() { String::new() } else { framing.label().to_owned() }
+}
+
+fn framing(label: &str) -> Framing {
+    Framing::from_label(label).unwrap_or_default()
 }
 
 fn dialect(label: String) -> Result<Dialect, Fault> {

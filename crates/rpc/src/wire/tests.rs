@@ -6,8 +6,9 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
 use weir_types::{
-    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, FaultDetail,
-    Operation, QuotaMode, RequestId, TraceContext, TraceParent, UpstreamAnswer, Usage,
+    Addressee, Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode,
+    FaultDetail, Framing, Operation, QuotaMode, RequestId, Side, Target, TraceContext, TraceParent,
+    UpstreamAnswer, Usage,
 };
 
 use super::*;
@@ -38,6 +39,7 @@ fn full_fault(code: FaultCode, class: Option<FailureClass>) -> Fault {
         param: Some("messages[0]".into()),
         retry_after: Some(Duration::from_micros(1_500_001)),
         class,
+        side: Some(Side::Gateway),
         upstream: Some(UpstreamAnswer {
             status: 429,
             content_type: "application/json".to_owned(),
@@ -124,15 +126,29 @@ fn a_fault_that_fits_no_header_is_handed_back() {
     assert_eq!(Fault::from(through(&*message)), fault);
 }
 
+/// What requests of `operation` are for.
+fn target(operation: Operation) -> Target {
+    let pin = Some("blue".to_owned());
+    match operation.facts().addressee {
+        Addressee::Model => Target::Model { name: "openai/gpt-4o".to_owned(), pin },
+        Addressee::Provider => Target::Provider { name: Some("groq".to_owned()), pin },
+        Addressee::Resource => Target::Resource {
+            provider: "openai".into(),
+            key: "blue".into(),
+            id: "file-1".to_owned(),
+        },
+    }
+}
+
 fn router_request_full() -> RouterRequest {
     RouterRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
-        model: "openai/gpt-4o".to_owned(),
+        target: target(Operation::Chat),
         stream: true,
+        framing: Framing::JsonArray,
+        content_type: "multipart/form-data; boundary=x".to_owned(),
         fallbacks: vec!["groq/llama".to_owned(), "acme/m".to_owned()],
-        key_pin: Some("blue".to_owned()),
-        only_provider: Some("groq".to_owned()),
         preferred_provider: Some("openai".to_owned()),
         headers: vec![("x-a".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())],
     }
@@ -140,12 +156,15 @@ fn router_request_full() -> RouterRequest {
 
 fn worker_request_full() -> WorkerRequest {
     WorkerRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Embedding,
         provider: "openai".into(),
         key: "blue".into(),
         model: "text-embedding-3".into(),
+        resource: Some("file-1".to_owned()),
         stream: false,
+        framing: Framing::EventStream,
+        content_type: "audio/wav".to_owned(),
         attempt: 3,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }
@@ -154,7 +173,8 @@ fn worker_request_full() -> WorkerRequest {
 #[test]
 fn request_heads_survive() {
     for operation in Operation::ALL {
-        let request = RouterRequest { operation, ..router_request_full() };
+        let target = target(operation);
+        let request = RouterRequest { operation, target, ..router_request_full() };
         let head = through(&router_head(request.clone(), Some(5)));
         assert_eq!(head.body_bytes, Some(5));
         assert_eq!(router_request(head), Ok(request));
@@ -222,6 +242,7 @@ fn reply_heads_and_ends_survive() {
         output_tokens: 2,
         cached_input_tokens: 3,
         reasoning_tokens: u64::MAX,
+        cache_write_tokens: 9,
     };
     for whole in [
         End::default(),

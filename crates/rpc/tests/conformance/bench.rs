@@ -12,7 +12,10 @@ use weir_rpc::{
     RouterRequest, RouterService, Server, WorkerRequest, WorkerService, router_server,
     worker_server,
 };
-use weir_types::{CallContext, Deadline, Dialect, Operation, RequestId, TraceContext, TraceParent};
+use weir_types::{
+    CallContext, Deadline, Dialect, Framing, Operation, RequestId, Target, TraceContext,
+    TraceParent,
+};
 
 use crate::script::{Asked, Call, Script};
 
@@ -178,13 +181,13 @@ pub(crate) fn context() -> CallContext {
 
 pub(crate) fn router_request() -> RouterRequest {
     RouterRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
-        model: "openai/gpt-4o".to_owned(),
+        target: Target::Model { name: "openai/gpt-4o".to_owned(), pin: Some("blue".to_owned()) },
         stream: true,
+        framing: Framing::default(),
+        content_type: String::new(),
         fallbacks: vec!["groq/llama".to_owned()],
-        key_pin: Some("blue".to_owned()),
-        only_provider: None,
         preferred_provider: Some("openai".to_owned()),
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }
@@ -192,12 +195,15 @@ pub(crate) fn router_request() -> RouterRequest {
 
 pub(crate) fn worker_request() -> WorkerRequest {
     WorkerRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
         provider: "openai".into(),
         key: "blue".into(),
         model: "gpt-4o".into(),
+        resource: None,
         stream: true,
+        framing: Framing::default(),
+        content_type: String::new(),
         attempt: 2,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }

@@ -1,0 +1,121 @@
+//! What a failure means for what is tried next, and whose it is.
+//!
+//! "Another key may help" and "another provider may help" are two answers of a class; what is learned
+//! of a key's health depends on the side as well.
+
+/// What a failed attempt means for the plan: retry, rotate, fall back or give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// May work again soon: refused or reset connections, 500 502 503 504 529.
+    Transient,
+    /// This key is used too much for this model now.
+    RateLimited,
+    /// This key is refused whatever it asks for.
+    Credential,
+    /// This key cannot reach this model.
+    ModelMissing,
+    /// No head, or no first token, in time.
+    Silent,
+    /// The prompt does not fit this model.
+    ContextLength,
+    /// Right in itself, but this provider does not do it; another one may.
+    Unsupported,
+    /// The caller's own mistake, or content the provider refuses.
+    Caller,
+    /// Broken after content had been passed on.
+    Cut,
+    /// The client went away.
+    ClientGone,
+}
+
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 10] = [
+        Self::Transient,
+        Self::RateLimited,
+        Self::Credential,
+        Self::ModelMissing,
+        Self::Silent,
+        Self::ContextLength,
+        Self::Unsupported,
+        Self::Caller,
+        Self::Cut,
+        Self::ClientGone,
+    ];
+
+    /// Stable label for metrics, traces and the wire.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited => "rate_limited",
+            Self::Credential => "credential",
+            Self::ModelMissing => "model_missing",
+            Self::Silent => "silent",
+            Self::ContextLength => "context_length",
+            Self::Unsupported => "unsupported",
+            Self::Caller => "caller",
+            Self::Cut => "cut",
+            Self::ClientGone => "client_gone",
+        }
+    }
+
+    /// The inverse of [`FailureClass::label`].
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.label() == label)
+    }
+
+    /// Whether the same request may succeed with another key of the same provider, or later.
+    #[must_use]
+    pub const fn another_key_may_help(self) -> bool {
+        match self {
+            Self::Transient
+            | Self::RateLimited
+            | Self::Credential
+            | Self::ModelMissing
+            | Self::Silent
+            | Self::Cut => true,
+            Self::ContextLength | Self::Unsupported | Self::Caller | Self::ClientGone => false,
+        }
+    }
+
+    /// Whether the same request may succeed with another provider or another model.
+    #[must_use]
+    pub const fn another_provider_may_help(self) -> bool {
+        !matches!(self, Self::Caller | Self::ClientGone)
+    }
+}
+
+/// Whose a failure is. It decides what is learned from it: only a provider's own failures say
+/// anything about the health of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client's: its request, or its leaving.
+    Client,
+    /// Ours, or of what lies between our services and to the provider: links, proxies, permits.
+    Gateway,
+    /// The provider's.
+    Provider,
+}
+
+impl Side {
+    /// Every side.
+    pub const ALL: [Self; 3] = [Self::Client, Self::Gateway, Self::Provider];
+
+    /// Stable label for traces and the wire.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+            Self::Provider => "provider",
+        }
+    }
+
+    /// The inverse of [`Side::label`].
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|side| side.label() == label)
+    }
+}

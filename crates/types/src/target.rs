@@ -1,0 +1,64 @@
+//! What a request is for, before any provider or key is chosen.
+
+use crate::{KeyName, Operation, ProviderName};
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A model, wherever it is served.
+    Model {
+        /// As the client wrote it: `provider/model` or a bare name.
+        name: String,
+        /// Only this key may serve the first choice.
+        pin: Option<String>,
+    },
+    /// A provider as a whole, or every provider.
+    Provider {
+        /// Which one; `None`: all.
+        name: Option<String>,
+        /// Only this key may serve it.
+        pin: Option<String>,
+    },
+    /// Something that one key of one provider has stored. Whoever holds its id has read provider and
+    /// key from it.
+    Resource {
+        /// Where it is.
+        provider: ProviderName,
+        /// Whose it is.
+        key: KeyName,
+        /// The provider's own id of it.
+        id: String,
+    },
+}
+
+impl Target {
+    /// The model as the client wrote it; empty where none is named.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Model { name, .. } => name,
+            Self::Provider { .. } | Self::Resource { .. } => "",
+        }
+    }
+
+    /// The key that the client asks for.
+    #[must_use]
+    pub fn pin(&self) -> Option<&str> {
+        match self {
+            Self::Model { pin, .. } | Self::Provider { pin, .. } => pin.as_deref(),
+            Self::Resource { key, .. } => Some(key),
+        }
+    }
+
+    /// Whether requests of `operation` are for such a thing.
+    #[must_use]
+    pub const fn fits(&self, operation: Operation) -> bool {
+        use crate::Addressee;
+        matches!(
+            (self, operation.facts().addressee),
+            (Self::Model { .. }, Addressee::Model)
+                | (Self::Provider { .. }, Addressee::Provider)
+                | (Self::Resource { .. }, Addressee::Resource)
+        )
+    }
+}
