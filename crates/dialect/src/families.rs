@@ -4,3 +4,56 @@
 //! behind Anthropic's Messages, Bedrock's Converse and Vertex. Formats ask here; no format is known.
 
 pub mod claude;
+
+/// Who made a model. A host may serve each maker's models in another format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Claude.
+    Anthropic,
+    /// GPT and the o series.
+    OpenAi,
+    /// Gemini.
+    Gemini,
+    /// Mistral's models.
+    Mistral,
+    /// Command, Embed, Rerank.
+    Cohere,
+    /// Llama.
+    Llama,
+    /// Gemma.
+    Gemma,
+    /// Amazon's Nova.
+    Nova,
+    /// Amazon's Titan.
+    Titan,
+    /// Any other.
+    Other,
+}
+
+/// Parts of names that tell a family; the first that is found counts.
+const FAMILIES: &[(&str, Family)] = &[
+    ("claude", Family::Anthropic),
+    ("anthropic.", Family::Anthropic),
+    ("gemini", Family::Gemini),
+    ("gemma", Family::Gemma),
+    ("mistral", Family::Mistral),
+    ("codestral", Family::Mistral),
+    ("ministral", Family::Mistral),
+    ("cohere", Family::Cohere),
+    ("command-", Family::Cohere),
+    ("llama", Family::Llama),
+    ("nova-", Family::Nova),
+    ("titan", Family::Titan),
+    ("gpt-", Family::OpenAi),
+    ("openai", Family::OpenAi),
+];
+
+impl Family {
+    /// The family of `model`, as far as its name tells.
+    #[must_use]
+    pub fn of(model: &str) -> Self {
+        let model = model.to_ascii_lowercase();
+        let found = FAMILIES.iter().find(|(part, _)| model.contains(part));
+        found.map_or(Self::Other, |(_, family)| *family)
+    }
+}

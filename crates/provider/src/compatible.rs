@@ -3,17 +3,18 @@
 //! Sources: each vendor's public API reference. A row differs from [`BASE`] only in what the
 //! vendor does differently.
 
-use weir_types::Dialect;
+use weir_dialect::{ModelDrops, Quirks};
+use weir_types::{Dialect, Operation};
 
-use crate::vendor::{Auth, ModelDrops, ModelForm, Paths, Quirks, StreamEnd, Vendor};
+use crate::route::Route;
+use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// What most hosts have in common.
 const BASE: Vendor = Vendor {
     name: "",
-    dialect: Dialect::OpenAi,
     base_url: "",
     auth: Auth::Bearer,
-    paths: CHAT,
+    routes: CHAT,
     stream_end: StreamEnd::NeedsDone,
     quirks: PORTABLE,
     model_form: ModelForm::Plain,
@@ -22,19 +23,40 @@ const BASE: Vendor = Vendor {
     keys_may_be_empty: false,
 };
 
+const fn chat(template: &'static str) -> Route {
+    Route::post(Operation::Chat, template, Dialect::OpenAiChat)
+}
+
+const fn completion(template: &'static str) -> Route {
+    Route::post(Operation::Completion, template, Dialect::OpenAiChat)
+}
+
+const fn embedding(template: &'static str) -> Route {
+    Route::post(Operation::Embedding, template, Dialect::OpenAiChat)
+}
+
+const fn models(template: &'static str) -> Route {
+    Route::get(Operation::ListModels, template, Dialect::OpenAiChat)
+}
+
 /// Chat and the model list.
-const CHAT: Paths = Paths {
-    chat: Some("/v1/chat/completions"),
-    completion: None,
-    embedding: None,
-    list_models: Some("/v1/models"),
-};
+const CHAT: &[Route] = &[chat("/v1/chat/completions"), models("/v1/models")];
 
-/// Everything this build can ask for.
-const ALL: Paths =
-    Paths { completion: Some("/v1/completions"), embedding: Some("/v1/embeddings"), ..CHAT };
+/// These and text completions.
+const TEXT: &[Route] =
+    &[chat("/v1/chat/completions"), completion("/v1/completions"), models("/v1/models")];
 
-const TEXT: Paths = Paths { completion: Some("/v1/completions"), ..CHAT };
+/// These and embeddings.
+const VECTORS: &[Route] =
+    &[chat("/v1/chat/completions"), embedding("/v1/embeddings"), models("/v1/models")];
+
+/// All of them.
+const ALL: &[Route] = &[
+    chat("/v1/chat/completions"),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+];
 
 /// Members that only OpenAI itself understands and that other hosts may refuse.
 const OPENAI_ONLY: &[&str] = &[
@@ -57,14 +79,14 @@ const PORTABLE: Quirks = Quirks {
 
 /// A server that the user runs: its URL is on the key, a secret is optional.
 const SELF_HOSTED: Vendor =
-    Vendor { paths: ALL, base_url_from_key: true, keys_may_be_empty: true, ..BASE };
+    Vendor { routes: ALL, base_url_from_key: true, keys_may_be_empty: true, ..BASE };
 
 /// The table.
 pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "openai",
         base_url: "https://api.openai.com",
-        paths: ALL,
+        routes: ALL,
         quirks: Quirks::NONE,
         env_var: Some("OPENAI_API_KEY"),
         ..BASE
@@ -72,7 +94,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "mistral",
         base_url: "https://api.mistral.ai",
-        paths: Paths { completion: None, ..ALL },
+        routes: VECTORS,
         quirks: Quirks {
             renames: &[("max_completion_tokens", "max_tokens")],
             objects: &[("tool_choice", "\"any\"")],
@@ -90,7 +112,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "cerebras",
         base_url: "https://api.cerebras.ai",
-        paths: TEXT,
+        routes: TEXT,
         stream_end: StreamEnd::FinishReasonEnough,
         env_var: Some("CEREBRAS_API_KEY"),
         ..BASE
@@ -98,7 +120,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "fireworks",
         base_url: "https://api.fireworks.ai/inference",
-        paths: ALL,
+        routes: ALL,
         quirks: Quirks { renames: &[("prompt_cache_key", "user")], ..PORTABLE },
         env_var: Some("FIREWORKS_API_KEY"),
         ..BASE
@@ -106,7 +128,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "openrouter",
         base_url: "https://openrouter.ai/api",
-        paths: TEXT,
+        routes: TEXT,
         // It relays to OpenAI and Anthropic too and passes on what those understand.
         quirks: Quirks {
             drops: &["prompt_cache_key", "prompt_cache_retention", "store"],
@@ -120,7 +142,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "perplexity",
         base_url: "https://api.perplexity.ai",
-        paths: Paths { chat: Some("/chat/completions"), list_models: None, ..CHAT },
+        routes: &[chat("/chat/completions")],
         stream_end: StreamEnd::FinishReasonEnough,
         // Searching is what this vendor does: it reads `web_search_options`.
         quirks: Quirks {
@@ -139,7 +161,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "xai",
         base_url: "https://api.x.ai",
-        paths: TEXT,
+        routes: TEXT,
         quirks: Quirks {
             model_drops: &[
                 ModelDrops {
@@ -166,7 +188,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "nebius",
         base_url: "https://api.tokenfactory.nebius.com",
-        paths: ALL,
+        routes: ALL,
         env_var: Some("NEBIUS_API_KEY"),
         ..BASE
     },
@@ -179,12 +201,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "deepseek",
         base_url: "https://api.deepseek.com",
-        paths: Paths {
-            chat: Some("/chat/completions"),
-            completion: Some("/beta/completions"),
-            embedding: None,
-            list_models: Some("/models"),
-        },
+        routes: &[chat("/chat/completions"), completion("/beta/completions"), models("/models")],
         env_var: Some("DEEPSEEK_API_KEY"),
         ..BASE
     },

@@ -7,11 +7,13 @@ mod classify;
 mod compatible;
 mod phrases;
 mod retry_after;
+mod route;
 mod vendor;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
 pub use retry_after::retry_after;
-pub use vendor::{Auth, ModelDrops, ModelForm, Paths, Quirks, StreamEnd, Vendor};
+pub use route::{Route, Template};
+pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// The facts about the built-in provider called `name`, if this build serves it.
 #[must_use]

@@ -66,12 +66,19 @@ fn moment_or_duration(text: &str, now: SystemTime) -> Option<Duration> {
     let Ok(number) = text.parse::<f64>() else {
         return compound(text).or_else(|| standard(text, now));
     };
+    if number.is_nan() {
+        return None;
+    }
     if number < EPOCH_SECONDS {
         return seconds(number);
     }
     let since = if number < EPOCH_MILLIS { number } else { number / 1000.0 };
-    let at = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(since).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    // A moment that no clock reaches is as far away as anything gets.
+    let at = Duration::try_from_secs_f64(since)
+        .ok()
+        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+    let Some(at) = at else { return seconds(SECONDS_MAX) };
+    Some(at.duration_since(now).unwrap_or_default().min(Duration::from_secs_f64(SECONDS_MAX)))
 }
 
 /// Go's way to write durations: numbers with units, `1h2m3.5s`.

@@ -11,11 +11,14 @@ use super::*;
 fn rows_are_complete_and_unambiguous() {
     for (at, row) in vendors().iter().enumerate() {
         assert!(!vendors()[..at].iter().any(|other| other.name == row.name), "{}", row.name);
-        assert!(row.path(Operation::Chat).is_some(), "{}", row.name);
+        assert!(row.offers(Operation::Chat, true), "{}", row.name);
+        assert!(row.offers(Operation::Responses, false), "{}", row.name);
         assert!(!row.base_url.ends_with('/'), "{}", row.name);
         assert_eq!(row.base_url.is_empty(), row.base_url_from_key, "{}", row.name);
-        for operation in Operation::ALL {
-            assert!(row.path(operation).is_none_or(|path| path.starts_with('/')), "{}", row.name);
+        for route in row.routes {
+            let is_address = route.template.starts_with('/') || route.template.contains("://");
+            assert!(is_address, "{}: {}", row.name, route.template);
+            assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
     assert_eq!(served_names().count(), 17);
@@ -171,6 +174,12 @@ fn moments_since_1970_become_durations() {
     assert_eq!(at("1741305612"), Some(Duration::from_secs(12)));
     assert_eq!(at("1741305601500"), Some(Duration::from_millis(1500)));
     assert_eq!(at("1741305000"), Some(Duration::ZERO));
+    // Moments that no clock reaches.
+    for absurd in ["1e22", "1e300", "9223372036854775807", "inf"] {
+        let wait = at(absurd).unwrap();
+        assert!(wait <= Duration::from_secs(366 * 24 * 3600), "{absurd}: {wait:?}");
+    }
+    assert_eq!(at("NaN"), None);
 }
 
 #[test]

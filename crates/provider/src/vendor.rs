@@ -1,8 +1,12 @@
-//! The shape of a row: everything that may differ between vendors of one wire format.
+//! The shape of a row: everything that may differ between vendors.
 
 use std::borrow::Cow;
 
+use weir_dialect::Quirks;
+use weir_dialect::families::Family;
 use weir_types::{Dialect, Operation};
+
+use crate::route::Route;
 
 /// How a request proves who sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +20,10 @@ pub enum Auth {
 /// What ends a stream of this vendor properly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// `[DONE]`, or a finish reason where the connection then ends in good order.
+    /// The event that ends streams of its format (`[DONE]`), or a finish reason where the connection
+    /// then ends in good order.
     NeedsDone,
-    /// The vendor never sends `[DONE]`: a finish reason is the end.
+    /// The vendor never sends that event: a finish reason is the end.
     FinishReasonEnough,
 }
 
@@ -29,90 +34,25 @@ pub enum ModelForm {
     Plain,
     /// `sub-provider/owner/name` becomes `owner/name:sub-provider`.
     SubProviderSuffix,
-}
-
-/// Where each operation is, appended to the base URL. `None`: not offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Paths {
-    /// Chat completions.
-    pub chat: Option<&'static str>,
-    /// Text completions.
-    pub completion: Option<&'static str>,
-    /// Embeddings.
-    pub embedding: Option<&'static str>,
-    /// The model list.
-    pub list_models: Option<&'static str>,
-}
-
-/// Members to drop for certain models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModelDrops {
-    /// The model's name starts with one of these.
-    pub prefixes: &'static [&'static str],
-    /// But contains none of these.
-    pub except: &'static [&'static str],
-    /// Top-level members that these models refuse.
-    pub drops: &'static [&'static str],
-}
-
-/// How a request of the wire format must change for this vendor. Applied in the order of the
-/// fields; names are top-level members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quirks {
-    /// Old name, new name. A member that already has the new name wins.
-    pub renames: &'static [(&'static str, &'static str)],
-    /// Removed.
-    pub drops: &'static [&'static str],
-    /// Removed for some models.
-    pub model_drops: &'static [ModelDrops],
-    /// Member, JSON text to replace, JSON text to put in its place.
-    pub values: &'static [(&'static str, &'static str, &'static str)],
-    /// Member, JSON text that replaces its value if that is an object.
-    pub objects: &'static [(&'static str, &'static str)],
-    /// Removed from messages, from the blocks of their content, and from tools.
-    pub block_drops: &'static [&'static str],
-    /// String members that are dropped when longer than so many bytes.
-    pub text_bytes_max: &'static [(&'static str, usize)],
-}
-
-impl Quirks {
-    /// None at all: requests pass as they are.
-    pub const NONE: Self = Self {
-        renames: &[],
-        drops: &[],
-        model_drops: &[],
-        values: &[],
-        objects: &[],
-        block_drops: &[],
-        text_bytes_max: &[],
-    };
-
-    /// The drops that depend on `model`, the vendor's name of it.
-    pub fn drops_for(&self, model: &str) -> impl Iterator<Item = &'static str> {
-        let applies = move |rule: &&ModelDrops| {
-            rule.prefixes.iter().any(|prefix| model.starts_with(prefix))
-                && !rule.except.iter().any(|part| model.contains(part))
-        };
-        self.model_drops.iter().filter(applies).flat_map(|rule| rule.drops.iter().copied())
-    }
+    /// Without this in front of it, as the vendor's own lists write it.
+    WithoutPrefix(&'static str),
 }
 
 /// One vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Vendor {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// Its wire format.
-    pub dialect: Dialect,
-    /// Without a slash at the end; empty where only a key or the configuration knows it.
+    /// What it offers, and where. Of several that fit the first counts.
+    pub routes: &'static [Route],
+    /// Without a slash at the end; may hold variables of keys (`{region}`); empty where only a key or
+    /// the configuration knows it.
     pub base_url: &'static str,
     /// How a secret is sent.
     pub auth: Auth,
-    /// Where its operations are.
-    pub paths: Paths,
     /// What ends its streams.
     pub stream_end: StreamEnd,
-    /// What its requests need.
+    /// What its requests need, unless a route says otherwise.
     pub quirks: Quirks,
     /// How it writes models.
     pub model_form: ModelForm,
@@ -125,27 +65,73 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// The path of `operation`; `None` if the vendor does not offer it.
+    /// Whether `operation` can be asked of it: it is offered, or something is that it can be
+    /// translated into.
     #[must_use]
-    pub const fn path(&self, operation: Operation) -> Option<&'static str> {
-        match operation {
-            Operation::Chat => self.paths.chat,
-            Operation::Completion => self.paths.completion,
-            Operation::Embedding => self.paths.embedding,
-            Operation::ListModels => self.paths.list_models,
-            _ => None,
-        }
+    pub fn offers(&self, operation: Operation, stream: bool) -> bool {
+        (!stream || operation.streams())
+            && self.routes.iter().any(|route| {
+                route.streams(stream)
+                    && (route.operation == operation
+                        || equivalent(operation).contains(&route.operation))
+            })
+    }
+
+    /// The routes that can serve `operation` of a client that speaks `dialect`, for a model of
+    /// `family`: those of the client's own format first.
+    pub fn routes_for(
+        &self,
+        operation: Operation,
+        stream: bool,
+        dialect: Dialect,
+        family: Family,
+    ) -> impl Iterator<Item = &'static Route> {
+        let fits = move |route: &&Route| {
+            route.streams(stream) && route.family.is_none_or(|wanted| wanted == family)
+        };
+        let own = move |route: &&Route| route.operation == operation && route.dialect == dialect;
+        let same = self.routes.iter().filter(fits).filter(own);
+        let kinds = std::iter::once(operation).chain(equivalent(operation).iter().copied());
+        let translated = kinds.flat_map(move |kind| {
+            let routes = self.routes.iter().filter(fits);
+            routes.filter(move |route| {
+                route.operation == kind && !own(route) && route.operation.is_translated()
+            })
+        });
+        same.chain(translated)
+    }
+
+    /// The route of `operation`, whatever its format and the model's family.
+    #[must_use]
+    pub fn route(&self, operation: Operation) -> Option<&'static Route> {
+        self.routes.iter().find(|route| route.operation == operation)
     }
 
     /// `model` as this vendor writes it on the wire.
     #[must_use]
     pub fn wire_model<'a>(&self, model: &'a str) -> Cow<'a, str> {
-        if self.model_form == ModelForm::SubProviderSuffix
-            && let Some((sub_provider, rest)) = model.split_once('/')
-            && rest.contains('/')
-        {
-            return Cow::Owned(format!("{rest}:{sub_provider}"));
+        match self.model_form {
+            ModelForm::SubProviderSuffix => {
+                if let Some((sub_provider, rest)) = model.split_once('/')
+                    && rest.contains('/')
+                {
+                    return Cow::Owned(format!("{rest}:{sub_provider}"));
+                }
+                Cow::Borrowed(model)
+            }
+            ModelForm::WithoutPrefix(prefix) => {
+                Cow::Borrowed(model.strip_prefix(prefix).unwrap_or(model))
+            }
+            ModelForm::Plain => Cow::Borrowed(model),
         }
-        Cow::Borrowed(model)
+    }
+}
+
+/// The operations that say the same as `operation` in another format.
+const fn equivalent(operation: Operation) -> &'static [Operation] {
+    match operation {
+        Operation::Chat => &[Operation::Responses],
+        Operation::Responses => &[Operation::Chat],
+        _ => &[],
     }
 }

@@ -249,6 +249,21 @@ impl Operation {
         self.facts().config_name_stream.is_some()
     }
 
+    /// Whether requests and answers of this kind mean the same in every format that has it, so that
+    /// one format can stand for another. The rest pass within one format only.
+    #[must_use]
+    pub const fn is_translated(self) -> bool {
+        matches!(
+            self,
+            Self::ListModels
+                | Self::Chat
+                | Self::Responses
+                | Self::CountTokens
+                | Self::Embedding
+                | Self::Rerank
+        )
+    }
+
     /// Whether a request of this kind names a model.
     #[must_use]
     pub const fn has_model(self) -> bool {

@@ -67,6 +67,7 @@ fn full_fault(body: Bytes) -> Fault {
         param: Some("messages".into()),
         retry_after: Some(Duration::from_millis(1500)),
         class: Some(FailureClass::RateLimited),
+        side: None,
         upstream: Some(UpstreamAnswer { status: 429, content_type: "text/plain".into(), body }),
         attempts: vec![attempt(Some(FailureClass::RateLimited)), attempt(None)],
         quota_mode: QuotaMode::Refuse,

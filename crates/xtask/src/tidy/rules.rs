@@ -50,7 +50,7 @@ pub(super) const CRATES: &[Crate] = &[
     krate("weir-types", 0),
     krate("weir-framing", 1),
     Crate { beside: &["weir-framing"], ..krate("weir-dialect", 1) },
-    krate("weir-provider", 1),
+    Crate { beside: &["weir-dialect"], ..krate("weir-provider", 1) },
     krate("weir-quota", 1),
     krate("weir-quota-memory", 2),
     krate("weir-quota-redis", 2),
