@@ -12,7 +12,7 @@ mod vendor;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
 pub use retry_after::retry_after;
-pub use route::{Route, Template};
+pub use route::{Fit, Route, Template};
 pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// The facts about the built-in provider called `name`, if this build serves it.

@@ -68,6 +68,41 @@ impl Route {
         }
     }
 
+    /// Only for models of this family.
+    #[must_use]
+    pub const fn of(mut self, family: Family) -> Self {
+        self.family = Some(family);
+        self
+    }
+
+    /// With a credential sent in another way than the vendor's usual one.
+    #[must_use]
+    pub const fn signed(mut self, auth: Auth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// With headers that the route needs.
+    #[must_use]
+    pub const fn with(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// With streams that are framed so.
+    #[must_use]
+    pub const fn framed(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// With requests that need this instead of what the vendor's need.
+    #[must_use]
+    pub const fn needs(mut self, quirks: &'static Quirks) -> Self {
+        self.quirks = Some(quirks);
+        self
+    }
+
     /// Only for what is streamed, or not.
     #[must_use]
     pub const fn only(mut self, stream: bool) -> Self {
@@ -75,13 +110,49 @@ impl Route {
         self
     }
 
-    /// Whether it serves requests that are streamed, or not.
+    /// Whether requests of `operation` can be sent to it, in whatever format they come.
     #[must_use]
-    pub const fn streams(&self, stream: bool) -> bool {
-        match self.stream {
-            Some(only) => only == stream,
-            None => true,
+    pub fn serves(&self, operation: Operation, stream: bool) -> bool {
+        (!stream || operation.streams())
+            && self.stream.is_none_or(|only| only == stream)
+            && (self.operation == operation || equivalent(operation) == Some(self.operation))
+    }
+
+    /// How a request of a client that speaks `dialect` can be sent to it, for a model of `family`;
+    /// `None`: it cannot.
+    #[must_use]
+    pub fn fit(
+        &self,
+        operation: Operation,
+        stream: bool,
+        dialect: Dialect,
+        family: Family,
+    ) -> Option<Fit> {
+        if !self.serves(operation, stream) || self.family.is_some_and(|wanted| wanted != family) {
+            return None;
         }
+        if self.operation == operation && self.dialect == dialect {
+            return Some(Fit::Same);
+        }
+        self.operation.is_translated().then_some(Fit::Translated)
+    }
+}
+
+/// How a request fits a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// As it is.
+    Same,
+    /// In another format.
+    Translated,
+}
+
+/// The operation that says the same as `operation` in another format.
+const fn equivalent(operation: Operation) -> Option<Operation> {
+    match operation {
+        Operation::Chat => Some(Operation::Responses),
+        Operation::Responses => Some(Operation::Chat),
+        _ => None,
     }
 }
 

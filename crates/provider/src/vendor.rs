@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use weir_dialect::Quirks;
-use weir_dialect::families::Family;
-use weir_types::{Dialect, Operation};
+use weir_types::Operation;
 
 use crate::route::Route;
 
@@ -69,42 +68,7 @@ impl Vendor {
     /// translated into.
     #[must_use]
     pub fn offers(&self, operation: Operation, stream: bool) -> bool {
-        (!stream || operation.streams())
-            && self.routes.iter().any(|route| {
-                route.streams(stream)
-                    && (route.operation == operation
-                        || equivalent(operation).contains(&route.operation))
-            })
-    }
-
-    /// The routes that can serve `operation` of a client that speaks `dialect`, for a model of
-    /// `family`: those of the client's own format first.
-    pub fn routes_for(
-        &self,
-        operation: Operation,
-        stream: bool,
-        dialect: Dialect,
-        family: Family,
-    ) -> impl Iterator<Item = &'static Route> {
-        let fits = move |route: &&Route| {
-            route.streams(stream) && route.family.is_none_or(|wanted| wanted == family)
-        };
-        let own = move |route: &&Route| route.operation == operation && route.dialect == dialect;
-        let same = self.routes.iter().filter(fits).filter(own);
-        let kinds = std::iter::once(operation).chain(equivalent(operation).iter().copied());
-        let translated = kinds.flat_map(move |kind| {
-            let routes = self.routes.iter().filter(fits);
-            routes.filter(move |route| {
-                route.operation == kind && !own(route) && route.operation.is_translated()
-            })
-        });
-        same.chain(translated)
-    }
-
-    /// The route of `operation`, whatever its format and the model's family.
-    #[must_use]
-    pub fn route(&self, operation: Operation) -> Option<&'static Route> {
-        self.routes.iter().find(|route| route.operation == operation)
+        self.routes.iter().any(|route| route.serves(operation, stream))
     }
 
     /// `model` as this vendor writes it on the wire.
@@ -124,14 +88,5 @@ impl Vendor {
             }
             ModelForm::Plain => Cow::Borrowed(model),
         }
-    }
-}
-
-/// The operations that say the same as `operation` in another format.
-const fn equivalent(operation: Operation) -> &'static [Operation] {
-    match operation {
-        Operation::Chat => &[Operation::Responses],
-        Operation::Responses => &[Operation::Chat],
-        _ => &[],
     }
 }

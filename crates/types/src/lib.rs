@@ -8,6 +8,7 @@ mod dialect;
 mod failure;
 mod fault;
 mod framing;
+pub mod headers;
 mod ids;
 mod operation;
 mod quota_mode;

@@ -3,22 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::Full;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connector::{Connector, host_and_port};
-use crate::{Body, Error, Transport};
+use crate::{Body, Error, Outgoing, Transport};
 
 /// A client with connections of its own; cheap to clone.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    pool: Pool<Connector, Full<Bytes>>,
+    pool: Pool<Connector, Outgoing>,
     transport: Arc<Transport>,
 }
 
@@ -66,11 +64,11 @@ impl Client {
     /// See [`Error`]; at the latest at `deadline`.
     pub async fn send(
         &self,
-        request: Request<Bytes>,
+        request: Request<impl Into<Outgoing>>,
         deadline: Instant,
     ) -> Result<Response<Body>, Error> {
         let permit = self.0.transport.permit(request.uri(), deadline).await?;
-        let mut request = request.map(Full::new);
+        let mut request = request.map(Into::into);
         self.0.transport.route.authorize(&mut request);
         let uri = request.uri().clone();
         match timeout_at(deadline, self.0.pool.request(request)).await {

@@ -3,11 +3,13 @@
 //! Knows no wire format and no key. Nothing is left to a library's default that reads the
 //! environment or waits for ever; a proxy that does not work is an error, never a way around it.
 
+mod authorize;
 mod body;
 mod client;
 mod connector;
 mod error;
 mod io;
+mod outgoing;
 mod proxy;
 mod tls;
 mod transport;
@@ -15,7 +17,9 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use authorize::{AuthFault, Authorized, Authorizer, Static};
 pub use body::Body;
 pub use client::Client;
 pub use error::{Error, SettingsError};
+pub use outgoing::{Outgoing, Pieces};
 pub use transport::{Credentials, Proxy, Settings, Transport};

@@ -1,21 +1,28 @@
-//! One attempt: checks, the call, and whose turn it is then.
+//! One attempt: checks, the body's way, the call, and whose turn it is then.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::{Method, Request};
+use futures_util::TryStreamExt;
+use http::{Request, Uri};
 use tokio::time::Instant;
-use weir_dialect::openai_chat::request::{Changes, patch};
+use weir_dialect::families::Family;
+use weir_dialect::ir::Losses;
+use weir_dialect::{Format, format};
+use weir_provider::Fit;
 use weir_rpc::{Body, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{
-    CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode, Secret, Usage,
+    CallContext, Content, FailureClass, Fault, FaultCode, Operation, QuotaMode, Secret, Usage,
 };
-use weir_upstream::Client;
+use weir_upstream::{Client, Outgoing};
 
+use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
 use crate::shared::Key;
-use crate::{Shared, answer, fault, relay, unary};
+use crate::stream::Framings;
+use crate::way::{self, Ready, Start, Way};
+use crate::{Shared, fault, refusal, streamed, whole};
 
 /// How long an attempt may take, and whose limit that is.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +46,11 @@ impl Limit {
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) secret: Option<&'a Secret>,
+    /// What must not be seen in what comes back.
+    pub(crate) secrets: &'a [Secret],
     pub(crate) model: &'a str,
     pub(crate) limit: Limit,
+    pub(crate) way: &'a Way,
 }
 
 /// An attempt under way.
@@ -50,6 +59,10 @@ pub(crate) struct Call {
     /// Index into `shared.keys`.
     key: usize,
     pub(crate) operation: Operation,
+    pub(crate) way: Way,
+    pub(crate) framings: Framings,
+    /// What the request's translation lost.
+    losses: Losses,
     /// As the provider writes it.
     model: String,
     pub(crate) limit: Limit,
@@ -69,6 +82,15 @@ impl Drop for Counted {
     }
 }
 
+/// Where a request goes.
+struct Destination<'a> {
+    endpoint: &'a Endpoint,
+    fit: Fit,
+    uri: Uri,
+    /// As the provider writes it.
+    model: String,
+}
+
 /// Makes one attempt.
 pub(crate) async fn run(
     shared: Arc<Shared>,
@@ -78,32 +100,70 @@ pub(crate) async fn run(
     body: Body,
 ) -> Result<Reply, Fault> {
     let started = Instant::now();
-    let stream = request.stream && request.operation != Operation::Embedding;
     let at = find_key(&shared, &request)?;
     let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
-    let Some(uri) = key.endpoints.find(request.operation, stream).cloned() else {
-        return Err(fault::unsupported(&shared, request.operation, stream));
+    let destination = destination(&shared, key, &request)?;
+    let Destination { endpoint, fit, uri, model } = destination;
+    let stream = request.stream && request.operation.streams();
+    let framings = Framings { provider: endpoint.route.framing, client: request.framing };
+    let formats = (format(request.dialect), format(endpoint.route.dialect));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let start = Start {
+        client: formats.0,
+        provider: formats.1,
+        operations: (request.operation, endpoint.route.operation),
+        asked_model: &request.model,
+        wire_model: &model,
+        stream,
+        quirks: &endpoint.quirks,
+        vendor: shared.vendor.name,
+        id: &context.request_id,
+        now: now.as_secs(),
     };
-    let model = shared.vendor.wire_model(key.rules.resolve(&request.model)).into_owned();
-    let body = patched(&shared, &model, body).await?;
-    let span = start_span(&shared, &context, &request, &model);
-    let expect = if stream { Expect::Events } else { Expect::Json };
-    let auth = shared.vendor.auth;
-    let head = headers::of_call(&key.headers, auth, &request.headers, span.context(), expect);
-    let mut call = Request::new(body);
-    *call.method_mut() = Method::POST;
+    let (outgoing, way, losses) = outgoing(&shared, body, &request, fit, &start).await?;
+    let span = start_span(&shared, &context, &request, &model, &uri);
+    let sends = request.operation.facts().request != Content::Empty;
+    let expect = Expect {
+        stream: stream.then_some(framings.provider),
+        content_type: sends.then_some(&request.content_type),
+    };
+    let head =
+        headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect);
+    let mut call = Request::new(outgoing);
+    call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;
     *call.headers_mut() = head;
 
     let sent = Instant::now();
     let limit = Limit::new(&shared, &context, stream, sent);
     let operation = request.operation;
+    let authorizer = endpoint.authorizer.clone();
     let _counted = Counted(Arc::clone(&shared));
-    let mut this = Call { shared, key: at, operation, model, limit, span, started, sent, _counted };
-    let result = this.exchange(&client, call, stream).await;
+    let mut this = Call {
+        shared,
+        key: at,
+        operation,
+        way,
+        framings,
+        losses,
+        model,
+        limit,
+        span,
+        started,
+        sent,
+        _counted,
+    };
+    let authorized = match &authorizer {
+        Some(authorizer) => authorizer.authorize(&mut call, &client, limit.at).done().await,
+        None => Ok(()),
+    };
+    let result = match authorized {
+        Ok(()) => this.exchange(&client, call, stream).await,
+        Err(error) => Err(fault::unauthorized(&this.shared, &error)),
+    };
     match result {
-        Ok(Opened::Whole(reply)) => Ok(*reply),
-        Ok(Opened::Stream(opened)) => Ok(opened.into_reply(this)),
+        Ok(Begun::Whole(reply)) => Ok(*reply),
+        Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
         Err(fault) => {
             this.ended(&Usage::default(), None, Some(&fault));
             Err(fault)
@@ -111,19 +171,56 @@ pub(crate) async fn run(
     }
 }
 
+/// The body for the provider.
+async fn outgoing(
+    shared: &Shared,
+    body: Body,
+    request: &WorkerRequest,
+    fit: Fit,
+    start: &Start<'_>,
+) -> Result<(Outgoing, Way, Losses), Fault> {
+    let unread =
+        |format: &'static dyn Format| (Way::Same { format, choices: 1 }, Losses::default());
+    match request.operation.facts().request {
+        Content::Empty => {
+            let (way, losses) = unread(start.provider);
+            Ok((Outgoing::parts(Vec::new()), way, losses))
+        }
+        Content::Multipart | Content::Bytes => {
+            let (way, losses) = unread(start.provider);
+            let outgoing = match body {
+                Body::Full(bytes) => Outgoing::from(bytes),
+                Body::Stream(pieces) => {
+                    Outgoing::stream(Box::pin(pieces.map_err(Into::into)), None)
+                }
+            };
+            Ok((outgoing, way, losses))
+        }
+        Content::Json => {
+            let body = body.collect(shared.request_bytes_max).await?;
+            let ready = match fit {
+                Fit::Same => way::patched(&body, start),
+                Fit::Translated => way::translated(&body, start),
+            };
+            let Ready { parts, way, losses } = ready?;
+            Ok((Outgoing::parts(parts), way, losses))
+        }
+    }
+}
+
 /// An answer that has begun.
-enum Opened {
+enum Begun {
     Whole(Box<Reply>),
-    Stream(Box<relay::Opened>),
+    Stream(Box<streamed::Streamed>),
 }
 
 impl Call {
     async fn exchange(
         &mut self,
         client: &Client,
-        request: Request<Bytes>,
+        request: Request<Outgoing>,
         stream: bool,
-    ) -> Result<Opened, Fault> {
+    ) -> Result<Begun, Fault> {
         let sent = client.send(request, self.limit.at).await;
         self.shared.count_calls();
         let (head, body) = match sent {
@@ -135,12 +232,13 @@ impl Call {
             self.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
         }
         if !head.status.is_success() {
-            return Err(answer::refused(self.asked(), &head, body).await);
+            return Err(refusal::refused(self.asked(), &head, body).await);
         }
         if stream {
-            return relay::open(self, head, body).await.map(|o| Opened::Stream(Box::new(o)));
+            let streamed = streamed::open(self, head, body).await;
+            return streamed.map(|streamed| Begun::Stream(Box::new(streamed)));
         }
-        unary::reply(self, head, body).await.map(|reply| Opened::Whole(Box::new(reply)))
+        whole::reply(self, head, body).await.map(|reply| Begun::Whole(Box::new(reply)))
     }
 
     fn key(&self) -> Option<&Key> {
@@ -148,21 +246,25 @@ impl Call {
     }
 
     pub(crate) fn asked(&self) -> Asked<'_> {
-        let secret = self.key().and_then(|key| key.secret.as_ref());
-        Asked { shared: &self.shared, secret, model: &self.model, limit: self.limit }
+        let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
+        let (shared, model) = (&self.shared, &self.model);
+        Asked { shared, secrets, model, limit: self.limit, way: &self.way }
     }
 
     /// The head of the reply; the time up to now is the provider's.
-    pub(crate) fn reply_head(&self, head: &http::response::Parts) -> ReplyHead {
+    /// `lost` is what the answer's translation lost beside the request's.
+    pub(crate) fn reply_head(&self, head: &http::response::Parts, lost: &Losses) -> ReplyHead {
         let now = Instant::now();
         let upstream = now.duration_since(self.sent);
         let whole = now.duration_since(self.started);
+        let mut losses = self.losses.clone();
+        losses.extend(lost.clone());
         let micros =
             |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         ReplyHead {
             status: head.status.as_u16(),
             content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),
-            headers: headers::passed_on(&head.headers),
+            headers: headers::passed_on(&head.headers, &losses),
             provider: self.shared.provider.clone(),
             key: self.key().map_or_else(|| "".into(), |key| key.name.clone()),
             attempts: Vec::new(),
@@ -210,22 +312,24 @@ fn find_key(shared: &Shared, request: &WorkerRequest) -> Result<usize, Fault> {
     at.ok_or_else(|| fault::no_key(shared, &request.key))
 }
 
-async fn patched(shared: &Shared, model: &str, body: Body) -> Result<Bytes, Fault> {
-    let body = body.collect(shared.request_bytes_max).await?;
-    let quirks = &shared.vendor.quirks;
-    let more_drops: Vec<_> = quirks.drops_for(model).collect();
-    let changes = Changes {
-        renames: quirks.renames,
-        drops: quirks.drops,
-        more_drops: &more_drops,
-        values: quirks.values,
-        objects: quirks.objects,
-        block_drops: quirks.block_drops,
-        text_bytes_max: quirks.text_bytes_max,
-    };
-    patch(&body, model, &changes).map_err(|error| {
-        Fault::new(FaultCode::InvalidRequest, error.to_string()).with_class(FailureClass::Caller)
-    })
+/// The endpoint, and what the model is called there.
+fn destination<'a>(
+    shared: &Shared,
+    key: &'a Key,
+    request: &WorkerRequest,
+) -> Result<Destination<'a>, Fault> {
+    let stream = request.stream && request.operation.streams();
+    let resolved = key.rules.resolve(&request.model);
+    let family = Family::of(resolved);
+    let found = key.endpoints.find(request.operation, stream, request.dialect, family);
+    let (endpoint, fit) =
+        found.ok_or_else(|| fault::unsupported(shared, request.operation, stream))?;
+    let model = shared.vendor.wire_model(resolved).into_owned();
+    let resource = request.resource.as_deref().unwrap_or_default();
+    let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
+        Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)
+    })?;
+    Ok(Destination { endpoint, fit, uri, model })
 }
 
 fn start_span(
@@ -233,6 +337,7 @@ fn start_span(
     context: &CallContext,
     request: &WorkerRequest,
     model: &str,
+    uri: &Uri,
 ) -> Span {
     let operation = request.operation.label();
     let mut span = shared.telemetry.tracer.start(&context.trace, operation, SpanKind::Client);
@@ -244,9 +349,7 @@ fn start_span(
         span.set(semconv::WEIR_REQUEST_ID, context.request_id.as_str());
         span.set(semconv::WEIR_KEY, request.key.as_str());
         span.set(semconv::WEIR_ATTEMPT, i64::from(request.attempt));
-        let key = shared.key(&request.key);
-        let uri = key.and_then(|key| key.endpoints.find(request.operation, request.stream));
-        if let Some(host) = uri.and_then(http::Uri::host) {
+        if let Some(host) = uri.host() {
             span.set(semconv::SERVER_ADDRESS, host);
         }
     }

@@ -1,45 +1,230 @@
-//! Where each operation of a key goes: base URL, path, overrides, and what is allowed at all.
+//! Where each operation of a key goes, and in which format: the vendor's routes with base URL, the
+//! key's variables, overrides, and what the configuration allows.
 
-use http::Uri;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
-use weir_types::Operation;
+use weir_dialect::Quirks;
+use weir_dialect::families::Family;
+use weir_provider::{Auth, Fit, Route, Template};
+use weir_types::{Dialect, Operation, Secret};
+use weir_upstream::{Authorizer, Static};
 
 use crate::settings::{Custom, KeySettings, Settings};
 
-/// The addresses of one key.
+/// The endpoints of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
     base: String,
-    list: Vec<(Operation, bool, Uri)>,
+    list: Vec<Endpoint>,
+}
+
+/// One route of a key.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) route: Route,
+    pub(crate) quirks: Quirks,
+    /// Headers that the route needs.
+    pub(crate) headers: HeaderMap,
+    /// `None`: nothing is sent.
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    address: Address,
+    /// Other addresses for single request types, by the configuration's name.
+    overrides: Vec<(&'static str, Address)>,
+    /// What may be sent here, by the configuration's name.
+    request_types: Vec<&'static str>,
+}
+
+/// Why a key has no endpoints.
+#[derive(Debug)]
+pub(crate) enum EndpointFault {
+    /// Its secret cannot be sent; without it.
+    Secret(String),
+    /// An address cannot work.
+    Address(String),
+}
+
+impl From<String> for EndpointFault {
+    fn from(why: String) -> Self {
+        Self::Address(why)
+    }
+}
+
+/// An address; most are the same for every request.
+#[derive(Debug)]
+enum Address {
+    Fixed(Uri),
+    Template(Template),
 }
 
 impl Endpoints {
-    pub(crate) fn new(settings: &Settings, key: &KeySettings) -> Result<Self, String> {
+    pub(crate) fn new(
+        settings: &Settings,
+        key: &KeySettings,
+        secret: Option<&Secret>,
+    ) -> Result<Self, EndpointFault> {
         let base = base(settings, key)?;
         let mut list = Vec::new();
-        for operation in Operation::ALL {
-            for stream in [false, true] {
-                if !is_allowed(settings.custom.as_ref(), operation, stream) {
-                    continue;
-                }
-                if let Some(uri) = address(settings, &base, operation, stream)? {
-                    list.push((operation, stream, uri));
-                }
-            }
+        for route in settings.vendor.routes.iter().cloned().chain(added(settings)) {
+            let endpoint = Endpoint::new(settings, key, secret, &base, route)?;
+            list.extend(endpoint.filter(|endpoint| !endpoint.request_types.is_empty()));
         }
         Ok(Self { base, list })
     }
 
-    pub(crate) fn find(&self, operation: Operation, stream: bool) -> Option<&Uri> {
-        let found =
-            self.list.iter().find(|(of, streamed, _)| (*of, *streamed) == (operation, stream));
-        found.map(|(_, _, uri)| uri)
+    /// The endpoint for a request of a client that speaks `dialect`: the first of the same format,
+    /// else the first that it can be translated for.
+    pub(crate) fn find(
+        &self,
+        operation: Operation,
+        stream: bool,
+        dialect: Dialect,
+        family: Family,
+    ) -> Option<(&Endpoint, Fit)> {
+        let name = operation.config_name(stream);
+        let allowed = self.list.iter().filter(|endpoint| endpoint.request_types.contains(&name));
+        let fits = allowed.filter_map(|endpoint| {
+            Some((endpoint, endpoint.route.fit(operation, stream, dialect, family)?))
+        });
+        // Of equals the first.
+        fits.min_by_key(|(_, fit)| *fit)
+    }
+
+    /// The endpoint of an operation that means the same in every format.
+    pub(crate) fn of(&self, operation: Operation) -> Option<&Endpoint> {
+        self.list.iter().find(|endpoint| endpoint.route.operation == operation)
     }
 
     /// What tells servers of one provider apart.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
+}
+
+/// Routes that only the configuration knows: overrides of request types that the vendor does not
+/// offer. They speak the format of the vendor's first route.
+fn added(settings: &Settings) -> Vec<Route> {
+    let Some(first) = settings.vendor.routes.first() else { return Vec::new() };
+    let overrides = settings.custom.as_ref().map(|custom| custom.path_overrides.as_slice());
+    let named = |name: &str| overrides.unwrap_or_default().iter().any(|(of, _)| of == name);
+    let mut routes = Vec::new();
+    for operation in Operation::ALL {
+        for stream in [false, true] {
+            let is_new = (!stream || operation.streams())
+                && named(operation.config_name(stream))
+                && !settings.vendor.offers(operation, stream);
+            if is_new {
+                routes.push(Route::post(operation, "", first.dialect).only(stream));
+            }
+        }
+    }
+    routes
+}
+
+impl Endpoint {
+    /// `None`: the key lacks a variable that the route needs.
+    fn new(
+        settings: &Settings,
+        key: &KeySettings,
+        secret: Option<&Secret>,
+        base: &str,
+        route: Route,
+    ) -> Result<Option<Self>, EndpointFault> {
+        let variable = |name: &str| {
+            let found = key.variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let Ok(template) = Template::new(base, route.template, variable) else {
+            return Ok(None);
+        };
+        let custom = settings.custom.as_ref();
+        let request_types = request_types(&route, custom);
+        let overrides = custom.map(|custom| custom.path_overrides.as_slice()).unwrap_or_default();
+        let overridden = request_types.iter().filter_map(|name| {
+            let (_, path) = overrides.iter().find(|(of, _)| of == name)?;
+            Some(overriding(name, base, path.trim()).map(|address| (*name, address)))
+        });
+        Ok(Some(Self {
+            quirks: route.quirks.copied().unwrap_or(settings.vendor.quirks),
+            headers: headers(route.headers)?,
+            authorizer: authorizer(route.auth.unwrap_or(settings.vendor.auth), secret)
+                .map_err(EndpointFault::Secret)?,
+            address: Address::new(template, route.operation.config_name(false))?,
+            overrides: overridden.collect::<Result<_, String>>()?,
+            request_types,
+            route,
+        }))
+    }
+
+    /// The address of one request.
+    pub(crate) fn uri(
+        &self,
+        operation: Operation,
+        stream: bool,
+        model: &str,
+        resource: &str,
+    ) -> Result<Uri, String> {
+        let name = operation.config_name(stream);
+        let overridden = self.overrides.iter().find(|(of, _)| *of == name);
+        match overridden.map_or(&self.address, |(_, address)| address) {
+            Address::Fixed(uri) => Ok(uri.clone()),
+            Address::Template(template) => {
+                let text = template.fill(model, resource);
+                text.parse().map_err(|_| format!("the address of {name} is not a valid URL"))
+            }
+        }
+    }
+}
+
+impl Address {
+    fn new(template: Template, name: &str) -> Result<Self, String> {
+        let Some(fixed) = template.fixed() else { return Ok(Self::Template(template)) };
+        let uri = fixed.parse();
+        uri.map(Self::Fixed).map_err(|_| format!("the address of {name} is not a valid URL"))
+    }
+}
+
+/// What may be sent to `route`, by the configuration's name.
+fn request_types(route: &Route, custom: Option<&Custom>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for operation in Operation::ALL {
+        for stream in [false, true] {
+            if route.serves(operation, stream) && is_allowed(custom, operation, stream) {
+                names.push(operation.config_name(stream));
+            }
+        }
+    }
+    names
+}
+
+/// An override: a path, or a whole address. `{model}` may stand in it.
+fn overriding(name: &str, base: &str, path: &str) -> Result<Address, String> {
+    if path.contains("://") {
+        check(path)?;
+    }
+    let template = Template::new(base, path, |_| None).map_err(|unknown| {
+        format!("the address of {name} has an unknown variable {{{unknown}}}")
+    })?;
+    Address::new(template, name)
+}
+
+fn headers(list: &[(&'static str, &'static str)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(list.len());
+    for (name, value) in list {
+        let name = HeaderName::try_from(*name).map_err(|_| format!("{name} is not a header"))?;
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(headers)
+}
+
+fn authorizer(auth: Auth, secret: Option<&Secret>) -> Result<Option<Arc<dyn Authorizer>>, String> {
+    let Some(secret) = secret else { return Ok(None) };
+    let authorizer = match auth {
+        Auth::Bearer => Static::new(http::header::AUTHORIZATION, "Bearer ", secret)?,
+        Auth::Header(name) => Static::new(HeaderName::from_static(name), "", secret)?,
+    };
+    Ok(Some(Arc::new(authorizer)))
 }
 
 /// Whether the configuration allows `operation`.
@@ -56,7 +241,10 @@ fn base(settings: &Settings, key: &KeySettings) -> Result<String, String> {
     if base.is_empty() {
         return Err(format!("key {} has no URL and the provider has none either", key.name));
     }
-    check(base)?;
+    // The vendor's own may hold variables, which no URL parser takes.
+    if base != vendor {
+        check(base)?;
+    }
     Ok(base.to_owned())
 }
 
@@ -72,25 +260,4 @@ fn check(text: &str) -> Result<(), String> {
         return Err("the URL must not have a query or a fragment".to_owned());
     }
     Ok(())
-}
-
-fn address(
-    settings: &Settings,
-    base: &str,
-    operation: Operation,
-    stream: bool,
-) -> Result<Option<Uri>, String> {
-    let name = operation.config_name(stream);
-    let custom = settings.custom.as_ref();
-    let overrides = custom.map(|custom| custom.path_overrides.as_slice()).unwrap_or_default();
-    let path = overrides.iter().find(|(of, _)| of == name).map(|(_, path)| path.trim());
-    let Some(path) = path.or_else(|| settings.vendor.path(operation)) else { return Ok(None) };
-    let text = if path.contains("://") {
-        check(path)?;
-        path.to_owned()
-    } else {
-        format!("{base}/{}", path.trim_start_matches('/'))
-    };
-    let uri = text.parse().map_err(|_| format!("the address of {name} is not a valid URL"))?;
-    Ok(Some(uri))
 }

@@ -1,8 +1,8 @@
 //! Failures on their way to the router, in words that hold no secret.
 
 use weir_rpc::WorkerRequest;
-use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation};
-use weir_upstream::Error;
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation, Side};
+use weir_upstream::{AuthFault, Error};
 
 use crate::Shared;
 use crate::attempt::Limit;
@@ -30,17 +30,35 @@ pub(crate) fn no_key(shared: &Shared, key: &KeyName) -> Fault {
 pub(crate) fn unsupported(shared: &Shared, operation: Operation, stream: bool) -> Fault {
     let name = operation.config_name(stream);
     let message = format!("{name} is not supported by {} provider", shared.provider);
-    Fault::new(FaultCode::UnsupportedOperation, message)
+    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Unsupported)
+}
+
+/// The request got no credential.
+pub(crate) fn unauthorized(shared: &Shared, error: &AuthFault) -> Fault {
+    let message = format!("{}: {error}", shared.provider);
+    if error.is_refused {
+        return Fault::new(FaultCode::UpstreamRejected, message)
+            .with_class(FailureClass::Credential);
+    }
+    Fault::new(FaultCode::UpstreamUnreachable, message).with_class(FailureClass::Transient)
 }
 
 /// No head of an answer.
 pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
     let (code, class) = match error {
-        Error::Timeout | Error::Busy { .. } => {
+        Error::Timeout => return timed_out(shared, &error.to_string(), limit),
+        // Ours, and in the way of everybody who is sent here; elsewhere there may be room.
+        Error::Busy { .. } if limit.is_requests => {
             return timed_out(shared, &error.to_string(), limit);
         }
+        Error::Busy { .. } => (FaultCode::Unavailable, FailureClass::Transient),
+        Error::Proxy { .. } => {
+            let code = FaultCode::UpstreamUnreachable;
+            return Fault::new(code, format!("{}: {error}", shared.provider))
+                .with_class(FailureClass::Transient)
+                .with_side(Side::Gateway);
+        }
         Error::Connect { .. }
-        | Error::Proxy { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { .. }
         | Error::Closed(_) => (FaultCode::UpstreamUnreachable, FailureClass::Transient),

@@ -4,17 +4,18 @@
 //! commit point, relays what follows and says what a failure means. Knows no quota, no other
 //! provider, no client. Secrets are known here and nowhere else.
 
-mod answer;
 mod attempt;
 mod endpoint;
-mod events;
 mod fault;
 mod headers;
 mod models;
-mod relay;
+mod refusal;
 mod settings;
 mod shared;
-mod unary;
+mod stream;
+mod streamed;
+mod way;
+mod whole;
 mod worker;
 
 pub use settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
-use http::{HeaderMap, Request};
+use http::Request;
 use tokio::time::Instant;
-use weir_dialect::openai_chat::models::Models;
+use weir_dialect::{Models, format};
 use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
-use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode};
-use weir_upstream::Client;
+use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
+use weir_upstream::{Client, Outgoing};
 
 use crate::attempt::{Asked, Limit};
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
 use crate::shared::Key;
-use crate::{Shared, answer, fault, unary};
+use crate::way::Way;
+use crate::{Shared, fault, refusal, whole};
 
 /// Asks every server of the provider (there are several where keys carry URLs) and joins what
 /// they say. One that answers is enough; if none does, the failure of the asked key is returned.
@@ -39,9 +39,7 @@ pub(crate) async fn list(
             servers.push(key);
         }
     }
-    let asks = servers.into_iter().map(|key| {
-        ask(&shared, &client, key, headers_for(&shared, key, &request, &context), limit)
-    });
+    let asks = servers.into_iter().map(|key| ask(&shared, &client, key, &request, &context, limit));
     let mut models = Models::default();
     let mut first_fault = None;
     let mut has_answer = false;
@@ -73,37 +71,42 @@ pub(crate) async fn list(
     Ok(Reply { head, frames: Box::pin(stream::iter(frames)) })
 }
 
-fn headers_for(
-    shared: &Shared,
-    key: &Key,
-    request: &WorkerRequest,
-    context: &CallContext,
-) -> HeaderMap {
-    let auth = shared.vendor.auth;
-    headers::of_call(&key.headers, auth, &request.headers, &context.trace, Expect::List)
-}
-
 /// The list of one server; empty where the provider has no lists.
 async fn ask(
     shared: &Shared,
     client: &Client,
     key: &Key,
-    headers: HeaderMap,
+    request: &WorkerRequest,
+    context: &CallContext,
     limit: Limit,
 ) -> Result<Models, Fault> {
-    let Some(uri) = key.endpoints.find(Operation::ListModels, false) else {
+    let Some(endpoint) = key.endpoints.of(Operation::ListModels) else {
         return Ok(Models::default());
     };
-    let mut call = Request::new(Bytes::new());
-    *call.uri_mut() = uri.clone();
+    let uri = endpoint
+        .uri(Operation::ListModels, false, "", "")
+        .map_err(|why| Fault::new(FaultCode::Internal, why))?;
+    let expect = Expect { stream: None, content_type: None };
+    let headers =
+        headers::of_call(&shared.headers, endpoint, &request.headers, &context.trace, &expect);
+    let mut call = Request::new(Outgoing::parts(Vec::new()));
+    call.method_mut().clone_from(&endpoint.route.method);
+    *call.uri_mut() = uri;
     *call.headers_mut() = headers;
+    if let Some(authorizer) = &endpoint.authorizer {
+        let authorized = authorizer.authorize(&mut call, client, limit.at).done().await;
+        authorized.map_err(|error| fault::unauthorized(shared, &error))?;
+    }
     let sent = client.send(call, limit.at).await;
     let (head, body) = sent.map_err(|error| fault::of_call(shared, &error, limit))?.into_parts();
+    let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
-        let asked = Asked { shared, secret: key.secret.as_ref(), model: "", limit };
-        return Err(answer::refused(asked, &head, body).await);
+        let way = Way::Same { format, choices: 1 };
+        let asked = Asked { shared, secrets: &key.secrets, model: "", limit, way: &way };
+        return Err(refusal::refused(asked, &head, body).await);
     }
-    let bytes = unary::whole(shared, limit, &head, body).await?;
-    Models::parse(&bytes)
+    let bytes = whole::read(shared, limit, &head, body).await?;
+    format
+        .read_models(&bytes)
         .map_err(|error| fault::broken(shared, &error.to_string(), FailureClass::Transient))
 }

@@ -40,6 +40,8 @@ pub struct KeySettings {
     pub secret: Option<Secret>,
     /// This key's own URL (`ollama_key_config.url` and the like).
     pub base_url: Option<String>,
+    /// What the vendor's addresses need of this key: `region`, `project`, `api_version`.
+    pub variables: Vec<(String, String)>,
     /// Models and aliases.
     pub rules: KeyRules,
     /// Why the key cannot be used, if something it refers to is missing. Without secrets.

@@ -10,7 +10,7 @@ use weir_telemetry::Telemetry;
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::Transport;
 
-use crate::endpoint::Endpoints;
+use crate::endpoint::{EndpointFault, Endpoints};
 use crate::headers;
 use crate::settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
 
@@ -18,8 +18,8 @@ use crate::settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
 pub(crate) struct Key {
     pub(crate) name: KeyName,
     pub(crate) rules: KeyRules,
-    pub(crate) secret: Option<Secret>,
-    pub(crate) headers: HeaderMap,
+    /// What must not be seen in what a provider answers.
+    pub(crate) secrets: Vec<Secret>,
     pub(crate) endpoints: Endpoints,
 }
 
@@ -29,6 +29,8 @@ pub struct Shared {
     pub(crate) vendor: &'static Vendor,
     pub(crate) custom: Option<Custom>,
     pub(crate) stream_end: StreamEnd,
+    /// What every call sends.
+    pub(crate) headers: HeaderMap,
     pub(crate) keys: Vec<Key>,
     pub(crate) unusable: Vec<(KeyName, String)>,
     pub(crate) timeouts: Timeouts,
@@ -52,27 +54,25 @@ impl Shared {
     /// An address, a header, a proxy or a certificate that cannot work.
     pub fn new(settings: Settings, telemetry: Telemetry) -> Result<Arc<Self>, SettingsError> {
         let fault = |why: String| SettingsError { provider: settings.provider.clone(), why };
-        // Headers that are wrong are wrong for every key, also if there is none.
-        headers::template(&settings, None).map_err(fault)?;
+        let headers = headers::template(&settings).map_err(fault)?;
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
         for key in &settings.keys {
-            let endpoints = Endpoints::new(&settings, key);
-            let headers = match reason(&settings, key) {
-                Some(why) => Err(why),
-                None => headers::template(&settings, secret_of(key)),
+            let secret = secret_of(key);
+            let why = match reason(&settings, key) {
+                Some(why) => why,
+                None => match endpoints(&settings, key)? {
+                    Ok(endpoints) => {
+                        let name = key.name.clone();
+                        let rules = key.rules.clone();
+                        let secrets = secret.cloned().into_iter().collect();
+                        keys.push(Key { name, rules, secrets, endpoints });
+                        continue;
+                    }
+                    Err(why) => why,
+                },
             };
-            match headers {
-                Ok(headers) => keys.push(Key {
-                    name: key.name.clone(),
-                    rules: key.rules.clone(),
-                    secret: secret_of(key).cloned(),
-                    endpoints: endpoints
-                        .map_err(|why| fault(format!("key {}: {why}", key.name)))?,
-                    headers,
-                }),
-                Err(why) => unusable.push((key.name.clone(), why)),
-            }
+            unusable.push((key.name.clone(), why));
         }
         let transport = Transport::new(settings.upstream.clone());
         let transport = transport.map_err(|error| fault(error.to_string()))?;
@@ -94,6 +94,7 @@ impl Shared {
             provider: settings.provider,
             vendor: settings.vendor,
             custom: settings.custom,
+            headers,
             keys,
             unusable,
             timeouts: settings.timeouts,
@@ -122,6 +123,24 @@ impl Shared {
     pub(crate) fn count_calls(&self) {
         let calls = self.transport.calls_in_flight();
         self.telemetry.metrics.upstream_connections(&self.provider, calls);
+    }
+}
+
+/// The endpoints of `key`, or why it cannot be used.
+///
+/// # Errors
+/// An address that cannot work.
+fn endpoints(
+    settings: &Settings,
+    key: &KeySettings,
+) -> Result<Result<Endpoints, String>, SettingsError> {
+    let provider = settings.provider.clone();
+    match Endpoints::new(settings, key, secret_of(key)) {
+        Ok(endpoints) => Ok(Ok(endpoints)),
+        Err(EndpointFault::Secret(why)) => Ok(Err(why)),
+        Err(EndpointFault::Address(why)) => {
+            Err(SettingsError { provider, why: format!("key {}: {why}", key.name) })
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use weir_types::{FailureClass, Operation, QuotaMode};
 
 use super::families::{Families, Labels};
 use super::histogram::Histogram;
-use super::series::{NONE, OPERATIONS, OTHER, ProviderSeries, Slot};
+use super::series::{NONE, OTHER, ProviderSeries, Slot};
 
 /// The kinds of token counts.
 pub(super) const TOKEN_KINDS: [&str; 4] = ["input", "output", "cached_input", "reasoning"];
@@ -39,9 +39,9 @@ impl<'a> Handles<'a> {
         stream: bool,
         status: u16,
     ) -> Option<&'a Counter> {
-        let at = operation_index(operation);
         let status = status_index(status);
-        let slot = self.slots.requests.get(at)?.get(usize::from(stream))?.get(status)?;
+        let slots = self.slots.operation(operation)?;
+        let slot = slots.requests.get(usize::from(stream))?.get(status)?;
         let make = || {
             let mut labels = self.of_request(operation, stream);
             labels.push(("status", status_label(status)));
@@ -55,8 +55,7 @@ impl<'a> Handles<'a> {
         operation: Option<Operation>,
         stream: bool,
     ) -> Option<&'a Histogram> {
-        let slot =
-            self.slots.durations.get(operation_index(operation))?.get(usize::from(stream))?;
+        let slot = self.slots.operation(operation)?.durations.get(usize::from(stream))?;
         Some(filled(slot, &self.families.durations, || self.of_request(operation, stream)))
     }
 
@@ -65,13 +64,12 @@ impl<'a> Handles<'a> {
         operation: Option<Operation>,
         stream: bool,
     ) -> Option<&'a Histogram> {
-        let slots = self.slots.first_bytes.get(operation_index(operation))?;
-        let slot = slots.get(usize::from(stream))?;
+        let slot = self.slots.operation(operation)?.first_bytes.get(usize::from(stream))?;
         Some(filled(slot, &self.families.first_bytes, || self.of_request(operation, stream)))
     }
 
     pub(super) fn first_tokens(self, operation: Operation) -> Option<&'a Histogram> {
-        let slot = self.slots.first_tokens.get(operation_index(Some(operation)))?;
+        let slot = &self.slots.operation(Some(operation))?.first_tokens;
         let make = || self.labels("operation", Arc::from(operation.label()));
         Some(filled(slot, &self.families.first_tokens, make))
     }
@@ -179,12 +177,6 @@ where
     C: MetricConstructor<M>,
 {
     slot.get_or_init(|| family.get_or_create_owned(&labels()))
-}
-
-/// The last index stands for a request that matched no operation.
-fn operation_index(operation: Option<Operation>) -> usize {
-    let known = |asked| Operation::ALL.iter().position(|known| *known == asked);
-    operation.and_then(known).unwrap_or(OPERATIONS - 1)
 }
 
 fn status_index(status: u16) -> usize {

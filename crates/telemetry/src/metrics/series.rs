@@ -42,10 +42,8 @@ pub(super) struct Series {
 #[derive(Debug)]
 pub(super) struct ProviderSeries {
     pub(super) name: Arc<str>,
-    pub(super) requests: Box<[[[Slot<Counter>; STATUS_LABELS]; 2]; OPERATIONS]>,
-    pub(super) durations: [[Slot<Histogram>; 2]; OPERATIONS],
-    pub(super) first_bytes: [[Slot<Histogram>; 2]; OPERATIONS],
-    pub(super) first_tokens: [Slot<Histogram>; OPERATIONS],
+    /// By operation; made at an operation's first use, for there are many and most are never used.
+    operations: Box<[OnceLock<Box<OperationSeries>>]>,
     pub(super) tokens: [Slot<Counter>; TOKEN_KINDS.len()],
     pub(super) broken: Slot<Counter>,
     pub(super) waits: Slot<Histogram>,
@@ -60,6 +58,16 @@ pub(super) struct ProviderSeries {
     pub(super) connections: Slot<Gauge>,
     pub(super) keys: HashMap<Arc<str>, KeySeries>,
     pub(super) other_key: KeySeries,
+}
+
+/// One operation's slots, by stream.
+#[derive(Debug, Default)]
+pub(super) struct OperationSeries {
+    /// By status.
+    pub(super) requests: [[Slot<Counter>; STATUS_LABELS]; 2],
+    pub(super) durations: [Slot<Histogram>; 2],
+    pub(super) first_bytes: [Slot<Histogram>; 2],
+    pub(super) first_tokens: Slot<Histogram>,
 }
 
 #[derive(Debug)]
@@ -123,10 +131,7 @@ impl ProviderSeries {
         let keys = keys.into_iter().map(KeySeries::new);
         Self {
             name: Arc::from(name),
-            requests: Box::default(),
-            durations: Default::default(),
-            first_bytes: Default::default(),
-            first_tokens: Default::default(),
+            operations: (0..OPERATIONS).map(|_| OnceLock::new()).collect(),
             tokens: Default::default(),
             broken: Slot::new(),
             waits: Slot::new(),
@@ -142,6 +147,12 @@ impl ProviderSeries {
             keys: keys.map(|key| (Arc::clone(&key.name), key)).collect(),
             other_key: KeySeries::new(OTHER),
         }
+    }
+
+    /// The slots of `operation`; the last place stands for requests that matched none.
+    pub(super) fn operation(&self, operation: Option<Operation>) -> Option<&OperationSeries> {
+        let at = operation.map_or(OPERATIONS - 1, Operation::index);
+        Some(self.operations.get(at)?.get_or_init(Box::default))
     }
 }
 

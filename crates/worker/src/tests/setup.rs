@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 use weir_rpc::{Body, End, Frame, Reply, WorkerRequest, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Deadline, Dialect, Fault, KeyRules, ModelList, Operation, Secret, TraceContext,
+    CallContext, Deadline, Dialect, Fault, Framing, KeyRules, ModelList, Operation, Secret,
+    TraceContext,
 };
 
 use crate::{KeySettings, Settings, Shared, Timeouts, UpstreamSettings, Worker};
@@ -40,6 +41,7 @@ pub(super) fn key(name: &str) -> KeySettings {
         name: name.into(),
         secret: Some(Secret::new(SECRET.to_owned())),
         base_url: None,
+        variables: Vec::new(),
         rules: KeyRules { models: ModelList::All, ..KeyRules::default() },
         unusable: None,
     }
@@ -63,12 +65,15 @@ pub(super) fn context() -> CallContext {
 
 pub(super) fn request(worker: &Worker, stream: bool) -> WorkerRequest {
     WorkerRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
         provider: worker.describe_now().provider,
         key: "main".into(),
         model: "gpt-x".into(),
+        resource: None,
         stream,
+        framing: Framing::default(),
+        content_type: String::new(),
         attempt: 1,
         headers: Vec::new(),
     }

@@ -1,5 +1,8 @@
 //! Streams: up to the commit point a failure is an attempt that failed, after it the truth is
-//! told at the end and never a false `[DONE]`.
+//! told at the end, and never a false one.
+//!
+//! The end is told as soon as the provider's last event is there. What the connection still has to
+//! say after it is read behind the answer's back, so that neither the client nor its slot waits.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -8,22 +11,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use tokio::time::{Instant, Sleep, timeout_at};
-use weir_framing::sse::DONE;
+use weir_dialect::Garbage;
 use weir_provider::StreamEnd;
 use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode};
 use weir_upstream::{Body, Error};
 
-use crate::answer::{collect, error_in_band};
 use crate::attempt::Call;
-use crate::events::{Broken, Events, Step};
-use crate::{fault, headers, unary};
+use crate::refusal::{collect, error_in_band};
+use crate::stream::{Broken, Events, Step};
+use crate::{fault, headers, whole};
 
-/// After `[DONE]` the body is read to its end, so that the connection can be used again; not for
-/// longer than this.
+/// After the last event the body is read to its end, so that the connection can be used again; not
+/// for longer than this.
 const DRAIN_MAX: Duration = Duration::from_millis(200);
 /// Where a finish reason is the end, what follows it (usage) is waited for, but not for longer.
 const AFTER_FINISH_MAX: Duration = Duration::from_secs(2);
@@ -38,17 +42,16 @@ enum Cause {
     Stalled,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Relaying,
-    /// `[DONE]` has been seen.
-    Draining,
     /// Only the end frame is left.
     Ending,
     Ended,
 }
 
 /// A stream that has reached its commit point.
-pub(crate) struct Opened {
+pub(crate) struct Streamed {
     head: ReplyHead,
     pipe: Pipe,
     cause: Option<Cause>,
@@ -64,39 +67,50 @@ struct Pipe {
 }
 
 /// Reads a stream up to its commit point.
-pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Opened, Fault> {
-    unary::check_encoding(&call.shared, &head)?;
+pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streamed, Fault> {
+    whole::check_encoding(&call.shared, &head)?;
     let content_type = headers::text(&head.headers, CONTENT_TYPE);
-    let is_events = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let wanted = call.framings.provider.media_type();
+    let is_events = content_type.trim_start().to_ascii_lowercase().starts_with(wanted);
     if !content_type.is_empty() && !is_events {
         return Err(no_stream(call, content_type, body).await);
     }
+    let Some(events) = Events::new(&call.way, call.framings) else {
+        let provider = &call.shared.provider;
+        let message = format!("streams of {provider} are not translated for this client's format");
+        return Err(Fault::new(FaultCode::UnsupportedOperation, message)
+            .with_class(FailureClass::Unsupported));
+    };
     let mut pipe = Pipe {
         body: Some(body),
-        events: Events::default(),
+        events,
         out: VecDeque::new(),
         state: State::Relaying,
         stream_end: call.shared.stream_end,
     };
     let mut cause = None;
-    while !pipe.events.is_committed {
+    while !pipe.events.is_committed() {
         let Some(body) = &mut pipe.body else { break };
         let Ok(item) = timeout_at(call.limit.at, body.chunk()).await else {
             return Err(fault::timed_out(&call.shared, "no content in time", call.limit));
         };
         cause = pipe.feed(item).err();
-        if let (Some(cause), false) = (&mut cause, pipe.events.is_committed) {
+        if let (Some(cause), false) = (&mut cause, pipe.events.is_committed()) {
             return Err(before_commit(call, cause));
         }
     }
     call.first_content();
-    Ok(Opened { head: call.reply_head(&head), pipe, cause })
+    let mut head = call.reply_head(&head, &pipe.events.losses());
+    if call.way.is_translated() || call.framings.client != call.framings.provider {
+        call.framings.client.media_type().clone_into(&mut head.content_type);
+    }
+    Ok(Streamed { head, pipe, cause })
 }
 
 /// A success that is not a stream: an error after all, or nothing that can be used.
 async fn no_stream(call: &Call, content_type: &str, body: Body) -> Fault {
     let body = collect(body, NO_STREAM_BYTES_MAX, call.limit.at).await.bytes;
-    let answer = weir_dialect::openai_chat::answer::read(&body);
+    let answer = call.way.provider().observe_answer(&body);
     if answer.is_ok_and(|answer| answer.is_error) {
         return error_in_band(call.asked(), body);
     }
@@ -127,7 +141,7 @@ fn after_commit(call: &Call, cause: Cause) -> Fault {
         }
         Cause::Broken(Broken::Garbage(why)) => cut(why),
         Cause::Connection(error) => cut(&error.to_string()),
-        Cause::EndedEarly => cut("the stream ended without a finish reason"),
+        Cause::EndedEarly => cut(Garbage::ENDS_EARLY.0),
         Cause::Stalled => {
             let idle = shared.timeouts.stream_idle.as_secs_f64();
             let message = format!("{}: the stream stalled for {idle} s", shared.provider);
@@ -143,7 +157,7 @@ impl Pipe {
             Some(Ok(chunk)) => match self.events.take(chunk, &mut self.out) {
                 Step::More => Ok(()),
                 Step::Done => {
-                    self.state = State::Draining;
+                    self.drain();
                     Ok(())
                 }
                 Step::Broken(broken) => Err(self.broke(Cause::Broken(broken))),
@@ -155,10 +169,7 @@ impl Pipe {
                     self.close();
                     Ok(())
                 }
-                Step::More if self.events.finish.is_some() => {
-                    self.complete();
-                    Ok(())
-                }
+                Step::More if self.events.may_end() => self.complete(),
                 Step::More => Err(self.broke(Cause::EndedEarly)),
             },
         }
@@ -170,20 +181,33 @@ impl Pipe {
         if !self.is_complete() {
             return Err(self.broke(cause));
         }
-        self.complete();
-        Ok(())
+        self.complete()
     }
 
     /// All has been said that this provider says at the end of a stream.
     fn is_complete(&self) -> bool {
-        self.events.finish.is_some() && self.stream_end == StreamEnd::FinishReasonEnough
+        self.events.is_finished() && self.stream_end == StreamEnd::FinishReasonEnough
     }
 
-    /// All is said, only `[DONE]` is missing.
-    fn complete(&mut self) {
-        self.events.commit(&mut self.out);
-        self.out.push_back(Bytes::from_static(DONE));
+    /// All is said, only the event that ends the stream is missing.
+    fn complete(&mut self) -> Result<(), Cause> {
+        if let Step::Broken(broken) = self.events.complete(&mut self.out) {
+            return Err(self.broke(Cause::Broken(broken)));
+        }
         self.close();
+        Ok(())
+    }
+
+    /// The last event is there. What the connection still says is read behind the answer's back:
+    /// a client that closes when it has its answer is not one that left early.
+    fn drain(&mut self) {
+        self.state = State::Ending;
+        let Some(mut body) = self.body.take() else { return };
+        let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.chunk().await {} });
+        // Most providers send the end together with their last event.
+        if rest.as_mut().now_or_never().is_none() {
+            tokio::spawn(async move { tokio::time::timeout(DRAIN_MAX, rest).await });
+        }
     }
 
     fn broke(&mut self, cause: Cause) -> Cause {
@@ -197,20 +221,18 @@ impl Pipe {
     }
 }
 
-impl Opened {
+impl Streamed {
     /// The reply; `call` lives as long as its frames.
     pub(crate) fn into_reply(self, call: Call) -> Reply {
         let fault = self.cause.map(|cause| after_commit(&call, cause));
         let idle = call.shared.timeouts.stream_idle;
-        let is_draining = matches!(self.pipe.state, State::Draining);
-        let first = if is_draining { DRAIN_MAX } else { idle };
         let relay = Relay {
             call,
             pipe: self.pipe,
             fault,
             idle,
             waiting_since: None,
-            sleep: Box::pin(tokio::time::sleep(first)),
+            sleep: Box::pin(tokio::time::sleep(idle)),
         };
         Reply { head: self.head, frames: Box::pin(relay) }
     }
@@ -233,9 +255,6 @@ impl Relay {
         self.waiting_since = None;
         if let Err(cause) = self.pipe.feed(item) {
             self.fault = Some(after_commit(&self.call, cause));
-        }
-        if matches!(self.pipe.state, State::Draining) {
-            self.sleep.as_mut().reset(Instant::now() + DRAIN_MAX);
         }
     }
 
@@ -274,11 +293,11 @@ impl Relay {
 
     fn end(&mut self) -> Frame {
         self.pipe.state = State::Ended;
-        let events = &mut self.pipe.events;
-        let finish = events.finish.take();
+        let (usage, finish) = self.pipe.events.sum();
         let fault = self.fault.take();
-        self.call.ended(&events.usage, finish.as_deref(), fault.as_ref());
-        Frame::End(Box::new(End { usage: events.usage, finish, fault }))
+        self.call.ended(&usage, finish, fault.as_ref());
+        let finish = finish.map(str::to_owned);
+        Frame::End(Box::new(End { usage, finish, fault }))
     }
 }
 
@@ -294,14 +313,6 @@ impl Stream for Relay {
             match this.pipe.state {
                 State::Ended => return Poll::Ready(None),
                 State::Ending => return Poll::Ready(Some(this.end())),
-                State::Draining => match this.poll_body(cx) {
-                    Poll::Ready(Some(Ok(_))) => {}
-                    Poll::Ready(_) => this.pipe.close(),
-                    Poll::Pending => {
-                        std::task::ready!(this.sleep.as_mut().poll(cx));
-                        this.pipe.close();
-                    }
-                },
                 State::Relaying => match this.poll_body(cx) {
                     Poll::Ready(item) => this.take(item),
                     Poll::Pending => {

@@ -4,35 +4,52 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::CONTENT_ENCODING;
 use http::response::Parts;
-use weir_dialect::openai_chat::answer::read;
+use weir_dialect::AnswerFacts;
+use weir_dialect::ir::Losses;
 use weir_rpc::{End, Frame, Reply};
-use weir_types::{FailureClass, Fault};
+use weir_types::{Content, FailureClass, Fault, Usage};
 use weir_upstream::Body;
 
-use crate::answer::{self, Collected, Stopped, collect};
 use crate::attempt::{Call, Limit};
+use crate::refusal::{self, Collected, Stopped, collect};
 use crate::{Shared, fault, headers};
 
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
-    let bytes = whole(&call.shared, call.limit, &head, body).await?;
-    let answer = read(&bytes).map_err(|error| {
+    let bytes = read(&call.shared, call.limit, &head, body).await?;
+    if call.operation.facts().answer != Content::Json {
+        return Ok(bare(call, &head, bytes));
+    }
+    let answer = call.way.answer(bytes).map_err(|error| {
         fault::broken(&call.shared, &error.to_string(), FailureClass::Transient)
     })?;
-    if answer.is_error {
-        return Err(answer::error_in_band(call.asked(), bytes));
+    if answer.facts.is_error {
+        return Err(refusal::error_in_band(call.asked(), answer.body));
     }
-    call.first_content();
-    call.ended(&answer.usage, answer.finish.as_deref(), None);
-    let end = End { usage: answer.usage, finish: answer.finish, fault: None };
+    let AnswerFacts { usage, finish, .. } = answer.facts;
+    call.ended(&usage, finish.as_deref(), None);
+    let mut reply_head = call.reply_head(&head, &answer.losses);
+    if call.way.is_translated() {
+        "application/json".clone_into(&mut reply_head.content_type);
+    }
+    let end = End { usage, finish, fault: None };
     Ok(Reply {
-        head: call.reply_head(&head),
-        frames: Box::pin(stream::iter([Frame::Chunk(bytes), Frame::End(Box::new(end))])),
+        head: reply_head,
+        frames: Box::pin(stream::iter([Frame::Chunk(answer.body), Frame::End(Box::new(end))])),
     })
 }
 
+/// The reply for an answer that is not looked at.
+fn bare(call: &mut Call, head: &Parts, bytes: Bytes) -> Reply {
+    call.ended(&Usage::default(), None, None);
+    Reply {
+        head: call.reply_head(head, &Losses::default()),
+        frames: Box::pin(stream::iter([Frame::Chunk(bytes), Frame::End(Box::default())])),
+    }
+}
+
 /// All of a body, or why it cannot be had.
-pub(crate) async fn whole(
+pub(crate) async fn read(
     shared: &Shared,
     limit: Limit,
     head: &Parts,

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use tokio::time::{Instant, timeout_at};
-use weir_dialect::openai_chat::error::{ErrorBody, parse};
+use weir_dialect::{ErrorBody, ir};
 use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
 use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
@@ -73,7 +73,7 @@ pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault 
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
     let body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
-    let error = parse(&body);
+    let error = call.way.provider().read_error(&body);
     let facts = facts(call, &error);
     let classified = classify(status, &facts, &head.headers, &body, SystemTime::now());
     let content_type = headers::text(&head.headers, CONTENT_TYPE).to_owned();
@@ -82,7 +82,7 @@ pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault 
 
 /// The fault for an error inside an answer whose status says success.
 pub(crate) fn error_in_band(call: Asked<'_>, body: Bytes) -> Fault {
-    let error = parse(&body);
+    let error = call.way.provider().read_error(&body);
     let facts = facts(call, &error);
     let classified = classify_in_band(error.status, &facts, &body, SystemTime::now());
     let status = error.status.unwrap_or(match classified.class {
@@ -112,11 +112,11 @@ fn rejection(
     error: &ErrorBody,
     mut answer: UpstreamAnswer,
 ) -> Fault {
-    let secret = call.secret;
-    answer.body = redacted(answer.body, secret);
+    let secrets = call.secrets;
+    answer.body = redacted(answer.body, secrets);
     let status = answer.status;
     let provider = &call.shared.provider;
-    let said = redacted_text(&error.message, secret);
+    let said = redacted_text(&error.message, secrets);
     let message = match said.is_empty() {
         true => format!("{provider} answered {status}"),
         false => format!("{provider} answered {status}: {}", shortened(&said)),
@@ -124,27 +124,44 @@ fn rejection(
     let mut fault = Fault::new(FaultCode::UpstreamRejected, message)
         .with_class(classified.class)
         .with_retry_after(classified.retry_after);
-    let text = |text: &str| (!text.is_empty()).then(|| redacted_text(text, secret).into());
+    let text = |text: &str| (!text.is_empty()).then(|| redacted_text(text, secrets).into());
     fault.detail.code = text(&error.code);
     fault.detail.param = text(&error.param);
-    fault.detail.upstream = Some(answer);
+    let kind = || kind(classified.class, status);
+    let in_clients_words = || ir::Error {
+        kind: kind(),
+        code: fault.detail.code.as_deref().map(str::to_owned),
+        param: fault.detail.param.as_deref().map(str::to_owned),
+        ..ir::Error::new(status, said.clone())
+    };
+    fault.detail.upstream = Some(call.way.refusal(answer, in_clients_words));
     fault
+}
+
+/// What kind of error a client is told, where the status alone does not say it.
+fn kind(class: FailureClass, status: u16) -> ir::ErrorKind {
+    match (class, ir::ErrorKind::of_status(status)) {
+        (FailureClass::Credential, ir::ErrorKind::RateLimited) => ir::ErrorKind::QuotaExhausted,
+        (FailureClass::RateLimited, _) => ir::ErrorKind::RateLimited,
+        (_, kind) => kind,
+    }
 }
 
 fn shortened(text: &str) -> &str {
     text.char_indices().nth(MESSAGE_CHARS_MAX).map_or(text, |(end, _)| text.split_at(end).0)
 }
 
-fn redacted_text(text: &str, secret: Option<&Secret>) -> String {
-    match secret {
-        Some(secret) if is_telling(secret) => text.replace(secret.expose(), REDACTED),
-        _ => text.to_owned(),
-    }
+fn redacted_text(text: &str, secrets: &[Secret]) -> String {
+    let telling = secrets.iter().filter(|secret| is_telling(secret));
+    telling.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), REDACTED))
 }
 
-/// `body` without the secret: some providers repeat the key that they refuse.
-fn redacted(body: Bytes, secret: Option<&Secret>) -> Bytes {
-    let Some(secret) = secret.filter(|secret| is_telling(secret)) else { return body };
+/// `body` without the secrets: some providers repeat the key that they refuse.
+fn redacted(body: Bytes, secrets: &[Secret]) -> Bytes {
+    secrets.iter().filter(|secret| is_telling(secret)).fold(body, without)
+}
+
+fn without(body: Bytes, secret: &Secret) -> Bytes {
     let finder = memchr::memmem::Finder::new(secret.expose());
     let mut hits = finder.find_iter(&body).peekable();
     if hits.peek().is_none() {

@@ -1,0 +1,117 @@
+//! The last step before a request is sent: it gets its credential.
+//!
+//! An authorizer belongs to one key and lives as long as the process's settings, not per core, so a
+//! token that it fetches serves all. It sees the finished request, because a signature covers method,
+//! address, headers and body; whatever changes the request later breaks it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use http::{HeaderName, HeaderValue, Request};
+use tokio::time::Instant;
+use weir_types::Secret;
+
+use crate::{Client, Outgoing};
+
+/// Gives requests their credential.
+pub trait Authorizer: Send + Sync + fmt::Debug {
+    /// Authorizes `request`, at once where nothing has to be fetched for it. `client` reaches the
+    /// provider's network, proxy included, for token calls; no such call takes longer than to
+    /// `deadline`.
+    fn authorize<'a>(
+        &'a self,
+        request: &'a mut Request<Outgoing>,
+        client: &'a Client,
+        deadline: Instant,
+    ) -> Authorized<'a>;
+
+    /// What must not be seen in texts that come back.
+    fn secrets(&self) -> Vec<Secret>;
+
+    /// A header that carries the credential: a caller's of that name is not sent.
+    fn header(&self) -> Option<&HeaderName>;
+}
+
+/// How an authorization goes on.
+pub enum Authorized<'a> {
+    /// It is done.
+    Ready(Result<(), AuthFault>),
+    /// Something has to be fetched first.
+    Pending(Pin<Box<dyn Future<Output = Result<(), AuthFault>> + Send + 'a>>),
+}
+
+impl fmt::Debug for Authorized<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
+            Self::Pending(_) => f.write_str("Pending"),
+        }
+    }
+}
+
+impl Authorized<'_> {
+    /// The outcome, waited for if it has to be.
+    ///
+    /// # Errors
+    /// Which step failed and why.
+    pub async fn done(self) -> Result<(), AuthFault> {
+        match self {
+            Self::Ready(result) => result,
+            Self::Pending(future) => future.await,
+        }
+    }
+}
+
+/// Why a request got no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{step}: {why}")]
+pub struct AuthFault {
+    /// What was being done: "fetching a token from https://…".
+    pub step: String,
+    /// What went wrong, without a secret.
+    pub why: String,
+    /// The credential itself was refused; another try with it will not help.
+    pub is_refused: bool,
+}
+
+/// One header with a fixed value.
+#[derive(Debug, Clone)]
+pub struct Static {
+    name: HeaderName,
+    value: HeaderValue,
+    secret: Secret,
+}
+
+impl Static {
+    /// `name: prefix secret`.
+    ///
+    /// # Errors
+    /// The secret holds what cannot be sent in a header.
+    pub fn new(name: HeaderName, prefix: &str, secret: &Secret) -> Result<Self, String> {
+        let mut value = HeaderValue::try_from(format!("{prefix}{}", secret.expose()))
+            .map_err(|_| "the secret holds characters that cannot be sent".to_owned())?;
+        value.set_sensitive(true);
+        Ok(Self { name, value, secret: secret.clone() })
+    }
+}
+
+impl Authorizer for Static {
+    fn authorize<'a>(
+        &'a self,
+        request: &'a mut Request<Outgoing>,
+        _: &'a Client,
+        _: Instant,
+    ) -> Authorized<'a> {
+        request.headers_mut().insert(self.name.clone(), self.value.clone());
+        Authorized::Ready(Ok(()))
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        vec![self.secret.clone()]
+    }
+
+    fn header(&self) -> Option<&HeaderName> {
+        Some(&self.name)
+    }
+}

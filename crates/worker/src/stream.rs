@@ -1,0 +1,182 @@
+//! A stream's bytes on their way through: cut into events, held back up to the commit point,
+//! passed on in large pieces after it.
+//!
+//! No I/O and no time here. Holds at most [`HELD_EVENTS_MAX`] events or [`HELD_BYTES_MAX`] bytes;
+//! a stream that says nothing for longer is committed as it is.
+
+mod finishes;
+mod same;
+#[cfg(test)]
+mod tests;
+mod translated;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use weir_dialect::Garbage;
+use weir_framing::{FrameError, Framing};
+use weir_types::Usage;
+
+use crate::way::Way;
+use same::Same;
+use translated::Translated;
+
+const HELD_EVENTS_MAX: usize = 64;
+const HELD_BYTES_MAX: usize = 256 * 1024;
+
+/// What a chunk brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// More is to come.
+    More,
+    /// The event that ends streams of this format.
+    Done,
+    /// The stream is of no further use.
+    Broken(Broken),
+}
+
+/// Why a stream is of no further use.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The provider says that it failed; the event's data.
+    Error(Bytes),
+    /// An event makes no sense.
+    Garbage(&'static str),
+}
+
+impl From<Garbage> for Broken {
+    fn from(garbage: Garbage) -> Self {
+        Self::Garbage(garbage.0)
+    }
+}
+
+impl From<FrameError> for Broken {
+    fn from(error: FrameError) -> Self {
+        Self::Garbage(match error {
+            FrameError::TooLong => "an event is too long",
+            FrameError::Malformed(why) => why,
+        })
+    }
+}
+
+/// One stream.
+pub(crate) enum Events {
+    Same(Same),
+    Translated(Box<Translated>),
+}
+
+/// How a stream is framed at the provider and for the client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Framings {
+    pub(crate) provider: Framing,
+    pub(crate) client: Framing,
+}
+
+impl Events {
+    /// The stream of a request that went `way`; `None` if streams of these formats cannot be
+    /// translated.
+    pub(crate) fn new(way: &Way, framings: Framings) -> Option<Self> {
+        Some(match way {
+            Way::Same { format, choices } => Self::Same(Same::new(*format, *choices, framings)),
+            Way::Translated(translation) => {
+                Self::Translated(Box::new(Translated::new(translation, framings)?))
+            }
+        })
+    }
+
+    /// Takes a chunk; what may be passed on goes to `out`.
+    pub(crate) fn take(&mut self, chunk: Bytes, out: &mut VecDeque<Bytes>) -> Step {
+        match self {
+            Self::Same(same) => same.take(chunk, out),
+            Self::Translated(translated) => translated.take(chunk, out),
+        }
+    }
+
+    /// The connection has ended in good order; a last event may lack its end.
+    pub(crate) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Step {
+        match self {
+            Self::Same(same) => same.finish(out),
+            Self::Translated(translated) => translated.finish(out),
+        }
+    }
+
+    /// All is said, only the event that ends streams of this format is missing: gives out what is
+    /// held, and that event.
+    pub(crate) fn complete(&mut self, out: &mut VecDeque<Bytes>) -> Step {
+        match self {
+            Self::Same(same) => same.complete(out),
+            Self::Translated(translated) => translated.complete(out),
+        }
+    }
+
+    /// The commit point has passed.
+    pub(crate) fn is_committed(&self) -> bool {
+        match self {
+            Self::Same(same) => same.held.is_committed,
+            Self::Translated(translated) => translated.held.is_committed,
+        }
+    }
+
+    /// Every answer that was asked for has its finish reason.
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Self::Same(same) => same.finishes.all(),
+            Self::Translated(translated) => translated.finishes.all(),
+        }
+    }
+
+    /// Every answer that has begun has its finish reason.
+    pub(crate) fn may_end(&self) -> bool {
+        match self {
+            Self::Same(same) => same.finishes.all_begun(),
+            Self::Translated(translated) => translated.finishes.all_begun(),
+        }
+    }
+
+    /// Tokens and the first finish reason, as far as they have been seen.
+    pub(crate) fn sum(&self) -> (Usage, Option<&str>) {
+        match self {
+            Self::Same(same) => (same.usage, same.finishes.first()),
+            Self::Translated(translated) => (translated.usage, translated.finishes.first()),
+        }
+    }
+
+    /// What the translation could not carry so far.
+    pub(crate) fn losses(&mut self) -> weir_dialect::ir::Losses {
+        match self {
+            Self::Same(_) => weir_dialect::ir::Losses::default(),
+            Self::Translated(translated) => translated.losses(),
+        }
+    }
+}
+
+/// What is held back before the commit point.
+#[derive(Debug, Default)]
+struct Held {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    is_committed: bool,
+}
+
+impl Held {
+    /// Holds a piece, or passes it on after the commit point.
+    fn add(&mut self, piece: Bytes, commits: bool, out: &mut VecDeque<Bytes>) {
+        if self.is_committed {
+            out.push_back(piece);
+            return;
+        }
+        self.bytes += piece.len();
+        self.pieces.push(piece);
+        if commits || self.pieces.len() >= HELD_EVENTS_MAX || self.bytes > HELD_BYTES_MAX {
+            self.commit(out);
+        }
+    }
+
+    /// Gives out what is held.
+    fn commit(&mut self, out: &mut VecDeque<Bytes>) {
+        self.is_committed = true;
+        out.extend(self.pieces.drain(..));
+    }
+}
+
+const ENDS_WITHIN: &str = "the stream ends within an event";

@@ -1,0 +1,182 @@
+//! The way of a request's body to the provider, and of its answer back: the same bytes where both
+//! speak one format, a translation where they do not. Everything about an attempt that depends on
+//! which of the two it is, is here and in `stream`.
+
+use bytes::Bytes;
+use weir_dialect::names::Renames;
+use weir_dialect::{
+    AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target, ir,
+    sealed,
+};
+use weir_types::{Operation, UpstreamAnswer};
+
+use ir::Losses;
+
+/// Which way.
+pub(crate) enum Way {
+    /// Client and provider speak the same format.
+    Same {
+        /// It.
+        format: &'static dyn Format,
+        /// How many answers are asked for.
+        choices: u32,
+    },
+    /// They do not.
+    Translated(Box<Translation>),
+}
+
+/// What the way back needs to know of the way there.
+pub(crate) struct Translation {
+    pub(crate) client: &'static dyn Format,
+    pub(crate) provider: &'static dyn Format,
+    /// What the client asked, in whatever words.
+    request: ir::Request,
+    pub(crate) renames: Renames,
+    /// What the client asked for, and what the provider is asked for.
+    operations: (Operation, Operation),
+    /// As the client named it.
+    model: String,
+    /// The request's id.
+    id: String,
+    /// Seconds since 1970.
+    now: u64,
+}
+
+/// A request on its way.
+pub(crate) struct Ready {
+    pub(crate) parts: Vec<Bytes>,
+    pub(crate) way: Way,
+    pub(crate) losses: Losses,
+}
+
+/// What a translation starts from.
+pub(crate) struct Start<'a> {
+    pub(crate) client: &'static dyn Format,
+    pub(crate) provider: &'static dyn Format,
+    pub(crate) operations: (Operation, Operation),
+    /// As the client named it.
+    pub(crate) asked_model: &'a str,
+    /// As the provider does.
+    pub(crate) wire_model: &'a str,
+    pub(crate) stream: bool,
+    pub(crate) quirks: &'a Quirks,
+    pub(crate) vendor: &'a str,
+    pub(crate) id: &'a str,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
+}
+
+/// The same request, with the model and what the vendor demands.
+pub(crate) fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
+    let patch = Patch { model: start.wire_model, quirks: start.quirks };
+    let patched = start.provider.patch(body, &patch)?;
+    let way = Way::Same { format: start.provider, choices: patched.choices };
+    Ok(Ready { parts: patched.parts, way, losses: Losses::default() })
+}
+
+/// The request in the provider's format.
+pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
+    let Start { client, provider, operations, .. } = *start;
+    let path = PathFacts {
+        operation: operations.0,
+        model: Some(start.asked_model),
+        stream: Some(start.stream),
+    };
+    let mut request = client.read_request(body, &path)?;
+    let mut losses = Losses::default();
+    let mut renames = Renames::default();
+    match &mut request {
+        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
+            chat.model = start.wire_model.to_owned();
+            chat.stream = start.stream;
+            sealed::strip(chat, Some(provider.dialect()), &mut losses);
+            renames = Renames::fit(chat, &provider.name_rules());
+        }
+        ir::Request::Embedding(embedding) => embedding.model = start.wire_model.to_owned(),
+        ir::Request::Rerank(rerank) => rerank.model = start.wire_model.to_owned(),
+    }
+    let target = Target { operation: operations.1, model: start.wire_model, vendor: start.vendor };
+    let written = provider.write_request(&request, &target)?;
+    losses.extend(written.losses);
+    let patch = Patch { model: start.wire_model, quirks: start.quirks };
+    let parts = if *start.quirks == Quirks::NONE {
+        vec![written.body]
+    } else {
+        provider.patch(&written.body, &patch)?.parts
+    };
+    let translation = Translation {
+        client,
+        provider,
+        request,
+        renames,
+        operations,
+        model: start.asked_model.to_owned(),
+        id: start.id.to_owned(),
+        now: start.now,
+    };
+    Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses })
+}
+
+/// A whole answer for the client.
+pub(crate) struct Whole {
+    pub(crate) body: Bytes,
+    pub(crate) facts: AnswerFacts,
+    pub(crate) losses: Losses,
+}
+
+impl Way {
+    /// The format that the provider speaks.
+    pub(crate) fn provider(&self) -> &'static dyn Format {
+        match self {
+            Self::Same { format, .. } => *format,
+            Self::Translated(translation) => translation.provider,
+        }
+    }
+
+    /// A whole answer, in the client's format. One that is an error in spite of its status stays as
+    /// it came.
+    pub(crate) fn answer(&self, body: Bytes) -> Result<Whole, AnswerFault> {
+        let facts = self.provider().observe_answer(&body)?;
+        let Self::Translated(translation) = self else {
+            return Ok(Whole { body, facts, losses: Losses::default() });
+        };
+        if facts.is_error {
+            return Ok(Whole { body, facts, losses: Losses::default() });
+        }
+        let mut answer = translation.provider.read_answer(translation.operations.1, &body)?;
+        if let ir::Answer::Chat(chat) = &mut answer {
+            translation.renames.restore_answer(chat);
+        }
+        let written = translation.client.write_answer(&answer, &translation.asked())?;
+        Ok(Whole { body: written.body, facts, losses: written.losses })
+    }
+
+    /// Whether the client's format is another one than the provider's.
+    pub(crate) const fn is_translated(&self) -> bool {
+        matches!(self, Self::Translated(_))
+    }
+
+    /// A provider's error answer, in the client's format; `error` says what it says.
+    pub(crate) fn refusal(
+        &self,
+        answer: UpstreamAnswer,
+        error: impl FnOnce() -> ir::Error,
+    ) -> UpstreamAnswer {
+        let Self::Translated(translation) = self else { return answer };
+        let body = translation.client.write_error(&error());
+        UpstreamAnswer { content_type: "application/json".to_owned(), body, ..answer }
+    }
+}
+
+impl Translation {
+    /// What a writer of answers is told of the request.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked {
+            operation: self.operations.0,
+            model: &self.model,
+            request: &self.request,
+            now: self.now,
+            id: &self.id,
+        }
+    }
+}
