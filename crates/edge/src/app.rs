@@ -1,118 +1,135 @@
 //! Routes and layers, in one place. There is one layer: CORS, entered only by requests of pages.
 //! Body limits, panics and request ids are steps of `call`, where they cost no boxed future.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, get};
-use http::header::CONTENT_TYPE;
+use axum::routing::{MethodFilter, MethodRouter, any, get};
+use http::Method;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use weir_rpc::RouterService;
 use weir_telemetry::Telemetry;
-use weir_types::{Deadline, Fault, FaultCode, Operation};
+use weir_types::{Fault, FaultCode};
 
-use crate::client::Rules;
 use crate::cors::OnOrigin;
-use crate::intake::Limits;
-use crate::route::{self, ROUTES, Route};
-use crate::stall::Watch;
+use crate::options::Rules;
+use crate::route::{self, Route};
+use crate::shared::Shared;
 use crate::{Settings, call};
 
 /// How much of an unknown path is repeated to the client.
 const PATH_CHARS_MAX: usize = 128;
 
-/// What every request needs.
-pub(crate) struct App {
-    settings: Arc<Settings>,
-    supported: String,
-    /// The rules for client headers.
-    pub(crate) rules: Rules,
-    /// Who serves.
-    pub(crate) router: Arc<dyn RouterService>,
-    /// Who watches.
-    pub(crate) telemetry: Telemetry,
-    /// Open streams.
-    pub(crate) watch: Arc<Watch>,
-}
-
-impl App {
-    /// The bounds of a request body.
-    pub(crate) fn limits(&self, deadline: Deadline) -> Limits {
-        Limits {
-            bytes_max: self.settings.body_bytes_max,
-            stall_max: self.settings.client_stall_max,
-            deadline,
-        }
-    }
-}
-
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-/// The public HTTP surface in front of `router`. One instance per runtime; answers are served on
-/// the runtime that polls it.
+/// The public HTTP surface: `routes` in front of `router`. One instance per runtime; answers are
+/// served on the runtime that polls it.
 pub fn app(
     settings: Arc<Settings>,
+    routes: &'static [Route],
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
 ) -> Router {
     let cors = OnOrigin::new(&settings);
-    let app = Arc::new(App {
-        supported: route::supported(),
+    let shared = Arc::new(Shared {
+        supported: route::supported(routes),
         rules: Rules::new(&settings),
-        watch: Watch::new(settings.client_stall_max),
+        routes,
         settings,
         router,
         telemetry,
     });
-    let mut routes = Router::new().route(route::HEALTH, health(&app));
-    for route in &ROUTES {
-        routes = routes.route(route.path(), inference(&app, route));
+    let mut app = Router::new().route(route::HEALTH, health(&shared));
+    let mut prefixes: Vec<&'static str> = Vec::new();
+    for route in routes {
+        match route.parameter() {
+            None => app = app.route(route.path(), plain(&shared, route)),
+            Some((prefix, _)) if prefixes.contains(&prefix) => {}
+            Some((prefix, _)) => {
+                prefixes.push(prefix);
+                app = app.route(&format!("{prefix}{{*tail}}"), with_parameter(&shared, prefix));
+            }
+        }
     }
-    routes
-        .fallback(move |request: Request| std::future::ready(not_found(&app, request)))
+    app.fallback(move |request: Request| std::future::ready(not_found(&shared, request)))
         .layer(cors)
 }
 
-fn inference(app: &Arc<App>, route: &'static Route) -> MethodRouter {
-    let (serving, refusing) = (Arc::clone(app), Arc::clone(app));
+/// A path without a parameter: one operation.
+fn plain(shared: &Arc<Shared>, route: &'static Route) -> MethodRouter {
+    let (serving, refusing) = (Arc::clone(shared), Arc::clone(shared));
     // axum answers HEAD where it answers GET.
-    let (method, allowed) = match route.operation {
-        Operation::ListModels => (MethodFilter::GET, "GET, HEAD"),
+    let (method, allowed) = match route.method() {
+        Method::GET => (MethodFilter::GET, "GET, HEAD"),
+        Method::DELETE => (MethodFilter::DELETE, "DELETE"),
         _ => (MethodFilter::POST, "POST"),
     };
     MethodRouter::new()
-        .on(method, move |request: Request| call::serve(Arc::clone(&serving), route, request))
+        .on(method, move |request: Request| {
+            call::serve(Arc::clone(&serving), route, String::new(), request)
+        })
         .fallback(move |request: Request| {
             std::future::ready(wrong_method(&refusing, allowed, request))
         })
 }
 
-fn health(app: &Arc<App>) -> MethodRouter {
+/// All paths that begin with `prefix` and go on with a parameter: which operation it is, is told by
+/// what follows the parameter.
+fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
+    let shared = Arc::clone(shared);
+    any(move |request: Request| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let tail = request.uri().path().strip_prefix(prefix).unwrap_or_default();
+            let alike = shared.routes.iter().filter_map(|route| {
+                let (own, _) = route.parameter().filter(|(own, _)| *own == prefix)?;
+                debug_assert_eq!(own, prefix);
+                Some((route, route.value_in(tail)?))
+            });
+            let mut has_path = false;
+            for (route, value) in alike {
+                has_path = true;
+                if route.method() == request.method() {
+                    let value = decoded(value);
+                    return call::serve(shared, route, value, request).await;
+                }
+            }
+            if has_path {
+                wrong_method(&shared, "POST", request)
+            } else {
+                not_found(&shared, request)
+            }
+        }
+    })
+}
+
+fn decoded(value: &str) -> String {
+    percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
+}
+
+fn health(shared: &Arc<Shared>) -> MethodRouter {
     const OK: &str = r#"{"status":"ok"}"#;
-    let app = Arc::clone(app);
+    let shared = Arc::clone(shared);
     get(|| std::future::ready(([(CONTENT_TYPE, "application/json")], OK).into_response())).fallback(
-        move |request: Request| std::future::ready(wrong_method(&app, "GET, HEAD", request)),
+        move |request: Request| std::future::ready(wrong_method(&shared, "GET, HEAD", request)),
     )
 }
 
-fn not_found(app: &App, request: Request) -> Response {
+fn not_found(shared: &Shared, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
-    let text = format!("no such route: {} {path}; supported: {}", request.method(), app.supported);
-    call::refuse(app, &Fault::new(FaultCode::NotFound, text), request)
+    let text =
+        format!("no such route: {} {path}; supported: {}", request.method(), shared.supported);
+    call::refuse(shared, &Fault::new(FaultCode::NotFound, text), request)
 }
 
-/// axum adds `Allow` by itself.
-fn wrong_method(app: &App, allowed: &'static str, request: Request) -> Response {
+fn wrong_method(shared: &Shared, allowed: &'static str, request: Request) -> Response {
     let text = format!(
         "{} {} is not supported; allowed: {allowed}",
         request.method(),
         request.uri().path()
     );
-    call::refuse(app, &Fault::new(FaultCode::MethodNotAllowed, text), request)
+    let fault = Fault::new(FaultCode::MethodNotAllowed, text);
+    let mut response = call::refuse(shared, &fault, request);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }

@@ -12,24 +12,32 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Method;
 use http::request::Parts;
+use weir_dialect::{PathFacts, format};
 use weir_rpc::{Body as CallBody, RouterRequest};
-use weir_types::{CallContext, Deadline, Dialect, Fault, FaultCode, Operation};
+use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Framing, Target};
 
-use crate::app::App;
-use crate::client::Wishes;
-use crate::record::Record;
-use crate::route::Route;
-use crate::{answer, error, intake, names, peek};
+use crate::options::RequestOptions;
+use crate::record::{Asked, Record};
+use crate::route::{self, Route};
+use crate::shared::Shared;
+use crate::{answer, error, intake, names};
 
-/// Serves a request on an inference route.
-pub(crate) async fn serve(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+/// Serves a request on an inference route; `parameter` is the value of the path's parameter.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    route: &'static Route,
+    parameter: String,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let started = Instant::now();
-    let operation = Some(route.operation);
-    let mut slot = Some(Record::start(&app.telemetry, route.name, operation, &parts, started));
+    let asked =
+        Asked { route: route.name, dialect: route.dialect, operation: Some(route.operation) };
+    let mut slot = Some(Record::start(&shared.telemetry, asked, &parts, started));
     // Costs nothing while nothing panics; without it the connection would die without a word.
-    let steps = AssertUnwindSafe(steps(&app, route, &parts, body, &mut slot)).catch_unwind();
+    let steps =
+        AssertUnwindSafe(steps(&shared, route, &parameter, &parts, body, &mut slot)).catch_unwind();
     let answered = steps.await.unwrap_or_else(|_| {
         Err(Fault::new(FaultCode::Internal, "a defect of the gateway; see its log"))
     });
@@ -37,17 +45,18 @@ pub(crate) async fn serve(app: Arc<App>, route: &'static Route, request: Request
         (Ok(response), _) => response,
         (Err(fault), Some(record)) => error::response(&fault, record, head_only),
         (Err(fault), None) => {
-            let record = Record::start(&app.telemetry, route.name, operation, &parts, started);
+            let record = Record::start(&shared.telemetry, asked, &parts, started);
             error::response(&fault, record, head_only)
         }
     }
 }
 
 /// Answers what no route or method matches.
-pub(crate) fn refuse(app: &App, fault: &Fault, request: Request) -> Response {
+pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let method = method_label(&parts.method);
-    let record = Record::start(&app.telemetry, method, None, &parts, Instant::now());
+    let dialect = route::dialect_of(shared.routes, parts.uri.path());
+    let asked = Asked { route: method_label(&parts.method), dialect, operation: None };
+    let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
     error::response(fault, record, parts.method == Method::HEAD)
 }
 
@@ -67,8 +76,9 @@ fn method_label(method: &Method) -> &'static str {
 
 /// The record is in `slot` until the response owns it.
 async fn steps(
-    app: &App,
+    shared: &Shared,
     route: &'static Route,
+    parameter: &str,
     parts: &Parts,
     body: Body,
     slot: &mut Option<Record>,
@@ -76,66 +86,102 @@ async fn steps(
     let Some(record) = slot.as_mut() else {
         return Err(Fault::new(FaultCode::Internal, "a request without a record"));
     };
-    let wishes = app.rules.wishes(&parts.headers)?;
-    let deadline = Deadline::after(record.started(), wishes.deadline);
-    let (request, body) = if route.operation == Operation::ListModels {
-        (list_request(route, parts, wishes), Bytes::new())
-    } else {
-        let limits = app.limits(deadline);
-        let body = intake::read(&parts.headers, body, limits).await?;
-        let peeked = peek::peek(body, route.operation)?;
-        record.model.clone_from(&peeked.model);
-        record.stream = peeked.stream;
-        let request = RouterRequest {
-            dialect: Dialect::OpenAi,
-            operation: route.operation,
-            model: peeked.model,
-            stream: peeked.stream,
-            fallbacks: peeked.fallbacks,
-            key_pin: wishes.key_pin,
-            only_provider: None,
-            preferred_provider: route.preferred.map(str::to_owned),
-            headers: wishes.headers,
-        };
-        (request, peeked.body)
+    let options = shared.rules.options(&parts.headers, route.dialect)?;
+    let deadline = Deadline::after(record.started(), options.deadline);
+    let limits = shared.limits(deadline);
+    let facts = route.operation.facts();
+    let mut request = RouterRequest {
+        dialect: route.dialect,
+        operation: route.operation,
+        target: Target::Provider { name: None, pin: None },
+        stream: route.stream.unwrap_or(false),
+        framing: framing(route, parts),
+        content_type: String::new(),
+        fallbacks: Vec::new(),
+        preferred_provider: route.preferred.map(str::to_owned),
+        headers: Vec::new(),
     };
+    let mut model = parameter.to_owned();
+    let body = match facts.request {
+        Content::Empty => CallBody::Full(Bytes::new()),
+        Content::Json => {
+            let body = intake::read(&parts.headers, body, limits).await?;
+            let path = PathFacts {
+                operation: route.operation,
+                model: route.parameter().map(|_| parameter),
+                stream: route.stream,
+            };
+            let peeked = format(route.dialect).peek(body, &path)?;
+            model = peeked.model;
+            request.stream = peeked.stream;
+            request.fallbacks = peeked.fallbacks;
+            CallBody::Full(peeked.body)
+        }
+        Content::Multipart | Content::Bytes => {
+            request.content_type = intake::content_type(&parts.headers);
+            CallBody::Stream(intake::stream(&parts.headers, body, limits)?)
+        }
+    };
+    record.model.clone_from(&model);
+    record.stream = request.stream;
+    record.framing = request.framing;
+    request.target = target(route, facts.addressee, model, &options, parts)?;
+    request.headers = options.headers;
     let context = CallContext {
         request_id: record.request_id.clone(),
         deadline,
         trace: record.span().context().clone(),
     };
-    let reply = app.router.call(context, request, CallBody::Full(body)).await?;
-    if route.operation == Operation::ListModels {
+    let listed =
+        route.operation.facts().addressee == Addressee::Provider && route.operation.is_translated();
+    let reply = shared.router.call(context, request, body).await?;
+    if listed {
         return answer::models(reply, slot, parts.method == Method::HEAD).await;
     }
-    answer::relay(app, reply, slot).await
+    answer::relay(reply, slot).await
 }
 
-/// A list of models has no body to peek at; what limits it stands in the query and a header.
-fn list_request(route: &Route, parts: &Parts, wishes: Wishes) -> RouterRequest {
+/// What the request is for.
+fn target(
+    route: &Route,
+    addressee: Addressee,
+    name: String,
+    options: &RequestOptions,
+    parts: &Parts,
+) -> Result<Target, Fault> {
+    let pin = options.key_pin.clone();
+    match addressee {
+        Addressee::Model => Ok(Target::Model { name, pin }),
+        Addressee::Provider => Ok(Target::Provider { name: provider(route, parts), pin }),
+        Addressee::Resource => {
+            let text = "the id does not say which provider and key it belongs to";
+            Err(Fault::new(FaultCode::InvalidRequest, text))
+        }
+    }
+}
+
+/// Which provider a request without a model is for: it stands in the query or in a header.
+fn provider(route: &Route, parts: &Parts) -> Option<String> {
     let header = parts.headers.get(&names::LIST_PROVIDER).and_then(|value| value.to_str().ok());
     let asked = header.map(str::to_owned).or_else(|| query(parts, "provider"));
-    let only_provider = match asked.as_deref().map(str::trim) {
+    match asked.as_deref().map(str::trim) {
         Some("all") => None,
         Some(provider) if !provider.is_empty() => Some(provider.to_owned()),
         // A drop-in prefix lists its own provider, as that provider's API would.
         _ => route.preferred.map(str::to_owned),
-    };
-    RouterRequest {
-        dialect: Dialect::OpenAi,
-        operation: Operation::ListModels,
-        model: String::new(),
-        stream: false,
-        fallbacks: Vec::new(),
-        key_pin: wishes.key_pin,
-        only_provider,
-        preferred_provider: route.preferred.map(str::to_owned),
-        headers: wishes.headers,
     }
 }
 
-/// The first value of a query parameter. Provider names need no decoding, so none is done.
+fn framing(route: &Route, parts: &Parts) -> Framing {
+    match route.framing_by_query {
+        Some((name, value, framing)) if query(parts, name).as_deref() == Some(value) => framing,
+        _ => route.framing,
+    }
+}
+
+/// The first value of a query parameter.
 fn query(parts: &Parts, name: &str) -> Option<String> {
-    let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    let query = parts.uri.query()?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

@@ -1,56 +1,22 @@
-//! The one place where a fault becomes what a client reads.
+//! The one place where a fault becomes what a client reads, in the client's wire format.
 //!
-//! A provider's own error answer goes on as it came; everything else is the native error object,
-//! which OpenAI's SDKs read as theirs.
+//! A provider's own error answer goes on as it came, or as the worker translated it.
 
 use axum::response::Response;
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Serialize;
 use serde::de::IgnoredAny;
+use weir_dialect::format;
+use weir_dialect::ir::{self, ErrorContext, ErrorKind};
 use weir_types::{Attempt, Fault, FaultCode, UpstreamAnswer};
 
-use crate::answer;
+use crate::head;
 use crate::names;
 use crate::record::Record;
-use crate::relay::Whole;
+use crate::route::UNKNOWN;
+use crate::whole::Whole;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The native error object.
-#[derive(Serialize)]
-struct Native<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    event_id: &'a str,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    is_bifrost_error: bool,
-    status_code: u16,
-    error: Detail<'a>,
-    extra_fields: &'a Extra<'a>,
-}
-
-/// What OpenAI's SDKs look at.
-#[derive(Serialize)]
-struct Detail<'a> {
-    message: &'a str,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
-}
-
-/// What the request was.
-#[derive(Default, Serialize)]
-struct Extra<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    provider: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    model_requested: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    request_type: &'a str,
-}
 
 /// What to say where the HTTP parser refused a request before it became one, with `status`.
 #[must_use]
@@ -66,8 +32,9 @@ pub fn refusal(status: u16) -> String {
             "the request is not well-formed HTTP/1.1; check its request line and headers",
         ),
     };
-    let native = object(&fault, status, "", &Extra::default());
-    String::from_utf8_lossy(&native).into_owned()
+    let error = in_words(&fault, status, ErrorContext::default());
+    // Nobody knows yet which format the client speaks.
+    String::from_utf8_lossy(&format(UNKNOWN).write_error(&error)).into_owned()
 }
 
 /// The answer to a request that failed before its head was sent.
@@ -77,10 +44,10 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
         .filter(|status| status.is_client_error() || status.is_server_error())
         .unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = HeaderMap::with_capacity(10);
-    answer::request_id(&mut headers, &record.request_id);
+    head::request_id(&mut headers, &record.request_id);
     blame(fault, &mut headers, &mut record);
     retry_after(fault, &mut headers);
-    answer::quota_mode(&mut headers, fault.detail.quota_mode);
+    head::quota_mode(&mut headers, fault.detail.quota_mode);
     let body = match passed_on(fault) {
         Some(upstream) => {
             let form = HeaderValue::from_str(&upstream.content_type).unwrap_or(JSON);
@@ -89,7 +56,8 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
         }
         None => {
             headers.insert(CONTENT_TYPE, JSON);
-            native(fault, status.as_u16(), &record)
+            let error = with_status(fault, status.as_u16(), &record);
+            format(record.dialect).write_error(&error)
         }
     };
     record.refused(status.as_u16(), fault);
@@ -99,40 +67,35 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
     response
 }
 
-/// The error as the data of an event, for an answer that broke after its head.
-pub(crate) fn event(fault: &Fault, record: &Record) -> Bytes {
-    native(fault, fault.http_status(), record)
+/// The error as formats write it, for an answer that broke after its head.
+pub(crate) fn described(fault: &Fault, record: &Record) -> ir::Error {
+    with_status(fault, fault.http_status(), record)
 }
 
-fn native(fault: &Fault, status: u16, record: &Record) -> Bytes {
+fn with_status(fault: &Fault, status: u16, record: &Record) -> ir::Error {
     let operation = record.operation.map(|operation| operation.config_name(record.stream));
-    let extra = Extra {
-        provider: culprit(fault).map_or("", |attempt| attempt.provider.as_str()),
-        model_requested: &record.model,
-        request_type: operation.unwrap_or_default(),
+    let context = ErrorContext {
+        request_id: record.request_id.to_string(),
+        provider: culprit(fault).map_or_else(String::new, |attempt| attempt.provider.to_string()),
+        model: record.model.clone(),
+        operation: operation.unwrap_or_default(),
+        is_gateways: false,
     };
-    object(fault, status, &record.request_id, &extra)
+    in_words(fault, status, context)
 }
 
-fn object(fault: &Fault, status: u16, event_id: &str, extra_fields: &Extra<'_>) -> Bytes {
-    let kind = fault.code.kind();
+fn in_words(fault: &Fault, status: u16, context: ErrorContext) -> ir::Error {
     let detail = &fault.detail;
-    let message = if detail.message.is_empty() { kind } else { &detail.message };
-    let object = Native {
-        event_id,
-        kind,
-        is_bifrost_error: fault.code != FaultCode::UpstreamRejected,
-        status_code: status,
-        error: Detail {
-            message,
-            kind,
-            param: detail.param.as_deref(),
-            code: detail.code.as_deref(),
-        },
-        extra_fields,
-    };
-    // Strings and numbers only: there is nothing in it that could fail to be written.
-    serde_json::to_vec(&object).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+    let is_gateways = fault.code != FaultCode::UpstreamRejected;
+    ir::Error {
+        status,
+        kind: ErrorKind::of_status(status),
+        label: fault.code.kind().to_owned(),
+        code: detail.code.as_deref().map(str::to_owned),
+        param: detail.param.as_deref().map(str::to_owned),
+        message: detail.message.clone().into_owned(),
+        context: ErrorContext { is_gateways, ..context },
+    }
 }
 
 /// The attempt whose failure this is: if all fallbacks fail too, the first provider's error is
@@ -147,10 +110,10 @@ fn blame(fault: &Fault, headers: &mut HeaderMap, record: &mut Record) {
     let Some(culprit) = culprit(fault) else {
         return;
     };
-    headers.insert(names::PROVIDER, answer::name(&culprit.provider));
-    headers.insert(names::KEY, answer::name(&culprit.key));
+    headers.insert(names::PROVIDER, head::name(&culprit.provider));
+    headers.insert(names::KEY, head::name(&culprit.key));
     record.asked(culprit.provider.clone(), culprit.key.clone());
-    if let Some(attempts) = answer::attempts(&fault.detail.attempts) {
+    if let Some(attempts) = head::attempts(&fault.detail.attempts) {
         headers.insert(names::ATTEMPTS, attempts.clone());
         record.tried(attempts);
     }

@@ -1,47 +1,18 @@
 //! Which of a client's headers reach the provider.
 //!
-//! A client asks for it by the prefix `x-bf-eh-`, or the operator by an allow list. What carries
-//! credentials, frames the message or belongs to one connection never passes.
+//! A client asks for it by the prefix `x-bf-eh-`, or the operator by an allow list; features of the
+//! client's own wire format pass by themselves. What never passes stands in the one table of headers
+//! ([`weir_types::headers`]).
 
 use http::HeaderMap;
 use weir_rpc::Header;
+use weir_types::Dialect;
+use weir_types::headers::{client_may_send, passes_by_itself};
 
 use crate::Settings;
 
 /// Asks for the header behind it to be passed on.
 const PREFIX: &str = "x-bf-eh-";
-
-/// Never passed on, whoever asks for it: credentials, what frames a message, what belongs to a
-/// connection, and what the worker writes itself.
-const DENIED: [&str; 27] = [
-    "accept-encoding",
-    "api-key",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "origin",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-    "x-bf-api-key",
-    "x-bf-api-key-id",
-    "x-bf-vk",
-    "x-goog-api-key",
-];
 
 /// A header name or, with `*` at its end, every name that begins so.
 #[derive(Debug)]
@@ -85,13 +56,14 @@ impl Filter {
     }
 
     /// The headers for the provider, prefix removed. Values that are not UTF-8 are left out.
-    pub(crate) fn apply(&self, headers: &HeaderMap) -> Vec<Header> {
+    pub(crate) fn apply(&self, headers: &HeaderMap, dialect: Dialect) -> Vec<Header> {
         let mut passed = Vec::new();
         for (name, value) in headers {
             let name = name.as_str();
             let name = match name.strip_prefix(PREFIX) {
                 Some(stripped) if self.passes(stripped) => stripped,
                 None if !self.allow.is_empty() && self.passes(name) => name,
+                None if passes_by_itself(name, dialect) && !self.is_denied(name) => name,
                 _ => continue,
             };
             if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
@@ -103,11 +75,11 @@ impl Filter {
 
     fn passes(&self, name: &str) -> bool {
         let allowed = self.allow.is_empty() || self.allow.iter().any(|p| p.matches(name));
-        allowed
-            && !name.is_empty()
-            && !name.starts_with("x-bf-api-key")
-            && DENIED.binary_search(&name).is_err()
-            && !self.deny.iter().any(|p| p.matches(name))
+        allowed && client_may_send(name) && !self.is_denied(name)
+    }
+
+    fn is_denied(&self, name: &str) -> bool {
+        self.deny.iter().any(|pattern| pattern.matches(name))
     }
 }
 
@@ -117,6 +89,10 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn passed(allow: &[&str], deny: &[&str], sent: &[&str]) -> Vec<String> {
+        of_dialect(Dialect::OpenAiChat, allow, deny, sent)
+    }
+
+    fn of_dialect(dialect: Dialect, allow: &[&str], deny: &[&str], sent: &[&str]) -> Vec<String> {
         let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
         let settings = Settings {
             header_allowlist: owned(allow),
@@ -130,15 +106,13 @@ mod tests {
                 (name, HeaderValue::from_static("v"))
             })
             .collect();
-        let mut names: Vec<_> =
-            Filter::new(&settings).apply(&headers).into_iter().map(|(name, _)| name).collect();
+        let mut names: Vec<_> = Filter::new(&settings)
+            .apply(&headers, dialect)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         names.sort();
         names
-    }
-
-    #[test]
-    fn the_denied_names_are_sorted_for_the_search() {
-        assert!(DENIED.is_sorted());
     }
 
     #[test]
@@ -149,12 +123,22 @@ mod tests {
 
     #[test]
     fn credentials_and_framing_never_pass_not_even_by_prefix_or_allow_list() {
-        let prefixed: Vec<String> = DENIED.iter().map(|name| format!("{PREFIX}{name}")).collect();
+        let never = ["authorization", "x-api-key", "cookie", "content-length", "te", "host"];
+        let prefixed: Vec<String> = never.iter().map(|name| format!("{PREFIX}{name}")).collect();
         let mut sent: Vec<&str> = prefixed.iter().map(String::as_str).collect();
-        sent.extend(DENIED);
+        sent.extend(never);
         sent.extend(["x-bf-eh-x-bf-api-key-other", "x-bf-eh-"]);
         assert_eq!(passed(&[], &[], &sent), Vec::<String>::new());
         assert_eq!(passed(&["*"], &[], &sent), Vec::<String>::new());
+    }
+
+    #[test]
+    fn features_of_the_clients_format_pass_by_themselves() {
+        let sent = ["anthropic-beta", "anthropic-version"];
+        assert_eq!(passed(&[], &[], &sent), Vec::<String>::new());
+        let of = |deny| of_dialect(Dialect::AnthropicMessages, &[], deny, &sent);
+        assert_eq!(of(&[]), ["anthropic-beta", "anthropic-version"]);
+        assert_eq!(of(&["anthropic-beta"]), ["anthropic-version"]);
     }
 
     #[test]

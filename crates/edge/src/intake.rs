@@ -1,10 +1,12 @@
 //! Reading a request's body: refused early where the head already says that it will not do, read
 //! once, bounded in size and in time. A body that arrives in one piece is not copied.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -28,6 +30,9 @@ pub(crate) struct Limits {
     pub(crate) deadline: Deadline,
 }
 
+/// The pieces of a body.
+pub(crate) type PieceStream = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
+
 /// Reads `body` to its end.
 ///
 /// # Errors
@@ -38,7 +43,8 @@ pub(crate) async fn read(
     limits: Limits,
 ) -> Result<Bytes, Fault> {
     let announced = announced(headers);
-    let fault = match check(headers, announced, limits.bytes_max) {
+    let fault = match check_json(headers).and_then(|()| check(headers, announced, limits.bytes_max))
+    {
         Ok(()) => match collect(&mut body, announced, limits).await {
             Ok(bytes) => return Ok(bytes),
             Err(fault) => fault,
@@ -63,6 +69,13 @@ fn check(headers: &HeaderMap, announced: Option<u64>, bytes_max: usize) -> Resul
             return Err(Fault::new(FaultCode::UnsupportedMediaType, text));
         }
     }
+    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(too_large(bytes_max));
+    }
+    Ok(())
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Fault> {
     if let Some(form) = headers.get(CONTENT_TYPE)
         && form.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
     {
@@ -70,10 +83,35 @@ fn check(headers: &HeaderMap, announced: Option<u64>, bytes_max: usize) -> Resul
                     application/json";
         return Err(Fault::new(FaultCode::UnsupportedMediaType, text));
     }
-    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(too_large(bytes_max));
-    }
     Ok(())
+}
+
+/// What kind of body it is, for bodies that are not read here.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    given.unwrap_or("application/octet-stream").to_owned()
+}
+
+/// The pieces of `body` as they come, for uploads that nobody holds: as bounded in size, and between
+/// two pieces in time, as a body that is read.
+///
+/// # Errors
+/// Too large already by its head, or compressed.
+pub(crate) fn stream(
+    headers: &HeaderMap,
+    body: Body,
+    limits: Limits,
+) -> Result<PieceStream, Fault> {
+    check(headers, announced(headers), limits.bytes_max)?;
+    let pieces = futures_util::stream::try_unfold((body, 0), move |(mut body, taken)| async move {
+        let Some(piece) = next(&mut body, limits).await? else { return Ok(None) };
+        let taken = taken + piece.len();
+        if taken > limits.bytes_max {
+            return Err(too_large(limits.bytes_max));
+        }
+        Ok(Some((piece, (body, taken))))
+    });
+    Ok(Box::pin(pieces))
 }
 
 fn too_large(bytes_max: usize) -> Fault {
@@ -157,7 +195,7 @@ fn linger(mut body: Body, bytes_max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream as streams};
     use http::HeaderValue;
 
     fn limits(bytes_max: usize) -> Limits {
@@ -170,7 +208,7 @@ mod tests {
             .iter()
             .map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes())))
             .collect();
-        Body::from_stream(stream::iter(pieces))
+        Body::from_stream(streams::iter(pieces))
     }
 
     #[tokio::test]
@@ -188,14 +226,22 @@ mod tests {
         let fault = read(&headers, pieces(&["abc", "def"]), limits(5)).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::BodyTooLarge);
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("6"));
-        let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let never = Body::from_stream(streams::pending::<Result<Bytes, std::io::Error>>());
         let fault = read(&headers, never, limits(5)).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BodyTooLarge);
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_bounded_as_it_passes() {
+        let mut pieces = stream(&HeaderMap::new(), pieces(&["abc", "", "def"]), limits(5)).unwrap();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "abc");
+        let fault = pieces.next().await.unwrap().unwrap_err();
         assert_eq!(fault.code, FaultCode::BodyTooLarge);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_stops_sending_is_given_up() {
-        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let body = Body::from_stream(streams::pending::<Result<Bytes, std::io::Error>>());
         let begun = tokio::time::Instant::now();
         let fault = read(&HeaderMap::new(), body, limits(5)).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::RequestIncomplete);
@@ -205,7 +251,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_left_of_a_refused_body_is_drained_for_a_while() {
         let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
-        let body = Body::from_stream(stream::unfold(receiver, |mut receiver| async move {
+        let body = Body::from_stream(streams::unfold(receiver, |mut receiver| async move {
             receiver.recv().await.map(|piece| (piece, receiver))
         }));
         let mut headers = HeaderMap::new();

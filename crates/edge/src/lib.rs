@@ -4,29 +4,31 @@
 //! fallbacks; nothing of keys, quotas, providers' addresses or secrets. A body is read once,
 //! looked at without being parsed into values, and passed on as the bytes it was.
 //!
-//! One request, in the order of the files: `app` (routes and layers) → `call` (the steps) →
-//! `client` (headers) → `intake` (body) → `peek` (model, stream, fallbacks) → the router →
-//! `answer` (head) → `relay` (body), with `error` for every failure and `record` for what is
-//! measured and logged when the last byte has gone.
+//! One request, in the order of the files: `app` (layers) and `route` (the table) → `call` (the steps)
+//! → `options` (headers) → `intake` (body) → the format's `peek` (model, stream, fallbacks) → the
+//! router → `answer` and `head` → `relay` or `whole` (body), with `error` for every failure and
+//! `record` for what is measured and logged when the last byte has gone.
 
 mod answer;
 mod app;
 mod call;
-mod client;
 mod cors;
 mod error;
 mod filter;
+mod head;
 mod intake;
 mod names;
-mod peek;
+mod options;
 mod record;
 mod relay;
 mod route;
 mod settings;
-mod stall;
+mod shared;
+mod whole;
 
 pub use app::app;
 pub use error::refusal;
+pub use route::{ROUTES, Route};
 pub use settings::Settings;
 
 #[cfg(test)]

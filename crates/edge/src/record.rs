@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use weir_rpc::{ReplyHead, Timings};
+use weir_runtime::ClientStall;
 use weir_telemetry::{RequestRecord, Span, SpanKind, Telemetry, semconv};
-use weir_types::{Fault, KeyName, Operation, ProviderName, RequestId, Usage};
+use weir_types::{Dialect, Fault, Framing, KeyName, Operation, ProviderName, RequestId, Usage};
 
-use crate::client;
+use crate::options;
 
 /// The status that is logged when the client went away before the head; nobody receives it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -39,6 +40,17 @@ impl Outcome {
     }
 }
 
+/// What is known of a request by its first line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// `METHOD path`, or the method alone where no route matches.
+    pub(crate) route: &'static str,
+    /// The format in which the client reads answers and errors.
+    pub(crate) dialect: Dialect,
+    /// `None` if no route matched.
+    pub(crate) operation: Option<Operation>,
+}
+
 /// One request under way.
 pub(crate) struct Record {
     telemetry: Telemetry,
@@ -49,6 +61,12 @@ pub(crate) struct Record {
     outcome: Outcome,
     /// The request's id.
     pub(crate) request_id: RequestId,
+    /// The format in which the client reads answers and errors.
+    pub(crate) dialect: Dialect,
+    /// How the client wants a stream framed.
+    pub(crate) framing: Framing,
+    /// Tells whether the client's connection stood still.
+    stall: Option<ClientStall>,
     /// What was asked; `None` if no route matched.
     pub(crate) operation: Option<Operation>,
     /// The model as the client wrote it, empty if it named none.
@@ -72,17 +90,17 @@ struct Failure {
 }
 
 impl Record {
-    /// A request that arrived at `started` on `route` (`METHOD path`, or the method alone).
+    /// A request that arrived at `started`.
     pub(crate) fn start(
         telemetry: &Telemetry,
-        route: &'static str,
-        operation: Option<Operation>,
+        asked: Asked,
         parts: &Parts,
         started: Instant,
     ) -> Self {
+        let Asked { route, dialect, operation } = asked;
         telemetry.metrics.request_started();
-        let request_id = client::request_id(&parts.headers);
-        let trace = client::trace(&parts.headers);
+        let request_id = options::request_id(&parts.headers);
+        let trace = options::trace(&parts.headers);
         let mut span = telemetry.tracer.start(&trace, route, SpanKind::Server);
         if span.is_recording() {
             describe(&mut span, parts, route, &request_id);
@@ -95,6 +113,9 @@ impl Record {
             first_byte: None,
             outcome: Outcome::ClientGone,
             request_id,
+            dialect,
+            framing: Framing::default(),
+            stall: parts.extensions.get::<ClientStall>().cloned(),
             operation,
             model: String::new(),
             stream: false,
@@ -221,6 +242,10 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
+        let has_stalled = self.stall.as_ref().is_some_and(ClientStall::has_happened);
+        if self.outcome == Outcome::ClientGone && has_stalled {
+            self.outcome = Outcome::ClientStalled;
+        }
         let status = if self.status == 0 { CLIENT_CLOSED_REQUEST } else { self.status };
         self.write_span(status);
         self.telemetry.metrics.request_finished(&RequestRecord {

@@ -1,57 +1,217 @@
-//! The inference routes, as data. Adding a path is adding a row.
+//! The routes, as data: which paths lead to which operation, in which wire format. Adding a path is
+//! adding a row; no other place knows a format or a path.
 
-use weir_types::Operation;
+use http::Method;
+use weir_types::{Dialect, Framing, Operation};
 
-/// One path a client may call.
-#[derive(Debug)]
-pub(crate) struct Route {
-    /// Method and path, as spans and logs show it.
-    pub(crate) name: &'static str,
+/// One path that clients may call.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Method and path, as spans and logs show it. One `{parameter}` may stand in the path, for a
+    /// whole segment or up to what follows it there; the value may hold slashes.
+    pub name: &'static str,
+    /// The format of body and answer.
+    pub dialect: Dialect,
     /// What it asks for.
-    pub(crate) operation: Operation,
+    pub operation: Operation,
+    /// Whether the path itself asks for a stream; `None`: the body says it.
+    pub stream: Option<bool>,
+    /// How streams are framed.
+    pub framing: Framing,
+    /// A query that asks for another framing: `(name, value, framing)`.
+    pub framing_by_query: Option<(&'static str, &'static str, Framing)>,
     /// The provider that the prefix implies for a bare model.
-    pub(crate) preferred: Option<&'static str>,
+    pub preferred: Option<&'static str>,
 }
 
 impl Route {
+    /// `name`, with what most routes have in common.
+    #[must_use]
+    pub const fn new(name: &'static str, dialect: Dialect, operation: Operation) -> Self {
+        Self {
+            name,
+            dialect,
+            operation,
+            stream: None,
+            framing: Framing::Sse,
+            framing_by_query: None,
+            preferred: None,
+        }
+    }
+
+    /// With the provider that a bare model means.
+    #[must_use]
+    pub const fn of(mut self, provider: &'static str) -> Self {
+        self.preferred = Some(provider);
+        self
+    }
+
+    /// A path that itself says whether a stream is asked for.
+    #[must_use]
+    pub const fn streamed(mut self, stream: bool) -> Self {
+        self.stream = Some(stream);
+        self
+    }
+
+    /// With streams that are framed so.
+    #[must_use]
+    pub const fn framed(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// With streams that are framed so if the query says `name=value`.
+    #[must_use]
+    pub const fn framed_if(
+        mut self,
+        name: &'static str,
+        value: &'static str,
+        framing: Framing,
+    ) -> Self {
+        self.framing_by_query = Some((name, value, framing));
+        self
+    }
+
+    /// The method alone.
+    pub(crate) fn method(&self) -> Method {
+        let method = self.name.split(' ').next().unwrap_or_default();
+        Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST)
+    }
+
     /// The path alone.
     pub(crate) fn path(&self) -> &'static str {
         self.name.split_once(' ').map_or(self.name, |(_, path)| path)
     }
 
-    const fn new(
-        name: &'static str,
-        operation: Operation,
-        preferred: Option<&'static str>,
-    ) -> Self {
-        Self { name, operation, preferred }
+    /// What stands before the parameter, and what follows it; `None`: there is none.
+    pub(crate) fn parameter(&self) -> Option<(&'static str, &'static str)> {
+        let (before, rest) = self.path().split_once('{')?;
+        let (_, after) = rest.split_once('}')?;
+        Some((before, after))
+    }
+
+    /// The parameter's value in `tail`, the part of the path from the parameter on.
+    pub(crate) fn value_in<'a>(&self, tail: &'a str) -> Option<&'a str> {
+        let (_, after) = self.parameter()?;
+        tail.strip_suffix(after).filter(|value| !value.is_empty() && !value.ends_with('/'))
     }
 }
 
-const OPENAI: Option<&str> = Some("openai");
+const CHAT: Dialect = Dialect::OpenAiChat;
+const RESPONSES: Dialect = Dialect::OpenAiResponses;
+const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
+const GEMINI: Dialect = Dialect::GeminiGenerate;
+const BEDROCK: Dialect = Dialect::BedrockConverse;
+const COHERE: Dialect = Dialect::CohereChat;
 
-/// Every inference route. OpenAI's own SDKs append to a base URL that may or may not end in
-/// `/v1`, so the drop-in prefix serves both.
-pub(crate) static ROUTES: [Route; 12] = [
-    Route::new("POST /v1/chat/completions", Operation::Chat, None),
-    Route::new("POST /v1/completions", Operation::Completion, None),
-    Route::new("POST /v1/embeddings", Operation::Embedding, None),
-    Route::new("GET /v1/models", Operation::ListModels, None),
-    Route::new("POST /openai/v1/chat/completions", Operation::Chat, OPENAI),
-    Route::new("POST /openai/v1/completions", Operation::Completion, OPENAI),
-    Route::new("POST /openai/v1/embeddings", Operation::Embedding, OPENAI),
-    Route::new("GET /openai/v1/models", Operation::ListModels, OPENAI),
-    Route::new("POST /openai/chat/completions", Operation::Chat, OPENAI),
-    Route::new("POST /openai/completions", Operation::Completion, OPENAI),
-    Route::new("POST /openai/embeddings", Operation::Embedding, OPENAI),
-    Route::new("GET /openai/models", Operation::ListModels, OPENAI),
+const fn azure(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, CHAT, operation).of("azure")
+}
+
+const fn gemini(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, GEMINI, operation).of("gemini")
+}
+
+/// Every inference route. SDKs append to a base URL that may or may not end in a version, so the
+/// drop-in prefixes serve both.
+pub static ROUTES: &[Route] = &[
+    Route::new("POST /v1/chat/completions", CHAT, Operation::Chat),
+    Route::new("POST /v1/completions", CHAT, Operation::Completion),
+    Route::new("POST /v1/embeddings", CHAT, Operation::Embedding),
+    Route::new("POST /v1/rerank", CHAT, Operation::Rerank),
+    Route::new("GET /v1/models", CHAT, Operation::ListModels),
+    Route::new("POST /v1/responses", RESPONSES, Operation::Responses),
+    Route::new("POST /v1/responses/input_tokens", RESPONSES, Operation::CountTokens),
+    Route::new("POST /v1/messages", ANTHROPIC, Operation::Chat),
+    Route::new("POST /v1/messages/count_tokens", ANTHROPIC, Operation::CountTokens),
+    Route::new("POST /openai/v1/chat/completions", CHAT, Operation::Chat).of("openai"),
+    Route::new("POST /openai/v1/completions", CHAT, Operation::Completion).of("openai"),
+    Route::new("POST /openai/v1/embeddings", CHAT, Operation::Embedding).of("openai"),
+    Route::new("GET /openai/v1/models", CHAT, Operation::ListModels).of("openai"),
+    Route::new("POST /openai/v1/responses", RESPONSES, Operation::Responses).of("openai"),
+    Route::new("POST /openai/v1/responses/input_tokens", RESPONSES, Operation::CountTokens)
+        .of("openai"),
+    Route::new("POST /openai/chat/completions", CHAT, Operation::Chat).of("openai"),
+    Route::new("POST /openai/completions", CHAT, Operation::Completion).of("openai"),
+    Route::new("POST /openai/embeddings", CHAT, Operation::Embedding).of("openai"),
+    Route::new("GET /openai/models", CHAT, Operation::ListModels).of("openai"),
+    Route::new("POST /openai/responses", RESPONSES, Operation::Responses).of("openai"),
+    Route::new("POST /openai/responses/input_tokens", RESPONSES, Operation::CountTokens)
+        .of("openai"),
+    azure("POST /openai/deployments/{model}/chat/completions", Operation::Chat),
+    azure("POST /openai/deployments/{model}/completions", Operation::Completion),
+    azure("POST /openai/deployments/{model}/embeddings", Operation::Embedding),
+    Route::new("POST /anthropic/v1/messages", ANTHROPIC, Operation::Chat).of("anthropic"),
+    Route::new("POST /anthropic/v1/messages/count_tokens", ANTHROPIC, Operation::CountTokens)
+        .of("anthropic"),
+    Route::new("GET /anthropic/v1/models", ANTHROPIC, Operation::ListModels).of("anthropic"),
+    gemini("POST /genai/v1beta/models/{model}:generateContent", Operation::Chat).streamed(false),
+    gemini("POST /genai/v1beta/models/{model}:streamGenerateContent", Operation::Chat)
+        .streamed(true)
+        .framed(Framing::JsonArray)
+        .framed_if("alt", "sse", Framing::Sse),
+    gemini("POST /genai/v1beta/models/{model}:countTokens", Operation::CountTokens),
+    gemini("POST /genai/v1beta/models/{model}:embedContent", Operation::Embedding),
+    gemini("POST /genai/v1beta/models/{model}:batchEmbedContents", Operation::Embedding),
+    gemini("GET /genai/v1beta/models", Operation::ListModels),
+    Route::new("POST /bedrock/model/{model}/converse", BEDROCK, Operation::Chat)
+        .of("bedrock")
+        .streamed(false),
+    Route::new("POST /bedrock/model/{model}/converse-stream", BEDROCK, Operation::Chat)
+        .of("bedrock")
+        .streamed(true)
+        .framed(Framing::EventStream),
+    Route::new("POST /bedrock/model/{model}/count-tokens", BEDROCK, Operation::CountTokens)
+        .of("bedrock"),
+    Route::new("GET /bedrock/foundation-models", BEDROCK, Operation::ListModels).of("bedrock"),
+    Route::new("POST /cohere/v2/chat", COHERE, Operation::Chat).of("cohere"),
+    Route::new("POST /cohere/v2/embed", COHERE, Operation::Embedding).of("cohere"),
+    Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),
+    Route::new("GET /cohere/v1/models", COHERE, Operation::ListModels).of("cohere"),
 ];
+
+/// The format in which errors are written for somebody whose format is not known.
+pub(crate) const UNKNOWN: Dialect = CHAT;
 
 /// The path that load balancers ask.
 pub(crate) const HEALTH: &str = "/health";
 
+/// The format in which somebody who asked for `path` reads errors: that of the routes that begin
+/// alike.
+pub(crate) fn dialect_of(routes: &[Route], path: &str) -> Dialect {
+    let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+    let prefix = first(path);
+    let alike = routes.iter().find(|route| first(route.path()) == prefix);
+    alike.map_or(UNKNOWN, |route| route.dialect)
+}
+
 /// What a client that asked for an unknown path should have asked for.
-pub(crate) fn supported() -> String {
-    let names: Vec<_> = ROUTES.iter().map(|route| route.name).collect();
+pub(crate) fn supported(routes: &[Route]) -> String {
+    let names: Vec<_> = routes.iter().map(|route| route.name).collect();
     format!("{}, GET {HEALTH}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_may_hold_slashes_and_end_where_the_rest_begins() {
+        let route = gemini("POST /genai/v1beta/models/{model}:generateContent", Operation::Chat);
+        assert_eq!(route.parameter(), Some(("/genai/v1beta/models/", ":generateContent")));
+        assert_eq!(route.value_in("openai/gpt-4o:generateContent"), Some("openai/gpt-4o"));
+        assert_eq!(route.value_in(":generateContent"), None);
+        assert_eq!(route.value_in("m:streamGenerateContent"), None);
+        assert_eq!(route.method(), Method::POST);
+    }
+
+    #[test]
+    fn rows_are_unambiguous() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            assert!(ROUTES[..at].iter().all(|other| other.name != route.name), "{}", route.name);
+            assert!(route.stream.is_none() || route.operation.streams(), "{}", route.name);
+        }
+        assert_eq!(dialect_of(ROUTES, "/anthropic/v9/x"), Dialect::AnthropicMessages);
+        assert_eq!(dialect_of(ROUTES, "/nowhere"), Dialect::OpenAiChat);
+    }
 }

@@ -31,7 +31,7 @@ use weir_rpc::{
     Timings,
 };
 use weir_telemetry::Telemetry;
-use weir_types::{Attempt, CallContext, FailureClass, Fault, QuotaMode};
+use weir_types::{Attempt, CallContext, FailureClass, Fault, QuotaMode, Usage};
 
 use crate::Settings;
 
@@ -72,7 +72,12 @@ impl Edge {
         let script = Arc::new(Mutex::new(script));
         let fake = Fake { seen: Arc::default(), script };
         let telemetry = Telemetry::default();
-        let app = crate::app(Arc::new(settings), Arc::new(fake.clone()), telemetry.clone());
+        let app = crate::app(
+            Arc::new(settings),
+            crate::ROUTES,
+            Arc::new(fake.clone()),
+            telemetry.clone(),
+        );
         Self { app, fake, telemetry }
     }
 

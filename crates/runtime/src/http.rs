@@ -65,7 +65,7 @@ impl Default for HttpLimits {
 /// Serves `app` on `listener` until the drain: then idle connections are closed, requests in
 /// flight finish on a connection that closes after them, and the call returns.
 ///
-/// A request that is no HTTP gets a 400, a head over the limits a 431, with the limits' refusal
+/// A request that is not HTTP gets a 400, a head over the limits a 431, with the limits' refusal
 /// body, and the connection is closed.
 ///
 /// # Errors
@@ -100,12 +100,14 @@ async fn connection(
     mut drain: Drain,
 ) {
     let begun = AtomicBool::new(false);
-    let service = service_fn(|request: Request<Incoming>| {
+    let patient = Patient::new(stream, limits.write_stall_max);
+    let stall = patient.stall();
+    let service = service_fn(|mut request: Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(stall.clone());
         // A router is always ready, and its clone is a counter.
         app.clone().call(request)
     });
-    let patient = Patient::new(stream, limits.write_stall_max);
     let io = TokioIo::new(Worded::new(patient, limits.refusal_body));
     let mut served = protocol.serve_connection(io, service);
     let result = tokio::select! {

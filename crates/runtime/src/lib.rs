@@ -23,4 +23,5 @@ pub use cores::{CoreError, Cores, RunError};
 pub use drain::{Drain, DrainControl, Stop};
 pub use http::{HttpLimits, serve_http};
 pub use listen::bind_shared;
+pub use patience::ClientStall;
 pub use refusal::RefusalBody;

@@ -5,6 +5,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,17 +14,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+/// Whether a connection's client took no bytes for so long that it was given up. A request carries it
+/// among its extensions, so that whoever keeps a record of the request can say why it ended.
+#[derive(Debug, Clone, Default)]
+pub struct ClientStall(Arc<AtomicBool>);
+
+impl ClientStall {
+    /// The client was given up.
+    #[must_use]
+    pub fn has_happened(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A stream that fails with `TimedOut` when a write makes no progress for `write_stall_max`.
 #[derive(Debug)]
 pub(crate) struct Patient {
     stream: TcpStream,
     write_stall_max: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    given_up: ClientStall,
 }
 
 impl Patient {
     pub(crate) fn new(stream: TcpStream, write_stall_max: Duration) -> Self {
-        Self { stream, write_stall_max, stalled: None }
+        Self { stream, write_stall_max, stalled: None, given_up: ClientStall::default() }
+    }
+
+    /// What tells of the client's being given up.
+    pub(crate) fn stall(&self) -> ClientStall {
+        self.given_up.clone()
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
@@ -43,6 +64,7 @@ impl Patient {
         if stalled.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
+        self.given_up.0.store(true, Ordering::Relaxed);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes")))
     }
 }

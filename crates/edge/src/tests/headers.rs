@@ -65,7 +65,7 @@ async fn pins_deadlines_and_traces_reach_the_router() {
     ]))
     .await;
     edge.last(|seen| {
-        assert_eq!(seen.request.key_pin.as_deref(), Some("key-b"));
+        assert_eq!(seen.request.target.pin(), Some("key-b"));
         assert_eq!(seen.context.request_id.as_str(), "my-id-1");
         assert_eq!(seen.context.trace.parent.unwrap().to_string(), PARENT);
         assert_eq!(seen.context.trace.state.as_deref(), Some("vendor=1"));
@@ -74,7 +74,7 @@ async fn pins_deadlines_and_traces_reach_the_router() {
     });
     edge.send(chat()).await;
     edge.last(|seen| {
-        assert!(seen.context.trace.parent.is_none() && seen.request.key_pin.is_none());
+        assert!(seen.context.trace.parent.is_none() && seen.request.target.pin().is_none());
         let wait = seen.context.deadline.remaining(before).as_secs();
         assert!((600..660).contains(&wait), "{wait}");
     });

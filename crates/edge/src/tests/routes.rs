@@ -1,7 +1,7 @@
 //! Which paths exist, and what each asks of the router.
 
 use super::*;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Framing, Operation, Target};
 
 #[tokio::test]
 async fn every_route_asks_for_its_operation() {
@@ -23,13 +23,13 @@ async fn every_route_asks_for_its_operation() {
         assert_eq!(response.status(), 200, "{path}");
         edge.last(|seen| {
             let expected = RouterRequest {
-                dialect: Dialect::OpenAi,
+                dialect: Dialect::OpenAiChat,
                 operation,
-                model: "gpt-4o".into(),
+                target: Target::Model { name: "gpt-4o".into(), pin: None },
                 stream: false,
+                framing: Framing::Sse,
+                content_type: String::new(),
                 fallbacks: Vec::new(),
-                key_pin: None,
-                only_provider: None,
                 preferred_provider: preferred.map(str::to_owned),
                 headers: Vec::new(),
             };
@@ -47,6 +47,55 @@ async fn streams_are_asked_for_where_there_are_streams() {
         edge.send(post(path, r#"{"model":"a","stream":true}"#)).await;
         assert_eq!(edge.last(|seen| seen.request.stream), expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_a_path_says_reaches_the_router() {
+    let edge = Edge::fine();
+    for (path, dialect, operation, model, stream, framing) in [
+        (
+            "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21",
+            Dialect::OpenAiChat,
+            Operation::Chat,
+            "my-gpt",
+            false,
+            Framing::Sse,
+        ),
+        (
+            "/genai/v1beta/models/openai/gpt-4o:streamGenerateContent",
+            Dialect::GeminiGenerate,
+            Operation::Chat,
+            "openai/gpt-4o",
+            true,
+            Framing::JsonArray,
+        ),
+        (
+            "/genai/v1beta/models/gemini-x:streamGenerateContent?key=k&alt=sse",
+            Dialect::GeminiGenerate,
+            Operation::Chat,
+            "gemini-x",
+            true,
+            Framing::Sse,
+        ),
+        (
+            "/bedrock/model/arn%3Aaws%3Abedrock%3Ax%2Fy/converse-stream",
+            Dialect::BedrockConverse,
+            Operation::Chat,
+            "arn:aws:bedrock:x/y",
+            true,
+            Framing::EventStream,
+        ),
+    ] {
+        let response = edge.send(post(path, "{}")).await;
+        assert_eq!(response.status(), 200, "{path}");
+        edge.last(|seen| {
+            let request = &seen.request;
+            assert_eq!((request.dialect, request.operation), (dialect, operation), "{path}");
+            assert_eq!((request.target.model(), request.stream), (model, stream), "{path}");
+            assert_eq!(request.framing, framing, "{path}");
+        });
+    }
+    assert_eq!(edge.send(post("/genai/v1beta/models/:countTokens", "{}")).await.status(), 404);
 }
 
 #[tokio::test]
@@ -85,8 +134,9 @@ async fn a_wrong_method_gets_405_and_the_allowed_ones() {
         ("PUT", "/v1/embeddings", "POST"),
         ("DELETE", "/openai/completions", "POST"),
         ("OPTIONS", "/v1/chat/completions", "POST"),
-        ("POST", "/v1/models", "GET,HEAD"),
-        ("POST", "/health", "GET,HEAD"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("POST", "/health", "GET, HEAD"),
+        ("GET", "/genai/v1beta/models/m:generateContent", "POST"),
     ] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = edge.send(request).await;
@@ -124,7 +174,7 @@ async fn models_of_all_providers_come_as_one_list() {
     assert_eq!(ids, ["groq/llama", "openai/gpt-4o"]);
     edge.last(|seen| {
         assert_eq!(seen.request.operation, Operation::ListModels);
-        assert!(seen.request.model.is_empty() && seen.body.is_empty());
+        assert!(seen.request.target.model().is_empty() && seen.body.is_empty());
     });
     assert_eq!(edge.in_flight(), 0);
 }
@@ -159,8 +209,9 @@ async fn lists_of_models_can_be_limited_to_a_provider() {
             request.headers_mut().insert("x-bf-list-models-provider", sent.parse().unwrap());
         }
         assert_eq!(edge.send(request).await.status(), 200);
-        let only = edge.last(|seen| seen.request.only_provider.clone());
-        assert_eq!(only.as_deref(), expected, "{path} {sent:?}");
+        let name = expected.map(str::to_owned);
+        let target = edge.last(|seen| seen.request.target.clone());
+        assert_eq!(target, Target::Provider { name, pin: None }, "{path} {sent:?}");
     }
 }
 

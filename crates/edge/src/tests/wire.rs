@@ -1,15 +1,25 @@
 //! The same surface behind a real socket: what hyper makes of our bodies, and what clients see.
 
+use super::records::Lines;
 use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use weir_runtime::{Drain, HttpLimits, serve_http};
 
 /// Serves `edge` on a free port and connects to it.
 async fn connect(edge: &Edge) -> TcpStream {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    connect_within(edge, HttpLimits::default()).await
+}
+
+async fn connect_within(edge: &Edge, limits: HttpLimits) -> TcpStream {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let app = edge.app.clone();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    tokio::spawn(async move {
+        let (_control, drain) = Drain::new();
+        serve_http(listener, app, limits, drain).await
+    });
     TcpStream::connect(address).await.unwrap()
 }
 
@@ -114,14 +124,17 @@ async fn a_refused_upload_gets_to_see_the_refusal() {
 
 #[tokio::test]
 async fn a_client_that_stops_reading_loses_its_stream() {
-    let settings = Settings { client_stall_max: Duration::from_millis(200), ..Settings::default() };
-    let (edge, feed) = fed(settings, SSE);
-    let mut client = connect(&edge).await;
+    let (lines, _guard) = Lines::capture();
+    let (edge, feed) = fed(Settings::default(), SSE);
+    let write_stall_max = Duration::from_millis(200);
+    let limits = HttpLimits { write_stall_max, ..HttpLimits::default() };
+    let mut client = connect_within(&edge, limits).await;
     ask(&mut client, CHAT_STREAM).await;
     // More than the socket buffers and hyper's own hold; sending ends when the stream is dropped.
     let block = Bytes::from(vec![b'x'; 256 * 1024]);
     while feed.sender.send(Frame::Chunk(block.clone())).await.is_ok() {}
     assert!(feed.is_dropped());
     assert_eq!(edge.in_flight(), 0);
+    assert_eq!(lines.one()["outcome"], "client_stalled");
     drop(client);
 }

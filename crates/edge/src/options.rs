@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use weir_rpc::Header;
-use weir_types::{Fault, FaultCode, RequestId, TraceContext, TraceParent};
+use weir_types::{Dialect, Fault, FaultCode, RequestId, TraceContext, TraceParent};
 
 use crate::filter::Filter;
 use crate::{Settings, names};
@@ -21,7 +21,7 @@ const DEADLINE_MAX: Duration = Duration::from_hours(1);
 
 /// What a client asks for beside its body.
 #[derive(Debug)]
-pub(crate) struct Wishes {
+pub(crate) struct RequestOptions {
     /// How long it waits for the head of the answer.
     pub(crate) deadline: Duration,
     /// The only key that may serve the first choice.
@@ -53,12 +53,16 @@ impl Rules {
         }
     }
 
-    /// Reads what the client wishes.
+    /// Reads what the client asks for.
     ///
     /// # Errors
-    /// [`FaultCode::InvalidRequest`] for a missing required header and for a wish that cannot be
-    /// granted and would change the meaning if it were ignored.
-    pub(crate) fn wishes(&self, headers: &HeaderMap) -> Result<Wishes, Fault> {
+    /// [`FaultCode::InvalidRequest`] for a missing required header and for an option that is
+    /// not supported and would change the meaning if it were ignored.
+    pub(crate) fn options(
+        &self,
+        headers: &HeaderMap,
+        dialect: Dialect,
+    ) -> Result<RequestOptions, Fault> {
         for (text, name) in &self.required {
             if !name.as_ref().is_some_and(|name| headers.contains_key(name)) {
                 return Err(invalid(format!("the required header \"{text}\" is missing")));
@@ -73,10 +77,10 @@ impl Rules {
         if direct.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true")) {
             return Err(invalid("x-bf-direct-key is not supported: only configured keys are used"));
         }
-        Ok(Wishes {
+        Ok(RequestOptions {
             deadline: self.deadline(headers)?,
             key_pin: key_pin(headers)?,
-            headers: self.filter.apply(headers),
+            headers: self.filter.apply(headers, dialect),
         })
     }
 
@@ -84,8 +88,8 @@ impl Rules {
         let Some(value) = headers.get(&names::TIMEOUT_MS) else {
             return Ok(self.deadline);
         };
-        let wished = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
-        match wished {
+        let asked = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+        match asked {
             Some(ms) if ms > 0 => {
                 Ok(Duration::from_millis(ms).min(DEADLINE_MAX.max(self.deadline)))
             }
@@ -124,14 +128,9 @@ fn is_sane(id: &str) -> bool {
 
 /// A random UUID, version 4.
 fn random_id() -> RequestId {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let mut text = [b'-'; 36];
-    let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
-    for (nibble, at) in (0..32).rev().zip(places) {
-        text[at] = DIGITS[(random >> (nibble * 4)) as usize & 0xf];
-    }
-    RequestId::from(std::str::from_utf8(&text).unwrap_or_default())
+    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    RequestId::from(&*id.hyphenated().encode_lower(&mut text))
 }
 
 /// The client's W3C trace context; empty if it sent none that can be read.
@@ -161,6 +160,8 @@ pub(crate) fn trace(headers: &HeaderMap) -> TraceContext {
 mod tests {
     use super::*;
     use http::HeaderValue;
+
+    const CHAT: Dialect = Dialect::OpenAiChat;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -196,9 +197,10 @@ mod tests {
     #[test]
     fn deadlines_come_from_the_header_within_bounds() {
         let rules = Rules::new(&Settings::default());
-        let deadline =
-            |value| rules.wishes(&headers(&[("x-request-timeout-ms", value)])).map(|w| w.deadline);
-        assert_eq!(rules.wishes(&HeaderMap::new()).unwrap().deadline.as_secs(), 600);
+        let deadline = |value| {
+            rules.options(&headers(&[("x-request-timeout-ms", value)]), CHAT).map(|w| w.deadline)
+        };
+        assert_eq!(rules.options(&HeaderMap::new(), CHAT).unwrap().deadline.as_secs(), 600);
         assert_eq!(deadline("1500").unwrap(), Duration::from_millis(1500));
         assert_eq!(deadline("999999999999").unwrap(), DEADLINE_MAX);
         for bad in ["0", "-1", "1.5", "ten", ""] {
@@ -207,16 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn pins_are_names_and_wishes_that_cannot_be_granted_are_refused() {
+    fn pins_are_names_and_options_that_are_not_supported_are_refused() {
         let rules = Rules::new(&Settings::default());
-        let pin = rules.wishes(&headers(&[("x-bf-api-key", "key-a")])).unwrap().key_pin;
+        let pin = rules.options(&headers(&[("x-bf-api-key", "key-a")]), CHAT).unwrap().key_pin;
         assert_eq!(pin.as_deref(), Some("key-a"));
         for (name, value) in
             [("x-bf-api-key", " "), ("x-bf-api-key-id", "1"), ("x-bf-direct-key", "true")]
         {
-            assert!(rules.wishes(&headers(&[(name, value)])).is_err(), "{name}");
+            assert!(rules.options(&headers(&[(name, value)]), CHAT).is_err(), "{name}");
         }
-        assert!(rules.wishes(&headers(&[("x-bf-direct-key", "false")])).is_ok());
+        assert!(rules.options(&headers(&[("x-bf-direct-key", "false")]), CHAT).is_ok());
     }
 
     #[test]
@@ -226,7 +228,8 @@ mod tests {
             ..Settings::default()
         };
         let rules = Rules::new(&settings);
-        let text = |sent: &HeaderMap| rules.wishes(sent).unwrap_err().detail.message.into_owned();
+        let text =
+            |sent: &HeaderMap| rules.options(sent, CHAT).unwrap_err().detail.message.into_owned();
         assert!(text(&HeaderMap::new()).contains("\"X-Team\""));
         assert!(text(&headers(&[("x-team", "a")])).contains("\"not a header\""));
     }

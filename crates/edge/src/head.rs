@@ -1,0 +1,152 @@
+//! The head of an answer: the provider's headers that may pass, and ours.
+
+use std::fmt::Write;
+
+use bytes::{BufMut, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use weir_rpc::{Header, ReplyHead, Timings};
+use weir_types::headers::answered_as;
+use weir_types::{Attempt, QuotaMode, RequestId};
+
+use crate::names;
+use crate::record::Record;
+
+/// More of the list than any client's header limit should have to bear.
+const ATTEMPTS_BYTES_MAX: usize = 4096;
+
+/// The head of an answer that has come.
+pub(crate) fn head_of(head: &ReplyHead, events: bool, record: &mut Record) -> http::Response<()> {
+    let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);
+    record.answered(status.as_u16(), head);
+    let mut headers = HeaderMap::with_capacity(12 + head.headers.len());
+    pass_on(&head.headers, &mut headers);
+    let form = HeaderValue::from_str(&head.content_type)
+        .unwrap_or(HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, form);
+    if events {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(names::ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    }
+    request_id(&mut headers, &record.request_id);
+    if !head.provider.is_empty() {
+        headers.insert(names::PROVIDER, name(&head.provider));
+        headers.insert(names::KEY, name(&head.key));
+    }
+    if let Some(attempts) = attempts(&head.attempts) {
+        headers.insert(names::ATTEMPTS, attempts.clone());
+        record.tried(attempts);
+    }
+    quota_mode(&mut headers, head.quota_mode);
+    headers.insert(names::QUEUE_MS, HeaderValue::from(head.timings.queue_us / 1000));
+    let total_us = u64::try_from(record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
+    headers.insert(names::SERVER_TIMING, server_timing(&head.timings, total_us));
+    let mut response = http::Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The worker has filtered them; what frames our own message is left out once more, because a
+/// wrong length would break the connection.
+fn pass_on(from: &[Header], to: &mut HeaderMap) {
+    for (name, value) in from {
+        // A name that the worker has given an answer's header already stands for itself.
+        let known = answered_as(name).or((name == UPSTREAM_ID).then_some(UPSTREAM_ID));
+        let Some(name) = known else { continue };
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            to.append(name, value);
+        }
+    }
+}
+
+const UPSTREAM_ID: &str = "x-upstream-request-id";
+
+/// Sets `x-request-id`.
+pub(crate) fn request_id(headers: &mut HeaderMap, id: &RequestId) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(names::REQUEST_ID, value);
+    }
+}
+
+/// Sets `x-weir-quota-mode` where limits were not exact.
+pub(crate) fn quota_mode(headers: &mut HeaderMap, mode: QuotaMode) {
+    if mode != QuotaMode::Exact {
+        headers.insert(names::QUOTA_MODE, HeaderValue::from_static(mode.label()));
+    }
+}
+
+/// What may not stand in a name within a list of names.
+const ENCODED: &AsciiSet = &CONTROLS.add(b',').add(b'%').add(b':');
+
+/// A provider's or key's name as a header value; what cannot stand there is percent-encoded.
+pub(crate) fn name(text: &str) -> HeaderValue {
+    let encoded: std::borrow::Cow<'_, str> = utf8_percent_encode(text, ENCODED).into();
+    HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static("?"))
+}
+
+fn put_name(to: &mut BytesMut, text: &str) {
+    for part in utf8_percent_encode(text, ENCODED) {
+        to.put_slice(part.as_bytes());
+    }
+}
+
+/// `openai/key-a:429, openai/key-b:200`; a try without a status shows why it failed. `None` if
+/// there was none.
+pub(crate) fn attempts(list: &[Attempt]) -> Option<HeaderValue> {
+    let mut text = BytesMut::with_capacity(32 * list.len());
+    for (at, attempt) in list.iter().enumerate() {
+        if text.len() > ATTEMPTS_BYTES_MAX {
+            let _ = write!(text, ", and {} more", list.len() - at);
+            break;
+        }
+        if at > 0 {
+            text.put_slice(b", ");
+        }
+        put_name(&mut text, &attempt.provider);
+        text.put_u8(b'/');
+        put_name(&mut text, &attempt.key);
+        text.put_u8(b':');
+        match (attempt.status, attempt.class) {
+            (0, Some(class)) => text.put_slice(class.label().as_bytes()),
+            (status, _) => put_number(&mut text, u64::from(status)),
+        }
+    }
+    if text.is_empty() {
+        return None;
+    }
+    HeaderValue::from_maybe_shared(text.freeze()).ok()
+}
+
+/// The parts add up to `total_us`, the time to the head: what nobody else claims is the edge's.
+fn server_timing(timings: &Timings, total_us: u64) -> HeaderValue {
+    let Timings { queue_us, router_us, worker_us, upstream_us } = *timings;
+    let claimed = queue_us + router_us + worker_us + upstream_us;
+    let parts = [
+        ("queue", queue_us),
+        ("router", router_us),
+        ("worker", worker_us),
+        ("upstream", upstream_us),
+        ("edge", total_us.saturating_sub(claimed)),
+    ];
+    let mut text = BytesMut::with_capacity(112);
+    for (at, (part, us)) in parts.into_iter().enumerate() {
+        text.put_slice(if at == 0 { b"" } else { b", " });
+        text.put_slice(part.as_bytes());
+        text.put_slice(b";dur=");
+        put_number(&mut text, us / 1000);
+        // A digit in front keeps the zeros: 7 is written 1007 and cut to 007.
+        let mut thousandths = itoa::Buffer::new();
+        let thousandths = thousandths.format(1000 + us % 1000);
+        text.put_u8(b'.');
+        text.put_slice(thousandths.as_bytes().get(1..).unwrap_or_default());
+    }
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn put_number(to: &mut BytesMut, number: u64) {
+    to.put_slice(itoa::Buffer::new().format(number).as_bytes());
+}
