@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
+use weir_types::Operation;
 
 use crate::endpoint;
 use crate::reader::Field;
@@ -70,7 +71,7 @@ const BASES: [(&str, BaseProvider); 7] = [
 pub struct Requests(BTreeSet<&'static str>);
 
 impl Requests {
-    /// Whether the request type `name` (one of [`REQUEST_TYPES`]) is in the set.
+    /// Whether the request type `name` (one of [`Operation::config_names`]) is in the set.
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
         self.0.contains(name)
@@ -81,70 +82,6 @@ impl Requests {
         self.0.iter().copied()
     }
 }
-
-/// Every request type that the format knows, as `chat_completion_stream`.
-pub const REQUEST_TYPES: [&str; 60] = [
-    "list_models",
-    "text_completion",
-    "text_completion_stream",
-    "chat_completion",
-    "chat_completion_stream",
-    "responses",
-    "responses_stream",
-    "responses_retrieve",
-    "responses_delete",
-    "responses_cancel",
-    "responses_input_items",
-    "count_tokens",
-    "compaction",
-    "embedding",
-    "rerank",
-    "ocr",
-    "speech",
-    "speech_stream",
-    "transcription",
-    "transcription_stream",
-    "image_generation",
-    "image_generation_stream",
-    "image_edit",
-    "image_edit_stream",
-    "image_variation",
-    "video_generation",
-    "video_retrieve",
-    "video_download",
-    "video_delete",
-    "video_list",
-    "video_remix",
-    "batch_create",
-    "batch_list",
-    "batch_retrieve",
-    "batch_cancel",
-    "batch_delete",
-    "batch_results",
-    "file_upload",
-    "file_list",
-    "file_retrieve",
-    "file_delete",
-    "file_content",
-    "container_create",
-    "container_list",
-    "container_retrieve",
-    "container_delete",
-    "container_file_create",
-    "container_file_list",
-    "container_file_retrieve",
-    "container_file_content",
-    "container_file_delete",
-    "passthrough",
-    "passthrough_stream",
-    "websocket_responses",
-    "realtime",
-    "cached_content_create",
-    "cached_content_list",
-    "cached_content_retrieve",
-    "cached_content_update",
-    "cached_content_delete",
-];
 
 pub(crate) fn read(field: &Field<'_>) -> Option<Custom> {
     let mut section = field.section()?;
@@ -178,7 +115,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Custom> {
 fn requests(field: &Field<'_>) -> Option<Requests> {
     let mut section = field.section()?;
     let mut allowed = BTreeSet::new();
-    for name in REQUEST_TYPES {
+    for name in Operation::config_names() {
         if section.flag(name) == Some(true) {
             allowed.insert(name);
         }
@@ -192,7 +129,7 @@ fn overrides(field: &Field<'_>) -> Vec<(String, String)> {
         return Vec::new();
     };
     let mut overrides = Vec::new();
-    for name in REQUEST_TYPES {
+    for name in Operation::config_names() {
         let Some(path) = section.field(name) else {
             continue;
         };
@@ -225,7 +162,7 @@ fn overrides_schema(_: &mut SchemaGenerator) -> Schema {
 
 fn by_request_type(description: &str, value: &Value) -> Schema {
     let properties: Map<String, Value> =
-        REQUEST_TYPES.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
+        Operation::config_names().map(|name| (name.to_owned(), value.clone())).collect();
     json_schema!({
         "description": description,
         "type": ["object", "null"],

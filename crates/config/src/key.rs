@@ -89,13 +89,14 @@ impl Key {
         }
     }
 
-    /// The server's address, where the key carries it (ollama, vllm, sgl).
+    /// The server's address, where the key carries it (azure, ollama, vllm, sgl).
     #[must_use]
     pub fn url(&self) -> Option<&SecretRef> {
         let blocks = &self.blocks;
         let hosts = blocks.ollama_key_config.as_ref().or(blocks.sgl_key_config.as_ref());
         let vllm = blocks.vllm_key_config.as_ref().map(|vllm| &vllm.url);
-        hosts.map(|host| &host.url).or(vllm)
+        let azure = blocks.azure_key_config.as_ref().map(|azure| &azure.endpoint);
+        hosts.map(|host| &host.url).or(vllm).or(azure)
     }
 }
 

@@ -44,7 +44,7 @@ pub use aliases::{Alias, ModelFamily};
 pub use builtin::{BUILTIN_PROVIDERS, is_builtin};
 pub use client::{Client, HeaderFilter};
 pub use config::{Config, Version};
-pub use custom::{BaseProvider, Custom, REQUEST_TYPES, Requests};
+pub use custom::{BaseProvider, Custom, Requests};
 pub use environment::{ProxyVariables, from_environment, process_variable};
 pub use key::Key;
 pub use key_configs::{

@@ -10,7 +10,7 @@ use crate::route::Route;
 use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// What most hosts have in common.
-const BASE: Vendor = Vendor {
+pub(crate) const BASE: Vendor = Vendor {
     name: "",
     base_url: "",
     auth: Auth::Bearer,
@@ -58,6 +58,28 @@ const ALL: &[Route] = &[
     models("/v1/models"),
 ];
 
+const fn responses(template: &'static str) -> Route {
+    Route::post(Operation::Responses, template, Dialect::OpenAiResponses)
+}
+
+/// OpenAI's own.
+pub(crate) const OPENAI: &[Route] = &[
+    chat("/v1/chat/completions"),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+    responses("/v1/responses"),
+    Route::post(Operation::CountTokens, "/v1/responses/input_tokens", Dialect::OpenAiResponses),
+];
+
+/// Chat, text completions, the model list, and Responses of their own.
+const TEXT_AND_RESPONSES: &[Route] = &[
+    chat("/v1/chat/completions"),
+    completion("/v1/completions"),
+    models("/v1/models"),
+    responses("/v1/responses"),
+];
+
 /// Members that only OpenAI itself understands and that other hosts may refuse.
 const OPENAI_ONLY: &[&str] = &[
     "prediction",
@@ -83,14 +105,6 @@ const SELF_HOSTED: Vendor =
 
 /// The table.
 pub(crate) const VENDORS: &[Vendor] = &[
-    Vendor {
-        name: "openai",
-        base_url: "https://api.openai.com",
-        routes: ALL,
-        quirks: Quirks::NONE,
-        env_var: Some("OPENAI_API_KEY"),
-        ..BASE
-    },
     Vendor {
         name: "mistral",
         base_url: "https://api.mistral.ai",
@@ -128,7 +142,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "openrouter",
         base_url: "https://openrouter.ai/api",
-        routes: TEXT,
+        routes: TEXT_AND_RESPONSES,
         // It relays to OpenAI and Anthropic too and passes on what those understand.
         quirks: Quirks {
             drops: &["prompt_cache_key", "prompt_cache_retention", "store"],
@@ -161,7 +175,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "xai",
         base_url: "https://api.x.ai",
-        routes: TEXT,
+        routes: TEXT_AND_RESPONSES,
         quirks: Quirks {
             model_drops: &[
                 ModelDrops {

@@ -5,6 +5,7 @@
 
 mod classify;
 mod compatible;
+mod native;
 mod phrases;
 mod retry_after;
 mod route;
@@ -12,13 +13,13 @@ mod vendor;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
 pub use retry_after::retry_after;
-pub use route::{Fit, Route, Template};
+pub use route::{Fit, ModelScope, Route, Template};
 pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// The facts about the built-in provider called `name`, if this build serves it.
 #[must_use]
 pub fn vendor(name: &str) -> Option<&'static Vendor> {
-    compatible::VENDORS.iter().find(|vendor| vendor.name == name)
+    vendors().find(|vendor| vendor.name == name)
 }
 
 /// Whether this build serves the built-in provider called `name`.
@@ -29,13 +30,12 @@ pub fn served(name: &str) -> bool {
 
 /// The built-in providers that this build serves, in the order of their table.
 pub fn served_names() -> impl Iterator<Item = &'static str> {
-    vendors().iter().map(|vendor| vendor.name)
+    vendors().map(|vendor| vendor.name)
 }
 
 /// Every vendor that this build serves.
-#[must_use]
-pub fn vendors() -> &'static [Vendor] {
-    compatible::VENDORS
+pub fn vendors() -> impl Iterator<Item = &'static Vendor> {
+    native::VENDORS.iter().chain(compatible::VENDORS)
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub struct Route {
     pub template: &'static str,
     /// The format that it speaks.
     pub dialect: Dialect,
-    /// Only for models of this family; `None`: for all.
-    pub family: Option<Family>,
+    /// For which models.
+    pub models: ModelScope,
     /// How its streams are framed.
     pub framing: Framing,
     /// How a secret is sent, where that differs from the vendor's usual way.
@@ -60,7 +60,7 @@ impl Route {
             method,
             template,
             dialect,
-            family: None,
+            models: ModelScope::All,
             framing: Framing::Sse,
             auth: None,
             headers: &[],
@@ -71,7 +71,14 @@ impl Route {
     /// Only for models of this family.
     #[must_use]
     pub const fn of(mut self, family: Family) -> Self {
-        self.family = Some(family);
+        self.models = ModelScope::Only(family);
+        self
+    }
+
+    /// Not for models of these families.
+    #[must_use]
+    pub const fn except(mut self, families: &'static [Family]) -> Self {
+        self.models = ModelScope::Except(families);
         self
     }
 
@@ -128,7 +135,12 @@ impl Route {
         dialect: Dialect,
         family: Family,
     ) -> Option<Fit> {
-        if !self.serves(operation, stream) || self.family.is_some_and(|wanted| wanted != family) {
+        let is_served = match self.models {
+            ModelScope::All => true,
+            ModelScope::Only(only) => only == family,
+            ModelScope::Except(families) => !families.contains(&family),
+        };
+        if !self.serves(operation, stream) || !is_served {
             return None;
         }
         if self.operation == operation && self.dialect == dialect {
@@ -136,6 +148,17 @@ impl Route {
         }
         self.operation.is_translated().then_some(Fit::Translated)
     }
+}
+
+/// For which models a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelScope {
+    /// For all.
+    All,
+    /// For those of one family.
+    Only(Family),
+    /// For those of all other families.
+    Except(&'static [Family]),
 }
 
 /// How a request fits a route.

@@ -9,8 +9,8 @@ use super::*;
 
 #[test]
 fn rows_are_complete_and_unambiguous() {
-    for (at, row) in vendors().iter().enumerate() {
-        assert!(!vendors()[..at].iter().any(|other| other.name == row.name), "{}", row.name);
+    for (at, row) in vendors().enumerate() {
+        assert!(!vendors().take(at).any(|other| other.name == row.name), "{}", row.name);
         assert!(row.offers(Operation::Chat, true), "{}", row.name);
         assert!(row.offers(Operation::Responses, false), "{}", row.name);
         assert!(!row.base_url.ends_with('/'), "{}", row.name);
@@ -21,8 +21,8 @@ fn rows_are_complete_and_unambiguous() {
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
-    assert_eq!(served_names().count(), 17);
-    assert!(served("groq") && !served("anthropic") && !served("Groq"));
+    assert_eq!(served_names().count(), 22);
+    assert!(served("groq") && served("anthropic") && !served("vertex") && !served("Groq"));
 }
 
 #[test]
@@ -188,4 +188,42 @@ fn retry_info_in_the_body_is_read() {
         "retryDelay" : "33.5s"}]}}"#;
     assert_eq!(wait(429, &[], body), Some(Duration::from_millis(33_500)));
     assert_eq!(wait(429, &[], r#"{"retryDelay":33}"#), None);
+}
+
+#[test]
+fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_one() {
+    use weir_dialect::families::Family;
+    use weir_types::Dialect;
+    let found = |vendor: &str, operation, dialect, model: &str| {
+        let family = Family::of(model);
+        let routes = super::vendor(vendor).unwrap().routes.iter();
+        let fits =
+            routes.filter_map(|route| Some((route, route.fit(operation, false, dialect, family)?)));
+        fits.min_by_key(|(_, fit)| *fit).map(|(route, fit)| (route.template, fit))
+    };
+    let (chat, responses) = (Operation::Chat, Operation::Responses);
+    for (vendor, operation, dialect, model, expected) in [
+        ("openai", chat, Dialect::OpenAiChat, "gpt-x", ("/v1/chat/completions", Fit::Same)),
+        ("openai", responses, Dialect::OpenAiResponses, "gpt-x", ("/v1/responses", Fit::Same)),
+        (
+            "groq",
+            responses,
+            Dialect::OpenAiResponses,
+            "m",
+            ("/v1/chat/completions", Fit::Translated),
+        ),
+        ("anthropic", chat, Dialect::AnthropicMessages, "claude-x", ("/v1/messages", Fit::Same)),
+        ("anthropic", chat, Dialect::OpenAiChat, "claude-x", ("/v1/messages", Fit::Translated)),
+        (
+            "azure",
+            chat,
+            Dialect::OpenAiChat,
+            "claude-x",
+            ("/anthropic/v1/messages", Fit::Translated),
+        ),
+    ] {
+        assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");
+    }
+    assert_eq!(found("groq", Operation::Embedding, Dialect::OpenAiChat, "m"), None);
+    assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
 }

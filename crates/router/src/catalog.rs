@@ -87,12 +87,36 @@ impl Catalog {
         Self { entries, bare: BareModels::default() }
     }
 
-    /// Where a request that names a model goes.
+    /// Where a request goes.
     ///
     /// # Errors
     /// What no fallback could mend: no model, an unknown key pin, too many fallbacks.
     pub(crate) fn route(&self, request: &RouterRequest) -> Result<Route, Fault> {
-        if request.model.trim().is_empty() {
+        match &request.target {
+            weir_types::Target::Model { name, .. } => self.route_of_model(request, name),
+            weir_types::Target::Provider { name: Some(name), .. } => self.only(request, name),
+            weir_types::Target::Resource { provider, .. } => self.only(request, provider),
+            weir_types::Target::Provider { name: None, .. } => {
+                Err(fault::missing_provider(request.operation))
+            }
+        }
+    }
+
+    /// A request for one provider as a whole, or for something that is stored there: nobody else can
+    /// serve it.
+    fn only(&self, request: &RouterRequest, name: &str) -> Result<Route, Fault> {
+        let entry = self.entry(name).ok_or_else(|| fault::no_provider(name, &self.entries))?;
+        let ask = Ask {
+            operation: request.operation,
+            stream: request.stream,
+            pin: request.target.pin(),
+            named_only: false,
+        };
+        Ok(Route { primary: Ok(entry.target("", ask)?), fallbacks: Vec::new() })
+    }
+
+    fn route_of_model(&self, request: &RouterRequest, model: &str) -> Result<Route, Fault> {
+        if model.trim().is_empty() {
             return Err(fault::missing_model());
         }
         if request.fallbacks.len() > FALLBACKS_MAX {
@@ -101,10 +125,10 @@ impl Catalog {
         let ask = Ask {
             operation: request.operation,
             stream: request.stream,
-            pin: request.key_pin.as_deref(),
+            pin: request.target.pin(),
             named_only: false,
         };
-        let (primary, implied) = match self.named(&request.model) {
+        let (primary, implied) = match self.named(model) {
             Named::At(entry, model) => (entry.target(model, ask), Vec::new()),
             Named::Bare(model) => {
                 let preferred = request.preferred_provider.as_deref();

@@ -10,7 +10,9 @@ mod plan;
 mod service;
 mod settings;
 mod shared;
+mod workers;
 
-pub use service::{Router, Workers};
-pub use settings::{KeySettings, OperationSet, ProviderSettings, Settings};
+pub use service::Router;
+pub use settings::{KeySettings, ProviderSettings, Settings};
 pub use shared::Shared;
+pub use workers::Workers;

@@ -19,7 +19,7 @@ use weir_quota::{Class, Outcome};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
 
 use crate::catalog::{Route, Target};
-pub(crate) use health::{classify, micros, well};
+pub(crate) use health::{Conclusion, classify, learn, micros};
 pub(crate) use refusal::Refusal;
 use round::Round;
 
@@ -163,21 +163,19 @@ impl Plan {
     fn failed(&mut self, fault: Fault, now: Instant, draw: f64) -> Action {
         let class = classify(&fault);
         let key = self.round.key();
-        let outcome = health::outcome(class, &fault, &key, &self.target);
+        let outcome = learn(Conclusion::Failed(&fault), &key, &self.target);
         let retry_after = fault.detail.retry_after;
         self.round.fault = Some(fault);
-        if now >= self.deadline {
+        if now >= self.deadline || !self.replayable || !class.another_provider_may_help() {
             return self.finish(Some(outcome), now);
         }
-        if !self.replayable {
-            return self.finish(Some(outcome), now);
+        if class == FailureClass::ContextLength {
+            self.too_small.push(self.target.model.clone());
+        }
+        if !class.another_key_may_help() {
+            return self.fall_back(Some(outcome), now);
         }
         match class {
-            FailureClass::Caller | FailureClass::ClientGone => self.finish(Some(outcome), now),
-            FailureClass::ContextLength => {
-                self.too_small.push(self.target.model.clone());
-                self.fall_back(Some(outcome), now)
-            }
             FailureClass::Silent if self.has_fallback() => self.fall_back(Some(outcome), now),
             FailureClass::Silent | FailureClass::Transient | FailureClass::Cut => {
                 self.round.tried(key, retry_after.map(|after| now + after));
@@ -192,6 +190,11 @@ impl Plan {
                 self.round.died(key, class);
                 self.other_key(outcome, now, draw)
             }
+            // Neither answers yes to "another key may help".
+            FailureClass::ContextLength
+            | FailureClass::Unsupported
+            | FailureClass::Caller
+            | FailureClass::ClientGone => self.finish(Some(outcome), now),
         }
     }
 
@@ -234,7 +237,7 @@ impl Plan {
         }
         // Where another provider can be asked, nobody waits for keys that cool.
         let then = if self.has_fallback() { None } else { self.next_round(now, draw) };
-        self.round.then = then.is_some();
+        self.round.rotates(then.is_some());
         // The pool knows which of the keys cool, and until when; the answer decides.
         let then = then.map(|ask| Ask { wait_for_cooldown: false, ..ask });
         Action::Rotate { outcome, class: self.class_of(&untried), then }
@@ -283,7 +286,7 @@ impl Plan {
         if live.is_empty() {
             return None;
         }
-        if let Some(start) = self.round.narrow.take() {
+        if let Some(start) = self.round.widen() {
             return Some(Ask {
                 class: self.class_of(&live),
                 delay: start.saturating_duration_since(now),

@@ -10,23 +10,20 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService, WorkerService};
+use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService};
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, ProviderName, TraceContext};
+use weir_types::{Attempt, CallContext, Fault, FaultCode, Target, TraceContext};
 
 use crate::plan::{Plan, micros};
 use crate::shared::{Shared, Snapshot};
+use crate::workers::Workers;
 use relay::Answered;
 use run::Run;
-
-/// The workers, local or remote, by the provider each serves.
-pub type Workers = Arc<HashMap<ProviderName, Arc<dyn WorkerService>>>;
 
 /// The router, one per core; cheap, because all state is in [`Shared`].
 #[derive(Clone)]
@@ -106,12 +103,12 @@ impl Call {
         let mut span = tracer.start(&self.context.trace, "router", SpanKind::Internal);
         if span.is_recording() {
             span.set(semconv::WEIR_REQUEST_ID, &*self.context.request_id);
-            span.set(semconv::WEIR_MODEL, self.request.model.as_str());
+            span.set(semconv::WEIR_MODEL, self.request.target.model());
             span.set(semconv::WEIR_STREAM, self.request.stream);
         }
         let served = if self.started >= self.deadline {
             Err(Fault::new(FaultCode::DeadlineExceeded, "the request's deadline has passed"))
-        } else if self.request.operation == Operation::ListModels {
+        } else if self.is_listing() {
             listing::serve(self, span.context()).await
         } else {
             self.route(span.context()).await
@@ -139,6 +136,12 @@ impl Call {
         let (plan, first) = Plan::begin(route, self.deadline, self.body.is_replayable())?;
         let mut run = Run::new(self, plan, parent);
         run.drive(first).await
+    }
+
+    /// Whether it asks every provider, or one as a whole, for a list that means the same everywhere.
+    fn is_listing(&self) -> bool {
+        matches!(self.request.target, Target::Provider { .. })
+            && self.request.operation.is_translated()
     }
 
     fn elapsed_us(&self) -> u64 {

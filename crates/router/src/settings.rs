@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use weir_quota::Timing;
-use weir_types::{KeyName, KeyRules, Operation, ProviderName};
+use weir_types::{KeyName, KeyRules, OperationSet, ProviderName};
 
 /// Everything the router is told.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Settings {
     /// Whether a router that lost the quota store serves its share of every limit; else it refuses.
     /// Only where several routers share a store.
     pub serves_share: bool,
+    /// How long a provider may take for its list of models before the others' are given without it.
+    pub listing_patience: Duration,
     /// The longest model list taken from one provider, in bytes.
     pub listing_bytes_max: usize,
 }
@@ -57,13 +59,9 @@ pub struct KeySettings {
     pub rules: KeyRules,
     /// Whether it may be used at all.
     pub enabled: bool,
-    /// Whether batch and file operations may use it. This build routes none of them.
+    /// Whether batch and file operations may use it.
     pub use_for_batch_api: bool,
 }
-
-/// A set of (operation, stream).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OperationSet(u64);
 
 // === impl Settings ===
 
@@ -74,6 +72,7 @@ impl Default for Settings {
             request_deadline: Duration::from_secs(600),
             timing: Timing::default(),
             serves_share: false,
+            listing_patience: Duration::from_secs(5),
             listing_bytes_max: 8 << 20,
         }
     }
@@ -95,63 +94,6 @@ impl ProviderSettings {
             backoff_max: Duration::from_secs(5),
             attempt_guard: Duration::from_secs(30),
             operations: OperationSet::ALL,
-        }
-    }
-}
-
-// === impl OperationSet ===
-
-impl OperationSet {
-    /// Everything.
-    pub const ALL: Self = Self(u64::MAX);
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-
-    /// This set and one more member.
-    #[must_use]
-    pub fn with(self, operation: Operation, stream: bool) -> Self {
-        Self(self.0 | Self::bit(operation, stream))
-    }
-
-    /// Whether `operation` is a member.
-    #[must_use]
-    pub fn contains(self, operation: Operation, stream: bool) -> bool {
-        self.0 & Self::bit(operation, stream) != 0
-    }
-
-    fn bit(operation: Operation, stream: bool) -> u64 {
-        1 << (2 * operation_index(operation) + usize::from(stream))
-    }
-}
-
-impl FromIterator<(Operation, bool)> for OperationSet {
-    fn from_iter<I: IntoIterator<Item = (Operation, bool)>>(members: I) -> Self {
-        members.into_iter().fold(Self::NONE, |set, (operation, stream)| set.with(operation, stream))
-    }
-}
-
-/// The operation's place in [`Operation::ALL`].
-pub(crate) fn operation_index(operation: Operation) -> usize {
-    Operation::ALL.iter().position(|&known| known == operation).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_tells_operations_and_streams_apart() {
-        let set = OperationSet::from_iter([(Operation::Chat, true), (Operation::Embedding, false)]);
-        for operation in Operation::ALL {
-            for stream in [false, true] {
-                let expected = matches!(
-                    (operation, stream),
-                    (Operation::Chat, true) | (Operation::Embedding, false)
-                );
-                assert_eq!(set.contains(operation, stream), expected, "{operation:?} {stream}");
-                assert!(OperationSet::ALL.contains(operation, stream));
-                assert!(!OperationSet::NONE.contains(operation, stream));
-            }
         }
     }
 }

@@ -15,8 +15,8 @@ use weir_types::{ProviderName, QuotaMode};
 
 use crate::admission::Pool;
 use crate::catalog::{Catalog, UsableKeys};
-use crate::service::Workers;
 use crate::settings::{ProviderSettings, Settings};
+use crate::workers::Workers;
 
 /// Before a worker whose description ended is asked again.
 const DESCRIBE_AGAIN: Duration = Duration::from_secs(1);

@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::poll_fn;
 use h2::client::SendRequest;
 use h2::{Ping, RecvStream, SendStream};
+use http::Uri;
 use http_body::{Body as _, Frame};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
@@ -24,7 +25,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::cork::{Cork, Corked, cork};
-use crate::link::{self, LinkLimits};
+use crate::link::{self, LinkError, LinkLimits};
 
 type Connection = h2::client::Connection<Corked, Bytes>;
 
@@ -70,6 +71,15 @@ struct Upload(AbortHandle);
 // === impl Channel ===
 
 impl Channel {
+    /// A connection to `url`, and the origin of its calls.
+    ///
+    /// # Errors
+    /// [`LinkError::Address`].
+    pub(crate) fn to(url: &str, limits: &LinkLimits) -> Result<(Self, Uri), LinkError> {
+        let (uri, host, port) = link::parse(url)?;
+        Ok((Self::new(host, port, limits), uri))
+    }
+
     pub(crate) fn new(host: String, port: u16, limits: &LinkLimits) -> Self {
         let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
         let shared = Shared { host, port, limits: *limits, open, connecting };

@@ -15,7 +15,7 @@ use weir_types::{CallContext, Deadline, Fault, FaultCode};
 
 use crate::channel::Channel;
 use crate::exchange::{Answer, Held, Outgoing, body_bytes};
-use crate::link::{self, LinkError, LinkLimits, Load};
+use crate::link::{LinkError, LinkLimits, Load};
 use crate::proto::router::router_client::RouterClient;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::worker::worker_client::WorkerClient;
@@ -49,7 +49,7 @@ impl RemoteRouter {
     /// # Errors
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
-        let (channel, origin) = link::channel(url, limits)?;
+        let (channel, origin) = Channel::to(url, limits)?;
         Ok(Self::over(channel, origin, limits))
     }
 }
@@ -60,7 +60,7 @@ impl RemoteWorker {
     /// # Errors
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
-        let (channel, origin) = link::channel(url, limits)?;
+        let (channel, origin) = Channel::to(url, limits)?;
         Ok(Self::over(channel, origin, limits))
     }
 }

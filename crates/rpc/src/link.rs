@@ -8,8 +8,6 @@ use http::Uri;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::channel::Channel;
-
 /// What a stream may send before it is read.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// Calls at a time on one connection; more wait for one to end.
@@ -42,7 +40,7 @@ pub struct LinkLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The address is not one.
-    #[error("`{found}` is no address of a service: expected http://HOST:PORT")]
+    #[error("`{found}` is not an address of a service: expected http://HOST:PORT")]
     Address {
         /// What was given.
         found: String,
@@ -70,13 +68,6 @@ impl LinkLimits {
         let interval = self.silence_max * 2 / 5;
         (interval, self.silence_max - interval)
     }
-}
-
-/// A connection to `url` that is made with the first call and made again when it breaks, and the
-/// origin of its calls. Belongs to the event loop it is made in.
-pub(crate) fn channel(url: &str, limits: &LinkLimits) -> Result<(Channel, Uri), LinkError> {
-    let (uri, host, port) = parse(url)?;
-    Ok((Channel::new(host, port, limits), uri))
 }
 
 /// This end.

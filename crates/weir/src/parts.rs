@@ -87,7 +87,7 @@ pub(crate) async fn serve_edge(
     telemetry: Telemetry,
     drain: Drain,
 ) -> io::Result<()> {
-    let app = weir_edge::app(settings, router, telemetry);
+    let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
     let limits = HttpLimits { refusal_body: Some(weir_edge::refusal), ..HttpLimits::default() };
     serve_http(listener, app, limits, drain).await
 }

@@ -10,9 +10,8 @@ use weir_config::{
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
-use weir_router::OperationSet;
 use weir_rpc::LinkLimits;
-use weir_types::{Operation, Secret};
+use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Credentials;
 
 /// The longest whole answer that is held, in bytes.
@@ -104,12 +103,15 @@ fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::Provide
 /// `request_path_overrides` adds.
 fn operations(provider: &Provider, vendor: &Vendor) -> OperationSet {
     let allowed = |operation: Operation, stream: bool| {
+        if stream && !operation.streams() {
+            return false;
+        }
         let name = operation.config_name(stream);
         let Some(custom) = &provider.custom else {
-            return vendor.path(operation).is_some();
+            return vendor.offers(operation, stream);
         };
         let overridden = custom.request_path_overrides.iter().any(|(request, _)| request == name);
-        (overridden || vendor.path(operation).is_some())
+        (overridden || vendor.offers(operation, stream))
             && custom.allowed_requests.as_ref().is_none_or(|requests| requests.allows(name))
     };
     both(allowed).collect()
@@ -159,13 +161,30 @@ fn worker_key(key: &Key, provider_lacks: Option<&str>) -> weir_worker::KeySettin
     let mut missing = Missing { reason: provider_lacks.map(str::to_owned) };
     let secret = missing.take("value", &key.value);
     let base_url = key.url().and_then(|url| missing.take("url", url));
+    let variables = variables(key, &mut missing);
     weir_worker::KeySettings {
         name: key.name.clone(),
         secret,
         base_url: base_url.map(|url| url.expose().to_owned()),
+        variables,
         rules: key.rules(),
         unusable: missing.reason,
     }
+}
+
+/// What the vendor's addresses need of a key.
+fn variables(key: &Key, missing: &mut Missing) -> Vec<(String, String)> {
+    let blocks = &key.blocks;
+    let azure = blocks.azure_key_config.as_ref();
+    let bedrock = blocks.bedrock_key_config.as_ref();
+    let found = [
+        ("api_version", azure.map(|azure| &azure.api_version)),
+        ("region", bedrock.map(|bedrock| &bedrock.region)),
+    ];
+    let resolved = found.into_iter().filter_map(|(name, value)| {
+        Some((name.to_owned(), missing.take(name, value?)?.expose().to_owned()))
+    });
+    resolved.collect()
 }
 
 fn custom(custom: &Custom) -> weir_worker::Custom {

@@ -11,7 +11,6 @@ use weir_types::{Fault, FaultCode, Operation};
 
 use super::entry::{Entry, REMEMBERED_MAX, read};
 use super::{Ask, Target, fault};
-use crate::settings::operation_index;
 
 /// The providers of one bare model, for one operation, streamed or not.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl BareModels {
         if ask.pin.is_some() {
             return find(entries, model, ask).map(Arc::new);
         }
-        let slot = 2 * operation_index(ask.operation) + usize::from(ask.stream);
+        let slot = 2 * ask.operation.index() + usize::from(ask.stream);
         let remembered = &self.remembered[slot];
         if let Some(candidates) = read(remembered).get(model) {
             return Ok(candidates.clone());

@@ -7,7 +7,7 @@ use weir_quota::Class;
 use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation};
 
 use super::{Ask, Target, fault};
-use crate::settings::{KeySettings, ProviderSettings, operation_index};
+use crate::settings::{KeySettings, ProviderSettings};
 
 /// Models are named by clients, so what is remembered of them has a bound; over it, the memory
 /// starts anew.
@@ -60,7 +60,7 @@ impl Entry {
             let keys = self.eligible(model, ask)?;
             return Ok(self.build(model, ask.operation, &keys));
         }
-        let remembered = &self.targets[operation_index(ask.operation)];
+        let remembered = &self.targets[ask.operation.index()];
         if let Some(target) = read(remembered).get(model) {
             return Ok(target.clone());
         }
@@ -92,7 +92,11 @@ impl Entry {
     fn eligible(&self, model: &str, ask: Ask<'_>) -> Result<Vec<&KeySettings>, Fault> {
         let serving: Vec<&KeySettings> = self.serving(model, ask).collect();
         if serving.is_empty() && !ask.operation.has_model() {
-            return Err(fault::no_keys(&self.provider));
+            let may_batch = !ask.operation.facts().batch_keys_only;
+            return Err(match may_batch || self.provider.keys.is_empty() {
+                true => fault::no_keys(&self.provider),
+                false => fault::no_batch_keys(&self.provider, ask.operation),
+            });
         }
         if serving.is_empty() {
             let disabled = self.provider.keys.iter().filter(|key| serves(key, model, ask));
@@ -132,7 +136,7 @@ impl Entry {
     fn build(&self, model: &str, operation: Operation, keys: &[&KeySettings]) -> Arc<Target> {
         let class = Class {
             model: Arc::from(model),
-            operation: LABELS[operation_index(operation)].clone(),
+            operation: LABELS[operation.index()].clone(),
             keys: keys.iter().map(|key| key.name.clone()).collect(),
         };
         Arc::new(Target {
@@ -149,6 +153,9 @@ pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 }
 
 fn serves(key: &KeySettings, model: &str, ask: Ask<'_>) -> bool {
+    if ask.operation.facts().batch_keys_only && !key.use_for_batch_api {
+        return false;
+    }
     !ask.operation.has_model()
         || (key.rules.serves(model) && (!ask.named_only || names(&key.rules, model)))
 }

@@ -1,6 +1,6 @@
 //! What the catalog tells a caller whose request cannot be served: what was found, what exists.
 
-use weir_types::{Fault, FaultCode, KeyName};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation};
 
 use super::entry::Entry;
 use crate::settings::ProviderSettings;
@@ -17,6 +17,22 @@ pub(super) fn missing_model() -> Fault {
         "the request names no model; give `model` as `provider/model` or as a bare model name",
     )
     .with_param("model")
+}
+
+/// Of several providers nobody says which is meant.
+pub(super) fn missing_provider(operation: Operation) -> Fault {
+    let what = operation.label();
+    let message = format!("{what} is asked of one provider; name it with `?provider=NAME`");
+    Fault::new(FaultCode::InvalidRequest, message).with_param("provider")
+}
+
+/// The operation is for marked keys only, and none is marked.
+pub(super) fn no_batch_keys(provider: &ProviderSettings, operation: Operation) -> Fault {
+    let (name, what) = (&provider.name, operation.label());
+    let message = format!(
+        "no key of `{name}` may serve {what}; set `use_for_batch_api` to true on one of its keys"
+    );
+    Fault::new(FaultCode::NoEligibleKeys, message)
 }
 
 pub(super) fn missing_model_part(provider: &ProviderSettings) -> Fault {
@@ -81,7 +97,7 @@ fn unknown_prefix(
 
 pub(super) fn unsupported(provider: &ProviderSettings, what: &str) -> Fault {
     let message = format!("the provider `{}` does not do `{what}`", provider.name);
-    Fault::new(FaultCode::UnsupportedOperation, message)
+    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Unsupported)
 }
 
 /// `disabled`: keys that would serve the model if they were enabled.

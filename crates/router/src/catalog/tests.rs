@@ -1,9 +1,9 @@
 //! Requests in, targets or faults out.
 
-use weir_types::{Dialect, KeyRules, ModelList};
+use weir_types::{Dialect, Framing, KeyRules, ModelList, OperationSet};
 
 use super::*;
-use crate::settings::{KeySettings, OperationSet};
+use crate::settings::KeySettings;
 
 fn key(name: &str, weight: f64, models: &[&str]) -> KeySettings {
     let models = match models {
@@ -23,15 +23,20 @@ fn provider(name: &str, keys: Vec<KeySettings>) -> Arc<ProviderSettings> {
     Arc::new(ProviderSettings { keys, ..ProviderSettings::new(name.into()) })
 }
 
+fn for_model(model: &str, pin: Option<&str>) -> weir_types::Target {
+    let (name, pin) = (model.to_owned(), pin.map(str::to_owned));
+    weir_types::Target::Model { name, pin }
+}
+
 fn request(model: &str) -> RouterRequest {
     RouterRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
-        model: model.to_owned(),
+        target: for_model(model, None),
         stream: false,
+        framing: Framing::Sse,
+        content_type: String::new(),
         fallbacks: Vec::new(),
-        key_pin: None,
-        only_provider: None,
         preferred_provider: None,
         headers: Vec::new(),
     }
@@ -114,8 +119,8 @@ fn what_cannot_be_served_is_told_with_what_exists() {
 fn a_pin_narrows_the_first_choice_and_an_unknown_one_is_refused() {
     let catalog = catalog();
     let pinned = |model: &str, pin: &str| {
-        let key_pin = Some(pin.to_owned());
-        primary(&catalog, &RouterRequest { key_pin, ..request(model) })
+        let target = for_model(model, Some(pin));
+        primary(&catalog, &RouterRequest { target, ..request(model) })
     };
     assert_eq!(pinned("openai/gpt", "b"), Ok("openai/gpt[b]".to_owned()));
     assert_eq!(pinned("gpt", "g"), Ok("groq/gpt[g]".to_owned()));
@@ -132,7 +137,7 @@ fn a_pin_narrows_the_first_choice_and_an_unknown_one_is_refused() {
     // A pin does not narrow what is remembered for others, nor fallbacks.
     assert_eq!(primary(&catalog, &request("openai/gpt")), Ok("openai/gpt[a,b]".to_owned()));
     let request = RouterRequest {
-        key_pin: Some("g".to_owned()),
+        target: for_model("groq/llama", Some("g")),
         fallbacks: vec!["openai/gpt".to_owned()],
         ..request("groq/llama")
     };
@@ -167,7 +172,7 @@ fn bare_models_are_spread_by_weight_and_the_others_follow() {
     assert_eq!(primary(&catalog, &preferred), Ok("three/m[d]".to_owned()));
     assert_eq!(fallbacks(&catalog, &preferred), ["one/m[a,b]", "two/m[c]"]);
     // A preferred provider that does not serve the model is no reason to refuse.
-    let preferred = RouterRequest { model: "other2".to_owned(), ..preferred };
+    let preferred = RouterRequest { target: for_model("other2", None), ..preferred };
     assert_eq!(primary(&catalog, &preferred), Ok("two/other2[c]".to_owned()));
 }
 
@@ -256,8 +261,8 @@ fn a_preferred_provider_a_pin_and_a_fallback_are_no_way_round_it() {
     assert_eq!(preferring("alias", "meta/llama"), Ok("alias/meta/llama[v]".to_owned()));
     assert_eq!(preferring("alias", "m"), Ok("alias/m[v]".to_owned()));
     let pinned = |pin: &str, model: &str| {
-        let key_pin = Some(pin.to_owned());
-        primary(&catalog, &RouterRequest { key_pin, ..request(model) })
+        let target = for_model(model, Some(pin));
+        primary(&catalog, &RouterRequest { target, ..request(model) })
     };
     assert_eq!(pinned("v", "meta/llama"), Ok("alias/meta/llama[v]".to_owned()));
     assert_eq!(pinned("w", "nowhere/m").unwrap_err().0, FaultCode::UnknownModel);
@@ -286,8 +291,8 @@ fn keys_without_a_secret_at_the_worker_are_left_out() {
     assert_eq!(code, FaultCode::NoEligibleKeys);
     assert!(message.contains("`b`"), "{message}");
     assert_eq!(primary(&catalog, &request("n")).unwrap_err().0, FaultCode::NoEligibleKeys);
-    let key_pin = Some("b".to_owned());
-    let pinned = RouterRequest { key_pin, ..request("one/m") };
+    let target = for_model("one/m", Some("b"));
+    let pinned = RouterRequest { target, ..request("one/m") };
     assert_eq!(primary(&catalog, &pinned).unwrap_err().0, FaultCode::NoEligibleKeys);
     let nobody = UsableKeys::from([("one".into(), usable(&[])), ("two".into(), usable(&["c"]))]);
     let catalog = Catalog::new(&providers, &nobody);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weir_quota::{Health, Outcome, Scope};
-use weir_types::{FailureClass, Fault, FaultCode, KeyName};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, Side};
 
 use crate::catalog::Target;
 
@@ -38,13 +38,27 @@ pub(crate) fn classify(fault: &Fault) -> FailureClass {
     }
 }
 
-/// What the lease is settled with after a failure.
-pub(super) fn outcome(
-    class: FailureClass,
-    fault: &Fault,
-    key: &KeyName,
-    target: &Target,
-) -> Outcome {
+/// How a call with a key ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Conclusion<'a> {
+    /// The provider answered.
+    Answered,
+    /// It did not, or its answer broke.
+    Failed(&'a Fault),
+}
+
+/// What a call's end teaches of the key that it was made with, and of the provider: the one place
+/// where that is decided, for whatever call and at whatever point it ended.
+pub(crate) fn learn(conclusion: Conclusion<'_>, key: &KeyName, target: &Target) -> Outcome {
+    match conclusion {
+        Conclusion::Answered => well(key, target),
+        // Our own troubles and the client's mistakes say nothing of the provider.
+        Conclusion::Failed(fault) if fault.side() != Side::Provider => Outcome::default(),
+        Conclusion::Failed(fault) => unwell(classify(fault), fault, key, target),
+    }
+}
+
+fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) -> Outcome {
     let asked = fault.detail.retry_after;
     let key_model = || Scope::KeyModel(key.clone(), target.class.model.clone());
     let health = match class {
@@ -57,6 +71,7 @@ pub(super) fn outcome(
         FailureClass::Transient
         | FailureClass::Silent
         | FailureClass::ContextLength
+        | FailureClass::Unsupported
         | FailureClass::Caller
         | FailureClass::Cut
         | FailureClass::ClientGone => return Outcome::default(),
@@ -65,7 +80,7 @@ pub(super) fn outcome(
 }
 
 /// What a success teaches of the key that answered.
-pub(crate) fn well(key: &KeyName, target: &Target) -> Outcome {
+fn well(key: &KeyName, target: &Target) -> Outcome {
     let key_model = Scope::KeyModel(key.clone(), target.class.model.clone());
     Outcome { health: vec![Health::Well(Scope::Key(key.clone())), Health::Well(key_model)] }
 }

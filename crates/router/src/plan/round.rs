@@ -13,19 +13,27 @@ pub(super) struct Round {
     pub(super) arrival: Option<u64>,
     /// The last failure.
     pub(super) fault: Option<Fault>,
-    /// The place asked for is for untried keys only and starts then; others may be asked instead.
-    pub(super) narrow: Option<Instant>,
-    /// The rotate under way carries the next round's ticket.
-    pub(super) then: bool,
+    place: Place,
     key: Option<KeyName>,
     retries: u32,
     /// Tried in this round, and when each may be asked again, where that is known.
     tried: Vec<(KeyName, Option<Instant>)>,
     /// Not asked again by this request.
     dead: Vec<(KeyName, FailureClass)>,
-    /// One wait for a cooldown per attempt.
-    waited: bool,
     attempted: bool,
+}
+
+/// What the place in the queue is for that has been asked for since the last attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Any key of the target.
+    AnyKey,
+    /// Only keys that this round has not tried, from then on; if there are none, any.
+    UntriedKeys { from: Instant },
+    /// Another key for the slot that is held, and the next round's place if there is none.
+    KeyOrNextRound,
+    /// The end of a cooldown. There is one such wait per attempt.
+    CooldownsEnd,
 }
 
 impl Round {
@@ -33,24 +41,20 @@ impl Round {
         Self {
             arrival: None,
             fault: None,
-            narrow: None,
-            then: false,
+            place: Place::AnyKey,
             key: None,
             retries: 0,
             tried: Vec::new(),
             dead: Vec::new(),
-            waited: false,
             attempted: false,
         }
     }
 
     pub(super) fn granted(&mut self, key: KeyName, arrival: u64, from_then: bool) {
-        if from_then && self.then {
+        if from_then && self.place == Place::KeyOrNextRound {
             self.retried(None);
         }
-        self.then = false;
-        self.narrow = None;
-        self.waited = false;
+        self.place = Place::AnyKey;
         self.attempted = true;
         self.arrival = Some(arrival);
         self.key = Some(key);
@@ -74,14 +78,29 @@ impl Round {
         self.retries < target.provider.max_retries
     }
 
-    /// Counts a retry. `narrow`: it is for untried keys, from then on.
-    pub(super) fn retried(&mut self, narrow: Option<Instant>) {
+    /// Counts a retry. `untried_from`: it is for untried keys, from then on.
+    pub(super) fn retried(&mut self, untried_from: Option<Instant>) {
         self.retries += 1;
-        self.narrow = narrow;
-        self.then = false;
-        if narrow.is_none() {
-            self.tried.clear();
+        match untried_from {
+            Some(from) => self.place = Place::UntriedKeys { from },
+            None => {
+                self.place = Place::AnyKey;
+                self.tried.clear();
+            }
         }
+    }
+
+    /// The slot that is held goes on with another key, or with the next round if `or_next`.
+    pub(super) fn rotates(&mut self, or_next: bool) {
+        self.place = if or_next { Place::KeyOrNextRound } else { Place::AnyKey };
+    }
+
+    /// No untried key can be given: from when on any key may be asked for instead, if that was not
+    /// asked for already.
+    pub(super) fn widen(&mut self) -> Option<Instant> {
+        let Place::UntriedKeys { from } = self.place else { return None };
+        self.place = Place::AnyKey;
+        Some(from)
     }
 
     /// Whether to wait for the end of a cooldown: before the first attempt if the provider is
@@ -89,14 +108,14 @@ impl Round {
     pub(super) fn may_wait(&self, target: &Target) -> bool {
         let counted =
             if self.attempted { self.may_retry(target) } else { target.provider.max_retries > 0 };
-        counted && !self.waited
+        counted && self.place != Place::CooldownsEnd
     }
 
     pub(super) fn waits(&mut self) {
         if self.attempted {
             self.retried(None);
         }
-        self.waited = true;
+        self.place = Place::CooldownsEnd;
     }
 
     /// min(initial · 2ⁿ, max) · U(0.8, 1.2), capped at max.

@@ -50,7 +50,7 @@ fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
         C::RateLimited => 429,
         C::Credential => 401,
         C::ModelMissing => 404,
-        C::Caller | C::ContextLength => 400,
+        C::Caller | C::ContextLength | C::Unsupported => 400,
         C::Transient | C::Silent | C::Cut | C::ClientGone => 503,
     };
     let content_type = String::new();
@@ -458,4 +458,45 @@ fn backoffs_double_up_to_the_limit_and_vary_by_a_fifth() {
     }
     (0..100).for_each(|_| round.retried(None));
     assert_eq!(round.backoff(&target, 1.0), target.provider.backoff_max);
+}
+
+#[test]
+fn only_a_providers_own_failures_teach_anything() {
+    let key = KeyName::from("a");
+    let target = target("one", "m", &["a"], 0);
+    for class in [C::RateLimited, C::Credential, C::ModelMissing] {
+        let fault = failure(class, Some(5));
+        let learned = learn(Conclusion::Failed(&fault), &key, &target);
+        assert_eq!(learned.health.len(), 1, "{class:?}");
+        for side in [weir_types::Side::Gateway, weir_types::Side::Client] {
+            let fault = fault.clone().with_side(side);
+            let learned = learn(Conclusion::Failed(&fault), &key, &target);
+            assert_eq!(learned, Outcome::default(), "{class:?} {side:?}");
+        }
+    }
+    for code in [FaultCode::LinkBroken, FaultCode::Unavailable, FaultCode::NoEligibleKeys] {
+        let fault = Fault::new(code, "ours").with_class(C::Credential);
+        let learned = learn(Conclusion::Failed(&fault), &key, &target);
+        assert_eq!(learned, Outcome::default(), "{code:?}");
+    }
+    assert_eq!(learn(Conclusion::Answered, &key, &target).health.len(), 2);
+}
+
+#[test]
+fn two_answers_decide_where_a_failure_leads() {
+    let targets = [target("one", "m", &["a", "b"], 2), target("two", "larger", &["c"], 0)];
+    for class in FailureClass::ALL {
+        let route = route(&targets);
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let (mut plan, _) = Plan::begin(route, deadline, true).unwrap();
+        let granted = Event::Granted { key: "a".into(), arrival: 1, from_then: false };
+        plan.on(granted, Instant::now(), 0.5);
+        let next = plan.on(Event::Failed(failure(class, None)), Instant::now(), 0.5);
+        let ends = matches!(next, Action::Finish { .. });
+        assert_eq!(ends, !class.another_provider_may_help(), "{class:?}");
+        let falls_back = &*plan.target().provider.name == "two";
+        assert!(!falls_back || class.another_provider_may_help(), "{class:?}");
+        let must_leave = !class.another_key_may_help() && class.another_provider_may_help();
+        assert!(!must_leave || falls_back, "{class:?}");
+    }
 }

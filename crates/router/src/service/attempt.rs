@@ -8,7 +8,7 @@ use weir_types::{CallContext, Deadline, FailureClass, Fault, FaultCode};
 
 use super::relay::Answered;
 use super::run::Run;
-use crate::plan::{classify, well};
+use crate::plan::{Conclusion, classify, learn};
 
 /// How much longer than the worker's own limit the router waits.
 const GUARD_SLACK: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ impl Run<'_> {
         let took = self.tick();
         self.record(reply.head.status, None, took);
         if let Some(lease) = self.lease().filter(|lease| lease.may_probe()) {
-            lease.answered(well(lease.key(), self.target()));
+            lease.answered(learn(Conclusion::Answered, lease.key(), self.target()));
         }
         reply.head.attempts = std::mem::take(&mut self.attempts);
         reply.head.timings = self.timings(reply.head.timings);
@@ -72,7 +72,10 @@ impl Run<'_> {
             provider: provider.name.clone(),
             key: lease.key().clone(),
             model: target.model.clone(),
+            resource: resource(&call.request.target),
             stream: call.request.stream,
+            framing: call.request.framing,
+            content_type: call.request.content_type.clone(),
             attempt: number,
             headers: call.request.headers.clone(),
         };
@@ -96,6 +99,13 @@ impl Run<'_> {
             }
         }
         span
+    }
+}
+
+fn resource(target: &weir_types::Target) -> Option<String> {
+    match target {
+        weir_types::Target::Resource { id, .. } => Some(id.clone()),
+        weir_types::Target::Model { .. } | weir_types::Target::Provider { .. } => None,
     }
 }
 

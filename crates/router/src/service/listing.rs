@@ -1,4 +1,5 @@
-//! The list of models: every provider is asked at once, each for one slot.
+//! The list of models: every provider is asked at once. A list costs a provider next to nothing and
+//! takes none of its slots; one that is slow is left out, and the others' lists are given.
 
 use std::sync::Arc;
 
@@ -6,14 +7,21 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use weir_rpc::{Frame, ReplyHead, Timings};
-use weir_types::{Fault, FaultCode, KeyName, ProviderName, QuotaMode, TraceContext};
+use tokio::time::{Instant, timeout_at};
+use weir_rpc::{Body, Frame, Reply, ReplyHead, Timings, WorkerRequest};
+use weir_telemetry::{SpanKind, semconv};
+use weir_types::{
+    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName,
+    ProviderName, QuotaMode, TraceContext,
+};
 
 use super::Call;
-use super::relay::{Answered, Held};
-use super::run::Run;
-use crate::catalog::{Route, Target};
-use crate::plan::Plan;
+use super::relay::{Answered, Held, cut_off};
+use crate::catalog::Target;
+use crate::plan::{classify, micros};
+
+/// Keys of one provider that are asked one after another.
+const KEYS_MAX: usize = 3;
 
 /// One provider's list.
 struct Listed {
@@ -27,10 +35,11 @@ struct Listed {
 /// # Errors
 /// Nobody can be asked, or nobody answered: the first provider's reason, with every attempt.
 pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered, Fault> {
-    let only = call.request.only_provider.as_deref();
-    let pin = call.request.key_pin.as_deref();
-    let targets = call.snapshot.catalog.listing(only, pin)?;
-    let asked = targets.iter().map(|target| ask(call, target.clone(), parent));
+    let weir_types::Target::Provider { name, pin } = &call.request.target else {
+        return Err(Fault::new(FaultCode::Internal, "a list is asked of providers"));
+    };
+    let targets = call.snapshot.catalog.listing(name.as_deref(), pin.as_deref())?;
+    let asked = targets.iter().map(|target| ask(call, target, parent));
     let results = join_all(asked).await;
     let mut attempts = Vec::new();
     let mut lists: Vec<Listed> = Vec::new();
@@ -78,40 +87,119 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
     Ok(Answered { head, frames: Box::pin(stream::iter(frames)), held })
 }
 
-async fn ask(call: &Call, target: Arc<Target>, parent: &TraceContext) -> Result<Listed, Fault> {
-    let route = Route { primary: Ok(target), fallbacks: Vec::new() };
-    let (plan, first) = Plan::begin(route, call.deadline, call.body.is_replayable())?;
-    let mut run = Run::new(call, plan, parent);
-    let mut reply = run.drive(first).await?.into_reply();
-    let bytes_max = call.snapshot.settings.listing_bytes_max;
-    let mut body = BytesMut::new();
-    let collect = async {
-        while let Some(frame) = reply.frames.next().await {
-            match frame {
-                Frame::Chunk(bytes) if body.len() + bytes.len() > bytes_max => {
-                    return Err(too_long(&reply.head.provider, bytes_max));
+/// One provider's list: from its first key that gives one.
+async fn ask(call: &Call, target: &Arc<Target>, parent: &TraceContext) -> Result<Listed, Fault> {
+    let patience = call.snapshot.settings.listing_patience;
+    let limit = (Instant::now() + patience).min(call.deadline.into());
+    let mut attempts = Vec::new();
+    let mut last = None;
+    for (at, key) in target.class.keys.iter().take(KEYS_MAX).enumerate() {
+        let begun = Instant::now();
+        let asked = ask_with(call, target, key, (at, limit), parent).await;
+        let mut attempt = Attempt {
+            provider: target.provider.name.clone(),
+            key: key.clone(),
+            status: 0,
+            class: None,
+            duration_us: micros(begun.elapsed()),
+        };
+        let metrics = &call.shared.telemetry.metrics;
+        match asked {
+            Ok(mut listed) => {
+                metrics.attempt(&attempt.provider, key, None);
+                attempt.status = listed.head.status;
+                attempts.push(attempt);
+                listed.head.attempts = attempts;
+                return Ok(listed);
+            }
+            Err(fault) => {
+                let class = classify(&fault);
+                metrics.attempt(&attempt.provider, key, Some(class));
+                attempt.status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
+                attempt.class = Some(class);
+                attempts.push(attempt);
+                last = Some(fault);
+                let of_key = matches!(class, FailureClass::Credential | FailureClass::RateLimited);
+                if !of_key || Instant::now() >= limit {
+                    break;
                 }
-                Frame::Chunk(bytes) => body.extend_from_slice(&bytes),
-                Frame::End(end) => return end.fault.map_or(Ok(()), Err),
             }
-        }
-        Ok(())
-    };
-    let in_time = tokio::time::timeout_at(call.deadline.into(), collect).await;
-    let result = in_time.unwrap_or_else(|_| {
-        Err(Fault::new(FaultCode::DeadlineExceeded, "a provider's model list took too long"))
-    });
-    match result {
-        Ok(()) => Ok(Listed { head: reply.head, body: body.freeze() }),
-        Err(mut fault) => {
-            fault.detail.attempts = reply.head.attempts;
-            let class = crate::plan::classify(&fault);
-            if let Some(last) = fault.detail.attempts.last_mut() {
-                last.class = Some(class);
-            }
-            Err(fault)
         }
     }
+    let nobody = || Fault::new(FaultCode::NoEligibleKeys, "the provider has no key to list with");
+    let mut fault = last.unwrap_or_else(nobody);
+    fault.detail.attempts = attempts;
+    Err(fault)
+}
+
+async fn ask_with(
+    call: &Call,
+    target: &Arc<Target>,
+    key: &KeyName,
+    (at, limit): (usize, Instant),
+    parent: &TraceContext,
+) -> Result<Listed, Fault> {
+    let provider = &target.provider.name;
+    let tracer = &call.shared.telemetry.tracer;
+    let mut span = tracer.start(parent, "attempt", SpanKind::Client);
+    if span.is_recording() {
+        span.set(semconv::WEIR_PROVIDER, &**provider);
+        span.set(semconv::WEIR_KEY, &**key);
+    }
+    let context = CallContext {
+        request_id: call.context.request_id.clone(),
+        deadline: Deadline::at(limit.into_std()),
+        trace: span.context().clone(),
+    };
+    let request = WorkerRequest {
+        dialect: call.request.dialect,
+        operation: call.request.operation,
+        provider: provider.clone(),
+        key: key.clone(),
+        model: ModelName::from(""),
+        resource: None,
+        stream: false,
+        framing: call.request.framing,
+        content_type: String::new(),
+        attempt: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1),
+        headers: call.request.headers.clone(),
+    };
+    let listed = async {
+        let Some(worker) = call.workers.get(provider) else {
+            let message = format!("the provider `{provider}` has no worker");
+            return Err(Fault::new(FaultCode::Unavailable, message));
+        };
+        let reply = worker.call(context, request, Body::Full(Bytes::new())).await?;
+        collect(reply, call.snapshot.settings.listing_bytes_max).await
+    };
+    let in_time = timeout_at(limit, listed).await;
+    let result = in_time.unwrap_or_else(|_| {
+        let message = format!("the list of models of `{provider}` took too long");
+        Err(Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Silent))
+    });
+    if let Err(fault) = &result {
+        span.fail(fault.code.kind(), &fault.detail.message);
+    }
+    result
+}
+
+async fn collect(mut reply: Reply, bytes_max: usize) -> Result<Listed, Fault> {
+    let mut body = BytesMut::new();
+    while let Some(frame) = reply.frames.next().await {
+        match frame {
+            Frame::Chunk(bytes) if body.len() + bytes.len() > bytes_max => {
+                return Err(too_long(&reply.head.provider, bytes_max));
+            }
+            Frame::Chunk(bytes) => body.extend_from_slice(&bytes),
+            Frame::End(end) => {
+                return match end.fault {
+                    Some(fault) => Err(fault),
+                    None => Ok(Listed { head: reply.head, body: body.freeze() }),
+                };
+            }
+        }
+    }
+    Err(cut_off())
 }
 
 fn too_long(provider: &ProviderName, bytes_max: usize) -> Fault {

@@ -8,11 +8,11 @@ use futures_core::Stream;
 use weir_quota::Outcome;
 use weir_rpc::{End, Frame, FrameStream, Reply, ReplyHead};
 use weir_telemetry::Span;
-use weir_types::{FailureClass, Fault, FaultCode};
+use weir_types::{FailureClass, Fault, FaultCode, Side};
 
 use crate::admission::Lease;
 use crate::catalog::Target;
-use crate::plan::well;
+use crate::plan::{Conclusion, learn};
 
 /// An answer whose head has arrived.
 pub(super) struct Answered {
@@ -68,7 +68,13 @@ impl Held {
         }
         if let Some(lease) = self.lease.take() {
             let proves = fault.is_none() && lease.may_probe();
-            let outcome = if proves { well(lease.key(), &self.target) } else { Outcome::default() };
+            let conclusion = match fault {
+                Some(fault) => Some(Conclusion::Failed(fault)),
+                None if proves => Some(Conclusion::Answered),
+                None => None,
+            };
+            let learned = |conclusion| learn(conclusion, lease.key(), &self.target);
+            let outcome = conclusion.map_or_else(Outcome::default, learned);
             if proves {
                 lease.pool().forget(lease.key(), &self.target.class);
             }
@@ -93,13 +99,9 @@ impl Stream for Relay {
                 return Poll::Ready(Some(Frame::Chunk(bytes)));
             }
             Poll::Ready(Some(frame)) => frame,
-            Poll::Ready(None) => Frame::End(Box::new(End {
-                fault: Some(
-                    Fault::new(FaultCode::UpstreamBroken, "the worker's answer was cut off")
-                        .with_class(FailureClass::Cut),
-                ),
-                ..End::default()
-            })),
+            Poll::Ready(None) => {
+                Frame::End(Box::new(End { fault: Some(cut_off()), ..End::default() }))
+            }
         };
         self.frames = None;
         if let Frame::End(end) = &frame {
@@ -107,6 +109,13 @@ impl Stream for Relay {
         }
         Poll::Ready(Some(frame))
     }
+}
+
+/// Frames that stop without an end: the link or the worker broke, not the provider.
+pub(super) fn cut_off() -> Fault {
+    Fault::new(FaultCode::UpstreamBroken, "the worker's answer was cut off")
+        .with_class(FailureClass::Cut)
+        .with_side(Side::Gateway)
 }
 
 impl Drop for Relay {

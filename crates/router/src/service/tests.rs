@@ -16,8 +16,8 @@ use weir_quota_memory::MemoryStore;
 use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, KeyRules, ModelList, Operation,
-    ProviderName, TraceContext, TraceParent, UpstreamAnswer,
+    CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Framing, KeyRules, ModelList,
+    Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
 };
 
 use crate::settings::{KeySettings, ProviderSettings, Settings};
@@ -82,15 +82,20 @@ fn context(patience: Duration) -> CallContext {
     }
 }
 
+fn for_model(model: &str, pin: Option<&str>) -> weir_types::Target {
+    let (name, pin) = (model.to_owned(), pin.map(str::to_owned));
+    weir_types::Target::Model { name, pin }
+}
+
 fn request(model: &str) -> RouterRequest {
     RouterRequest {
-        dialect: Dialect::OpenAi,
+        dialect: Dialect::OpenAiChat,
         operation: Operation::Chat,
-        model: model.to_owned(),
+        target: for_model(model, None),
         stream: false,
+        framing: Framing::Sse,
+        content_type: String::new(),
         fallbacks: Vec::new(),
-        key_pin: None,
-        only_provider: None,
         preferred_provider: None,
         headers: vec![("x-kept".to_owned(), "1".to_owned())],
     }

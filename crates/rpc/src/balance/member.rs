@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::LinkLimits;
 use crate::channel::Channel;
 use crate::client::Remote;
-use crate::link::{self, LinkError, Load};
+use crate::link::{LinkError, Load};
 
 /// Pause before an address that is not well is asked again, doubled up to the maximum.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ pub(super) struct Member<C> {
 
 impl<C: Remote> Member<C> {
     pub(super) fn new(addr: SocketAddr, limits: &LinkLimits) -> Result<Self, LinkError> {
-        let (channel, origin) = link::channel(&format!("http://{addr}"), limits)?;
+        let (channel, origin) = Channel::to(&format!("http://{addr}"), limits)?;
         Ok(Self {
             addr,
             client: C::over(channel.clone(), origin.clone(), limits),

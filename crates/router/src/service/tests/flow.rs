@@ -199,8 +199,8 @@ async fn keys_that_the_worker_cannot_use_are_not_asked() {
         read(world.call("one/m").await.unwrap()).await;
     }
     assert_eq!(fake.keys_asked(), ["a", "a", "a", "a"]);
-    let key_pin = Some("b".to_owned());
-    let fault = world.send(RouterRequest { key_pin, ..request("one/m") }).await.unwrap_err();
+    let target = for_model("one/m", Some("b"));
+    let fault = world.send(RouterRequest { target, ..request("one/m") }).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::NoEligibleKeys);
     assert!(world.shared.is_ready() && world.shared.skewed().is_empty());
 }

@@ -5,7 +5,7 @@ use super::*;
 fn list(only: Option<&str>) -> RouterRequest {
     RouterRequest {
         operation: Operation::ListModels,
-        only_provider: only.map(str::to_owned),
+        target: weir_types::Target::Provider { name: only.map(str::to_owned), pin: None },
         ..request("")
     }
 }
@@ -82,4 +82,28 @@ async fn a_list_that_is_cut_or_too_long_is_left_out() {
     assert_eq!(classes, [Some(FailureClass::Cut), Some(FailureClass::Transient), None]);
     assert_eq!(read(reply).await, "[3]");
     assert_eq!(world.held("two"), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_provider_is_left_out_and_a_list_takes_no_slot() {
+    let silent = || Fake::new(|_| Does::Hang);
+    let mut one = provider("one", &["a"]);
+    one.concurrency = 1;
+    let world = World::new(vec![one, provider("two", &["a"])], &[silent(), Fake::answering("[2]")]);
+    // The only slot is taken, and is not needed.
+    let busy = tokio::spawn({
+        let router = world.router.clone();
+        let body = Body::Full(Bytes::from_static(b"{}"));
+        async move { router.call(context(Duration::from_secs(600)), request("one/m"), body).await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let start = super::super::now();
+    let reply = world.send(list(None)).await.unwrap();
+    let took = super::super::now() - start;
+    let patience = crate::Settings::default().listing_patience;
+    assert!(took >= patience && took < patience * 2, "{took:?}");
+    let answered: Vec<_> = reply.head.attempts.iter().map(|attempt| attempt.class).collect();
+    assert_eq!(answered, [Some(FailureClass::Silent), None]);
+    assert_eq!(world.held("one").0, 1, "only the chat holds a slot");
+    busy.abort();
 }

@@ -1,0 +1,149 @@
+//! Vendors with a wire format of their own, and hosts that serve several formats.
+//!
+//! Sources: each vendor's public API reference.
+
+use weir_dialect::Quirks;
+use weir_dialect::families::Family;
+use weir_types::{Dialect, Framing, Operation};
+
+use crate::compatible::{BASE, OPENAI};
+use crate::route::Route;
+use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
+
+/// <https://docs.claude.com/en/api/versioning>
+const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
+
+const fn anthropic(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::AnthropicMessages).with(ANTHROPIC_VERSION)
+}
+
+const fn gemini(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::GeminiGenerate)
+}
+
+const fn bedrock(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::BedrockConverse)
+}
+
+const fn cohere(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::CohereChat)
+}
+
+const fn openai(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::OpenAiChat).except(&[Family::Anthropic])
+}
+
+const fn responses(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::OpenAiResponses).except(&[Family::Anthropic])
+}
+
+/// The model stands in the path.
+const MODEL_IN_PATH: Quirks = Quirks { omits_model: true, drops: &["model"], ..Quirks::NONE };
+
+/// A vendor whose streams end with an event of their format.
+const OWN: Vendor = Vendor { quirks: Quirks::NONE, stream_end: StreamEnd::NeedsDone, ..BASE };
+
+/// The table.
+pub(crate) const VENDORS: &[Vendor] = &[
+    Vendor {
+        name: "openai",
+        base_url: "https://api.openai.com",
+        routes: OPENAI,
+        env_var: Some("OPENAI_API_KEY"),
+        ..OWN
+    },
+    Vendor {
+        name: "anthropic",
+        base_url: "https://api.anthropic.com",
+        auth: Auth::Header("x-api-key"),
+        routes: &[
+            anthropic(Operation::Chat, "/v1/messages"),
+            anthropic(Operation::CountTokens, "/v1/messages/count_tokens"),
+            Route::get(Operation::ListModels, "/v1/models?limit=1000", Dialect::AnthropicMessages)
+                .with(ANTHROPIC_VERSION),
+        ],
+        env_var: Some("ANTHROPIC_API_KEY"),
+        ..OWN
+    },
+    Vendor {
+        name: "gemini",
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        auth: Auth::Header("x-goog-api-key"),
+        routes: &[
+            gemini(Operation::Chat, "/models/{model}:generateContent").only(false),
+            gemini(Operation::Chat, "/models/{model}:streamGenerateContent?alt=sse").only(true),
+            gemini(Operation::CountTokens, "/models/{model}:countTokens"),
+            gemini(Operation::Embedding, "/models/{model}:batchEmbedContents"),
+            Route::get(Operation::ListModels, "/models?pageSize=1000", Dialect::GeminiGenerate),
+        ],
+        quirks: MODEL_IN_PATH,
+        // A stream of this format has no last event but the one with the finish reason.
+        stream_end: StreamEnd::FinishReasonEnough,
+        model_form: ModelForm::WithoutPrefix("models/"),
+        env_var: Some("GEMINI_API_KEY"),
+        ..OWN
+    },
+    Vendor {
+        name: "cohere",
+        base_url: "https://api.cohere.com",
+        routes: &[
+            cohere(Operation::Chat, "/v2/chat"),
+            cohere(Operation::Embedding, "/v2/embed"),
+            cohere(Operation::Rerank, "/v2/rerank"),
+            Route::get(
+                Operation::ListModels,
+                "https://api.cohere.com/v1/models?page_size=1000",
+                Dialect::CohereChat,
+            ),
+        ],
+        env_var: Some("COHERE_API_KEY"),
+        ..OWN
+    },
+    Vendor {
+        name: "bedrock",
+        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+        routes: &[
+            bedrock(Operation::Chat, "/model/{model}/converse").only(false),
+            bedrock(Operation::Chat, "/model/{model}/converse-stream")
+                .only(true)
+                .framed(Framing::EventStream),
+            bedrock(Operation::CountTokens, "/model/{model}/count-tokens"),
+            Route::get(
+                Operation::ListModels,
+                "https://bedrock.{region}.amazonaws.com/foundation-models",
+                Dialect::BedrockConverse,
+            ),
+        ],
+        quirks: MODEL_IN_PATH,
+        ..OWN
+    },
+    Vendor {
+        name: "azure",
+        auth: Auth::Header("api-key"),
+        routes: &[
+            // The older interface, for keys that name its version.
+            openai(
+                Operation::Chat,
+                "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+            ),
+            openai(
+                Operation::Completion,
+                "/openai/deployments/{model}/completions?api-version={api_version}",
+            ),
+            openai(
+                Operation::Embedding,
+                "/openai/deployments/{model}/embeddings?api-version={api_version}",
+            ),
+            openai(Operation::Chat, "/openai/v1/chat/completions"),
+            openai(Operation::Completion, "/openai/v1/completions"),
+            openai(Operation::Embedding, "/openai/v1/embeddings"),
+            responses(Operation::Responses, "/openai/v1/responses"),
+            anthropic(Operation::Chat, "/anthropic/v1/messages")
+                .of(Family::Anthropic)
+                .signed(Auth::Header("x-api-key")),
+            Route::get(Operation::ListModels, "/openai/v1/models", Dialect::OpenAiChat),
+        ],
+        base_url_from_key: true,
+        ..OWN
+    },
+];
