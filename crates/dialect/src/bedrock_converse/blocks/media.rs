@@ -184,7 +184,8 @@ pub(super) fn written(
         }
         Source::Url(_) => {
             let text = format!(
-                "Bedrock does not fetch the {noun} from the web; send it inline as base64 or as an s3:// address"
+                "Bedrock does not fetch the {noun} from the web; \
+                 send it inline as base64 or as an s3:// address"
             );
             Err(RequestFault::unsupported(param, text))
         }

@@ -11,6 +11,7 @@ use crate::fault::RequestFault;
 use crate::ir::{Document, Losses, Media, Part, PartBody, Source, Thinking, ToolCall, ToolResult};
 
 const OWN: Dialect = Dialect::BedrockConverse;
+const NOT_OURS: &str = "only the provider that signed it can read it";
 const IMAGE: Medium = Medium { formats: IMAGES, param: "messages.image", noun: "image" };
 const DOCUMENT: Medium =
     Medium { formats: DOCUMENTS, param: "messages.document", noun: "document" };
@@ -114,16 +115,21 @@ impl<'a> Asking<'a> {
             PartBody::Video(_) => "messages.video",
             PartBody::Audio(_) => "messages.audio",
             PartBody::ToolResult(_) => return Ok(None),
-            PartBody::ToolCall(call) if call.id.is_empty() => {
-                self.calls_without_id += 1;
-                return Ok(Some(tool_use(&made_id("", self.calls_without_id), call)));
-            }
-            PartBody::ToolCall(call) => return Ok(Some(tool_use(&call.id, call))),
+            PartBody::ToolCall(call) => return Ok(Some(self.tool_call(call))),
             PartBody::Thinking(thinking) => return Ok(self.thinking(thinking)),
             other => return self.shown(other),
         };
         self.losses.add(lost, WHY);
         Ok(None)
+    }
+
+    fn tool_call(&mut self, call: &ToolCall) -> Value {
+        self.losses.add_if(call.signature.is_some(), "thinking.signature", NOT_OURS);
+        if !call.id.is_empty() {
+            return tool_use(&call.id, call);
+        }
+        self.calls_without_id += 1;
+        tool_use(&made_id("", self.calls_without_id), call)
     }
 
     /// What any turn, and the result of a tool, may show.
@@ -136,6 +142,9 @@ impl<'a> Asking<'a> {
             PartBody::Json(value) => Some(json!({ "text": value.to_string() })),
             PartBody::Image(image) => {
                 let (format, source) = media::written(&image.source, None, IMAGE)?;
+                let has_detail = image.detail.as_deref().is_some_and(|detail| detail != "auto");
+                let why = "the target has no such member";
+                self.losses.add_if(has_detail, "messages.image.detail", why);
                 Some(json!({ "image": { "format": format, "source": source } }))
             }
             PartBody::Document(document) => Some(self.document(document)?),
@@ -194,7 +203,6 @@ impl<'a> Asking<'a> {
     }
 
     fn thinking(&mut self, thinking: &Thinking) -> Option<Value> {
-        const NOT_OURS: &str = "only the provider that signed it can read it";
         if let Some(redacted) = &thinking.redacted {
             let is_own = redacted.origin == OWN;
             self.losses.add_if(!is_own, "thinking.signature", NOT_OURS);
@@ -323,11 +331,14 @@ impl<'a> Answered<'a> {
             }
             PartBody::Refusal(text) => return Some(json!({ "text": text })),
             PartBody::Json(value) => return Some(json!({ "text": value.to_string() })),
-            PartBody::ToolCall(call) if call.id.is_empty() => {
+            PartBody::ToolCall(call) => {
+                self.losses.add_if(call.signature.is_some(), "thinking.signature", NOT_OURS);
+                if !call.id.is_empty() {
+                    return Some(tool_use(&call.id, call));
+                }
                 self.calls_without_id += 1;
                 return Some(tool_use(&made_id(self.seed, self.calls_without_id), call));
             }
-            PartBody::ToolCall(call) => return Some(tool_use(&call.id, call)),
             PartBody::Thinking(thinking) => return self.thinking(thinking),
             PartBody::Image(image) => match media::written(&image.source, None, IMAGE) {
                 Ok((format, source)) => {
@@ -354,10 +365,9 @@ impl<'a> Answered<'a> {
     }
 
     fn thinking(&mut self, thinking: &Thinking) -> Option<Value> {
-        let why = "only the provider that signed it can read it";
         let sealed = thinking.redacted.as_ref().or(thinking.signature.as_ref());
         let own = sealed.filter(|sealed| sealed.origin == OWN);
-        self.losses.add_if(sealed.is_some() && own.is_none(), "thinking.signature", why);
+        self.losses.add_if(sealed.is_some() && own.is_none(), "thinking.signature", NOT_OURS);
         if thinking.redacted.is_some() {
             return own.map(|own| json!({ "reasoningContent": { "redactedContent": own.data } }));
         }

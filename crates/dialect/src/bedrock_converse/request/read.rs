@@ -18,7 +18,7 @@ pub(in crate::bedrock_converse) fn read(
 ) -> Result<Request, RequestFault> {
     let mut fields = Fields::document(body)?;
     match path.operation {
-        Operation::Chat | Operation::Responses => Ok(Request::Chat(Box::new(chat(fields, path)?))),
+        Operation::Chat => Ok(Request::Chat(Box::new(chat(fields, path)?))),
         Operation::CountTokens => {
             let mut input =
                 fields.object("input")?.ok_or_else(|| fields.missing("input", "an object"))?;

@@ -102,6 +102,16 @@ fn thinking(
             put(&mut settings.additional, "reasoning_effort", effort);
             Thinking::default()
         }
+        Family::Unknown if reasoning.adaptive || is_effort_alone(chat, reasoning) => {
+            // Nothing but a Claude is asked in these words.
+            if reasoning.adaptive {
+                put(&mut settings.additional, "thinking", json!({ "type": "adaptive" }));
+            }
+            if let Some(effort) = reasoning.effort {
+                put(&mut settings.output, "effort", effort.label());
+            }
+            Thinking::default()
+        }
         Family::Unknown if !is_off => {
             let budget = reasoning.budget().unwrap_or_else(|| Effort::Medium.budget());
             let budget = budget.max(BUDGET_TOKENS_MIN);
@@ -115,6 +125,14 @@ fn thinking(
         }
         Family::Unknown => Thinking::default(),
     }
+}
+
+/// In the formats of Anthropic and Bedrock an effort alone does not make a model think.
+fn is_effort_alone(chat: &Chat, reasoning: &Reasoning) -> bool {
+    [Dialect::BedrockConverse, Dialect::AnthropicMessages].contains(&chat.source)
+        && reasoning.enabled.is_none()
+        && reasoning.budget_tokens.is_none()
+        && !reasoning.adaptive
 }
 
 fn claude(
@@ -142,11 +160,7 @@ fn claude(
         put_effort(row, Effort::Low, settings);
         return Thinking { is_on: true, ..Thinking::default() };
     }
-    // In the formats of Anthropic and Bedrock an effort alone does not make the model think.
-    let own_words = [Dialect::BedrockConverse, Dialect::AnthropicMessages].contains(&chat.source);
-    let is_effort_alone =
-        own_words && reasoning.enabled.is_none() && reasoning.budget_tokens.is_none();
-    if is_effort_alone && !reasoning.adaptive {
+    if is_effort_alone(chat, reasoning) {
         if let Some(effort) = reasoning.effort {
             losses.add_if(row.efforts.is_empty(), "effort", "this model has none");
             put_effort(row, effort, settings);

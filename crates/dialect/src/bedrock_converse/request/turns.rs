@@ -7,7 +7,7 @@ use super::super::blocks::Asking;
 use super::cache::Block;
 use super::model::Family;
 use crate::fault::RequestFault;
-use crate::ir::{Chat, Losses, Message, Role};
+use crate::ir::{CacheMark, Chat, Losses, Message, Part, PartBody, Role};
 
 /// What stands for a turn in which nothing is said; empty texts are refused.
 const NOTHING: &str = ".";
@@ -123,14 +123,24 @@ fn blocks(message: &Message, side: Side, out: &mut Asking<'_>) -> Result<Vec<Blo
             Side::Assistant => out.assistant(part)?,
             Side::User | Side::System => out.user(part)?,
         };
+        let cache = mark(part);
         match (value, blocks.last_mut()) {
-            (Some(value), _) => blocks.push(Block { value, cache: part.cache.clone() }),
+            (Some(value), _) => blocks.push(Block { value, cache: cache.cloned() }),
             // The prompt up to here is the prompt up to the block before.
-            (None, Some(last)) if part.cache.is_some() => last.cache.clone_from(&part.cache),
+            (None, Some(last)) if cache.is_some() => last.cache = cache.cloned(),
             (None, _) => {}
         }
     }
     Ok(blocks)
+}
+
+/// The mark of a part; no cache point may stand within a tool's result, so one there is its own.
+fn mark(part: &Part) -> Option<&CacheMark> {
+    let within = match &part.body {
+        PartBody::ToolResult(result) => result.parts.iter().rev().find_map(|p| p.cache.as_ref()),
+        _ => None,
+    };
+    part.cache.as_ref().or(within)
 }
 
 /// Instructions as they may stand apart.

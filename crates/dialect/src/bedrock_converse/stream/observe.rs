@@ -24,15 +24,17 @@ pub(in crate::bedrock_converse) fn observe(
         return Err(Garbage::NOT_AN_OBJECT);
     }
     match frame.name {
-        b"contentBlockDelta" if depth == Depth::Skim => Ok(Observed::plain(Kind::Content)),
-        b"contentBlockDelta" => {
+        // Only blocks other than text begin with an event that says something.
+        b"contentBlockDelta" | b"contentBlockStart" if depth == Depth::Skim => {
+            Ok(Observed::plain(Kind::Content))
+        }
+        b"contentBlockDelta" | b"contentBlockStart" => {
             let event = parsed(data)?;
-            let is_content = event.get("delta").is_some_and(says_something);
+            let said = event.get("delta").or_else(|| event.get("start"));
+            let is_content = said.is_some_and(says_something);
             let kind = if is_content { Kind::Content } else { Kind::Preamble };
             Ok(Observed { choices: vec![(0, None)], ..Observed::plain(kind) })
         }
-        // Only blocks other than text begin with an event of their own.
-        b"contentBlockStart" => Ok(Observed::plain(Kind::Content)),
         b"messageStop" => {
             let event = parsed(data)?;
             let word = event.get("stopReason").and_then(Value::as_str).unwrap_or("end_turn");

@@ -17,9 +17,9 @@ fn read_chat(body: &Value) -> ChatAnswer {
     }
 }
 
-fn written(answer: Answer) -> Written {
+fn written(answer: &Answer) -> Written {
     let request = Request::Chat(Box::new(Chat::new(OWN)));
-    BedrockConverse.write_answer(&answer, &asked(&request)).unwrap()
+    BedrockConverse.write_answer(answer, &asked(&request)).unwrap()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn answers_are_written_as_they_were_read() {
     assert!(all.len() >= 10);
     for (name, body) in all {
         let read = read_chat(&body);
-        let again = written(Answer::Chat(read.clone()));
+        let again = written(&Answer::Chat(read.clone()));
         assert!(again.losses.is_empty(), "{name}: {:?}", again.losses);
         let mut expected = body.clone();
         match name.as_str() {
@@ -89,7 +89,7 @@ fn answers_of_other_formats_are_written() {
     let usage =
         Usage { input_tokens: 10, cached_input_tokens: 4, output_tokens: 2, ..Usage::default() };
     let choices = vec![Choice { parts, finish, ..Choice::default() }, Choice::default()];
-    let answer = written(Answer::Chat(ChatAnswer { choices, usage, ..ChatAnswer::default() }));
+    let answer = written(&Answer::Chat(ChatAnswer { choices, usage, ..ChatAnswer::default() }));
     assert_eq!(members(answer.losses.iter()), ["choices", "message.image", "thinking.signature"]);
     let broken = json!({ "input": "{broken" });
     let ids = ["tooluse_req-1_1", "tooluse_req-1_2"];
@@ -115,7 +115,7 @@ fn counted_tokens_are_read_and_written() {
     let body = fixtures::one("counts/answers", "tokens").to_string();
     let read = BedrockConverse.read_answer(Operation::CountTokens, body.as_bytes());
     assert_eq!(read, Ok(Answer::Tokens(1042)));
-    assert_eq!(json(&written(Answer::Tokens(1042))), json!({ "inputTokens": 1042 }));
+    assert_eq!(json(&written(&Answer::Tokens(1042))), json!({ "inputTokens": 1042 }));
     let facts = BedrockConverse.observe_answer(body.as_bytes()).unwrap();
     assert_eq!(facts.usage.input_tokens, 1042);
     assert!(BedrockConverse.read_answer(Operation::CountTokens, b"{}").is_err());

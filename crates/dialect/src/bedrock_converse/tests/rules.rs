@@ -189,6 +189,21 @@ fn trap_28_cache_points_are_few_and_stand_where_they_may() {
 }
 
 #[test]
+fn trap_26_images_stay_in_results_and_marks_do_not() {
+    let parts = vec![image("image/gif", "R0lGOD"), marked(Part::text("1x1"))];
+    let chat = chat(vec![
+        user("Hi"),
+        said(Role::Assistant, vec![call("a", "shot", "{}")]),
+        said(Role::User, vec![result("a", parts), Part::text("?")]),
+    ]);
+    let (body, _) = write(&chat, CLAUDE);
+    let source = json!({ "bytes": "R0lGOD" });
+    let content = json!([{ "image": { "format": "gif", "source": source } }, text("1x1")]);
+    let shown = json!({ "toolResult": { "toolUseId": "a", "content": content } });
+    assert_eq!(body["messages"][2]["content"], json!([shown, point(), text("?")]));
+}
+
+#[test]
 fn trap_20_and_21_names_and_ids_have_rules() {
     let rules = BedrockConverse.name_rules();
     assert_eq!((rules.tool.bytes_max, rules.tool.beside), (64, Some("_-")));

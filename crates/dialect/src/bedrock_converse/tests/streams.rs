@@ -241,7 +241,10 @@ fn what_passes_is_seen() {
         assert_eq!(kind("messageStart", r#"{"role":"assistant"}"#), Kind::Preamble);
         assert_eq!(kind("contentBlockStop", r#"{"contentBlockIndex":0}"#), Kind::Preamble);
         assert_eq!(kind("contentBlockDelta", r#"{"delta":{"text":"x"}}"#), Kind::Content);
-        assert_eq!(kind("contentBlockStart", r#"{"start":{"toolUse":{}}}"#), Kind::Content);
+        assert_eq!(
+            kind("contentBlockStart", r#"{"start":{"toolUse":{"name":"f"}}}"#),
+            Kind::Content
+        );
         assert_eq!(kind("throttlingException", r#"{"message":"x"}"#), Kind::Error);
         assert_eq!(kind("", ""), Kind::Preamble);
         let stop = observed("messageStop", r#"{"stopReason":"max_tokens"}"#, depth).unwrap();
