@@ -1,13 +1,34 @@
-//! Amazon Bedrock's Converse.
+//! Amazon Bedrock's Converse: chat, streams of it, counting of tokens, lists of models.
+//!
+//! One form for the models of many makers. The model stands in the path; what only one maker's
+//! models take travels in `additionalModelRequestFields`. How frames are cut is not known here.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
+
+mod answer;
+mod blocks;
+mod error;
+mod models;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use bytes::Bytes;
-use weir_framing::{Frame, Writer};
-use weir_types::Dialect;
+use weir_framing::{Frame, Framing, Writer};
+use weir_types::{Dialect, Operation};
 
-use crate::fault::{AnswerFault, Garbage};
-use crate::format::{AnswerFacts, Depth, ErrorBody, Format, Observed};
+use crate::fault::{AnswerFault, Garbage, RequestFault};
+use crate::format::{
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
+    Written,
+};
 use crate::ir;
 use crate::models::Models;
+use crate::names::{NameRule, NameRules};
+use crate::patch::{self, Patch, Patched};
+use crate::peek::PathFacts;
+use crate::quirks::Quirks;
 
 /// The format.
 #[derive(Debug)]
@@ -18,31 +39,78 @@ impl Format for BedrockConverse {
         Dialect::BedrockConverse
     }
 
-    fn observe_answer(&self, _body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-        todo!()
+    /// Every host of this format has the model in the path and refuses it in the body.
+    fn patch(&self, body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
+        let quirks = Quirks { omits_model: true, ..*patch.quirks };
+        patch::apply(body, &Patch { model: patch.model, quirks: &quirks })
     }
 
-    fn read_error(&self, _body: &[u8]) -> ErrorBody {
-        todo!()
+    fn read_request(
+        &self,
+        body: &Bytes,
+        path: &PathFacts<'_>,
+    ) -> Result<ir::Request, RequestFault> {
+        request::read(body, path)
     }
 
-    fn write_error(&self, _error: &ir::Error) -> Bytes {
-        todo!()
+    fn write_request(
+        &self,
+        request: &ir::Request,
+        target: &Target<'_>,
+    ) -> Result<Written, RequestFault> {
+        request::write(request, target)
     }
 
-    fn error_event(&self, _error: &ir::Error, _out: &mut Writer) {
-        todo!()
+    fn name_rules(&self) -> NameRules {
+        let rule = |beside| NameRule { bytes_max: 64, beside: Some(beside), is_exact: false };
+        NameRules { tool: rule("_-"), call_id: rule("_.:-") }
     }
 
-    fn observe(&self, _frame: &Frame<'_>, _depth: Depth) -> Result<Observed, Garbage> {
-        todo!()
+    fn observe_answer(&self, body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
+        answer::observe(body)
     }
 
-    fn read_models(&self, _body: &[u8]) -> Result<Models, AnswerFault> {
-        todo!()
+    fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
+        answer::read(operation, body)
     }
 
-    fn write_models(&self, _models: &Models) -> Bytes {
-        todo!()
+    fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
+        answer::write(answer, asked)
+    }
+
+    fn read_error(&self, body: &[u8]) -> ErrorBody {
+        error::read(body)
+    }
+
+    fn write_error(&self, error: &ir::Error) -> Bytes {
+        error::write(error)
+    }
+
+    fn error_event(&self, error: &ir::Error, out: &mut Writer) {
+        error::event(error, out);
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::EventStream
+    }
+
+    fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage> {
+        stream::observe(frame, depth)
+    }
+
+    fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
+        Some(Box::new(stream::Reader::default()))
+    }
+
+    fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
+        Some(Box::new(stream::Writing::new(asked)))
+    }
+
+    fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {
+        models::read(body)
+    }
+
+    fn write_models(&self, models: &Models) -> Bytes {
+        models::write(models)
     }
 }
