@@ -1,0 +1,1 @@
+//! Every fixture, there and back; the traps; the vendor's rules.
