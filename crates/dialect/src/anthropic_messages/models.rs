@@ -72,8 +72,8 @@ pub(super) fn write(models: &Models) -> Bytes {
     Bytes::from(document.to_string())
 }
 
-/// Seconds since 1970 of a date as RFC 3339 writes it, to the second; `None` before 1970 or if it is
-/// no date. Offsets from UTC are taken for none: it is the day that counts.
+/// Seconds since 1970 of a date as RFC 3339 writes it; `None` before 1970 or if it is no date.
+/// Offsets from UTC are taken for none: it is the day that counts.
 fn seconds(text: &str) -> Option<u64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);

@@ -61,8 +61,8 @@ impl Counts {
     }
 }
 
-/// The counts as Anthropic writes them. Without `input_tokens` and what belongs to it where nothing
-/// is known of the prompt and `is_delta`: there a zero would take the place of what was said before.
+/// The counts as Anthropic writes them. If `is_delta` and nothing is known of the prompt, without
+/// `input_tokens` and what belongs to it: a zero would take the place of what was said before.
 pub(super) fn write(usage: &Usage, is_delta: bool) -> Map<String, Value> {
     let mut counts = Map::new();
     if usage.input_tokens > 0 || !is_delta {

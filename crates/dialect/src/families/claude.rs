@@ -164,15 +164,15 @@ const ROWS: &[Claude] = &[
     Claude { names: &["opus-5", "haiku-5"], ..DEFAULT_ON },
 ];
 
-/// What `model` takes, however its host writes the name. A Claude that no row knows is taken for the
-/// newest, as if it could do least of what the newest differ in; any other model for one that takes
+/// What `model` takes, however its host writes the name. A Claude that no row knows is taken for
+/// one of the newest, as if it took only what all of those take; any other model for one that takes
 /// everything.
 #[must_use]
 pub fn of(model: &str) -> &'static Claude {
     const NEWEST: Claude = Claude { forced_tools: false, system_turns: false, ..ALWAYS_ON };
     let lower = model.to_ascii_lowercase();
     let row = ROWS.iter().find(|row| row.names.iter().any(|name| lower.contains(name)));
-    row.unwrap_or(if is_claude(model) { &NEWEST } else { &OTHER })
+    row.unwrap_or_else(|| if is_claude(model) { &NEWEST } else { &OTHER })
 }
 
 /// Whether `model` is a Claude, however its host writes the name.

@@ -1,7 +1,8 @@
 //! Reads a request into the form between formats.
 //!
 //! What has no place there goes to [`Chat::extra`], by its name; members of tools that only
-//! Anthropic has go there as `tools.<member>`, by the tool's name.
+//! Anthropic has go there as `tools.<member>`, by the tool's name, and members of messages as
+//! `messages.<member>`, without their place.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -37,7 +38,7 @@ pub(in super::super) fn read(
         return Err(fields.missing("messages", "an array of messages"));
     }
     for message in fields.objects("messages")? {
-        chat.messages.push(read_message(message)?);
+        chat.messages.push(read_message(message, &mut chat.extra)?);
     }
     for tool in fields.objects("tools")? {
         chat.tools.push(read_tool(tool, &mut chat.extra)?);
@@ -68,11 +69,13 @@ pub(in super::super) fn read(
         fields.any("service_tier");
     }
     chat.cache = cache_mark(&mut fields)?;
+    // Says which wire format this is; hosts that demand it in the body are told by their quirks.
+    fields.any("anthropic_version");
     chat.extra.extend(fields.rest());
     Ok(Box::new(chat))
 }
 
-fn read_message(mut fields: Fields) -> Result<Message, RequestFault> {
+fn read_message(mut fields: Fields, extra: &mut Extra) -> Result<Message, RequestFault> {
     let role = match fields.required_text("role")?.as_str() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
@@ -86,7 +89,11 @@ fn read_message(mut fields: Fields) -> Result<Message, RequestFault> {
     let Some(content) = fields.any("content") else {
         return Err(fields.missing("content", "a string or an array of blocks"));
     };
-    Ok(Message { role, parts: read_content(content, &path)?, name: None })
+    let parts = read_content(content, &path)?;
+    for (member, value) in fields.rest() {
+        extra.insert(format!("messages.{member}"), value);
+    }
+    Ok(Message { role, parts, name: None })
 }
 
 /// `type` says whose a tool is: the client's own have none, or `custom`.

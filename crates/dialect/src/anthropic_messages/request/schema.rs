@@ -1,7 +1,8 @@
-//! JSON Schema as Anthropic takes it for structured output and strict tools: objects are closed, and
-//! what no grammar can enforce is left out.
+//! JSON Schema as Anthropic takes it for structured output and strict tools: objects are closed,
+//! and what no grammar can enforce is left out.
 //!
-//! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>
+//! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>, "JSON Schema
+//! limitations".
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! Writes the conversation: the system prompt apart, results of tools first in the user's turn.
 //!
 //! System messages within the conversation stay there for models that take them, at the nearest
-//! place where they are legal: after a user's turn, and at the end or before an answer, never two in
-//! a row. Where there is none, and for other models, they join the system prompt.
+//! place where they are legal: after a user's turn, and at the end or before an answer, never two
+//! in a row. Where there is none, and for other models, they join the system prompt.
 
 use serde_json::{Value, json};
 

@@ -111,7 +111,9 @@ fn write_sampling(draft: &mut Draft<'_>, body: &mut Map<String, Value>, is_think
         _ => false,
     };
     let mut temperature = sampling.temperature.clone();
-    if temperature.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|it| it > 1.0) {
+    if claude.sampling
+        && temperature.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|it| it > 1.0)
+    {
         losses.add("temperature", "lowered to 1, the most that Anthropic takes");
         temperature = Some(1.into());
     }
@@ -225,6 +227,8 @@ fn write_cache_and_extra(draft: &mut Draft<'_>, body: &mut Map<String, Value>) {
     for (name, value) in &chat.extra {
         if !draft.is_own() {
             draft.losses.add(name.clone(), "Anthropic has no such member");
+        } else if name.starts_with("messages.") {
+            draft.losses.add(name.clone(), "it is not known which message it was in");
         } else if !matches!(name.as_str(), "thinking" | "output_config")
             && !name.starts_with("tools.")
         {

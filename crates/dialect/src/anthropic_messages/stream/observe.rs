@@ -45,7 +45,7 @@ pub(in super::super) fn observe(name: &[u8], data: &[u8]) -> Result<Observed, Ga
         Err(_) if name == b"error" => return Ok(Observed::plain(Kind::Error)),
         Err(_) => return Err(Garbage::NOT_AN_OBJECT),
     };
-    let kind = event.kind.map_or(name, |kind| kind.get().as_bytes().trim_quotes());
+    let kind = event.kind.map_or(name, unquoted);
     let has_error = event.error.is_some_and(|error| error.get() != "null");
     if kind == b"error" || name == b"error" || has_error {
         return Ok(Observed::plain(Kind::Error));
@@ -65,15 +65,10 @@ pub(in super::super) fn observe(name: &[u8], data: &[u8]) -> Result<Observed, Ga
     })
 }
 
-trait TrimQuotes {
-    fn trim_quotes(&self) -> &[u8];
-}
-
-impl TrimQuotes for [u8] {
-    fn trim_quotes(&self) -> &[u8] {
-        let inner = self.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-        inner.unwrap_or(self)
-    }
+/// A raw word without its quotes.
+fn unquoted(raw: &RawValue) -> &[u8] {
+    let raw = raw.get().as_bytes();
+    raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(raw)
 }
 
 const fn preamble() -> Observed {
@@ -157,7 +152,7 @@ mod tests {
             r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#,
             r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
             r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#,
-            r#"{"type":"content_block_delta","delta":{"type":"input_json_delta","partial_json":""}}"#,
+            r#"{"type":"content_block_delta","delta":{"partial_json":""}}"#,
             r#"{"type":"content_block_stop","index":0}"#,
             r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{}}"#,
             r#"{"type":"something_new"}"#,
@@ -189,7 +184,7 @@ mod tests {
         let plain = r#"{"type":"content_block_delta","delta":{"text":"\"usage\" \"error\""}}"#;
         assert_eq!(skim(b"", plain.as_bytes()), Ok(Observed::plain(Kind::Content)));
         for data in [
-            r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":9}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"x"},"usage":{"output_tokens":9}}"#,
             r#"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#,
             r#"{"type":"error","error":{}}"#,
             r#"{"type":"message_stop"}"#,
