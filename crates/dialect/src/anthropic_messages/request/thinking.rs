@@ -112,7 +112,7 @@ fn off(draft: &mut Draft<'_>, reasoning: &Reasoning) -> Plan {
         None => {
             draft.losses.add(member, "this model always thinks; it is told to spend little effort");
             let least = claude.efforts.first().copied();
-            return Plan { thinking: None, effort: wanted.or(least) };
+            return Plan { thinking: None, effort: effort(draft, wanted.or(least)) };
         }
     };
     let is_same = (kind == "between_tools") == asks_between;
