@@ -195,3 +195,24 @@ fn anthropics_own_fallbacks_stay_and_ours_are_taken_out() {
     assert_eq!((none.body, none.fallbacks.len()), (Bytes::from(r#"{"model":"a/b"}"#), 0));
     assert!(peek(r#"{"fallbacks":[{}]}"#).is_err());
 }
+
+#[test]
+fn no_request_and_no_answer_panics() {
+    let path = PathFacts::of(Operation::Chat);
+    for folder in ["requests", "answers", "errors"] {
+        for (_, body) in fixtures(folder) {
+            for at in (0..body.len()).step_by(7) {
+                let mut broken = body.clone();
+                broken[at] = b'0';
+                let _ = AnthropicMessages.read_answer(Operation::Chat, &broken);
+                let _ = AnthropicMessages.observe_answer(&broken);
+                let _ = AnthropicMessages.read_error(&broken);
+                let _ = AnthropicMessages.read_models(&broken);
+                let read = AnthropicMessages.read_request(&Bytes::from(broken), &path);
+                if let Ok(Request::Chat(chat)) = read {
+                    let _ = write_request(&chat, "claude-opus-4-6");
+                }
+            }
+        }
+    }
+}

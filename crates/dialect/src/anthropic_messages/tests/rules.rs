@@ -381,24 +381,3 @@ fn members_of_messages_are_lost_aloud_and_the_version_is_no_loss() {
     chat.source = Dialect::OpenAiChat;
     assert_eq!(written(&chat, "claude-opus-5").1, ["messages.clear_at"]);
 }
-
-#[test]
-fn no_request_and_no_answer_panics() {
-    let path = PathFacts::of(Operation::Chat);
-    for folder in ["requests", "answers", "errors"] {
-        for (_, body) in fixtures(folder) {
-            for at in (0..body.len()).step_by(7) {
-                let mut broken = body.clone();
-                broken[at] = b'0';
-                let _ = AnthropicMessages.read_answer(Operation::Chat, &broken);
-                let _ = AnthropicMessages.observe_answer(&broken);
-                let _ = AnthropicMessages.read_error(&broken);
-                let _ = AnthropicMessages.read_models(&broken);
-                let read = AnthropicMessages.read_request(&Bytes::from(broken), &path);
-                if let Ok(Request::Chat(chat)) = read {
-                    let _ = write_request(&chat, "claude-opus-4-6");
-                }
-            }
-        }
-    }
-}
