@@ -1,7 +1,7 @@
 //! Tools and the choice of them, both ways.
 //!
-//! `tool_choice` knows `REQUIRED` and `NONE`; the model's own choice is said by leaving it out. That
-//! a certain tool must be called is said by `REQUIRED` and no other tool being there.
+//! `tool_choice` knows `REQUIRED` and `NONE`; the model's own choice is said by leaving it out.
+//! That one tool must be called is said by `REQUIRED`, with no other tool there.
 
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;

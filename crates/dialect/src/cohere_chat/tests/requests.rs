@@ -206,7 +206,7 @@ fn documents_to_be_ordered_are_texts() {
 fn tokens_are_counted_with_the_tools_or_not_at_all() {
     let mut chat = foreign(vec![says(Role::User, vec![words("Weather?")])]);
     chat.tools = self::chat("chat-tools").tools;
-    let request = Request::CountTokens(Box::new(chat.clone()));
+    let request = Request::CountTokens(Box::new(chat));
     let counted = CohereChat.write_request(&request, &target("command-a")).unwrap();
     let text = json(&counted.body)["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("Weather?\nget_weather\nThe weather in a city.\n{"), "{text}");

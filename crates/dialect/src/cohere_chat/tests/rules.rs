@@ -107,7 +107,8 @@ fn trap_06_results_stand_before_the_words_of_their_turn() {
     let expected = json!([
         { "role": "user", "content": "Weather?" },
         { "role": "assistant", "tool_calls": [
-            { "id": "1", "type": "function", "function": { "name": "get_weather", "arguments": "{}" } }
+            { "id": "1", "type": "function",
+                "function": { "name": "get_weather", "arguments": "{}" } }
         ] },
         { "role": "tool", "tool_call_id": "1", "content": "3 degrees" },
         { "role": "user", "content": "And now?" },
