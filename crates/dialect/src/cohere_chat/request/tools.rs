@@ -90,10 +90,14 @@ pub(super) fn write(
         return Ok(());
     }
     body.insert("tools".to_owned(), Value::Array(tools));
-    if stricts.iter().all(|strict| *strict) {
+    // Tools without a required parameter are refused in this mode; a Cohere client's own request
+    // is Cohere's to judge. <https://docs.cohere.com/docs/structured-outputs>
+    let is_own = chat.source == Dialect::CohereChat;
+    let fits = |tool: &Strictness| tool.is_wanted && (is_own || tool.is_possible);
+    if stricts.iter().all(fits) {
         body.insert("strict_tools".to_owned(), json!(true));
-    } else if stricts.iter().any(|strict| *strict) {
-        losses.add("tools.strict", "Cohere has one such switch for all tools; not all set it");
+    } else if stricts.iter().any(|tool| tool.is_wanted) {
+        losses.add("tools.strict", "Cohere has one switch for all tools, and not all can have it");
     }
     if let Some(choice) = choice {
         body.insert("tool_choice".to_owned(), json!(choice));
@@ -101,14 +105,24 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Whether calls of a tool must match its schema.
+struct Strictness {
+    is_wanted: bool,
+    is_possible: bool,
+}
+
 /// A tool by its name and as Cohere has it.
 fn function<'a>(
     tool: &'a ToolBody,
-    stricts: &mut Vec<bool>,
+    stricts: &mut Vec<Strictness>,
 ) -> Result<Option<(&'a str, Value)>, RequestFault> {
     match tool {
         ToolBody::Function { name, description, parameters, strict } => {
-            stricts.push(*strict == Some(true));
+            let required = parameters.as_ref().and_then(|schema| schema.get("required"));
+            stricts.push(Strictness {
+                is_wanted: *strict == Some(true),
+                is_possible: required.and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
+            });
             let mut function = Map::new();
             function.insert("name".to_owned(), json!(name));
             if let Some(description) = description {

@@ -77,10 +77,16 @@ fn a_choice_is_required_none_or_left_out() {
 #[test]
 fn tools_have_parameters_and_one_strictness() {
     let (body, losses) = written(Chat { tools: vec![tool("a", Some(true))], ..asks("x") });
+    assert_eq!((body.get("strict_tools"), losses), (None, vec!["tools.strict".to_owned()]));
     let function = json!({ "name": "a", "parameters": { "type": "object", "properties": {} } });
     assert_eq!(body["tools"][0]["function"], function);
+    let mut strict = tool("a", Some(true));
+    if let ToolBody::Function { parameters, .. } = &mut strict.body {
+        *parameters = Some(json!({ "type": "object", "required": ["x"] }));
+    }
+    let (body, losses) = written(Chat { tools: vec![strict.clone()], ..asks("x") });
     assert_eq!((body["strict_tools"].as_bool(), losses.len()), (Some(true), 0));
-    let tools = vec![tool("a", Some(true)), tool("b", None)];
+    let tools = vec![strict, tool("b", None)];
     let (body, losses) = written(Chat { tools, ..asks("x") });
     assert_eq!((body.get("strict_tools"), losses), (None, vec!["tools.strict".to_owned()]));
     let hosted = ToolBody::Hosted {
