@@ -23,6 +23,7 @@ pub mod patch;
 pub mod peek;
 mod quirks;
 pub mod sealed;
+pub mod schema;
 
 use weir_types::Dialect;
 
