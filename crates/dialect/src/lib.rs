@@ -18,6 +18,7 @@ pub mod json;
 pub mod models;
 pub mod names;
 mod openai_chat;
+mod openai_error;
 mod openai_responses;
 pub mod patch;
 pub mod peek;

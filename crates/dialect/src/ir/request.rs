@@ -58,6 +58,10 @@ pub struct Chat {
     pub modalities: Vec<String>,
     /// Keep the whole prompt.
     pub cache: Option<CacheMark>,
+    /// The member that means something kept at the provider, or done by it alone
+    /// (`previous_response_id`, `background`): without it the request would be another, so no other
+    /// format may take it. The member itself is in `extra` or a [`PartBody::Foreign`].
+    pub needs_state: Option<&'static str>,
     /// Members that only the source format has, by name.
     pub extra: Extra,
 }
@@ -315,6 +319,7 @@ impl Chat {
             store: None,
             modalities: Vec::new(),
             cache: None,
+            needs_state: None,
             extra: Extra::new(),
         }
     }
