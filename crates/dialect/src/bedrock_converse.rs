@@ -82,6 +82,10 @@ impl Format for BedrockConverse {
         error::read(body)
     }
 
+    fn error_kind_header(&self) -> Option<&'static str> {
+        Some("x-amzn-errortype")
+    }
+
     fn write_error(&self, error: &ir::Error) -> Bytes {
         error::write(error)
     }

@@ -105,6 +105,11 @@ pub trait Format: fmt::Debug + Send + Sync {
     /// Reads an error body. One that is not JSON, or has no known shape, gives an empty result.
     fn read_error(&self, body: &[u8]) -> ErrorBody;
 
+    /// A header (lower case) in which a provider may say what its error body leaves out: the kind.
+    fn error_kind_header(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Writes an error body; JSON in every format.
     fn write_error(&self, error: &ir::Error) -> Bytes;
 

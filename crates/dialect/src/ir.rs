@@ -7,6 +7,7 @@
 //! here but by its [`weir_types::Dialect`].
 
 pub mod answer;
+pub mod effort;
 pub mod error;
 pub mod event;
 pub mod loss;
@@ -16,6 +17,7 @@ pub mod request;
 pub use answer::{
     Answer, ChatAnswer, Choice, EmbeddingAnswer, Finish, FinishReason, Ranked, RerankAnswer, Vector,
 };
+pub use effort::{Effort, Reasoning};
 pub use error::{Error, ErrorContext, ErrorKind};
 pub use event::{Delta, Event, PartStart};
 pub use loss::{Loss, Losses};
@@ -24,6 +26,6 @@ pub use part::{
     ToolResult,
 };
 pub use request::{
-    Chat, Effort, Embedding, EmbeddingInput, Extra, Message, OutputFormat, Reasoning, Request,
-    Rerank, Role, Sampling, Tool, ToolBody, ToolChoice,
+    Chat, Embedding, EmbeddingInput, Extra, Message, OutputFormat, Request, Rerank, Role, Sampling,
+    Tool, ToolBody, ToolChoice,
 };

@@ -23,8 +23,8 @@ mod openai_responses;
 pub mod patch;
 pub mod peek;
 mod quirks;
-pub mod sealed;
 pub mod schema;
+pub mod sealed;
 
 use weir_types::Dialect;
 

@@ -90,11 +90,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             cohere(Operation::Chat, "/v2/chat"),
             cohere(Operation::Embedding, "/v2/embed"),
             cohere(Operation::Rerank, "/v2/rerank"),
-            Route::get(
-                Operation::ListModels,
-                "https://api.cohere.com/v1/models?page_size=1000",
-                Dialect::CohereChat,
-            ),
+            Route::get(Operation::ListModels, "/v1/models?page_size=1000", Dialect::CohereChat),
         ],
         env_var: Some("COHERE_API_KEY"),
         ..OWN

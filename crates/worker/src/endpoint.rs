@@ -135,7 +135,14 @@ impl Endpoint {
             let found = key.variables.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.clone())
         };
-        let Ok(template) = Template::new(base, route.template, variable) else {
+        // Behind an address of the operator's own everything is there.
+        let path = match route.template.split_once("://") {
+            Some((_, rest)) if base != settings.vendor.base_url => {
+                rest.find('/').map_or("", |at| rest.split_at(at).1)
+            }
+            _ => route.template,
+        };
+        let Ok(template) = Template::new(base, path, variable) else {
             return Ok(None);
         };
         let custom = settings.custom.as_ref();

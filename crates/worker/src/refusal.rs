@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use tokio::time::{Instant, timeout_at};
@@ -73,7 +74,13 @@ pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault 
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
     let body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
-    let error = call.way.provider().read_error(&body);
+    let format = call.way.provider();
+    let mut error = format.read_error(&body);
+    if let (Some(name), true) = (format.error_kind_header(), error.kind.is_empty()) {
+        let said = headers::text(&head.headers, HeaderName::from_static(name));
+        // What follows a colon is an address of the documentation.
+        said.split(':').next().unwrap_or_default().clone_into(&mut error.kind);
+    }
     let facts = facts(call, &error);
     let classified = classify(status, &facts, &head.headers, &body, SystemTime::now());
     let content_type = headers::text(&head.headers, CONTENT_TYPE).to_owned();

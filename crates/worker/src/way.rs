@@ -87,6 +87,16 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     let mut renames = Renames::default();
     match &mut request {
         ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
+            if let Some(member) =
+                chat.needs_state.filter(|_| client.dialect() != provider.dialect())
+            {
+                let text = format!(
+                    "`{member}` names something that only its provider keeps; send \
+                                    it to a provider that speaks {}",
+                    client.dialect().label()
+                );
+                return Err(RequestFault::unsupported(member, text));
+            }
             chat.model = start.wire_model.to_owned();
             chat.stream = start.stream;
             sealed::strip(chat, Some(provider.dialect()), &mut losses);
