@@ -4,3 +4,4 @@
 //! behind Anthropic's Messages, Bedrock's Converse and Vertex. Formats ask here; no format is known.
 
 pub mod claude;
+pub mod gemini;
