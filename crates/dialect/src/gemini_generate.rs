@@ -1,8 +1,9 @@
 //! Google's generateContent, of Gemini and of Vertex AI: conversations, counting of tokens,
 //! embeddings and lists of models.
 //!
-//! The model and the stream flag stand in the path. What a thought is signed with stands on the part
-//! that it led to, and must come back there; most of what is particular here follows from that.
+//! The model and the stream flag stand in the path. What a thought is signed with stands on the
+//! part that it led to, and must come back there; most of what is particular here follows from
+//! that.
 
 mod answer;
 mod calls;

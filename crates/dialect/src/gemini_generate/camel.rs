@@ -1,6 +1,6 @@
-//! Google's JSON names every member in two spellings, `maxOutputTokens` and `max_output_tokens`, and
-//! takes both. Objects are brought into the first before they are read; what a client's own schema
-//! or data holds is never touched.
+//! Google's JSON names every member in two spellings, `maxOutputTokens` and `max_output_tokens`,
+//! and takes both. Objects are brought into the first before they are read; what a client's own
+//! schema or data holds is never touched.
 
 use std::borrow::Cow;
 

@@ -65,7 +65,7 @@ fn read(document: &Value) -> ErrorBody {
     let reason = detail(error, ERROR_INFO).map(|info| text(info, "reason")).unwrap_or_default();
     let violated = detail(error, BAD_REQUEST).and_then(|bad| bad.pointer("/fieldViolations/0"));
     ErrorBody {
-        code: if reason.is_empty() { number.clone() } else { reason },
+        code: if reason.is_empty() { number } else { reason },
         status: stated.or_else(worded),
         message: text(error, "message"),
         param: violated.map(|violated| text(violated, "field")).unwrap_or_default(),

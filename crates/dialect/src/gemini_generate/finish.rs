@@ -60,8 +60,8 @@ pub(super) fn write(reason: &FinishReason) -> &str {
     }
 }
 
-/// The tokens that `usageMetadata` reports; all zero if none. Thoughts are apart from the candidates
-/// there, and cached tokens are part of the prompt.
+/// The tokens that `usageMetadata` reports; all zero if none. Thoughts are apart from the
+/// candidates there, and cached tokens are part of the prompt.
 pub(super) fn usage(metadata: &Value) -> Usage {
     let count = |camel: &str, snake: &str| {
         metadata.get(camel).or_else(|| metadata.get(snake)).and_then(Value::as_u64).unwrap_or(0)
@@ -87,7 +87,9 @@ pub(super) fn usage_metadata(usage: &Usage) -> Option<Value> {
     let mut set = |name: &str, count: u64| {
         metadata.insert(name.to_owned(), json!(count));
     };
-    set("promptTokenCount", usage.input_tokens);
+    if usage.input_tokens > 0 {
+        set("promptTokenCount", usage.input_tokens);
+    }
     set("candidatesTokenCount", usage.output_tokens.saturating_sub(usage.reasoning_tokens));
     set("totalTokenCount", usage.input_tokens.saturating_add(usage.output_tokens));
     if usage.cached_input_tokens > 0 {

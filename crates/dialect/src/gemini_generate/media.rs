@@ -75,12 +75,13 @@ fn body(source: Source, media_type: String, title: Option<String>) -> PartBody {
 
 /// Base64 of either alphabet, padded or not, in the standard form.
 fn standard(data: String) -> String {
-    let is_standard = data.len() % 4 == 0 && !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
+    let is_standard =
+        data.len().is_multiple_of(4) && !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
     if is_standard {
         return data;
     }
     let mut data = data.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    while data.len() % 4 != 0 {
+    while !data.len().is_multiple_of(4) {
         data.push('=');
     }
     data
@@ -119,6 +120,11 @@ pub(super) fn part(
             Ok(json!({ "inlineData": { "mimeType": media_type, "data": data } }))
         }
         Source::Text(text) => Ok(json!({ "text": text })),
+        Source::File { dialect: Dialect::GeminiGenerate, .. } if place.is_vertex => {
+            let text = "Vertex AI does not have the files of the Gemini API; \
+                        send the content, or an object of Cloud Storage";
+            Err(RequestFault::unsupported("messages", text))
+        }
         Source::File { dialect: Dialect::GeminiGenerate, id } => {
             Ok(match known.or_else(|| guess(id)) {
                 Some(known) => json!({ "fileData": { "mimeType": known, "fileUri": id } }),
@@ -140,7 +146,7 @@ pub(super) fn part(
 fn address(url: &str, known: Option<&str>, or: &str, place: Place) -> Result<Value, RequestFault> {
     if is_youtube(url) || is_kept(url) {
         let known = known.filter(|known| !known.ends_with("/*")).or_else(|| guess(url));
-        let known = known.or(place.is_vertex.then_some("video/mp4"));
+        let known = known.or_else(|| place.is_vertex.then_some("video/mp4"));
         return Ok(match known {
             Some(known) => json!({ "fileData": { "mimeType": known, "fileUri": url } }),
             None => json!({ "fileData": { "fileUri": url } }),

@@ -1,5 +1,5 @@
-//! What a text refers to: Google's grounding and citations, which stand beside the text and count in
-//! bytes, as annotations of the text, which count in characters.
+//! What a text refers to: Google's grounding and citations, which stand beside the text and count
+//! in bytes, as annotations of the text, which count in characters.
 
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,10 @@ fn grounded(grounding: &Value, text: &str, part: u64, found: &mut Vec<Value>) {
         for index in indices.into_iter().flatten().filter_map(Value::as_u64) {
             let chunk = usize::try_from(index).ok().and_then(|index| chunks.get(index));
             let web = chunk.and_then(|chunk| {
-                chunk.get("web").or_else(|| chunk.get("retrievedContext")).or(chunk.get("maps"))
+                chunk
+                    .get("web")
+                    .or_else(|| chunk.get("retrievedContext"))
+                    .or_else(|| chunk.get("maps"))
             });
             if let Some(uri) = web.and_then(|web| web.get("uri")).and_then(Value::as_str) {
                 let title = web.and_then(|web| web.get("title"));

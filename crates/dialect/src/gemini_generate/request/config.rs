@@ -91,12 +91,11 @@ pub(super) fn write(chat: &Chat, family: &Gemini, losses: &mut Losses) -> Map<St
         None => {}
         Some(OutputFormat::Text) => set("responseMimeType", Some(json!("text/plain"))),
         Some(OutputFormat::JsonObject) => set("responseMimeType", Some(json!("application/json"))),
-        Some(OutputFormat::JsonSchema { schema, strict, .. }) => {
+        Some(OutputFormat::JsonSchema { schema, .. }) => {
             set("responseMimeType", Some(json!("application/json")));
             let mut schema = schema.clone();
             schema::tidy(&mut schema);
             set("responseJsonSchema", Some(schema));
-            losses.add_if(*strict == Some(false), "response_format.strict", "always strict");
         }
     }
     if let Some(reasoning) = &chat.reasoning {

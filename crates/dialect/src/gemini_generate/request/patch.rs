@@ -1,6 +1,6 @@
-//! A request on its way to a provider of the same format. Counting and embedding requests repeat the
-//! model inside, and it must be the one in the path; how many answers are wanted stands deeper than
-//! in other formats.
+//! A request on its way to a provider of the same format. Counting and embedding requests repeat
+//! the model inside, and it must be the one in the path; how many answers are wanted stands deeper
+//! than in other formats.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(in super::super) fn patch(body: &Bytes, patch: &Patch<'_>) -> Result<Patched
     for member in members.iter() {
         let raw = body.get(member.value.clone()).unwrap_or_default();
         let inner = match camel(&members.name(member)).as_ref() {
-            "generateContentRequest" => vec![0..raw.len()],
+            "generateContentRequest" => std::iter::once(0..raw.len()).collect(),
             "requests" => elements(raw)?,
             "generationConfig" => {
                 choices = candidates(raw).unwrap_or(1);

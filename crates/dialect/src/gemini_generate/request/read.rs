@@ -30,7 +30,7 @@ pub(in super::super) fn read(body: &Bytes, path: &PathFacts<'_>) -> Result<Reque
 /// The model's name without what kind of thing it is.
 pub(in super::super) fn model(path: &PathFacts<'_>, stated: Option<String>) -> String {
     let name = path.model.map(str::to_owned).or(stated).unwrap_or_default();
-    name.strip_prefix("models/").map_or(name.clone(), str::to_owned)
+    name.strip_prefix("models/").map_or_else(|| name.clone(), str::to_owned)
 }
 
 fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, RequestFault> {

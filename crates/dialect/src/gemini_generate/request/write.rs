@@ -127,8 +127,8 @@ fn refuse_or_lose(chat: &Chat, losses: &mut Losses) -> Result<(), RequestFault> 
     Ok(())
 }
 
-/// Only the longer form counts what stands beside the conversation, and repeats the model; Vertex AI
-/// has the members of both in one.
+/// Only the longer form counts what stands beside the conversation, and repeats the model; Vertex
+/// AI has the members of both in one.
 fn count_tokens(
     asked: &Chat,
     target: &Target<'_>,

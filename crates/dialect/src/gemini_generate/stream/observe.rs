@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn skimming_finds_what_reading_finds() {
         let plain = r#"{"candidates":[{"content":{"parts":[{"text":"\"error\" \"usageMetadata\":{"}]
-            }}],"usageMetadata": {"promptTokenCount":3,"candidatesTokenCount":2},"modelVersion":"m"}"#;
+            }}],"usageMetadata": {"promptTokenCount":3,"candidatesTokenCount":2},"x":"m"}"#;
         let seen = skim(plain.as_bytes()).unwrap();
         assert_eq!((seen.kind, seen.choices.len()), (Kind::Content, 0));
         assert_eq!(seen.usage, observe(plain.as_bytes()).unwrap().usage);

@@ -1,5 +1,5 @@
-//! A call whose arguments come in pieces (`partialArgs`, on Vertex AI where a client asks for it): each
-//! piece is a value and the JSONPath of where it belongs.
+//! A call whose arguments come in pieces (`partialArgs`, on Vertex AI where a client asks for it):
+//! each piece is a value and the JSONPath of where it belongs.
 
 use serde_json::{Map, Value};
 

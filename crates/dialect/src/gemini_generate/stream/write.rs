@@ -1,5 +1,5 @@
-//! A stream, written: every event an answer that holds what is new, the last with the finish reasons
-//! and the tokens.
+//! A stream, written: every event an answer that holds what is new, the last with the finish
+//! reasons and the tokens.
 
 use serde_json::{Map, Value, json};
 use weir_framing::Writer;
@@ -33,9 +33,14 @@ pub(in super::super) struct StreamOut {
 enum Open {
     Text,
     Thinking {
+        /// Some of it is in words.
         has_text: bool,
     },
-    Call(ToolCall),
+    Call {
+        call: ToolCall,
+        /// Not all of its arguments are here.
+        is_cut: bool,
+    },
     Audio,
     /// Nothing is to be added to it.
     Whole,
@@ -83,13 +88,11 @@ impl StreamOut {
                 let _ = self.unseal(sealed);
                 Open::Whole
             }
-            PartStart::ToolCall { id, name, is_custom } => Open::Call(ToolCall {
-                id,
-                name,
-                arguments: String::new(),
-                is_custom,
-                signature: None,
-            }),
+            PartStart::ToolCall { id, name, is_custom } => {
+                let arguments = String::new();
+                let call = ToolCall { id, name, arguments, is_custom, signature: None };
+                Open::Call { call, is_cut: false }
+            }
             PartStart::Audio { .. } => Open::Audio,
             PartStart::Image(image) => {
                 let known = image.media_type.as_deref();
@@ -132,15 +135,19 @@ impl StreamOut {
                     self.part(choice, &part, None, out);
                 }
             }
-            (Open::Call(call), Delta::Signature(sealed)) => {
+            (Open::Call { call, .. }, Delta::Signature(sealed)) => {
                 if sealed.origin == Dialect::GeminiGenerate {
                     call.signature = Some(sealed);
                 } else {
                     let _ = self.unseal(sealed);
                 }
             }
-            (Open::Call(call), Delta::Arguments(piece)) => {
-                if call.arguments.len() + piece.len() <= ARGUMENTS_BYTES_MAX {
+            (Open::Call { call, is_cut }, Delta::Arguments(piece)) => {
+                // A piece that fits after one that did not would make other arguments.
+                *is_cut |= call.arguments.len() + piece.len() > ARGUMENTS_BYTES_MAX;
+                if *is_cut {
+                    self.losses.add("message.tool_calls.arguments", "they are too long");
+                } else {
                     call.arguments.push_str(&piece);
                 }
             }
@@ -166,7 +173,8 @@ impl StreamOut {
 
     fn end_part(&mut self, choice: u32, out: &mut Writer) {
         let at = self.open.iter().position(|(of, _)| *of == choice);
-        let Some((_, Open::Call(call))) = at.map(|at| self.open.swap_remove(at)) else { return };
+        let open = at.map(|at| self.open.swap_remove(at));
+        let Some((_, Open::Call { call, .. })) = open else { return };
         let (args, is_wrapped) = arguments(&call);
         if is_wrapped {
             let why = "they are not an object, and are wrapped in one";

@@ -104,8 +104,7 @@ fn calls_without_ids_get_the_same_ones_every_time() {
 #[test]
 fn answers_of_others_are_written_whole() {
     let sealed = Sealed { origin: Dialect::AnthropicMessages, data: "x".into() };
-    let thinking =
-        Thinking { text: "hm".into(), signature: Some(sealed.clone()), ..Thinking::default() };
+    let thinking = Thinking { text: "hm".into(), signature: Some(sealed), ..Thinking::default() };
     let mut broken = call("c1", "f", None);
     if let PartBody::ToolCall(call) = &mut broken {
         call.arguments = "{\"a\":".into();

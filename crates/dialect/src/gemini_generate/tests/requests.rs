@@ -200,8 +200,9 @@ fn trap_14_schemas_with_references_are_whole_and_empty_ones_left_out() {
     chat.tools = vec![
         tool(
             "book",
-            json!({"$schema": "s", "type": "object", "properties":
-            {"who": {"$ref": "#/$defs/p", "description": "d"}}, "$defs": {"p": {"type": "string"}}}),
+            json!({"$schema": "s", "type": "object",
+            "properties": {"who": {"$ref": "#/$defs/p", "description": "d"}},
+            "$defs": {"p": {"type": "string"}}}),
         ),
         tool("now", json!({"type": "object", "properties": {}})),
     ];
