@@ -4,6 +4,7 @@
 //! behind Anthropic's Messages, Bedrock's Converse and Vertex. Formats ask here; no format is known.
 
 pub mod claude;
+pub mod gemini;
 
 /// Who made a model. A host may serve each maker's models in another format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

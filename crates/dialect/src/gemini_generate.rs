@@ -1,13 +1,39 @@
-//! Google's generateContent, of Gemini and of Vertex AI.
+//! Google's generateContent, of Gemini and of Vertex AI: conversations, counting of tokens,
+//! embeddings and lists of models.
+//!
+//! The model and the stream flag stand in the path. What a thought is signed with stands on the
+//! part that it led to, and must come back there; most of what is particular here follows from
+//! that.
+
+mod answer;
+mod calls;
+mod camel;
+mod embedding;
+mod error;
+mod finish;
+mod media;
+mod models;
+mod parts;
+mod request;
+mod schema;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use weir_framing::{Frame, Writer};
-use weir_types::Dialect;
+use weir_types::{Dialect, Operation};
 
-use crate::fault::{AnswerFault, Garbage};
-use crate::format::{AnswerFacts, Depth, ErrorBody, Format, Observed};
+use crate::fault::{AnswerFault, Garbage, RequestFault};
+use crate::format::{
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
+    Written,
+};
 use crate::ir;
 use crate::models::Models;
+use crate::names::{NameRule, NameRules};
+use crate::patch::{Patch, Patched};
+use crate::peek::PathFacts;
 
 /// The format.
 #[derive(Debug)]
@@ -18,31 +44,76 @@ impl Format for GeminiGenerate {
         Dialect::GeminiGenerate
     }
 
-    fn observe_answer(&self, _body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-        todo!()
+    fn patch(&self, body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
+        request::patch(body, patch)
     }
 
-    fn read_error(&self, _body: &[u8]) -> ErrorBody {
-        todo!()
+    fn read_request(
+        &self,
+        body: &Bytes,
+        path: &PathFacts<'_>,
+    ) -> Result<ir::Request, RequestFault> {
+        request::read(body, path)
     }
 
-    fn write_error(&self, _error: &ir::Error) -> Bytes {
-        todo!()
+    fn write_request(
+        &self,
+        request: &ir::Request,
+        target: &Target<'_>,
+    ) -> Result<Written, RequestFault> {
+        request::write(request, target)
     }
 
-    fn error_event(&self, _error: &ir::Error, _out: &mut Writer) {
-        todo!()
+    fn name_rules(&self) -> NameRules {
+        let tool = NameRule { bytes_max: 128, beside: Some("_.:-"), is_exact: false };
+        NameRules { tool, call_id: NameRule::ANY }
     }
 
-    fn observe(&self, _frame: &Frame<'_>, _depth: Depth) -> Result<Observed, Garbage> {
-        todo!()
+    fn observe_answer(&self, body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
+        answer::observe(body)
     }
 
-    fn read_models(&self, _body: &[u8]) -> Result<Models, AnswerFault> {
-        todo!()
+    fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
+        answer::read(operation, body)
     }
 
-    fn write_models(&self, _models: &Models) -> Bytes {
-        todo!()
+    fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
+        answer::write(answer, asked)
+    }
+
+    fn read_error(&self, body: &[u8]) -> ErrorBody {
+        error::parse(body)
+    }
+
+    fn write_error(&self, error: &ir::Error) -> Bytes {
+        error::write(error)
+    }
+
+    fn error_event(&self, error: &ir::Error, out: &mut Writer) {
+        out.event("", &error::write(error));
+    }
+
+    fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage> {
+        let data = frame.data.as_deref().unwrap_or_default();
+        match depth {
+            Depth::Full => stream::observe(data),
+            Depth::Skim => stream::skim(data),
+        }
+    }
+
+    fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
+        Some(Box::new(stream::Reader::default()))
+    }
+
+    fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
+        Some(Box::new(stream::StreamOut::new(asked)))
+    }
+
+    fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {
+        models::read(body)
+    }
+
+    fn write_models(&self, models: &Models) -> Bytes {
+        models::write(models)
     }
 }
