@@ -22,6 +22,7 @@ mod openai_responses;
 pub mod patch;
 pub mod peek;
 mod quirks;
+pub mod sealed;
 
 use weir_types::Dialect;
 
