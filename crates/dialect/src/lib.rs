@@ -23,6 +23,8 @@ pub mod patch;
 pub mod peek;
 mod quirks;
 pub mod sealed;
+#[cfg(test)]
+mod tests;
 
 use weir_types::Dialect;
 
