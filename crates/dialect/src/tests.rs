@@ -7,6 +7,7 @@
 
 mod errors;
 pub(crate) mod fixture;
+mod helpers;
 mod identity;
 pub(crate) mod meaning;
 mod mutation;
