@@ -150,7 +150,7 @@ fn the_same_conversation_is_recognised_and_another_is_not() {
         change(&mut changed);
         assert_ne!(chat_differs(&one, &changed, true), Vec::<String>::new(), "{changed:?}");
     }
-    let mut hot = one.clone();
+    let mut hot = one;
     hot.sampling.seed = Some(7);
     assert_eq!(chat_differs(&hot, &two, true), Vec::<String>::new());
     assert_eq!(chat_differs(&hot, &two, false).len(), 1);

@@ -2,6 +2,7 @@
 //! in it is what was said, or the request is refused as one that another provider may serve.
 
 use serde_json::Value;
+use weir_types::Operation;
 
 use super::Problems;
 use super::fixture::{
@@ -63,8 +64,12 @@ fn check_request(to: &dyn Format, request: &Request, is_own: bool) -> Result<(),
     };
     let stream = matches!(&request, Request::Chat(chat) if chat.stream);
     let path = path(to.dialect(), target.operation, &body, stream);
-    let back = to.read_request(&written.body, &path);
-    let back = back.map_err(|fault| vec![format!("not read back: {fault:?} in {body}")])?;
+    let back = match to.read_request(&written.body, &path) {
+        Ok(back) => back,
+        // What is no client's to ask for, such as another vendor's tokenizer, is written alone.
+        Err(fault) if fault.is_targets && operation != Operation::Chat => return Ok(()),
+        Err(fault) => return Err(vec![format!("not read back: {fault:?} in {body}")]),
+    };
     let lost = !losses.is_empty();
     let found = match (&request, &back) {
         (Request::Chat(one), Request::Chat(two))
@@ -114,7 +119,7 @@ fn an_answer_says_the_same_in_every_format() {
         let answer = match from.read_answer(operation, &fixture.bytes) {
             Ok(answer) => answer,
             Err(fault) => {
-                let is_apart = operation == weir_types::Operation::Completion;
+                let is_apart = operation == Operation::Completion;
                 problems.check(is_apart, || format!("{}: {fault:?}", fixture.label()));
                 continue;
             }
@@ -125,7 +130,7 @@ fn an_answer_says_the_same_in_every_format() {
             let asked = asked(to.dialect(), operation, &request);
             let Ok(written) = to.write_answer(&answer, &asked) else {
                 // Only what a format has no operation for may be refused.
-                let is_chat = route(from.dialect(), weir_types::Operation::Chat) == operation;
+                let is_chat = route(from.dialect(), Operation::Chat) == operation;
                 let is_own = from.dialect() == to.dialect();
                 problems.check(!is_chat && !is_own, || format!("{place}: refused"));
                 continue;
