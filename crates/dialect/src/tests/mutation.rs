@@ -177,6 +177,10 @@ fn no_value_of_an_event_that_is_another_is_the_end() {
             let data = frame.data.as_deref().unwrap_or_default();
             let Ok(value) = serde_json::from_slice::<Value>(data) else { continue };
             each_swap(&value, |at, changed| {
+                // A third: events of one stream are much alike.
+                if (at + place) % 3 > 0 {
+                    return;
+                }
                 // The others stay as they are; those far behind say no more of this one.
                 let mut out = Writer::new(framing);
                 let near = place.saturating_sub(8)..frames.len().min(place + 4);
