@@ -31,8 +31,10 @@ pub(crate) struct Turn {
     calls: Vec<Call>,
     /// Letters and digits of each, in alphabetical order.
     results: Vec<String>,
-    /// Images, documents, sounds.
+    /// Images, sounds, films.
     media: usize,
+    /// Documents, which some formats have as text.
+    documents: usize,
 }
 
 /// A conversation.
@@ -72,6 +74,12 @@ fn letters_of(value: &Value) -> String {
     }
 }
 
+/// Whether `text` stands in `other` in this order, with whatever between.
+fn is_within(text: &str, other: &str) -> bool {
+    let mut others = other.chars();
+    text.chars().all(|c| others.any(|other| other == c))
+}
+
 impl Call {
     fn new(call: &ToolCall) -> Self {
         let parsed = serde_json::from_str(&call.arguments).ok().filter(Value::is_object);
@@ -103,7 +111,7 @@ impl Turn {
                 if let Source::Text(text) = &document.source {
                     self.text.push_str(&letters(text));
                 }
-                self.media += 1;
+                self.documents += 1;
             }
             PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) => self.media += 1,
             PartBody::Thinking(_) | PartBody::Foreign { .. } => {}
@@ -121,20 +129,23 @@ impl Turn {
             }
         }
         self.media += inner.media;
+        self.documents += inner.documents;
         self.results.push(inner.text);
         self.results.sort_unstable();
     }
 
     fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.calls.is_empty() && self.results.is_empty() && self.media == 0
+        let media = self.media + self.documents;
+        self.text.is_empty() && self.calls.is_empty() && self.results.is_empty() && media == 0
     }
 
     /// What `other` lacks that is here. `lost`: losses were reported.
     fn differs(&self, other: &Self, lost: bool) -> Option<String> {
         let wrong = |what: &str| Some(format!("{what}: {self:?} became {other:?}"));
-        let is_text_same = match self.media + other.media {
-            0 => self.text == other.text,
-            _ => other.text.contains(&self.text) || lost,
+        let has_media = self.media + other.media + self.documents + other.documents > 0;
+        let is_text_same = match has_media {
+            true => is_within(&self.text, &other.text) || lost,
+            false => self.text == other.text,
         };
         if self.is_models != other.is_models {
             return wrong("who speaks");
@@ -150,14 +161,16 @@ impl Turn {
         for result in &self.results {
             match left.iter().position(|other| other.contains(result.as_str())) {
                 Some(at) => drop(left.remove(at)),
-                None if self.media > 0 && lost => {}
+                None if has_media && lost => {}
                 None => return wrong("results"),
             }
         }
         if self.results.len() != other.results.len() {
             return wrong("number of results");
         }
-        (other.media < self.media && !lost).then(|| wrong("media without a loss"))?
+        let is_text = other.text.len() > self.text.len();
+        let has_less = other.media < self.media || (other.documents < self.documents && !is_text);
+        (has_less && !lost).then(|| wrong("media without a loss"))?
     }
 }
 
@@ -188,6 +201,7 @@ impl Conversation {
                 last.results.extend(turn.results);
                 last.results.sort_unstable();
                 last.media += turn.media;
+                last.documents += turn.documents;
             }
             _ => self.turns.push(turn),
         }
@@ -281,12 +295,17 @@ fn tools_differ(written: &Chat, read: &Chat, lost: bool) -> Vec<String> {
     let after: Vec<_> = read.tools.iter().filter_map(signature).collect();
     // A choice among tools, or of none, may be said by leaving tools out.
     let choice = written.tool_choice.as_ref();
-    let may_lack = matches!(choice, Some(ToolChoice::None | ToolChoice::Allowed { .. }));
+    let may_lack = |name: &str| match choice {
+        Some(ToolChoice::None) => true,
+        Some(ToolChoice::Allowed { names, .. }) => !names.iter().any(|allowed| allowed == name),
+        Some(ToolChoice::Function(only)) => only != name,
+        Some(ToolChoice::Auto | ToolChoice::Required) | None => false,
+    };
     let mut found = Vec::new();
     for (name, arguments) in &before {
         let other = after.iter().find(|(other, _)| other == name);
         match (arguments, other) {
-            (_, None) if may_lack || (arguments.is_none() && lost) => {}
+            (_, None) if may_lack(name) || (arguments.is_none() && lost) => {}
             (Some(arguments), Some((_, Some(others)))) if arguments != others => {
                 found.push(format!("arguments of {name}: {arguments:?} became {others:?}"));
             }
