@@ -207,7 +207,25 @@ impl Conversation {
         }
     }
 
+    /// The same without turns of which nothing is left but what a loss may take.
+    fn without_media(&self) -> Self {
+        let mut all = Self { system: self.system.clone(), turns: Vec::new() };
+        for turn in &self.turns {
+            let has_words = !(turn.text.is_empty() && turn.calls.is_empty());
+            if has_words || !turn.results.is_empty() {
+                all.join(turn.clone());
+            }
+        }
+        all
+    }
+
     fn differs(&self, other: &Self, lost: bool) -> Vec<String> {
+        if lost && self.turns.len() != other.turns.len() {
+            let (one, two) = (self.without_media(), other.without_media());
+            if one.turns.len() == two.turns.len() {
+                return one.differs(&two, lost);
+            }
+        }
         let mut found = Vec::new();
         if self.system != other.system {
             found.push(format!("system: {:?} became {:?}", self.system, other.system));

@@ -1,13 +1,17 @@
 //! Broken input: no reader panics, whatever became of a fixture on the way, and nor does a writer
 //! that is given what a reader made of it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use weir_framing::{Decoder, Framing, Writer};
 use weir_types::Operation;
 
-use super::fixture::{asked, every, formats, operation_of, path, plain_request, target};
+use super::fixture::{
+    answer_operation, asked, every, formats, operation_of, path, plain_request, target,
+};
 use crate::ir::{Event, Losses, Request};
 use crate::names::Renames;
 use crate::{Depth, Format, Patch, Quirks, sealed};
@@ -35,11 +39,16 @@ fn feed_request(format: &dyn Format, operation: Operation, body: &Bytes, writers
     }
 }
 
-fn feed_answer(format: &dyn Format, body: &Bytes, writers: &[&dyn Format]) {
+fn feed_answer(
+    format: &dyn Format,
+    operations: &[Operation],
+    body: &Bytes,
+    writers: &[&dyn Format],
+) {
     let _ = format.observe_answer(body);
     let _ = format.read_error(body);
     let _ = format.read_models(body);
-    for operation in ANSWERS {
+    for operation in operations.iter().copied() {
         let Ok(answer) = format.read_answer(operation, body) else { continue };
         for to in writers {
             let request = plain_request(to.dialect());
@@ -127,6 +136,21 @@ fn swap(value: &mut Value, at: &mut usize, other: &Value) -> bool {
     }
 }
 
+/// A value without its texts and numbers.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Array(list) => format!("[{}]", list.iter().map(shape).collect::<String>()),
+        Value::Object(object) => {
+            let member = |(name, value): (&String, &Value)| match value {
+                Value::String(kind) if name == "type" => format!("{kind}:"),
+                _ => format!("{name}:{},", shape(value)),
+            };
+            format!("{{{}}}", object.iter().map(member).collect::<String>())
+        }
+        _ => String::new(),
+    }
+}
+
 /// Calls `check` with `value`, each of its values being another in turn: one of three others,
 /// different ones at every place.
 fn each_swap(value: &Value, mut check: impl FnMut(usize, Value)) {
@@ -160,8 +184,14 @@ fn no_value_of_a_request_that_is_another_is_the_end() {
 fn no_value_of_an_answer_that_is_another_is_the_end() {
     let all = formats();
     for (format, fixture) in every("answers").into_iter().chain(every("errors")) {
-        each_swap(&fixture.json(), |at, changed| {
-            feed_answer(format, &Bytes::from(changed.to_string()), &writer(at, &all));
+        let value = fixture.json();
+        let own = answer_operation(fixture.dialect, &value);
+        each_swap(&value, |at, changed| {
+            // As what it is, and as something else.
+            let other = ANSWERS[at % ANSWERS.len()];
+            let operations = [own.unwrap_or(Operation::Chat), other];
+            let body = Bytes::from(changed.to_string());
+            feed_answer(format, &operations, &body, &writer(at, &all));
         });
     }
 }
@@ -169,6 +199,7 @@ fn no_value_of_an_answer_that_is_another_is_the_end() {
 #[test]
 fn no_value_of_an_event_that_is_another_is_the_end() {
     let all = formats();
+    let mut known = BTreeSet::new();
     for (format, fixture) in every("streams") {
         let (framing, stream) = fixture.stream();
         let decoder = Decoder::new(framing);
@@ -177,6 +208,10 @@ fn no_value_of_an_event_that_is_another_is_the_end() {
         for (place, frame) in frames.iter().enumerate() {
             let data = frame.data.as_deref().unwrap_or_default();
             let Ok(value) = serde_json::from_slice::<Value>(data) else { continue };
+            // Most events of a format are like another.
+            if !known.insert((fixture.dialect.label(), frame.name.to_vec(), shape(&value))) {
+                continue;
+            }
             each_swap(&value, |at, changed| {
                 // The others stay as they are; those far behind say no more of this one.
                 let mut out = Writer::new(framing);
@@ -250,7 +285,7 @@ proptest! {
             feed_stream(*format, framing, changed(&stream, &changes), &writers);
         } else {
             let body = changed(&fixture.bytes, &changes);
-            feed_answer(*format, &body, &writers);
+            feed_answer(*format, &ANSWERS, &body, &writers);
             if kind == 0 {
                 feed_request(*format, fixture.operation(), &body, &writers);
             }
