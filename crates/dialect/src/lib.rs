@@ -25,6 +25,8 @@ pub mod peek;
 mod quirks;
 pub mod schema;
 pub mod sealed;
+#[cfg(test)]
+mod tests;
 
 use weir_types::Dialect;
 

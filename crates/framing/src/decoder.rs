@@ -1,8 +1,10 @@
 //! Cuts a byte stream into frames, whatever frames it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use crate::{FRAME_BYTES_MAX, Frame, Framing, sse};
+use crate::{FRAME_BYTES_MAX, Frame, Framing, event_stream, json_array, ndjson, sse};
 
 /// Bytes that cannot be cut into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,9 @@ pub struct Decoder {
 #[derive(Debug)]
 enum Kind {
     Sse(sse::Decoder),
+    EventStream(event_stream::Decoder),
+    JsonArray(json_array::Decoder),
+    Ndjson(ndjson::Decoder),
 }
 
 impl Decoder {
@@ -31,9 +36,10 @@ impl Decoder {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
         let kind = match framing {
-            Framing::Sse | Framing::EventStream | Framing::JsonArray | Framing::Ndjson => {
-                Kind::Sse(sse::Decoder::new())
-            }
+            Framing::Sse => Kind::Sse(sse::Decoder::new()),
+            Framing::EventStream => Kind::EventStream(event_stream::Decoder::default()),
+            Framing::JsonArray => Kind::JsonArray(json_array::Decoder::default()),
+            Framing::Ndjson => Kind::Ndjson(ndjson::Decoder::default()),
         };
         Self { kind }
     }
@@ -42,6 +48,9 @@ impl Decoder {
     pub fn push(&mut self, chunk: Bytes) {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.push(chunk),
+            Kind::EventStream(decoder) => decoder.cut.push(chunk),
+            Kind::JsonArray(decoder) => decoder.cut.push(chunk),
+            Kind::Ndjson(decoder) => decoder.cut.push(chunk),
         }
     }
 
@@ -50,6 +59,9 @@ impl Decoder {
     pub fn carried(&self) -> usize {
         match &self.kind {
             Kind::Sse(decoder) => decoder.carried(),
+            Kind::EventStream(decoder) => decoder.cut.carried(),
+            Kind::JsonArray(decoder) => decoder.cut.carried(),
+            Kind::Ndjson(decoder) => decoder.cut.carried(),
         }
     }
 
@@ -60,14 +72,21 @@ impl Decoder {
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.next_frame().map_err(|_| FrameError::TooLong),
+            Kind::EventStream(decoder) => decoder.next_frame(),
+            Kind::JsonArray(decoder) => decoder.next_frame(),
+            Kind::Ndjson(decoder) => decoder.next_frame(),
         }
     }
 
-    /// What is left when the stream has ended: a frame without its end, if anything.
+    /// What is left when the stream has ended: a frame without its end, if anything. Of a JSON array
+    /// that was closed in good order, blanks.
     #[must_use]
     pub fn finish(&mut self) -> Option<Bytes> {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.finish(),
+            Kind::EventStream(decoder) => decoder.cut.finish(),
+            Kind::JsonArray(decoder) => decoder.finish(),
+            Kind::Ndjson(decoder) => decoder.cut.finish(),
         }
     }
 
@@ -76,6 +95,10 @@ impl Decoder {
     /// # Errors
     /// The frame is not of this framing.
     pub fn parse<'a>(&self, raw: &'a [u8]) -> Result<Frame<'a>, FrameError> {
+        let plain = |data: Option<&'a [u8]>| {
+            let data = data.map(Cow::Borrowed);
+            Frame { raw, name: b"", data, is_exception: false }
+        };
         match &self.kind {
             Kind::Sse(_) => {
                 let event = sse::Event::parse(raw);
@@ -83,6 +106,13 @@ impl Decoder {
                 let data = data.filter(|data| !data.is_empty());
                 Ok(Frame { raw, name, data, is_exception: false })
             }
+            Kind::EventStream(_) => {
+                let message = event_stream::Message::parse(raw)?;
+                let event_stream::Message { name, data, is_exception } = message;
+                Ok(Frame { name, is_exception, ..plain(data) })
+            }
+            Kind::JsonArray(_) => Ok(plain(json_array::element(raw))),
+            Kind::Ndjson(_) => Ok(plain(ndjson::document(raw))),
         }
     }
 }

@@ -4,8 +4,14 @@
 //! same frames however the input is split. [`Decoder`] and [`Writer`] are all that others need to
 //! know: which framing it is they are told by a [`Framing`].
 
+mod cut;
 mod decoder;
+mod event_stream;
+mod json_array;
+mod ndjson;
 pub mod sse;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::borrow::Cow;

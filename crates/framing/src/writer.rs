@@ -2,12 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Framing, sse};
+use crate::json_array::Progress;
+use crate::{Framing, event_stream, ndjson, sse};
 
 /// Collects framed events. One per stream: some framings begin and end the stream, too.
 #[derive(Debug)]
 pub struct Writer {
     framing: Framing,
+    /// Of a JSON array.
+    progress: Progress,
     out: BytesMut,
 }
 
@@ -15,7 +18,7 @@ impl Writer {
     /// A writer at the start of a stream.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { framing, out: BytesMut::new() }
+        Self { framing, progress: Progress::default(), out: BytesMut::new() }
     }
 
     /// How events are framed.
@@ -24,17 +27,26 @@ impl Writer {
         self.framing
     }
 
-    /// Writes one event. `name` may be empty, and is left out where the framing has no names.
+    /// Writes one event. `name` may be empty, and is left out where the framing has no names. Of an
+    /// event stream, an event whose name ends in `Exception` says that the stream failed. What a
+    /// JSON array would have after its end is not written.
     pub fn event(&mut self, name: &str, data: &[u8]) {
         match self.framing {
-            Framing::Sse | Framing::EventStream | Framing::JsonArray | Framing::Ndjson => {
-                sse::write(&mut self.out, name, data);
-            }
+            Framing::Sse => sse::write(&mut self.out, name, data),
+            Framing::EventStream => event_stream::write(&mut self.out, name, data),
+            Framing::JsonArray => self.progress.write(&mut self.out, data),
+            Framing::Ndjson => ndjson::write(&mut self.out, data),
         }
     }
 
-    /// Writes what ends the stream in good order, where the framing has such a thing.
-    pub fn end(&mut self) {}
+    /// Writes what ends the stream in good order, where the framing has such a thing: the bracket
+    /// that closes a JSON array.
+    pub fn end(&mut self) {
+        match self.framing {
+            Framing::JsonArray => self.progress.end(&mut self.out),
+            Framing::Sse | Framing::EventStream | Framing::Ndjson => {}
+        }
+    }
 
     /// Takes what has been written since the last time.
     pub fn take(&mut self) -> Bytes {

@@ -1,0 +1,105 @@
+//! Errors: every format reads what it writes, as a body and as the last event of a stream.
+
+use serde_json::Value;
+use weir_framing::{Decoder, Framing, Writer};
+
+use super::Problems;
+use super::fixture::{every, formats, frames};
+use crate::ir::{Error, ErrorKind};
+use crate::{Depth, Format, Kind};
+
+/// With what must be escaped in JSON, and a line end that an event must not have.
+const MESSAGE: &str = "model \"x\" isn\u{2019}t there:\n\t\\o/ \u{1F600}";
+
+fn kinds() -> Vec<Error> {
+    let statuses = [400, 401, 402, 403, 404, 408, 413, 422, 424, 429, 499, 500, 502, 503, 504, 529];
+    let mut errors: Vec<Error> =
+        statuses.into_iter().map(|status| Error::new(status, MESSAGE)).collect();
+    let mut full = Error::new(0, MESSAGE);
+    full.kind = ErrorKind::QuotaExhausted;
+    full.label = "request_dropped".to_owned();
+    full.code = Some("pool_full".to_owned());
+    full.param = Some("model".to_owned());
+    full.context.request_id = "r-1".to_owned();
+    full.context.is_gateways = true;
+    errors.push(full);
+    errors
+}
+
+/// Writes `error` as a body and reads it again.
+fn check_body(format: &dyn Format, error: &Error, problems: &mut Problems, place: &str) {
+    let body = format.write_error(error);
+    let is_json = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body.is_object());
+    problems.check(is_json, || format!("{place}: no JSON object: {body:?}"));
+    let read = format.read_error(&body);
+    // Some formats say the member at fault in front of the message.
+    problems.check(read.message.ends_with(&error.message), || {
+        format!("{place}: the message {:?} became {:?}", error.message, read.message)
+    });
+}
+
+/// Writes `error` as an event and looks at it.
+fn check_event(format: &dyn Format, error: &Error, problems: &mut Problems, place: &str) {
+    for framing in [format.framing(), Framing::Sse] {
+        let mut writer = Writer::new(framing);
+        format.error_event(error, &mut writer);
+        let stream = writer.take();
+        let decoder = Decoder::new(framing);
+        let mut kinds = Vec::new();
+        for raw in frames(framing, &stream, &[]) {
+            let frame = decoder.parse(&raw).unwrap();
+            if frame.data.is_none() {
+                continue;
+            }
+            for depth in [Depth::Full, Depth::Skim] {
+                kinds.push(format.observe(&frame, depth).map(|seen| seen.kind));
+            }
+        }
+        let is_error = kinds.iter().take(2).all(|kind| *kind == Ok(Kind::Error));
+        problems.check(is_error && !kinds.is_empty(), || {
+            format!("{place}: {framing:?}: an error is {kinds:?}: {stream:?}")
+        });
+        let read = decoder.parse(&stream).unwrap();
+        if let (Framing::EventStream, true) = (framing, is_error) {
+            problems.check(read.is_exception, || format!("{place}: no exception: {stream:?}"));
+        }
+    }
+}
+
+#[test]
+fn every_error_is_written_and_read_back() {
+    let mut problems = Problems::default();
+    for format in formats() {
+        for error in kinds() {
+            let place = format!("{:?} {} {:?}", format.dialect(), error.status, error.kind);
+            check_body(format, &error, &mut problems, &place);
+            check_event(format, &error, &mut problems, &place);
+        }
+    }
+    problems.report();
+}
+
+#[test]
+fn every_providers_error_reaches_a_client_of_every_format() {
+    let mut problems = Problems::default();
+    for (source, fixture) in every("errors") {
+        let read = source.read_error(&fixture.bytes);
+        let said = [&read.code, &read.kind, &read.message, &read.param];
+        problems.check(said.iter().any(|text| !text.is_empty()), || {
+            format!("{}: nothing is read", fixture.label())
+        });
+        if read.message.is_empty() {
+            continue;
+        }
+        let mut error = Error::new(read.status.unwrap_or(500), read.message);
+        error.code = Some(read.code).filter(|code| !code.is_empty());
+        error.label = read.kind;
+        error.param = Some(read.param).filter(|param| !param.is_empty());
+        for format in formats() {
+            let place = format!("{} for {:?}", fixture.label(), format.dialect());
+            check_body(format, &error, &mut problems, &place);
+            check_event(format, &error, &mut problems, &place);
+        }
+    }
+    problems.report();
+}

@@ -1,0 +1,155 @@
+//! Every request and every answer of every format, written by every format: what that format reads
+//! in it is what was said, or the request is refused as one that another provider may serve.
+
+use serde_json::Value;
+use weir_types::{Dialect, Operation};
+
+use super::Problems;
+use super::fixture::{
+    Fixture, answer_operation, asked, every, formats, operation_of, path, plain_request, route,
+    served_by, target,
+};
+use super::meaning::{answer_differs, chat_differs};
+use crate::ir::{Losses, Request};
+use crate::names::Renames;
+use crate::{Format, RequestFault, sealed};
+
+/// Reads a request; `None` if its operation is not translated at all.
+fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Option<Request> {
+    match format.read_request(&fixture.bytes, &fixture.path()) {
+        Ok(request) => Some(request),
+        Err(fault) => {
+            problems.check(fault.is_targets && !fault.message.is_empty(), || {
+                format!("{}: {fault:?}", fixture.label())
+            });
+            None
+        }
+    }
+}
+
+/// The request as the caller of a writer makes it fit: model, names, seals.
+fn fitted(format: &dyn Format, request: &Request, is_own: bool) -> (Request, Losses) {
+    let mut request = request.clone();
+    let mut losses = Losses::default();
+    let model = served_by(format.dialect()).0;
+    match &mut request {
+        Request::Chat(chat) | Request::CountTokens(chat) => {
+            let _ = Renames::fit(chat, &format.name_rules());
+            sealed::strip(chat, Some(format.dialect()), &mut losses);
+            if !is_own || chat.model.is_empty() {
+                model.clone_into(&mut chat.model);
+            }
+        }
+        Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
+        Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
+    }
+    (request, losses)
+}
+
+fn check_request(to: &dyn Format, request: &Request, is_own: bool) -> Result<(), Vec<String>> {
+    let (request, mut losses) = fitted(to, request, is_own);
+    let operation = operation_of(&request);
+    let mut target = target(to.dialect(), operation);
+    if let (true, Request::Chat(chat) | Request::CountTokens(chat)) = (is_own, &request) {
+        target.model = &chat.model;
+    }
+    let written = match to.write_request(&request, &target) {
+        Ok(written) => written,
+        Err(fault) => return refused(&fault, is_own && !chose_model(to)),
+    };
+    losses.extend(written.losses);
+    let body: Value = match serde_json::from_slice(&written.body) {
+        Ok(body @ Value::Object(_)) => body,
+        _ => return Err(vec![format!("no JSON object: {:?}", written.body)]),
+    };
+    let stream = matches!(&request, Request::Chat(chat) if chat.stream);
+    let path = path(to.dialect(), target.operation, &body, stream);
+    let back = match to.read_request(&written.body, &path) {
+        Ok(back) => back,
+        // What is no client's to ask for, such as another vendor's tokenizer, is written alone.
+        Err(fault) if fault.is_targets && operation != Operation::Chat => return Ok(()),
+        Err(fault) => return Err(vec![format!("not read back: {fault:?} in {body}")]),
+    };
+    let lost = !losses.is_empty();
+    let found = match (&request, &back) {
+        (Request::Chat(one), Request::Chat(two))
+        | (Request::CountTokens(one), Request::CountTokens(two)) => chat_differs(one, two, lost),
+        (Request::Embedding(one), Request::Embedding(two)) if one.inputs == two.inputs => vec![],
+        (Request::Rerank(one), Request::Rerank(two))
+            if (&one.query, one.documents.len()) == (&two.query, two.documents.len()) =>
+        {
+            vec![]
+        }
+        (one, two) => vec![format!("{one:?} became {two:?}")],
+    };
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(found.into_iter().map(|text| format!("{text}\n    in {body}")).collect()),
+    }
+}
+
+/// Whether the model is not the fixture's: its format has it in the path.
+fn chose_model(format: &dyn Format) -> bool {
+    matches!(format.dialect(), Dialect::GeminiGenerate | Dialect::BedrockConverse)
+}
+
+fn refused(fault: &RequestFault, is_own: bool) -> Result<(), Vec<String>> {
+    if fault.is_targets && !is_own && !fault.message.is_empty() {
+        return Ok(());
+    }
+    Err(vec![format!("refused: {fault:?}")])
+}
+
+#[test]
+fn a_request_means_the_same_in_every_format_or_is_refused() {
+    let mut problems = Problems::default();
+    for (from, fixture) in every("requests") {
+        let Some(request) = read(from, &fixture, &mut problems) else { continue };
+        for to in formats() {
+            let is_own = to.dialect() == from.dialect();
+            let place = format!("{} as {:?}", fixture.label(), to.dialect());
+            if let Err(found) = check_request(to, &request, is_own) {
+                problems.extend(&place, found);
+            }
+        }
+    }
+    problems.report();
+}
+
+#[test]
+fn an_answer_says_the_same_in_every_format() {
+    let mut problems = Problems::default();
+    for (from, fixture) in every("answers") {
+        let Some(operation) = answer_operation(fixture.dialect, &fixture.json()) else { continue };
+        let answer = match from.read_answer(operation, &fixture.bytes) {
+            Ok(answer) => answer,
+            Err(fault) => {
+                let is_apart = operation == Operation::Completion;
+                problems.check(is_apart, || format!("{}: {fault:?}", fixture.label()));
+                continue;
+            }
+        };
+        for to in formats() {
+            let place = format!("{} as {:?}", fixture.label(), to.dialect());
+            let request = plain_request(to.dialect());
+            let asked = asked(to.dialect(), operation, &request);
+            let Ok(written) = to.write_answer(&answer, &asked) else {
+                // Only what a format has no operation for may be refused.
+                let is_chat = route(from.dialect(), Operation::Chat) == operation;
+                let is_own = from.dialect() == to.dialect();
+                problems.check(!is_chat && !is_own, || format!("{place}: refused"));
+                continue;
+            };
+            match to.read_answer(asked.operation, &written.body) {
+                Ok(back) => {
+                    let found = answer_differs(&answer, &back, !written.losses.is_empty());
+                    problems.extend(&place, found);
+                }
+                Err(fault) => {
+                    problems.extend(&place, [format!("{fault:?} in {:?}", written.body)]);
+                }
+            }
+        }
+    }
+    problems.report();
+}
