@@ -11,7 +11,13 @@ const RECORD: RequestRecord<'static> = RequestRecord {
     stream: true,
     duration: Duration::from_millis(1500),
     first_byte: Some(Duration::from_millis(40)),
-    usage: Usage { input_tokens: 7, output_tokens: 5, cached_input_tokens: 0, reasoning_tokens: 0 },
+    usage: Usage {
+        input_tokens: 7,
+        output_tokens: 5,
+        reasoning_tokens: 0,
+        cached_input_tokens: 0,
+        cache_write_tokens: 0,
+    },
     broken: false,
 };
 

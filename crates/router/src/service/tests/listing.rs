@@ -100,7 +100,7 @@ async fn a_slow_provider_is_left_out_and_a_list_takes_no_slot() {
     let start = super::super::now();
     let reply = world.send(list(None)).await.unwrap();
     let took = super::super::now() - start;
-    let patience = crate::Settings::default().listing_patience;
+    let patience = Settings::default().listing_patience;
     assert!(took >= patience && took < patience * 2, "{took:?}");
     let answered: Vec<_> = reply.head.attempts.iter().map(|attempt| attempt.class).collect();
     assert_eq!(answered, [Some(FailureClass::Silent), None]);
