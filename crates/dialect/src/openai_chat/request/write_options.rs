@@ -1,0 +1,131 @@
+//! Writes everything of a chat request beside messages and tools.
+
+use serde_json::{Map, Value, json};
+use weir_types::Dialect;
+
+use super::write::{Draft, NO_MEMBER};
+use crate::ir::{Effort, OutputFormat};
+
+/// Adds the members.
+pub(super) fn write(draft: &mut Draft<'_>) {
+    limits(draft);
+    sampling(draft);
+    reasoning(draft);
+    draft.put_some("response_format", draft.chat.output.as_ref().map(format));
+    draft.put_some("verbosity", draft.chat.verbosity.clone());
+    if !draft.chat.modalities.is_empty() {
+        draft.put("modalities", draft.chat.modalities.clone());
+    }
+    if draft.chat.stream {
+        draft.put("stream", true);
+        // Whether the client hears of it or not, the gateway counts.
+        draft.put("stream_options", json!({"include_usage": true}));
+    }
+    draft.put_some("user", draft.chat.user.clone());
+    records(draft);
+    draft.put_some("service_tier", draft.chat.service_tier.clone());
+}
+
+fn limits(draft: &mut Draft<'_>) {
+    let sampling = &draft.chat.sampling;
+    // Anthropic's 0 warms a cache and wants no answer; one token is as little as there is here.
+    draft.put_some("max_completion_tokens", sampling.max_output_tokens.map(|most| most.max(1)));
+    if !sampling.stop.is_empty() {
+        draft.put("stop", sampling.stop.clone());
+    }
+    draft.put_some("n", sampling.n);
+    draft.put_some("seed", sampling.seed);
+}
+
+fn sampling(draft: &mut Draft<'_>) {
+    let sampling = &draft.chat.sampling;
+    let numbers = [
+        ("temperature", &sampling.temperature),
+        ("top_p", &sampling.top_p),
+        ("frequency_penalty", &sampling.frequency_penalty),
+        ("presence_penalty", &sampling.presence_penalty),
+    ];
+    // A client of this format hears its provider's own refusal.
+    let is_translated = draft.chat.source != Dialect::OpenAiChat;
+    let is_refused = is_translated && draft.host.refuses_sampling(draft.model, draft.chat);
+    for (name, number) in numbers {
+        if is_refused {
+            draft.losses.add_if(number.is_some(), name, "the model takes only its default");
+        } else {
+            draft.put_some(name, number.clone().map(Value::Number));
+        }
+    }
+    if draft.host.is_openai {
+        draft.losses.add_if(sampling.top_k.is_some(), "top_k", NO_MEMBER);
+    } else {
+        draft.put_some("top_k", sampling.top_k);
+    }
+    draft.put_some("logprobs", sampling.logprobs);
+    draft.put_some("top_logprobs", sampling.top_logprobs);
+    draft.put_some("logit_bias", sampling.logit_bias.clone());
+}
+
+fn reasoning(draft: &mut Draft<'_>) {
+    let Some(reasoning) = &draft.chat.reasoning else { return };
+    if draft.host.reasoning_object {
+        let mut object = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            value.map(|value| object.insert(name.to_owned(), value))
+        };
+        // It takes the one or the other.
+        match reasoning.budget_tokens {
+            Some(budget) => put("max_tokens", Some(json!(budget))),
+            None => put("effort", reasoning.effort.map(|effort| json!(effort.label()))),
+        };
+        put("enabled", reasoning.enabled.map(|enabled| json!(enabled)));
+        put("exclude", reasoning.visible.map(|visible| json!(!visible)));
+        put("summary", reasoning.summary.as_ref().map(|summary| json!(summary)));
+        if !object.is_empty() {
+            draft.put("reasoning", object);
+        }
+        return;
+    }
+    let effort = reasoning.effort();
+    let is_translated = draft.chat.source != Dialect::OpenAiChat;
+    if is_translated && draft.host.never_thinks(draft.model) {
+        let lost = effort != Some(Effort::None);
+        draft.losses.add_if(lost, "reasoning_effort", "the model does not think");
+        return;
+    }
+    draft.put_some("reasoning_effort", effort.map(Effort::label));
+}
+
+fn format(format: &OutputFormat) -> Value {
+    match format {
+        OutputFormat::Text => json!({"type": "text"}),
+        OutputFormat::JsonObject => json!({"type": "json_object"}),
+        OutputFormat::JsonSchema { name, description, schema, strict } => {
+            let name = name.as_deref().unwrap_or("response");
+            let mut body = Map::from_iter([("name".to_owned(), json!(name))]);
+            if let Some(description) = description {
+                body.insert("description".to_owned(), json!(description));
+            }
+            body.insert("schema".to_owned(), schema.clone());
+            if let Some(strict) = strict {
+                body.insert("strict".to_owned(), json!(strict));
+            }
+            json!({"type": "json_schema", "json_schema": body})
+        }
+    }
+}
+
+/// What the provider keeps.
+fn records(draft: &mut Draft<'_>) {
+    let chat = draft.chat;
+    draft.put_some("store", chat.store);
+    if chat.metadata.is_empty() {
+        return;
+    }
+    let is_own = chat.source == Dialect::OpenAiChat;
+    if is_own || !draft.host.is_openai || chat.store == Some(true) {
+        draft.put("metadata", chat.metadata.clone());
+    } else {
+        let why = "the target takes it only for answers that it stores";
+        draft.losses.add("metadata", why);
+    }
+}
