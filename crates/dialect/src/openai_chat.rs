@@ -10,6 +10,7 @@ mod citation;
 mod embedding;
 mod error;
 mod finish;
+mod gpt;
 mod hosts;
 mod reasoning;
 mod request;

@@ -1,11 +1,10 @@
-//! What hosts of this format take beyond its common ground, as rows of data, and what OpenAI's own
-//! models refuse.
+//! What hosts of this format take beyond its common ground, as rows of data.
 //!
 //! Only what a translation must know to write a request; members that a host refuses in any request
 //! are the business of the vendors' quirks, which are applied afterwards. A host that no row names
 //! is taken for one that reads what inference servers read.
 
-use crate::ir::{Chat, Effort};
+use super::gpt::{self, Gpt};
 
 /// What a host takes of the thoughts in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +50,8 @@ pub(super) struct Host {
     pub(super) system_first: bool,
     /// `reasoning: {effort, max_tokens, …}` in place of `reasoning_effort`.
     pub(super) reasoning_object: bool,
+    /// Parts of the names of the models that take `reasoning_effort`, where it is refused to others.
+    thinkers: Option<&'static [&'static str]>,
     /// `cache_control` on blocks.
     cache_control: bool,
 }
@@ -66,6 +67,7 @@ const SERVER: Host = Host {
     file_urls: false,
     system_first: false,
     reasoning_object: false,
+    thinkers: None,
     cache_control: true,
 };
 
@@ -95,7 +97,12 @@ const ROWS: &[Host] = &[
         reasoning_object: true,
         ..SERVER
     },
-    Host { names: &["groq", "cerebras", "mistral", "perplexity"], ..STRICT },
+    Host {
+        names: &["groq", "cerebras"],
+        thinkers: Some(&["gpt-oss", "qwen", "glm", "zai"]),
+        ..STRICT
+    },
+    Host { names: &["mistral", "perplexity"], ..STRICT },
     Host { names: &["gemini", "vertex"], extra_content: true, ..STRICT },
     Host { names: &["vllm", "sgl", "ollama"], system_first: true, cache_control: false, ..SERVER },
     Host {
@@ -115,7 +122,7 @@ impl Host {
     /// How `model` is told where a prompt is worth keeping.
     pub(super) fn marks(&self, model: &str) -> Marks {
         match self {
-            Self { is_openai: true, .. } if version(model).is_some_and(|v| v >= (5, 6)) => {
+            Self { is_openai: true, .. } if gpt::of(model).is_some_and(|gpt| gpt.breakpoints) => {
                 Marks::Breakpoints
             }
             Self { cache_control: true, .. } => Marks::CacheControl,
@@ -123,55 +130,29 @@ impl Host {
         }
     }
 
-    /// Whether `model` is known not to think.
+    /// Whether `model` is known to take no `reasoning_effort` here.
     pub(super) fn never_thinks(&self, model: &str) -> bool {
-        let old = ["gpt-3", "gpt-4", "chatgpt-"];
-        self.is_openai
-            && (old.iter().any(|start| model.starts_with(start)) || model.contains("-chat"))
+        if self.is_openai {
+            return gpt::of(model).is_some_and(Gpt::never_thinks);
+        }
+        self.thinkers.is_some_and(|names| !names.iter().any(|name| model.contains(name)))
     }
-
-    /// Whether temperature and the like are refused: OpenAI's thinking models take only the
-    /// defaults, unless they are told not to think.
-    /// <https://platform.openai.com/docs/guides/latest-model#gpt-5-2-parameter-compatibility>
-    pub(super) fn refuses_sampling(&self, model: &str, chat: &Chat) -> bool {
-        let is_numbered = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
-        let thinks = model.strip_prefix('o').is_some_and(is_numbered)
-            || (version(model).is_some_and(|v| v >= (5, 0)) && !model.contains("-chat"));
-        let effort = chat.reasoning.as_ref().and_then(crate::ir::Reasoning::effort);
-        self.is_openai && thinks && effort != Some(Effort::None)
-    }
-}
-
-/// The number in `gpt-5.6-mini`.
-fn version(model: &str) -> Option<(u32, u32)> {
-    let number = model.strip_prefix("gpt-")?.split('-').next()?;
-    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
-    use weir_types::Dialect;
-
     use super::*;
-    use crate::ir::Reasoning;
 
     #[test]
-    fn models_are_told_apart_by_their_numbers() {
+    fn models_differ_by_their_hosts() {
         let openai = of("openai");
         assert_eq!(openai.marks("gpt-5.6-mini"), Marks::Breakpoints);
         assert_eq!(openai.marks("gpt-5.1"), Marks::Unknown);
         assert_eq!(of("openrouter").marks("anthropic/claude-opus-5"), Marks::CacheControl);
-        assert!(openai.never_thinks("gpt-4o") && openai.never_thinks("gpt-5-chat-latest"));
-        assert!(!openai.never_thinks("gpt-5") && !of("groq").never_thinks("gpt-4"));
-        let mut chat = Chat::new(Dialect::AnthropicMessages);
-        assert!(openai.refuses_sampling("gpt-5-mini", &chat));
-        assert!(openai.refuses_sampling("o4-mini", &chat));
-        assert!(
-            !openai.refuses_sampling("gpt-4o", &chat) && !openai.refuses_sampling("omni", &chat)
-        );
-        chat.reasoning = Some(Reasoning { enabled: Some(false), ..Reasoning::default() });
-        assert!(!openai.refuses_sampling("gpt-5.2", &chat));
+        assert!(openai.never_thinks("gpt-4o") && !openai.never_thinks("gpt-5"));
+        assert!(of("groq").never_thinks("llama-3.3-70b-versatile"));
+        assert!(!of("groq").never_thinks("openai/gpt-oss-120b"));
         assert_eq!(of("my-own-server").replay, Replay::Content);
+        assert!(!of("my-own-server").never_thinks("llama"));
     }
 }

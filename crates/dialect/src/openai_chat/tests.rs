@@ -3,6 +3,7 @@
 mod answers;
 mod requests;
 mod streams;
+mod streams_written;
 mod translated;
 
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use super::{turns, write_options, write_tools};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{CacheMark, Chat, Losses, PartBody};
+use crate::openai_chat::gpt::{self, Gpt};
 use crate::openai_chat::hosts::{self, Host, Marks};
 
 /// Why a member is lost.
@@ -25,6 +26,12 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// What the model takes, if it is one of OpenAI's and the client may not know it.
+    pub(super) fn gpt(&self) -> Option<&'static Gpt> {
+        let is_translated = self.chat.source != Dialect::OpenAiChat;
+        gpt::of(self.model).filter(|_| self.host.is_openai && is_translated)
+    }
+
     /// Adds a member.
     pub(super) fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.members.insert(name.to_owned(), value.into());

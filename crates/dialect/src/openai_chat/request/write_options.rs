@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
 use super::write::{Draft, NO_MEMBER};
-use crate::ir::{Effort, OutputFormat};
+use crate::ir::{Effort, OutputFormat, Reasoning};
 
 /// Adds the members.
 pub(super) fn write(draft: &mut Draft<'_>) {
@@ -29,7 +29,11 @@ pub(super) fn write(draft: &mut Draft<'_>) {
 fn limits(draft: &mut Draft<'_>) {
     let sampling = &draft.chat.sampling;
     // Anthropic's 0 warms a cache and wants no answer; one token is as little as there is here.
-    draft.put_some("max_completion_tokens", sampling.max_output_tokens.map(|most| most.max(1)));
+    let wanted = sampling.max_output_tokens.map(|most| most.max(1));
+    let bound = draft.gpt().map_or(u64::MAX, |gpt| gpt.output_tokens_max);
+    let is_over = wanted.is_some_and(|wanted| wanted > bound);
+    draft.losses.add_if(is_over, "max_tokens", "the model's answers are no longer");
+    draft.put_some("max_completion_tokens", wanted.map(|wanted| wanted.min(bound)));
     if !sampling.stop.is_empty() {
         draft.put("stop", sampling.stop.clone());
     }
@@ -45,9 +49,9 @@ fn sampling(draft: &mut Draft<'_>) {
         ("frequency_penalty", &sampling.frequency_penalty),
         ("presence_penalty", &sampling.presence_penalty),
     ];
-    // A client of this format hears its provider's own refusal.
-    let is_translated = draft.chat.source != Dialect::OpenAiChat;
-    let is_refused = is_translated && draft.host.refuses_sampling(draft.model, draft.chat);
+    let effort = draft.chat.reasoning.as_ref().and_then(Reasoning::effort);
+    let effort = effort.and_then(|wanted| draft.gpt()?.effort(wanted));
+    let is_refused = draft.gpt().is_some_and(|gpt| gpt.refuses_sampling(effort));
     for (name, number) in numbers {
         if is_refused {
             draft.losses.add_if(number.is_some(), name, "the model takes only its default");
@@ -77,7 +81,9 @@ fn reasoning(draft: &mut Draft<'_>) {
             Some(budget) => put("max_tokens", Some(json!(budget))),
             None => put("effort", reasoning.effort.map(|effort| json!(effort.label()))),
         };
-        put("enabled", reasoning.enabled.map(|enabled| json!(enabled)));
+        let is_left_open = reasoning.adaptive && reasoning.effort().is_none();
+        let enabled = reasoning.enabled.or_else(|| is_left_open.then_some(true));
+        put("enabled", enabled.map(|enabled| json!(enabled)));
         put("exclude", reasoning.visible.map(|visible| json!(!visible)));
         put("summary", reasoning.summary.as_ref().map(|summary| json!(summary)));
         if !object.is_empty() {
@@ -85,14 +91,26 @@ fn reasoning(draft: &mut Draft<'_>) {
         }
         return;
     }
-    let effort = reasoning.effort();
-    let is_translated = draft.chat.source != Dialect::OpenAiChat;
-    if is_translated && draft.host.never_thinks(draft.model) {
-        let lost = effort != Some(Effort::None);
-        draft.losses.add_if(lost, "reasoning_effort", "the model does not think");
+    let Some(wanted) = reasoning.effort() else { return };
+    if draft.chat.source == Dialect::OpenAiChat {
+        draft.put("reasoning_effort", wanted.label());
         return;
     }
-    draft.put_some("reasoning_effort", effort.map(Effort::label));
+    let is_off = wanted == Effort::None;
+    if draft.host.never_thinks(draft.model) {
+        draft.losses.add_if(!is_off, "reasoning_effort", "the model does not think");
+        return;
+    }
+    let given = match draft.gpt() {
+        Some(gpt) => gpt.effort(wanted),
+        None if draft.host.is_openai => Some(wanted),
+        // Hosts differ in how thinking is turned off, and a wrong word is an error.
+        None if is_off => None,
+        None => Some(wanted.min(Effort::High)),
+    };
+    let why = "the model has no such effort; the nearest is asked for";
+    draft.losses.add_if(given != Some(wanted), "reasoning_effort", why);
+    draft.put_some("reasoning_effort", given.map(Effort::label));
 }
 
 fn format(format: &OutputFormat) -> Value {

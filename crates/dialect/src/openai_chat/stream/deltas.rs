@@ -163,8 +163,11 @@ impl Deltas {
                 Some(self.arguments(at, is_custom, &piece))
             }
             (Open::Call { at, .. }, Delta::Signature(sealed)) if !self.is_legacy => {
+                // OpenAI's SDK wants a function in every piece.
+                let function = json!({"arguments": ""});
                 let extra = call::extra_content(&sealed);
-                one("tool_calls", json!([{"index": *at, "extra_content": extra}]))
+                let piece = json!({"index": *at, "function": function, "extra_content": extra});
+                one("tool_calls", json!([piece]))
             }
             (Open::Audio { id }, Delta::Audio(data)) => sound(id, "data", &data),
             (Open::Audio { id }, Delta::Transcript(text)) => sound(id, "transcript", &text),

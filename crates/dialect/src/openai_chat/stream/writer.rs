@@ -1,5 +1,5 @@
-//! Writes a stream: a chunk with the role, chunks with what is added, a chunk with the finish reason,
-//! a chunk with usage if the client asked for it, and `[DONE]`.
+//! Writes a stream: a chunk with the role, chunks with what is added, one with the finish reason,
+//! one with usage if the client asked for it, and `[DONE]`.
 //!
 //! What the deltas of one answer look like is [`super::deltas`]'s; here is what stands around them.
 

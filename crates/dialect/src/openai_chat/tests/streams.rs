@@ -6,7 +6,7 @@ use weir_types::Usage;
 
 use super::*;
 use crate::fault::Garbage;
-use crate::ir::{Delta, Event, Finish, FinishReason, PartStart, Sealed};
+use crate::ir::{Delta, Event, FinishReason, PartStart, Sealed};
 
 /// The events of a stream that comes in pieces of `size` bytes.
 fn events(stream: &[u8], size: usize) -> Result<Vec<Event>, Garbage> {
@@ -93,7 +93,7 @@ fn whole(events: &[Event]) -> Vec<Event> {
     joined
 }
 
-fn written(events: &[Event], request: &Request) -> String {
+pub(super) fn written(events: &[Event], request: &Request) -> String {
     let asked = asked(request);
     let mut writer = FORMAT.stream_writer(&asked).unwrap();
     let mut out = Writer::new(Framing::Sse);
@@ -104,13 +104,13 @@ fn written(events: &[Event], request: &Request) -> String {
     String::from_utf8(out.take().to_vec()).unwrap()
 }
 
-fn with_usage() -> Request {
+pub(super) fn with_usage() -> Request {
     let mut chat = Chat::new(Dialect::OpenAiChat);
     chat.stream_usage = Some(true);
     Request::Chat(Box::new(chat))
 }
 
-fn chunks(stream: &str) -> Vec<Value> {
+pub(super) fn chunks(stream: &str) -> Vec<Value> {
     let lines = stream.lines().filter_map(|line| line.strip_prefix("data: "));
     lines.filter(|data| *data != "[DONE]").map(|data| json(data.as_bytes())).collect()
 }
@@ -264,135 +264,6 @@ fn errors_end_a_stream() {
     assert_eq!(reader.finish(&mut events), Err(Garbage::ENDS_EARLY));
 }
 
-fn delta(part: u32, delta: Delta) -> Event {
-    Event::Delta { choice: 0, part, delta, logprobs: None }
-}
-
-fn start(part: u32, start: PartStart) -> Event {
-    Event::PartStart { choice: 0, part, start }
-}
-
-fn end(part: u32) -> Event {
-    Event::PartEnd { choice: 0, part }
-}
-
-fn begin() -> Event {
-    Event::Start { id: String::new(), model: String::new(), created: None, usage: Usage::default() }
-}
-
-fn tool(id: &str, name: &str) -> PartStart {
-    PartStart::ToolCall { id: id.to_owned(), name: name.to_owned(), is_custom: false }
-}
-
-/// Text, then two calls, of which the first has no arguments.
-fn turn() -> Vec<Event> {
-    let finish = Finish::new(FinishReason::Stop);
-    let usage = Usage { input_tokens: 3, output_tokens: 2, ..Usage::default() };
-    vec![
-        begin(),
-        start(0, PartStart::Text),
-        delta(0, Delta::Text("Let me see.".to_owned())),
-        end(0),
-        start(1, tool("toolu_1", "ping")),
-        end(1),
-        start(2, tool("", "get")),
-        delta(2, Delta::Arguments("{\"a\":1}".to_owned())),
-        end(2),
-        Event::Finish { choice: 0, finish },
-        Event::Usage(usage),
-        Event::End,
-    ]
-}
-
-#[test]
-fn traps_01_04_and_05_a_stream_for_an_openai_client() {
-    let request = with_usage();
-    let stream = written(&turn(), &request);
-    let all = chunks(&stream);
-    let deltas: Vec<_> = all.iter().map(|chunk| chunk["choices"][0]["delta"].clone()).collect();
-    let function =
-        |at: u64, function: Value| json!({"tool_calls": [{"index": at, "function": function}]});
-    let named = |at: u64, id: &str, name: &str| {
-        json!({"tool_calls": [{"index": at, "id": id, "type": "function",
-            "function": {"name": name, "arguments": ""}}]})
-    };
-    assert_eq!(
-        deltas,
-        [
-            json!({"role": "assistant", "content": "", "refusal": null}),
-            json!({"content": "Let me see."}),
-            named(0, "toolu_1", "ping"),
-            function(0, json!({"arguments": "{}"})),
-            named(1, "call_0192abcd_1", "get"),
-            function(1, json!({"arguments": "{\"a\":1}"})),
-            json!({}),
-            Value::Null,
-        ]
-    );
-    assert_eq!(all[6]["choices"][0]["finish_reason"], "tool_calls");
-    assert_eq!((&all[7]["choices"], &all[7]["usage"]["total_tokens"]), (&json!([]), &json!(5)));
-    for chunk in &all {
-        assert_eq!(chunk["id"], "chatcmpl-0192-abcd");
-        assert_eq!(chunk["object"], "chat.completion.chunk");
-        assert_eq!((&chunk["created"], &chunk["model"]), (&json!(1_760_000_000), &json!("p/m")));
-        assert!(chunk.get("system_fingerprint").is_some() && chunk.get("usage").is_some());
-    }
-    let unasked = written(&turn(), &plain_request());
-    assert_eq!(chunks(&unasked).len(), 7);
-    assert!(!unasked.contains("\"usage\"") && unasked.ends_with("}\n\ndata: [DONE]\n\n"));
-}
-
-#[test]
-fn clients_of_the_older_form_get_one_call() {
-    let mut older = Chat::new(Dialect::OpenAiChat);
-    older.legacy_functions = true;
-    let request = Request::Chat(Box::new(older));
-    let asked = asked(&request);
-    let mut writer = FORMAT.stream_writer(&asked).unwrap();
-    let mut out = Writer::new(Framing::Sse);
-    for event in turn() {
-        writer.write(event, &mut out);
-    }
-    let stream = String::from_utf8(out.take().to_vec()).unwrap();
-    assert!(!stream.contains("tool_calls") && !stream.contains("\"get\""), "{stream}");
-    assert!(stream.contains(r#""finish_reason":"function_call""#));
-    assert_eq!(writer.losses().iter().next().unwrap().member, "tool_calls");
-}
-
-#[test]
-fn signatures_of_other_formats_travel_in_details() {
-    let sealed = |data: &str, origin| Sealed { origin, data: data.to_owned() };
-    let finish = Finish::new(FinishReason::ToolCalls);
-    let events = [
-        begin(),
-        start(0, PartStart::Thinking { id: None, is_summary: false }),
-        delta(0, Delta::Text("hm".to_owned())),
-        delta(0, Delta::Signature(sealed("s1", Dialect::AnthropicMessages))),
-        end(0),
-        start(1, PartStart::Redacted(sealed("r1", Dialect::AnthropicMessages))),
-        end(1),
-        start(2, tool("c", "f")),
-        delta(2, Delta::Signature(sealed("g1", Dialect::GeminiGenerate))),
-        end(2),
-        Event::Finish { choice: 0, finish },
-        Event::End,
-    ];
-    let stream = written(&events, &plain_request());
-    let all = chunks(&stream);
-    let delta = |at: usize| &all[at]["choices"][0]["delta"];
-    assert_eq!(delta(1)["reasoning_content"], "hm");
-    assert_eq!(delta(1)["reasoning_details"][0]["text"], "hm");
-    assert_eq!(
-        delta(2)["reasoning_details"][0],
-        json!({"signature": "s1", "format": "anthropic_messages", "type": "reasoning.text",
-            "index": 0})
-    );
-    assert_eq!(delta(3)["reasoning_details"][0]["data"], "r1");
-    assert_eq!(delta(3)["reasoning_details"][0]["index"], 1);
-    let signature = &delta(5)["tool_calls"][0]["extra_content"]["google"]["thought_signature"];
-    assert_eq!(signature, "g1");
-}
-
 #[test]
 fn mixed_calls_are_held_within_bounds() {
     let mut reader = FORMAT.stream_reader().unwrap();
@@ -416,4 +287,34 @@ fn mixed_calls_are_held_within_bounds() {
     let pushed = (0..9).map(|_| push(piece(1, &long))).collect::<Result<Vec<_>, _>>();
     assert!(pushed.is_err());
     assert!(push(json!({"choices": [{"index": 300, "delta": {}}]})).is_err());
+}
+
+/// A source of bytes that look random and are the same each time.
+fn noise(seed: &mut u64) -> usize {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*seed >> 33).unwrap()
+}
+
+#[test]
+fn broken_documents_are_faults_and_never_more() {
+    let kinds = ["streams", "answers", "requests"];
+    let bodies: Vec<_> = kinds.into_iter().flat_map(fixtures).collect();
+    let mut seed = 7;
+    for (name, body) in &bodies {
+        for _ in 0..40 {
+            let mut broken = body.to_vec();
+            for _ in 0..=noise(&mut seed) % 3 {
+                let at = noise(&mut seed) % broken.len();
+                broken[at] = b"{}[]\",:0nt"[noise(&mut seed) % 10];
+            }
+            let _ = events(&broken, 4096);
+            let _ = FORMAT.read_answer(operation(name), &broken);
+            let _ = FORMAT.read_error(&broken);
+            let path = PathFacts::of(operation(name));
+            if let Ok(request) = FORMAT.read_request(&Bytes::from(broken), &path) {
+                let target = Target { operation: path.operation, model: "m", vendor: vendor(name) };
+                let _ = FORMAT.write_request(&request, &target);
+            }
+        }
+    }
 }

@@ -186,7 +186,21 @@ fn openais_thinking_models_get_no_sampling() {
     );
     assert!(losses.is_empty());
     chat.reasoning = Some(Reasoning { effort: Some(Effort::None), ..Reasoning::default() });
-    assert_eq!(write(chat, "openai").1, ["metadata", "top_k"]);
+    chat.sampling.max_output_tokens = Some(32_000);
+    let (written, losses) = write(chat.clone(), "openai");
+    assert_eq!(written["max_completion_tokens"], 16_384);
+    assert_eq!(losses, ["max_tokens", "metadata", "top_k"]);
+    chat.model = "o3".to_owned();
+    let (written, losses) = write(chat.clone(), "openai");
+    assert_eq!(written["reasoning_effort"], "low");
+    assert_eq!(losses, ["metadata", "reasoning_effort", "temperature", "top_k"]);
+    let (written, losses) = write(chat.clone(), "fireworks");
+    assert_eq!(
+        (written.get("reasoning_effort"), losses),
+        (None, vec!["reasoning_effort".to_owned()])
+    );
+    chat.reasoning = Some(Reasoning { effort: Some(Effort::Max), ..Reasoning::default() });
+    assert_eq!(write(chat, "fireworks").0["reasoning_effort"], "high");
 }
 
 #[test]
