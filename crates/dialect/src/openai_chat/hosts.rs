@@ -50,7 +50,7 @@ pub(super) struct Host {
     pub(super) system_first: bool,
     /// `reasoning: {effort, max_tokens, …}` in place of `reasoning_effort`.
     pub(super) reasoning_object: bool,
-    /// Parts of the names of the models that take `reasoning_effort`, where it is refused to others.
+    /// Parts of the names of models that take `reasoning_effort`, where others refuse it.
     thinkers: Option<&'static [&'static str]>,
     /// `cache_control` on blocks.
     cache_control: bool,

@@ -224,7 +224,7 @@ impl<'a> Said<'a> {
                 let is_lost = called.signature.is_some() && !draft.host.extra_content;
                 draft.losses.add_if(is_lost, "thinking.signature", SEALED);
                 let mut written = call::write(called, &called.id, draft.host.extra_content);
-                draft.marks.put(part.cache.as_ref(), &mut written);
+                draft.marks.put_on_tool(part.cache.as_ref(), &mut written);
                 self.calls.push(written);
             }
             PartBody::Audio(sound) => match &sound.source {

@@ -147,6 +147,16 @@ impl Marker {
         Self { kind, skip: all.saturating_sub(MARKS_MAX), is_lost: false }
     }
 
+    /// Adds the mark to a tool or a call, which have breakpoints nowhere.
+    pub(super) fn put_on_tool(&mut self, cache: Option<&CacheMark>, tool: &mut Value) {
+        if self.kind != Marks::Breakpoints {
+            self.put(cache, tool);
+        } else if cache.is_some() {
+            self.skip = self.skip.saturating_sub(1);
+            self.is_lost = true;
+        }
+    }
+
     /// Adds the mark to a block.
     pub(super) fn put(&mut self, cache: Option<&CacheMark>, block: &mut Value) {
         let (Some(cache), Some(block)) = (cache, block.as_object_mut()) else { return };

@@ -21,7 +21,7 @@ pub(super) fn write(draft: &mut Draft<'_>) {
         // Whether the client hears of it or not, the gateway counts.
         draft.put("stream_options", json!({"include_usage": true}));
     }
-    draft.put_some("user", draft.chat.user.clone());
+    user(draft);
     records(draft);
     draft.put_some("service_tier", draft.chat.service_tier.clone());
 }
@@ -129,6 +129,17 @@ fn format(format: &OutputFormat) -> Value {
             }
             json!({"type": "json_schema", "json_schema": body})
         }
+    }
+}
+
+/// Anthropic's clients name users at greater length than OpenAI takes; half a name is none.
+fn user(draft: &mut Draft<'_>) {
+    const USER_BYTES_MAX: usize = 64;
+    let Some(user) = &draft.chat.user else { return };
+    if draft.chat.source != Dialect::OpenAiChat && user.len() > USER_BYTES_MAX {
+        draft.losses.add("user", "the target takes no more than 64 bytes");
+    } else {
+        draft.put("user", user.clone());
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn definitions(draft: &mut Draft<'_>) -> Result<Vec<(String, Value)>,
     let mut list = Vec::new();
     for tool in &draft.chat.tools {
         let (name, mut written) = definition(tool)?;
-        draft.marks.put(tool.cache.as_ref(), &mut written);
+        draft.marks.put_on_tool(tool.cache.as_ref(), &mut written);
         list.push((name, written));
     }
     Ok(list)

@@ -16,6 +16,8 @@ use crate::openai_chat::{call, finish, reasoning};
 
 /// Parts of one answer, more than any model makes.
 const PARTS_MAX: u32 = 16_384;
+/// Calls of one answer, more than any host gives.
+const CALLS_MAX: usize = 1024;
 /// Bytes that may wait for an earlier part to end.
 const HELD_BYTES_MAX: usize = 8 << 20;
 
@@ -82,10 +84,14 @@ impl Choice {
                 self.finish = Some(read);
             }
         }
-        if self.number > PARTS_MAX || self.held > HELD_BYTES_MAX {
+        if self.number > PARTS_MAX || self.held > HELD_BYTES_MAX || self.has_too_many() {
             return Err(Garbage("a stream mixes more parts than can be put in order"));
         }
         Ok(())
+    }
+
+    fn has_too_many(&self) -> bool {
+        self.queue.len() + self.closed.len() > CALLS_MAX
     }
 
     fn delta(
@@ -128,7 +134,9 @@ impl Choice {
             self.push(Waiting::whole(PartStart::Image(media)), events);
         }
         for called in list(delta.shift_remove("tool_calls")) {
-            if let Value::Object(called) = called {
+            if let Value::Object(called) = called
+                && !self.has_too_many()
+            {
                 self.call(called, events);
             }
         }

@@ -121,6 +121,13 @@ fn trap_28_no_more_than_four_marks() {
     assert_eq!(marked, [false, false, true, true, true, true]);
     assert_eq!(content[5]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}));
     assert_eq!(losses, ["cache_control"]);
+    chat.model = "gpt-5.6".to_owned();
+    let tool = ToolBody::Custom { name: "t".to_owned(), description: None, format: None };
+    chat.tools.push(Tool { body: tool, cache: Some(CacheMark::default()) });
+    let (written, _) = write(chat.clone(), "openai");
+    assert_eq!(written.to_string().matches("prompt_cache_breakpoint").count(), 4);
+    assert_eq!(written["tools"][0].get("prompt_cache_breakpoint"), None);
+    chat.model = "gpt-4o".to_owned();
     let (written, losses) = write(chat, "openai");
     assert!(!written.to_string().contains("cache"), "{written}");
     assert_eq!(losses, ["cache_control"]);
@@ -187,9 +194,11 @@ fn openais_thinking_models_get_no_sampling() {
     assert!(losses.is_empty());
     chat.reasoning = Some(Reasoning { effort: Some(Effort::None), ..Reasoning::default() });
     chat.sampling.max_output_tokens = Some(32_000);
+    chat.user = Some("u".repeat(65));
     let (written, losses) = write(chat.clone(), "openai");
     assert_eq!(written["max_completion_tokens"], 16_384);
-    assert_eq!(losses, ["max_tokens", "metadata", "top_k"]);
+    assert_eq!(losses, ["max_tokens", "metadata", "top_k", "user"]);
+    chat.user = None;
     chat.model = "o3".to_owned();
     let (written, losses) = write(chat.clone(), "openai");
     assert_eq!(written["reasoning_effort"], "low");
