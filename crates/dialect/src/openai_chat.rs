@@ -1,21 +1,38 @@
 //! OpenAI's chat completions family: chat, text completions, embeddings, model lists.
 //!
-//! Requests and answers of this format pass between client and provider as they are; what is here
-//! changes the few bytes that must change and reads the few facts the gateway needs.
+//! Where client and provider both speak it, requests and answers pass as they are: `observe` and
+//! `skim` in [`stream`] and [`answer`] read the few facts the gateway needs. Everything else here
+//! translates, for clients and providers of other formats, of which it knows nothing but their names.
 
 mod answer;
+mod call;
+mod citation;
+mod embedding;
 mod error;
+mod finish;
+mod gpt;
+mod hosts;
+mod reasoning;
+mod request;
+mod rerank;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use bytes::Bytes;
 use weir_framing::{Frame, Writer, sse};
-use weir_types::Dialect;
+use weir_types::{Dialect, Operation};
 
-use crate::fault::{AnswerFault, Garbage};
-use crate::format::{AnswerFacts, Depth, ErrorBody, Format, Observed};
+use crate::fault::{AnswerFault, Garbage, RequestFault};
+use crate::format::{
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
+    Written,
+};
 use crate::ir;
 use crate::models::Models;
+use crate::names::{NameRule, NameRules};
+use crate::peek::PathFacts;
 
 /// The format.
 #[derive(Debug)]
@@ -26,8 +43,40 @@ impl Format for OpenAiChat {
         Dialect::OpenAiChat
     }
 
+    fn read_request(
+        &self,
+        body: &Bytes,
+        path: &PathFacts<'_>,
+    ) -> Result<ir::Request, RequestFault> {
+        request::read(body, path)
+    }
+
+    fn write_request(
+        &self,
+        request: &ir::Request,
+        target: &Target<'_>,
+    ) -> Result<Written, RequestFault> {
+        request::write(request, target)
+    }
+
+    fn name_rules(&self) -> NameRules {
+        // What OpenAI refuses: tools by its reference, ids of calls by its error messages.
+        NameRules {
+            tool: NameRule { bytes_max: 64, beside: Some("_-"), is_exact: false },
+            call_id: NameRule { bytes_max: 40, ..NameRule::ANY },
+        }
+    }
+
     fn observe_answer(&self, body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
         answer::observe(body)
+    }
+
+    fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
+        answer::read::read(operation, body)
+    }
+
+    fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
+        answer::write::write(answer, asked)
     }
 
     fn read_error(&self, body: &[u8]) -> ErrorBody {
@@ -52,6 +101,15 @@ impl Format for OpenAiChat {
 
     fn terminator(&self) -> Option<Bytes> {
         Some(Bytes::from_static(sse::DONE))
+    }
+
+    fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
+        Some(Box::<stream::reader::Reader>::default())
+    }
+
+    fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
+        let is_chat = matches!(asked.request, ir::Request::Chat(_));
+        is_chat.then(|| Box::new(stream::writer::Writer::new(asked)) as Box<dyn StreamWriter>)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

@@ -35,6 +35,8 @@ pub struct Chat {
     pub tool_choice: Option<ToolChoice>,
     /// Whether several calls may come at once.
     pub parallel_tool_calls: Option<bool>,
+    /// The client speaks OpenAI chat's older `functions` and reads `function_call` in the answer.
+    pub legacy_functions: bool,
     /// How the next token is chosen, and when to stop.
     pub sampling: Sampling,
     /// Thinking before the answer.
@@ -272,6 +274,7 @@ impl Chat {
             tools: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,
+            legacy_functions: false,
             sampling: Sampling::default(),
             reasoning: None,
             output: None,

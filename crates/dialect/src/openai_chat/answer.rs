@@ -1,5 +1,8 @@
 //! The way back, whole answers: usage and finish reason, read without building the document.
 
+pub(super) mod read;
+pub(super) mod write;
+
 use super::usage;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;

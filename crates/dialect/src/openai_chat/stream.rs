@@ -3,6 +3,12 @@
 //! Before the commit point every event is parsed. After it [`skim`] looks for three member names
 //! in the bytes and parses only where one of them holds something.
 
+mod choice;
+mod deltas;
+mod part;
+pub(super) mod reader;
+pub(super) mod writer;
+
 use std::sync::LazyLock;
 
 use super::usage;

@@ -1,6 +1,7 @@
 //! Token counts, in the spellings that hosts of this family use.
 
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use weir_types::Usage;
 
 use crate::json::Members;
@@ -45,4 +46,23 @@ fn count(of: &Members<'_>, name: &str) -> Option<u64> {
 pub(super) fn text(raw: Option<&RawValue>) -> Option<String> {
     let text: String = serde_json::from_str(raw?.get()).ok()?;
     (!text.is_empty()).then_some(text)
+}
+
+/// Counts as this format writes them.
+pub(super) fn write(usage: &Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens.saturating_add(usage.output_tokens),
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    })
+}
+
+/// The counts of a `usage` member that has been built.
+pub(super) fn of(value: &Value) -> Option<Usage> {
+    read(value.to_string().as_bytes())
 }

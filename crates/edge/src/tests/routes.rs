@@ -136,7 +136,7 @@ async fn a_wrong_method_gets_405_and_the_allowed_ones() {
         ("OPTIONS", "/v1/chat/completions", "POST"),
         ("POST", "/v1/models", "GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
-        ("GET", "/genai/v1beta/models/m:generateContent", "POST"),
+        ("GET", "/openai/deployments/m/chat/completions", "POST"),
     ] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = edge.send(request).await;
@@ -144,6 +144,22 @@ async fn a_wrong_method_gets_405_and_the_allowed_ones() {
         assert_eq!(header(&response, "allow"), Some(allowed), "{method} {path}");
         assert_eq!(json(response).await["error"]["type"], "method_not_allowed");
     }
+}
+
+#[tokio::test]
+async fn refusals_are_in_the_words_of_the_paths_format() {
+    let edge = Edge::fine();
+    let said = async |path: &str| json(edge.send(get(path)).await).await;
+    let gemini = said("/genai/v1beta/models/m:generateContent").await;
+    assert_eq!(gemini["error"]["code"], 405);
+    assert!(gemini["error"]["status"].is_string(), "{gemini}");
+    let anthropic = said("/anthropic/v1/nothing").await;
+    assert_eq!(
+        (&anthropic["type"], &anthropic["error"]["type"]),
+        (&Value::from("error"), &Value::from("not_found_error"))
+    );
+    let cohere = said("/cohere/v2/nothing").await;
+    assert!(cohere["message"].as_str().unwrap().contains("no such route"), "{cohere}");
 }
 
 fn models_reply() -> Result<Reply, Fault> {

@@ -1,0 +1,172 @@
+//! Writes what messages are made of.
+
+use serde_json::{Map, Value, json};
+use weir_types::Dialect;
+
+use super::write::Draft;
+use crate::fault::RequestFault;
+use crate::ir::{Document, Image, Media, Part, PartBody, Source};
+
+/// Parts as content: one plain text as a string, anything else as an array.
+pub(super) fn content(mut blocks: Vec<Value>) -> Value {
+    let is_plain = |block: &Value| {
+        block.as_object().is_some_and(|members| members.len() == 2 && members.contains_key("text"))
+    };
+    match blocks.as_mut_slice() {
+        [] => json!(""),
+        [one] if is_plain(one) => one.get_mut("text").map(Value::take).unwrap_or_default(),
+        _ => Value::Array(blocks),
+    }
+}
+
+/// A text block.
+pub(super) fn text(part: &Part, text: &str, draft: &mut Draft<'_>) -> Value {
+    let mut block = json!({"type": "text", "text": text});
+    draft.marks.put(part.cache.as_ref(), &mut block);
+    block
+}
+
+/// A block of what a user says; `None` for what is written elsewhere.
+pub(super) fn block(part: &Part, draft: &mut Draft<'_>) -> Result<Option<Value>, RequestFault> {
+    let mut block = match &part.body {
+        PartBody::Text { text: words, .. } => return Ok(Some(text(part, words, draft))),
+        PartBody::Refusal(words) => return Ok(Some(text(part, words, draft))),
+        PartBody::Json(value) => json!({"type": "text", "text": value.to_string()}),
+        PartBody::Image(picture) => image(picture)?,
+        PartBody::Document(paper) => document(paper, draft)?,
+        PartBody::Audio(sound) => audio(sound, draft)?,
+        PartBody::Video(film) => video(film, draft)?,
+        PartBody::Foreign { dialect: Dialect::OpenAiChat, raw } => raw.clone(),
+        PartBody::Foreign { dialect, raw } => return Err(foreign(*dialect, raw)),
+        PartBody::ToolCall(_) | PartBody::ToolResult(_) | PartBody::Thinking(_) => return Ok(None),
+    };
+    draft.marks.put(part.cache.as_ref(), &mut block);
+    Ok(Some(block))
+}
+
+/// What a block of another format is called.
+pub(super) fn foreign_name(raw: &Value) -> &str {
+    let named = raw.get("type").and_then(Value::as_str);
+    let first = || raw.as_object()?.keys().next().map(String::as_str);
+    named.or_else(first).unwrap_or("block")
+}
+
+fn foreign(dialect: Dialect, raw: &Value) -> RequestFault {
+    let (name, source) = (foreign_name(raw), dialect.label());
+    let text = format!("a block `{name}` is known to the format {source} alone");
+    RequestFault::unsupported(format!("messages.{name}"), text)
+}
+
+fn refused(member: &'static str, what: &str) -> RequestFault {
+    RequestFault::unsupported(member, format!("chat completions take no {what}"))
+}
+
+fn image(image: &Image) -> Result<Value, RequestFault> {
+    let url = match &image.source {
+        Source::Url(url) if !url.starts_with("gs:") && !url.starts_with("s3:") => url.clone(),
+        Source::Base64 { media_type, data } if media_type.is_empty() => {
+            format!("data:{};base64,{data}", image_type(data))
+        }
+        source @ Source::Base64 { .. } => source.to_url().unwrap_or_default(),
+        Source::Url(_) => return Err(refused("messages.image", "images in a cloud's own storage")),
+        Source::Text(_) | Source::File { .. } => {
+            return Err(refused("messages.image", "images by a file's id"));
+        }
+    };
+    let mut image_url = json!({"url": url});
+    if let (Some(detail), Some(members)) = (&image.detail, image_url.as_object_mut()) {
+        members.insert("detail".to_owned(), json!(detail));
+    }
+    Ok(json!({"type": "image_url", "image_url": image_url}))
+}
+
+/// What an image is by its first bytes.
+fn image_type(data: &str) -> &'static str {
+    match data {
+        _ if data.starts_with("/9j/") => "image/jpeg",
+        _ if data.starts_with("R0lGOD") => "image/gif",
+        _ if data.starts_with("UklGR") => "image/webp",
+        _ => "image/png",
+    }
+}
+
+fn audio(sound: &Media, draft: &Draft<'_>) -> Result<Value, RequestFault> {
+    match &sound.source {
+        Source::Base64 { media_type, data } => {
+            let media_type = sound.media_type.as_deref().unwrap_or(media_type);
+            let format = match media_type.strip_prefix("audio/").unwrap_or("wav") {
+                "mpeg" | "mp3" => "mp3",
+                "wav" | "x-wav" | "wave" | "vnd.wave" => "wav",
+                other => other.strip_prefix("x-").unwrap_or(other),
+            };
+            let input = json!({"data": data, "format": format});
+            Ok(json!({"type": "input_audio", "input_audio": input}))
+        }
+        Source::Url(url) if draft.host.media_urls => {
+            Ok(json!({"type": "audio_url", "audio_url": {"url": url}}))
+        }
+        _ => Err(refused("messages.audio", "sound but in the request itself")),
+    }
+}
+
+fn video(film: &Media, draft: &Draft<'_>) -> Result<Value, RequestFault> {
+    match film.source.to_url() {
+        Some(url) if draft.host.media_urls => {
+            Ok(json!({"type": "video_url", "video_url": {"url": url}}))
+        }
+        _ => Err(refused("messages.video", "films")),
+    }
+}
+
+fn document(paper: &Document, draft: &mut Draft<'_>) -> Result<Value, RequestFault> {
+    let lost = paper.citations == Some(true);
+    draft.losses.add_if(lost, "messages.document.citations", "the target cites nothing");
+    let mut file = Map::new();
+    match &paper.source {
+        Source::Text(text) => {
+            let head = [&paper.title, &paper.context].into_iter().flatten();
+            let lines = head.map(String::as_str).chain([text.as_str()]);
+            let text = lines.collect::<Vec<_>>().join("\n\n");
+            return Ok(json!({"type": "text", "text": text}));
+        }
+        source @ Source::Base64 { media_type, .. } => {
+            let named = || format!("document.{}", ending(media_type));
+            file.insert("filename".to_owned(), json!(paper.title.clone().unwrap_or_else(named)));
+            file.insert("file_data".to_owned(), json!(source.to_url()));
+        }
+        Source::Url(url) if draft.host.file_urls => {
+            let named = || url.rsplit('/').next().unwrap_or("document").to_owned();
+            file.insert("filename".to_owned(), json!(paper.title.clone().unwrap_or_else(named)));
+            file.insert("file_data".to_owned(), json!(url));
+        }
+        // The two formats share OpenAI's files.
+        Source::File { dialect: Dialect::OpenAiChat | Dialect::OpenAiResponses, id } => {
+            file.insert("file_id".to_owned(), json!(id));
+            if let Some(title) = &paper.title {
+                file.insert("filename".to_owned(), json!(title));
+            }
+        }
+        Source::Url(_) => return Err(refused("messages.document", "documents by their address")),
+        Source::File { .. } => {
+            return Err(refused("messages.document", "files that another provider keeps"));
+        }
+    }
+    draft.losses.add_if(
+        paper.context.is_some(),
+        "messages.document.context",
+        super::write::NO_MEMBER,
+    );
+    Ok(json!({"type": "file", "file": file}))
+}
+
+/// How the name of a file of this type ends.
+fn ending(media_type: &str) -> &str {
+    match media_type {
+        "text/plain" => "txt",
+        "text/markdown" => "md",
+        _ => match media_type.rsplit_once('/').map_or("pdf", |(_, kind)| kind) {
+            kind if kind.len() <= 5 && kind.bytes().all(|b| b.is_ascii_alphanumeric()) => kind,
+            _ => "pdf",
+        },
+    }
+}
