@@ -209,7 +209,7 @@ fn item_length(tokens: &[Token<'_>]) -> usize {
 
 // === paths ===
 
-/// Every path of more than one segment, and every `use`. Visibilities (`pub(in …)`) are none.
+/// Every path of more than one segment, and every `use`. Visibilities (`pub(in …)`) are left out.
 pub(super) fn paths<'a>(tokens: &[Token<'a>]) -> Vec<NamedPath<'a>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_literals_are_no_words() {
+    fn comments_and_literals_are_not_words() {
         for (text, expected) in [
             ("a // b\nc", &["a", "c"][..]),
             ("a /* b /* c */ d */ e", &["a", "e"]),
