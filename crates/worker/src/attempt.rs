@@ -22,7 +22,7 @@ use crate::headers::{self, Expect};
 use crate::shared::Key;
 use crate::stream::Framings;
 use crate::way::{self, Ready, Start, Way};
-use crate::{Shared, fault, refusal, streamed, whole};
+use crate::{Shared, fault, rejection, streamed, whole};
 
 /// How long an attempt may take, and whose limit that is.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl Limit {
 
 /// What the reading of an error needs to know of a call.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ErrorContext<'a> {
     pub(crate) shared: &'a Shared,
     /// What must not be seen in what comes back.
     pub(crate) secrets: &'a [Secret],
@@ -232,7 +232,7 @@ impl Call {
             self.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
         }
         if !head.status.is_success() {
-            return Err(refusal::refused(self.asked(), &head, body).await);
+            return Err(rejection::rejected(self.error_context(), &head, body).await);
         }
         if stream {
             let streamed = streamed::open(self, head, body).await;
@@ -245,10 +245,10 @@ impl Call {
         self.shared.keys.get(self.key)
     }
 
-    pub(crate) fn asked(&self) -> Asked<'_> {
+    pub(crate) fn error_context(&self) -> ErrorContext<'_> {
         let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
         let (shared, model) = (&self.shared, &self.model);
-        Asked { shared, secrets, model, limit: self.limit, way: &self.way }
+        ErrorContext { shared, secrets, model, limit: self.limit, way: &self.way }
     }
 
     /// The head of the reply; the time up to now is the provider's.

@@ -9,7 +9,7 @@ mod endpoint;
 mod fault;
 mod headers;
 mod models;
-mod refusal;
+mod rejection;
 mod settings;
 mod shared;
 mod stream;

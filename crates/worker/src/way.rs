@@ -167,7 +167,7 @@ impl Way {
     }
 
     /// A provider's error answer, in the client's format; `error` says what it says.
-    pub(crate) fn refusal(
+    pub(crate) fn rejection(
         &self,
         answer: UpstreamAnswer,
         error: impl FnOnce() -> ir::Error,

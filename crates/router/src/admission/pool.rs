@@ -20,7 +20,7 @@ use super::causes::Causes;
 use super::lease::{Lease, Waiting};
 use super::limits::limits;
 use super::state::State;
-use crate::plan::{Ask, Refusal};
+use crate::plan::{QueuePlace, Rejection};
 use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
@@ -69,14 +69,14 @@ impl Pool {
     /// gives up the place.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
-        ask: Ask,
+        ask: QueuePlace,
         deadline: Instant,
-    ) -> Result<Lease, Refusal> {
+    ) -> Result<Lease, Rejection> {
         self.enter(ask, deadline).granted().await
     }
 
     /// Enters the queue, at once.
-    pub(super) fn enter(self: &Arc<Self>, ask: Ask, deadline: Instant) -> Waiting {
+    pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
         let class = ask.class.clone();
         let number = self.with(|state, now| state.enter(ask, deadline, now));
         Waiting::new(self.clone(), number, class, deadline)
@@ -121,11 +121,11 @@ impl Pool {
     }
 
     /// Adds to a refusal what this router knows of its cause.
-    pub(super) fn explain(&self, refusal: Refusal, class: &Class) -> Refusal {
+    pub(super) fn explain(&self, refusal: Rejection, class: &Class) -> Rejection {
         match refusal {
-            Refusal::NoKey { until, reason, cause: None } => {
+            Rejection::NoKey { until, reason, cause: None } => {
                 let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-                Refusal::NoKey { until, reason, cause: causes.common(class) }
+                Rejection::NoKey { until, reason, cause: causes.common(class) }
             }
             other => other,
         }
