@@ -101,8 +101,9 @@ impl StreamBody {
     }
 
     fn error_event(&self, fault: &Fault, record: &Record) -> Bytes {
-        let mut writer = Writer::new(record.framing);
+        let mut writer = Writer::continued(record.framing);
         format(record.dialect).error_event(&error::described(fault, record), &mut writer);
+        writer.end();
         let event = writer.take();
         if record.framing != Framing::Sse {
             return event;
