@@ -277,8 +277,8 @@ mod tests {
     fn the_grammar_reads_every_word() {
         let text = "latency=5, first-chunk=6,interval=7,chunks=8,answer-bytes=9,status=429,\
                     code=slow_down,retry-after=2,retry-after-ms=1500,retry-after-date=3,\
-                    reset-requests=1s,reset-tokens=6m0s,no-done,no-finish,lenient,skip=2,times=4,tag=x,\
-                    reset=3";
+                    reset-requests=1s,reset-tokens=6m0s,no-done,no-finish,lenient,skip=2,\
+                    times=4,tag=x,reset=3";
         let behaviour = Behaviour::parse(text).unwrap();
         let expected = Behaviour {
             latency: Some(Duration::from_millis(5)),

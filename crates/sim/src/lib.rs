@@ -9,8 +9,9 @@
 //! small plan of `ask`, is answered by `answer/` and `tool`, and goes out as the same format. It
 //! shares no code with the gateway's formats, so that it does not share their mistakes.
 //!
-//! Pure: those, and `call`, `behaviour`, `rule`, `plan`, `refusal`. The shell around them: `ledger` (counts and log), `body` (plays a plan), `service` (one request), `admin`
-//! (`/sim/...`), `server` (connections; closes them with RST when told to).
+//! Pure: those, and `call`, `behaviour`, `rule`, `plan`, `refusal`. The shell around them: `ledger`
+//! (counts and log), `body` (plays a plan), `service` (one request), `admin` (`/sim/...`), `server`
+//! (connections; closes them with RST when told to).
 //!
 //! It takes the provider's part, so it sees provider keys and keeps the ones it saw in its log.
 //! Give it made-up keys only.

@@ -15,7 +15,7 @@ pub(crate) struct Refusal {
     /// The model that was asked for.
     pub(crate) model: String,
     /// When trying again makes sense, in seconds as text.
-    pub(crate) retry: Option<String>,
+    pub(crate) retry: Option<Box<str>>,
 }
 
 impl Refusal {

@@ -203,7 +203,7 @@ impl Door<'_> {
             return Some(self.wire.wrong_key(self.route));
         }
         let retry = behaviour.hints.iter().find_map(|hint| match hint {
-            Hint::RetryAfter(text) => Some(text.clone()),
+            Hint::RetryAfter(text) => Some(text.as_str().into()),
             _ => None,
         });
         let code = behaviour.code.clone();

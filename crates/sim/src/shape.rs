@@ -166,7 +166,7 @@ impl<'v> Check<'v> {
             }
             Shape::Whole(low) => {
                 let whole = value.is_i64() || value.is_u64();
-                if whole && !value.as_i64().is_none_or(|n| n >= *low) {
+                if whole && value.as_i64().is_some_and(|n| n < *low) {
                     return Err(self.wrong(&format!("greater than or equal to {low}")));
                 }
                 (whole, "a valid integer")
@@ -201,7 +201,8 @@ impl<'v> Check<'v> {
                 let object = value.as_object().ok_or_else(|| self.wrong("an object"))?;
                 let found = object.get(*tag).map_or("", |tag| tag.as_str().unwrap_or("?"));
                 let known = shapes.iter().find(|(name, _)| *name == found).map(|(_, shape)| shape);
-                if let Some(shape) = known.or(other.as_ref().filter(|_| !found.is_empty())) {
+                if let Some(shape) = known.or_else(|| other.as_ref().filter(|_| !found.is_empty()))
+                {
                     return self.value(value, shape);
                 }
                 if found.is_empty() {

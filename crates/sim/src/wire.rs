@@ -180,7 +180,7 @@ pub(crate) fn of<'a>(call: &Call<'a>) -> (&'static dyn Wire, Route<'a>) {
         &[]
     };
     let found = asked.iter().find_map(|wire| Some((*wire, wire.route(call)?)));
-    found.unwrap_or((&openai::OpenAi, Route::to(Asked::Nothing)))
+    found.unwrap_or_else(|| (&openai::OpenAi, Route::to(Asked::Nothing)))
 }
 
 /// The items of a member that is a list; none if it is something else.

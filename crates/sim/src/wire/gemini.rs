@@ -26,7 +26,7 @@ impl Wire for Gemini {
         let vertex = path.contains("/publishers/") || path.contains("/projects/");
         let host = if vertex { Host::Vertex } else { Host::Own };
         if call.is_get() {
-            return listed(path).map(|route| Route { host, ..route });
+            return listed(call).map(|route| Route { host, ..route });
         }
         let (named, method) = path.rsplit_once(':')?;
         if path.contains("/publishers/") && !path.contains("/publishers/google/") {
@@ -101,14 +101,15 @@ impl Wire for Gemini {
     }
 }
 
-/// Lists of models, and one of them.
-fn listed(path: &str) -> Option<Route<'_>> {
-    let (before, after) = path.rsplit_once("/models")?;
-    if !before.ends_with("/v1beta") && !before.contains("/publishers/") {
-        return None;
-    }
-    match after.strip_prefix('/') {
-        None if after.is_empty() => Some(Route::to(Asked::Models)),
+/// Lists of models, and one of them. The older path is told by where its key stands.
+fn listed<'a>(call: &Call<'a>) -> Option<Route<'a>> {
+    let (before, after) = call.path.rsplit_once("/models")?;
+    let here = before.ends_with("/v1beta")
+        || before.contains("/publishers/")
+        || call.headers.contains_key("x-goog-api-key")
+        || call.query("key").is_some();
+    match after.strip_prefix('/').filter(|_| here) {
+        None if after.is_empty() && here => Some(Route::to(Asked::Models)),
         None => None,
         Some(model) => Some(Route::of_model(Asked::Model, percent_decoded(model))),
     }

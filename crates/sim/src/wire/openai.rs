@@ -64,7 +64,7 @@ impl Wire for OpenAi {
         body: &'a [u8],
     ) -> Result<Ask<'a>, Refusal> {
         if route.host == Host::Azure && call.query("api-version").is_none() {
-            return Err(Refusal::bad_request("Resource not found").with_code("404").as_404());
+            return Err(Refusal::bad_request("Resource not found").with_code("404").not_found());
         }
         let request = request::Request::parse(body, route)?;
         if let Some(unknown) = request.unknown.as_deref().filter(|_| !call.lenient) {
@@ -113,7 +113,7 @@ impl Wire for OpenAi {
 }
 
 impl Refusal {
-    fn as_404(self) -> Self {
+    fn not_found(self) -> Self {
         Self { status: 404, ..self }
     }
 }

@@ -49,21 +49,17 @@ fn check_thinking(body: &Value, model: &str) -> Result<(), Refusal> {
              `output_config.effort`."
         ));
     }
-    if family::is_unsampled(model) {
-        if let Some(name) = ["temperature", "top_p", "top_k"].into_iter().find(|name| has(name)) {
-            return refuse(format!("`{name}` is not supported for this model."));
-        }
+    let sampling = ["temperature", "top_p", "top_k"].into_iter().find(|name| has(name));
+    if let Some(name) = sampling.filter(|_| family::is_unsampled(model)) {
+        return refuse(format!("`{name}` is not supported for this model."));
     }
     if matches!(kind, "" | "disabled") {
         return Ok(());
     }
-    if let (Some(budget), Some(most)) = (
-        body.get("thinking").and_then(|thinking| count(thinking, "budget_tokens")),
-        count(body, "max_tokens"),
-    ) {
-        if budget >= most {
-            return refuse("`max_tokens` must be greater than `thinking.budget_tokens`.");
-        }
+    let budget = body.get("thinking").and_then(|thinking| count(thinking, "budget_tokens"));
+    let most = count(body, "max_tokens");
+    if budget.zip(most).is_some_and(|(budget, most)| budget >= most) {
+        return refuse("`max_tokens` must be greater than `thinking.budget_tokens`.");
     }
     let temperature = body.get("temperature").and_then(Value::as_f64);
     if temperature.is_some_and(|temperature| (temperature - 1.0).abs() > f64::EPSILON) {

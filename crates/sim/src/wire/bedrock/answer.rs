@@ -108,10 +108,14 @@ pub(super) fn events(reply: &Reply, chunks: u32) -> Events {
     to
 }
 
+fn model_arn(name: &str) -> String {
+    format!("arn:aws:bedrock:us-east-1::foundation-model/{name}")
+}
+
 pub(super) fn models(route: &Route<'_>, names: &[String]) -> Vec<u8> {
     let model = |name: &str| {
         json!({
-            "modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{name}"),
+            "modelArn": model_arn(name),
             "modelId": name,
             "modelName": name,
             "providerName": "Weir",
@@ -127,7 +131,7 @@ pub(super) fn models(route: &Route<'_>, names: &[String]) -> Vec<u8> {
         let arn = format!("arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.{name}");
         json!({"inferenceProfileId": format!("us.{name}"), "inferenceProfileName": name,
             "inferenceProfileArn": arn, "status": "ACTIVE", "type": "SYSTEM_DEFINED",
-            "models": [{"modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{name}")}]})
+            "models": [{"modelArn": model_arn(name)}]})
     };
     let list = |one: &dyn Fn(&str) -> Value| names.iter().map(|name| one(name)).collect::<Vec<_>>();
     match route.asked {

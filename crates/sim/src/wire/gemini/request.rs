@@ -50,10 +50,9 @@ pub(super) fn read<'a>(
 
 fn check(body: &Value, route: &Route<'_>) -> Result<(), Refusal> {
     turns::check(list(body, "contents"), &route.model, route.host)?;
-    if let Some(system) = member(body, "systemInstruction") {
-        if list(system, "parts").iter().any(|part| !has(part, "text")) {
-            return Err(Refusal::bad_request("system_instruction: only text parts are supported"));
-        }
+    let system = member(body, "systemInstruction").unwrap_or(&Value::Null);
+    if list(system, "parts").iter().any(|part| !has(part, "text")) {
+        return Err(Refusal::bad_request("system_instruction: only text parts are supported"));
     }
     rules::check(body)
 }

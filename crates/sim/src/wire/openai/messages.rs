@@ -80,7 +80,7 @@ pub(super) fn last_words(raw: &str) -> Result<LastWords, Refusal> {
         said.after_tool = role == "tool" || role == "function";
         match role {
             "user" => {
-                said.user = message.content.map_or_else(String::new, |raw| text_of(raw.get()))
+                said.user = message.content.map_or_else(String::new, |raw| text_of(raw.get()));
             }
             "assistant" => {
                 let calls = message.tool_calls.iter().flatten();

@@ -223,7 +223,7 @@ impl<'de> Visitor<'de> for Members {
                 "prompt" if asked == Asked::Completion => to.prompt = value(&mut map, &key)?,
                 "input" if asked == Asked::Embeddings => to.input = value(&mut map, &key)?,
                 "dimensions" if asked == Asked::Embeddings => {
-                    to.dimensions = value(&mut map, &key)?
+                    to.dimensions = value(&mut map, &key)?;
                 }
                 "encoding_format" if asked == Asked::Embeddings => {
                     to.encoding_format = value::<_, Option<Str<'de>>>(&mut map, &key)?.map(|s| s.0);
