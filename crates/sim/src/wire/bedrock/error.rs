@@ -47,8 +47,8 @@ pub(super) fn invalid(flaw: &Flaw) -> Refusal {
     let path = &flaw.path;
     Refusal::bad_request(match &flaw.what {
         What::Unknown(name) => format!(
-            "The model returned the following errors: {path}{dot}{name}: extraneous key [{name}] is \
-             not permitted"
+            "The model returned the following errors: {path}{dot}{name}: extraneous key \
+                 [{name}] is not permitted"
         ),
         What::Missing(name) => format!(
             "1 validation error detected: Value at '{path}{dot}{name}' failed to satisfy \

@@ -183,7 +183,10 @@ fn bodies_that_do_not_fit_are_refused() {
 #[test]
 fn documents_marks_and_tools_are_checked() {
     let text = json!({"text": "x"});
-    let document = |name: &str| json!({"document": {"name": name, "format": "txt", "source": {"bytes": "AAAA"}}});
+    let document = |name: &str| {
+        let source = json!({"bytes": "AAAA"});
+        json!({"document": {"name": name, "format": "txt", "source": source}})
+    };
     let beside = |name: &str| blocks(&json!([text, document(name)]));
     let point = json!({"cachePoint": {"type": "default"}});
     let points = |count: usize| {

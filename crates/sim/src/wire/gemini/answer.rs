@@ -114,9 +114,10 @@ pub(super) fn events(route: &Route<'_>, told: Told<'_>) -> Events {
 }
 
 pub(super) fn tokens(count: usize) -> Vec<u8> {
-    json!({"totalTokens": count, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": count}]})
-        .to_string()
-        .into_bytes()
+    json!({"totalTokens": count,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": count}]})
+    .to_string()
+    .into_bytes()
 }
 
 pub(super) fn vectors(route: &Route<'_>, embed: &Embed<'_>, vectors: &[Vec<f32>]) -> Vec<u8> {

@@ -300,10 +300,7 @@ fn the_cloud_has_a_door_of_its_own() {
         &path,
         &[],
         &hello(),
-        &[
-            json!({"labels": {"a": "b"}}),
-            json!({"contents": [{"role": "user", "parts": [{"fileData": {"fileUri": "gs://a/b"}}]}]}),
-        ],
+        &[json!({"labels": {"a": "b"}}), part(&json!({"fileData": {"fileUri": "gs://a/b"}}))],
     );
     let stream = post(&format!("{VERTEX}:streamGenerateContent?alt=sse"), &[], &hello());
     assert_eq!(stream.events().len(), 3);

@@ -1,4 +1,4 @@
-//! Chat messages: who spoke last, what the user said, and whether calls and results belong together.
+//! Chat messages: who spoke last, what the user said, whether calls and results belong together.
 
 use std::borrow::Cow;
 
