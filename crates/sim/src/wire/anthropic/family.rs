@@ -16,12 +16,17 @@ fn at_least(model: &str, lines: &[(&str, (u32, u32))]) -> bool {
 
 /// Takes neither sampling parameters nor the beginning of an answer.
 pub(super) fn is_unsampled(model: &str) -> bool {
-    at_least(model, &[("opus-", (4, 7)), ("fable-", (5, 0))])
+    at_least(model, &[("opus-", (4, 7))])
 }
 
 /// Takes `system` among the turns.
 pub(super) fn takes_system_turns(model: &str) -> bool {
-    at_least(model, &[("opus-", (4, 8)), ("fable-", (5, 0))])
+    at_least(model, &[("opus-", (4, 8))])
+}
+
+/// Thinks unless it is told not to; at high effort it cannot be told.
+pub(super) fn thinks_by_itself(model: &str) -> bool {
+    at_least(model, &[("opus-", (5, 0))])
 }
 
 /// Thinks as it sees fit: no budget, no switching off, no forced tool.

@@ -53,6 +53,14 @@ fn check_thinking(body: &Value, model: &str) -> Result<(), Refusal> {
     if let Some(name) = sampling.filter(|_| family::is_unsampled(model)) {
         return refuse(format!("`{name}` is not supported for this model."));
     }
+    let effort = body.get("output_config").map_or("", |output| text(output, "effort"));
+    let wanted = kind == "disabled" && matches!(effort, "xhigh" | "max");
+    if wanted && family::thinks_by_itself(model) {
+        return refuse(format!(
+            "thinking.type: \"disabled\" is not supported with `output_config.effort` \"{effort}\" \
+             for this model."
+        ));
+    }
     if matches!(kind, "" | "disabled") {
         return Ok(());
     }

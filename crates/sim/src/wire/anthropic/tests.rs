@@ -288,6 +288,11 @@ fn tools_thinking_and_marks_are_checked() {
             ),
             (with(json!({"model": "claude-opus-5-5"})), "is not supported for this model"),
             (
+                json!({"model": "claude-opus-5", "thinking": {"type": "disabled"},
+                "output_config": {"effort": "max"}}),
+                "with `output_config.effort`",
+            ),
+            (
                 json!({"model": "claude-fable-5-1", "tools": tools(),
                     "tool_choice": {"type": "any"}}),
                 "forced tool use is not supported",
