@@ -43,7 +43,16 @@ const ROUTER_NEVER: &[&str] = &[
 ];
 const WORKER_NEVER: &[&str] =
     &["weir-config", "weir-quota", "weir-quota-memory", "weir-quota-redis"];
-const SIM_NEVER: &[&str] = &["weir-config", "weir-quota", "weir-rpc", "weir-upstream"];
+// The simulator judges what the gateway's formats write: it must not read with their eyes.
+const SIM_NEVER: &[&str] = &[
+    "weir-config",
+    "weir-dialect",
+    "weir-framing",
+    "weir-provider",
+    "weir-quota",
+    "weir-rpc",
+    "weir-upstream",
+];
 
 /// Every crate of the product, lowest first.
 pub(super) const CRATES: &[Crate] = &[
