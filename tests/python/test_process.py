@@ -270,6 +270,17 @@ def test_check_of_hardly_a_file(weir, tmp_path, text):
     assert run(weir, "check", tmp_path / "absent.json").returncode == 1
 
 
+def test_a_reader_that_has_enough_is_no_failure(weir):
+    """`weir schema | head -1`, and the same for findings."""
+    process = subprocess.Popen(
+        [str(weir), "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(10) == 0
+
+
 def test_schema_is_json(weir):
     result = run(weir, "schema")
     assert result.returncode == 0

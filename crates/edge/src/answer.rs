@@ -8,7 +8,7 @@ use weir_types::{Attempt, Fault, FaultCode};
 
 use crate::head::head_of;
 use crate::record::Record;
-use crate::relay::{self, Relay};
+use crate::relay::{self, StreamBody};
 use crate::whole::Whole;
 
 /// The longest list of models, all providers together.
@@ -49,7 +49,7 @@ pub(crate) async fn relay(reply: Reply, slot: &mut Option<Record>) -> Result<Res
         }
         None => {
             let ahead = ahead.into_iter().map(Frame::Chunk).collect();
-            Relay::body(frames, record, ahead, events)
+            StreamBody::body(frames, record, ahead, events)
         }
     };
     Ok(response.map(|()| body))

@@ -17,7 +17,7 @@ use weir_rpc::{Body as CallBody, RouterRequest};
 use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Framing, Target};
 
 use crate::options::RequestOptions;
-use crate::record::{Asked, Record};
+use crate::record::{Record, RequestLine};
 use crate::route::{self, Route};
 use crate::shared::Shared;
 use crate::{answer, error, intake, names};
@@ -33,7 +33,7 @@ pub(crate) async fn serve(
     let head_only = parts.method == Method::HEAD;
     let started = Instant::now();
     let asked =
-        Asked { route: route.name, dialect: route.dialect, operation: Some(route.operation) };
+        RequestLine { route: route.name, dialect: route.dialect, operation: Some(route.operation) };
     let mut slot = Some(Record::start(&shared.telemetry, asked, &parts, started));
     // Costs nothing while nothing panics; without it the connection would die without a word.
     let steps =
@@ -55,7 +55,7 @@ pub(crate) async fn serve(
 pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let dialect = route::dialect_of(shared.routes, parts.uri.path());
-    let asked = Asked { route: method_label(&parts.method), dialect, operation: None };
+    let asked = RequestLine { route: method_label(&parts.method), dialect, operation: None };
     let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
     error::response(fault, record, parts.method == Method::HEAD)
 }

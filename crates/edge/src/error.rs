@@ -20,7 +20,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What to say where the HTTP parser refused a request before it became one, with `status`.
 #[must_use]
-pub fn refusal(status: u16) -> String {
+pub fn rejection(status: u16) -> String {
     let fault = match status {
         431 => Fault::new(
             FaultCode::HeadersTooLarge,

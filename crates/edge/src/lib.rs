@@ -27,7 +27,7 @@ mod shared;
 mod whole;
 
 pub use app::app;
-pub use error::refusal;
+pub use error::rejection;
 pub use route::{ROUTES, Route};
 pub use settings::Settings;
 

@@ -14,6 +14,8 @@ pub(crate) const KEY: HeaderName = HeaderName::from_static("x-weir-key");
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 /// How limits were kept, where not exactly.
 pub(crate) const QUOTA_MODE: HeaderName = HeaderName::from_static("x-weir-quota-mode");
+/// What a translation left out.
+pub(crate) const LOSSES: HeaderName = HeaderName::from_static(weir_types::headers::LOSSES);
 /// Time spent waiting for a slot.
 pub(crate) const QUEUE_MS: HeaderName = HeaderName::from_static("x-weir-queue-ms");
 /// Where the time to the first byte went.
@@ -39,13 +41,14 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a page may read of an answer beyond the plain headers.
-pub(crate) const EXPOSED: [HeaderName; 10] = [
+pub(crate) const EXPOSED: [HeaderName; 11] = [
     REQUEST_ID,
     UPSTREAM_REQUEST_ID,
     PROVIDER,
     KEY,
     ATTEMPTS,
     QUEUE_MS,
+    LOSSES,
     QUOTA_MODE,
     SERVER_TIMING,
     RETRY_AFTER_MS,

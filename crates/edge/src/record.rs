@@ -42,7 +42,7 @@ impl Outcome {
 
 /// What is known of a request by its first line.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct RequestLine {
     /// `METHOD path`, or the method alone where no route matches.
     pub(crate) route: &'static str,
     /// The format in which the client reads answers and errors.
@@ -93,11 +93,11 @@ impl Record {
     /// A request that arrived at `started`.
     pub(crate) fn start(
         telemetry: &Telemetry,
-        asked: Asked,
+        asked: RequestLine,
         parts: &Parts,
         started: Instant,
     ) -> Self {
-        let Asked { route, dialect, operation } = asked;
+        let RequestLine { route, dialect, operation } = asked;
         telemetry.metrics.request_started();
         let request_id = options::request_id(&parts.headers);
         let trace = options::trace(&parts.headers);

@@ -28,7 +28,7 @@ use crate::record::{Outcome, Record};
 pub(crate) struct Cut(Fault);
 
 /// A body that is relayed.
-pub(crate) struct Relay {
+pub(crate) struct StreamBody {
     /// Before `record`: the work behind an answer ends before the answer counts as ended.
     frames: Option<FrameStream>,
     record: Option<Record>,
@@ -41,7 +41,7 @@ pub(crate) struct Relay {
     begun: bool,
 }
 
-impl Relay {
+impl StreamBody {
     /// A body of `ahead` and then what `frames` bring.
     pub(crate) fn body(
         frames: FrameStream,
@@ -101,8 +101,9 @@ impl Relay {
     }
 
     fn error_event(&self, fault: &Fault, record: &Record) -> Bytes {
-        let mut writer = Writer::new(record.framing);
+        let mut writer = Writer::continued(record.framing);
         format(record.dialect).error_event(&error::described(fault, record), &mut writer);
+        writer.end();
         let event = writer.take();
         if record.framing != Framing::Sse {
             return event;
@@ -123,7 +124,7 @@ fn trailing_line_feeds(chunk: &[u8], before: u8) -> u8 {
     }
 }
 
-impl http_body::Body for Relay {
+impl http_body::Body for StreamBody {
     type Data = Bytes;
     type Error = Cut;
 
@@ -154,7 +155,7 @@ impl http_body::Body for Relay {
     }
 }
 
-impl Drop for Relay {
+impl Drop for StreamBody {
     /// A client that closes as soon as it has the last byte did not leave early: the end may be there
     /// already and only not be taken yet.
     fn drop(&mut self) {

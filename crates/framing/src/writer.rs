@@ -21,6 +21,12 @@ impl Writer {
         Self { framing, progress: Progress::default(), out: BytesMut::new() }
     }
 
+    /// A writer that goes on with a stream that others have begun.
+    #[must_use]
+    pub fn continued(framing: Framing) -> Self {
+        Self { progress: Progress::Open, ..Self::new(framing) }
+    }
+
     /// How events are framed.
     #[must_use]
     pub const fn framing(&self) -> Framing {

@@ -68,7 +68,7 @@ enum Named<'a> {
 
 /// What is asked, whatever the model.
 #[derive(Debug, Clone, Copy)]
-struct Ask<'a> {
+struct Query<'a> {
     operation: Operation,
     stream: bool,
     pin: Option<&'a str>,
@@ -106,7 +106,7 @@ impl Catalog {
     /// serve it.
     fn only(&self, request: &RouterRequest, name: &str) -> Result<Route, Fault> {
         let entry = self.known(name)?;
-        let ask = Ask {
+        let ask = Query {
             operation: request.operation,
             stream: request.stream,
             pin: request.target.pin(),
@@ -122,7 +122,7 @@ impl Catalog {
         if request.fallbacks.len() > FALLBACKS_MAX {
             return Err(fault::too_many_fallbacks(request.fallbacks.len(), FALLBACKS_MAX));
         }
-        let ask = Ask {
+        let ask = Query {
             operation: request.operation,
             stream: request.stream,
             pin: request.target.pin(),
@@ -161,7 +161,7 @@ impl Catalog {
         pin: Option<&str>,
     ) -> Result<Vec<Arc<Target>>, Fault> {
         let operation = Operation::ListModels;
-        let ask = Ask { operation, stream: false, pin, named_only: false };
+        let ask = Query { operation, stream: false, pin, named_only: false };
         if let Some(name) = only {
             let entry = self.known(name)?;
             return entry.target("", ask).map(|target| vec![target]);
@@ -201,10 +201,10 @@ impl Catalog {
     fn explicit_fallbacks(
         &self,
         request: &RouterRequest,
-        ask: Ask<'_>,
+        ask: Query<'_>,
         primary: Option<&Arc<Target>>,
     ) -> Vec<Arc<Target>> {
-        let ask = Ask { pin: None, ..ask };
+        let ask = Query { pin: None, ..ask };
         let mut targets: Vec<Arc<Target>> = Vec::with_capacity(request.fallbacks.len());
         for name in &request.fallbacks {
             let target = match self.named(name) {

@@ -7,7 +7,7 @@
 //! as retries, another key within a round does not. A slot is never held while something waits.
 
 mod health;
-mod refusal;
+mod rejection;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -20,12 +20,12 @@ use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
 
 use crate::catalog::{Route, Target};
 pub(crate) use health::{Conclusion, classify, learn, micros};
-pub(crate) use refusal::Refusal;
+pub(crate) use rejection::Rejection;
 use round::Round;
 
 /// A place in a pool's queue.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ask {
+pub(crate) struct QueuePlace {
     /// What it can use.
     pub class: Class,
     /// Not to be granted before this much later.
@@ -49,7 +49,7 @@ pub(crate) enum Event {
         from_then: bool,
     },
     /// No slot, no key; no lease is held.
-    Refused(Refusal),
+    Refused(Rejection),
     /// The attempt failed; its lease is held.
     Failed(Fault),
 }
@@ -62,7 +62,7 @@ pub(crate) enum Action {
         /// What the held lease taught; `None`: none is held.
         settle: Option<Outcome>,
         /// The place to ask for.
-        ask: Ask,
+        ask: QueuePlace,
     },
     /// Make an attempt with the granted key.
     Call,
@@ -73,14 +73,14 @@ pub(crate) enum Action {
         /// The keys not yet tried.
         class: Class,
         /// Where to wait if the pool has none of them.
-        then: Option<Ask>,
+        then: Option<QueuePlace>,
     },
     /// Give the slot back and enter the queue again, in one step.
     Wait {
         /// What the lease taught.
         outcome: Outcome,
         /// The place to wait at.
-        then: Ask,
+        then: QueuePlace,
     },
     /// It is over.
     Finish {
@@ -151,8 +151,8 @@ impl Plan {
         }
     }
 
-    fn fresh(&self) -> Ask {
-        Ask {
+    fn fresh(&self) -> QueuePlace {
+        QueuePlace {
             class: self.target.class.clone(),
             delay: Duration::ZERO,
             arrival: None,
@@ -216,7 +216,7 @@ impl Plan {
         let keys = if untried.is_empty() { self.round.live(&self.target) } else { untried };
         let narrow = keys.len() < self.round.live(&self.target).len();
         self.round.retried(narrow.then_some(now + delay));
-        let then = Ask {
+        let then = QueuePlace {
             class: self.class_of(&keys),
             delay,
             arrival: self.round.arrival,
@@ -239,12 +239,12 @@ impl Plan {
         let then = if self.has_fallback() { None } else { self.next_round(now, draw) };
         self.round.rotates(then.is_some());
         // The pool knows which of the keys cool, and until when; the answer decides.
-        let then = then.map(|ask| Ask { wait_for_cooldown: false, ..ask });
+        let then = then.map(|ask| QueuePlace { wait_for_cooldown: false, ..ask });
         Action::Rotate { outcome, class: self.class_of(&untried), then }
     }
 
     /// The place to wait for the next round at, if there may be one.
-    fn next_round(&self, now: Instant, draw: f64) -> Option<Ask> {
+    fn next_round(&self, now: Instant, draw: f64) -> Option<QueuePlace> {
         let live = self.round.live(&self.target);
         if live.is_empty() || !self.round.may_retry(&self.target) {
             return None;
@@ -256,7 +256,7 @@ impl Plan {
         if too_long || start >= self.deadline {
             return None;
         }
-        Some(Ask {
+        Some(QueuePlace {
             class: self.class_of(&live),
             delay: start.saturating_duration_since(now),
             arrival: self.round.arrival,
@@ -264,8 +264,8 @@ impl Plan {
         })
     }
 
-    fn refused(&mut self, refusal: Refusal, now: Instant) -> Action {
-        if let Refusal::NoKey { until, .. } = &refusal
+    fn refused(&mut self, refusal: Rejection, now: Instant) -> Action {
+        if let Rejection::NoKey { until, .. } = &refusal
             && let Some(ask) = self.wait_for_key(*until, now)
         {
             return Action::Acquire { settle: None, ask };
@@ -281,13 +281,13 @@ impl Plan {
     }
 
     /// After "no key": all keys instead of the untried ones, or the end of the cooldown.
-    fn wait_for_key(&mut self, until: Option<Duration>, now: Instant) -> Option<Ask> {
+    fn wait_for_key(&mut self, until: Option<Duration>, now: Instant) -> Option<QueuePlace> {
         let live = self.round.live(&self.target);
         if live.is_empty() {
             return None;
         }
         if let Some(start) = self.round.widen() {
-            return Some(Ask {
+            return Some(QueuePlace {
                 class: self.class_of(&live),
                 delay: start.saturating_duration_since(now),
                 arrival: self.round.arrival,
@@ -299,7 +299,7 @@ impl Plan {
             return None;
         }
         self.round.waits();
-        Some(Ask {
+        Some(QueuePlace {
             class: self.class_of(&live),
             delay: Duration::ZERO,
             arrival: self.round.arrival,

@@ -59,14 +59,14 @@ struct Open {
 }
 
 /// The body of an answer.
-pub(crate) struct Incoming {
+pub(crate) struct AnswerBody {
     stream: RecvStream,
     /// Sends what is left of the request.
-    _upload: Option<Upload>,
+    _upload: Option<UploadTask>,
 }
 
 /// A request's body on its way; ends with whoever waits for the answer.
-struct Upload(AbortHandle);
+struct UploadTask(AbortHandle);
 
 // === impl Channel ===
 
@@ -88,7 +88,7 @@ impl Channel {
 }
 
 impl Service<http::Request<Body>> for Channel {
-    type Response = http::Response<Incoming>;
+    type Response = http::Response<AnswerBody>;
     type Error = ChannelError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ChannelError>> + Send>>;
 
@@ -218,7 +218,7 @@ async fn until_silent(pings: Option<h2::PingPong>, every: Duration, patience: Du
 async fn exchange(
     mut sender: SendRequest<Bytes>,
     request: http::Request<Body>,
-) -> Result<http::Response<Incoming>, ChannelError> {
+) -> Result<http::Response<AnswerBody>, ChannelError> {
     let (parts, body) = request.into_parts();
     let (answer, stream) = sender.send_request(http::Request::from_parts(parts, ()), false)?;
     // Mostly the whole body is there, and room for it.
@@ -231,11 +231,11 @@ async fn exchange(
                     tracing::debug!(%error, "a request was not sent to its end");
                 }
             };
-            Some(Upload(tokio::spawn(rest).abort_handle()))
+            Some(UploadTask(tokio::spawn(rest).abort_handle()))
         }
     };
     let answer = answer.await?;
-    Ok(answer.map(|stream| Incoming { stream, _upload: upload }))
+    Ok(answer.map(|stream| AnswerBody { stream, _upload: upload }))
 }
 
 /// Sends a body.
@@ -276,9 +276,9 @@ async fn room(stream: &mut SendStream<Bytes>, wanted: usize) -> Result<usize, Ch
     Ok(stream.capacity())
 }
 
-// === impl Incoming ===
+// === impl AnswerBody ===
 
-impl http_body::Body for Incoming {
+impl http_body::Body for AnswerBody {
     type Data = Bytes;
     type Error = h2::Error;
 
@@ -305,7 +305,7 @@ impl http_body::Body for Incoming {
     }
 }
 
-impl Drop for Upload {
+impl Drop for UploadTask {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -131,15 +131,15 @@ struct Routes {
     health: HealthServer<HealthService>,
 }
 
-type Answering =
+type RouteFuture =
     Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send + 'static>>;
 
 impl hyper::service::Service<http::Request<Incoming>> for Routes {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = RouteFuture;
 
-    fn call(&self, request: http::Request<Incoming>) -> Answering {
+    fn call(&self, request: http::Request<Incoming>) -> RouteFuture {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         if service == self.service.name() {
             return match self.service.clone() {

@@ -86,7 +86,7 @@ impl worker::worker_server::Worker for WorkerMethods {
 }
 
 /// A call whose head has been read.
-struct Incoming<F: WireFrame> {
+struct RequestFrames<F: WireFrame> {
     context: CallContext,
     head: F::Head,
     upload: Upload<F>,
@@ -95,7 +95,7 @@ struct Incoming<F: WireFrame> {
 async fn open<F: WireFrame>(
     request: Request<Streaming<F>>,
     body_bytes_max: usize,
-) -> Result<Incoming<F>, Fault> {
+) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
     let mut frames = request.into_inner();
     loop {
@@ -105,7 +105,7 @@ async fn open<F: WireFrame>(
         };
         return match frame.part() {
             Some(Part::Request(head)) => {
-                Ok(Incoming { context, head, upload: Upload::new(frames, body_bytes_max) })
+                Ok(RequestFrames { context, head, upload: Upload::new(frames, body_bytes_max) })
             }
             Some(_) => Err(Fault::new(FaultCode::LinkBroken, "the request has no head")),
             None => continue,

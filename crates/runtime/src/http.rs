@@ -20,7 +20,7 @@ use tower::Service;
 
 use crate::linger::linger;
 use crate::patience::Patient;
-use crate::refusal::{RefusalBody, Worded};
+use crate::rejection::{RejectionBody, Worded};
 use crate::{Drain, accept};
 
 /// A connection that has sent nothing yet when the drain begins may still be about to: it was
@@ -44,7 +44,7 @@ pub struct HttpLimits {
     /// How long a client may take no byte of its answer before it is given up.
     pub write_stall_max: Duration,
     /// The body of answers that the parser gives by itself (400, 414, 431); `None`: empty.
-    pub refusal_body: Option<RefusalBody>,
+    pub rejection_body: Option<RejectionBody>,
 }
 
 impl Default for HttpLimits {
@@ -57,7 +57,7 @@ impl Default for HttpLimits {
             headers_max: 100,
             header_bytes_max: 64 * 1024,
             write_stall_max: Duration::from_secs(60),
-            refusal_body: None,
+            rejection_body: None,
         }
     }
 }
@@ -108,7 +108,7 @@ async fn connection(
         // A router is always ready, and its clone is a counter.
         app.clone().call(request)
     });
-    let io = TokioIo::new(Worded::new(patient, limits.refusal_body));
+    let io = TokioIo::new(Worded::new(patient, limits.rejection_body));
     let mut served = protocol.serve_connection(io, service);
     let result = tokio::select! {
         biased;

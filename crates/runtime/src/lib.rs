@@ -15,7 +15,7 @@ mod http;
 mod linger;
 mod listen;
 mod patience;
-mod refusal;
+mod rejection;
 
 pub use accept::accept;
 pub use admin::{AdminState, Readiness, admin};
@@ -24,4 +24,4 @@ pub use drain::{Drain, DrainControl, Stop};
 pub use http::{HttpLimits, serve_http};
 pub use listen::bind_shared;
 pub use patience::ClientStall;
-pub use refusal::RefusalBody;
+pub use rejection::RejectionBody;

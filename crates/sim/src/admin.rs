@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::refusal::Refusal;
 use crate::rule::{Rule, RuleBook};
 use crate::service::Shared;
+use crate::wire::openai::OpenAi;
+use crate::wire::{Route, Wire as _};
 
 /// Entries that one call hands out at most.
 const ENTRIES_MAX: usize = 100_000;
@@ -39,7 +41,10 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> (u16, Strin
     };
     match value {
         Ok(value) => (200, value.to_string()),
-        Err(refusal) => (refusal.status, refusal.json()),
+        Err(refusal) => {
+            let spoken = OpenAi.error(&Route::default(), &refusal);
+            (spoken.status, spoken.body)
+        }
     }
 }
 

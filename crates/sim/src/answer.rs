@@ -1,20 +1,53 @@
 //! Answers that follow from the request alone: same question, same answer, same id.
 //!
-//! Pure. `text` makes the words, `chat`, `completion`, `embedding` and `models` the JSON around
-//! them. The JSON is written by hand from fixed parts, because benchmarks use it as upstream.
+//! Pure, and the same for every format: `reply` decides what is said, `text` makes the words,
+//! `vector` and `rank` the numbers, `events` holds a stream. The JSON around them is written by
+//! the formats, with the small writers here, because benchmarks use some of it as upstream.
 
-pub(crate) mod chat;
-pub(crate) mod completion;
-pub(crate) mod embedding;
 pub(crate) mod events;
-pub(crate) mod models;
+pub(crate) mod rank;
+pub(crate) mod reply;
 pub(crate) mod text;
+pub(crate) mod vector;
 
-/// Tokens of one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tokens {
-    pub(crate) prompt: usize,
-    pub(crate) completion: usize,
+use crate::ask::{Ask, Task};
+use crate::refusal::Refusal;
+use reply::Reply;
+
+/// What was made of a request.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Reply(Reply),
+    Tokens(usize),
+    Vectors(Vec<Vec<f32>>),
+    /// Which document, and how well it fits; the best first.
+    Scores(Vec<(usize, f64)>),
+}
+
+/// What the settings say about answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Making {
+    /// Length of a text; `None`: a short sentence.
+    pub(crate) answer_bytes: Option<usize>,
+    /// Length of a vector if the request names none.
+    pub(crate) dimensions: usize,
+}
+
+/// Does what is asked. `salt` keeps apart what is asked for in different ways.
+///
+/// # Errors
+/// What turns out to be wrong when the request is read to its end.
+pub(crate) fn work(ask: &Ask<'_>, salt: &str, making: Making) -> Result<Done, Refusal> {
+    Ok(match &ask.task {
+        Task::Chat(chat) => Done::Reply(Reply::to(&ask.model, chat, salt, making.answer_bytes)?),
+        Task::Count(bytes) => Done::Tokens(tokens_of(*bytes)),
+        Task::Embed(embed) => {
+            let length = embed.dimensions.unwrap_or(making.dimensions);
+            let made = embed.inputs.iter().map(|input| vector::of(&ask.model, input, length));
+            Done::Vectors(made.collect())
+        }
+        Task::Rerank(rerank) => Done::Scores(rank::scores(rerank)),
+    })
 }
 
 /// Four bytes make a token here.
@@ -65,31 +98,6 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: usize) {
         }
     }
     out.extend_from_slice(&digits[start..]);
-}
-
-/// Appends the members that come before the choices, which are left open.
-pub(crate) fn push_head(out: &mut Vec<u8>, id: &str, object: &str, model: &str, created: u32) {
-    push(out, "{\"id\":\"");
-    push(out, id);
-    push(out, "\",\"object\":\"");
-    push(out, object);
-    push(out, "\",\"created\":");
-    push_number(out, created as usize);
-    push(out, ",\"model\":");
-    push_string(out, model);
-    push(out, ",\"system_fingerprint\":\"fp_weir_sim\",\"choices\":[");
-}
-
-/// Appends `"usage":{...}` with the details that clients expect.
-pub(crate) fn push_usage(out: &mut Vec<u8>, tokens: Tokens) {
-    push(out, "\"usage\":{\"prompt_tokens\":");
-    push_number(out, tokens.prompt);
-    push(out, ",\"completion_tokens\":");
-    push_number(out, tokens.completion);
-    push(out, ",\"total_tokens\":");
-    push_number(out, tokens.prompt + tokens.completion);
-    push(out, ",\"prompt_tokens_details\":{\"cached_tokens\":0}");
-    push(out, ",\"completion_tokens_details\":{\"reasoning_tokens\":0}}");
 }
 
 #[cfg(test)]

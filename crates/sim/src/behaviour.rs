@@ -28,16 +28,18 @@ pub struct Behaviour {
     pub answer_bytes: Option<usize>,
     /// `status=N`: answer with this error status.
     pub status: Option<u16>,
-    /// `code=TEXT`: `error.code` of an error answer.
+    /// `code=TEXT`: `error.code` of an error answer or event, or what the format has in its place.
     pub code: Option<String>,
     /// `retry-after=TEXT` and its relatives: when an error says that trying again makes sense.
     pub hints: Vec<Hint>,
     /// `silence`, `reset`, `cut`, `stall`, `garbage`, `error`: how the answer breaks.
     pub breakage: Option<Breakage>,
-    /// `no-done`: a stream without `data: [DONE]`.
+    /// `no-done`: a stream without the mark at its end (`data: [DONE]`).
     pub no_done: bool,
-    /// `no-finish`: a stream that ends without finish reason and without `data: [DONE]`.
+    /// `no-finish`: a stream that ends without finish reason and without the mark at its end.
     pub no_finish: bool,
+    /// `lenient`: members that the format does not know are let through.
+    pub lenient: bool,
     /// `skip=N`: the first N requests that match are served without this behaviour.
     pub skip: u64,
     /// `times=N`: it acts on N requests, then no more.
@@ -160,6 +162,7 @@ impl Behaviour {
             breakage: above.breakage.or(self.breakage),
             no_done: above.no_done || self.no_done,
             no_finish: above.no_finish || self.no_finish,
+            lenient: above.lenient || self.lenient,
             skip: above.skip,
             times: above.times,
         }
@@ -204,6 +207,7 @@ impl Behaviour {
             "reset-tokens" => self.hints.push(Hint::ResetTokens(text(name, value)?)),
             "no-done" => self.no_done = flag(name, value)?,
             "no-finish" => self.no_finish = flag(name, value)?,
+            "lenient" => self.lenient = flag(name, value)?,
             "skip" => self.skip = number(name, value, "a number", |_| true)?,
             "times" => self.times = Some(number(name, value, "a number", |_| true)?),
             // Only tells apart model names that ask for the same: rules count per name.
@@ -273,8 +277,8 @@ mod tests {
     fn the_grammar_reads_every_word() {
         let text = "latency=5, first-chunk=6,interval=7,chunks=8,answer-bytes=9,status=429,\
                     code=slow_down,retry-after=2,retry-after-ms=1500,retry-after-date=3,\
-                    reset-requests=1s,reset-tokens=6m0s,no-done,no-finish,skip=2,times=4,tag=x,\
-                    reset=3";
+                    reset-requests=1s,reset-tokens=6m0s,no-done,no-finish,lenient,skip=2,\
+                    times=4,tag=x,reset=3";
         let behaviour = Behaviour::parse(text).unwrap();
         let expected = Behaviour {
             latency: Some(Duration::from_millis(5)),
@@ -294,6 +298,7 @@ mod tests {
             breakage: Some(Breakage::InBody { how: How::Reset, at: At::Chunk(3) }),
             no_done: true,
             no_finish: true,
+            lenient: true,
             skip: 2,
             times: Some(4),
         };

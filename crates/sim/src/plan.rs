@@ -6,10 +6,7 @@ use bytes::Bytes;
 
 use crate::answer::events::{Events, Kind};
 use crate::behaviour::{At, Behaviour, Breakage, How};
-use crate::refusal::Refusal;
 
-/// An event whose data is no JSON.
-const GARBAGE: &[u8] = b"data: {\"id\":\"chatcmpl-broken\",\"choices\":[{\"delta\":{\"con\n\n";
 /// A body that is no JSON.
 const GARBAGE_BODY: &[u8] = b"{\"id\":\"chatcmpl-broken\",\"choices\":[{\"mess";
 
@@ -36,15 +33,19 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A body that is not a stream. It breaks in its middle.
-    pub(crate) fn whole(body: impl Into<Bytes>, behaviour: &Behaviour) -> Self {
+    /// A body that is not a stream. It breaks in its middle; `error` is what an error says.
+    pub(crate) fn whole(
+        body: impl Into<Bytes>,
+        behaviour: &Behaviour,
+        error: impl FnOnce() -> String,
+    ) -> Self {
         let body = body.into();
         let Some(Breakage::InBody { how, .. }) = behaviour.breakage else {
             return Self::plain(body);
         };
         let broken = match how {
             How::Garbage => return Self::plain(Bytes::from_static(GARBAGE_BODY)),
-            How::Error => return Self::plain(Refusal::of_status(500, "").json().into()),
+            How::Error => return Self::plain(error().into()),
             How::Stall => Step::Stall,
             How::Cut => Step::Cut,
             How::Reset => Step::Reset,
@@ -54,12 +55,19 @@ impl Plan {
         Self { steps: vec![Step::Send(half), broken], announced }
     }
 
-    fn plain(body: Bytes) -> Self {
+    /// A body that nothing happens to.
+    pub(crate) fn plain(body: Bytes) -> Self {
         Self { announced: Some(body.len() as u64), steps: vec![Step::Send(body)] }
     }
 
-    /// A stream, with `interval` between its content events.
-    pub(crate) fn stream(events: Events, interval: Duration, behaviour: &Behaviour) -> Self {
+    /// A stream, with `interval` between its content events. `spoil` writes the events that are
+    /// garbage or an error, after so many others.
+    pub(crate) fn stream(
+        events: Events,
+        interval: Duration,
+        behaviour: &Behaviour,
+        spoil: impl Fn(Spoil, usize) -> Vec<u8>,
+    ) -> Self {
         let mut rest = Bytes::from(events.bytes);
         let mut steps = Vec::with_capacity(events.marks.len() * 2 + 2);
         steps.extend(behaviour.first_chunk.map(Step::Wait));
@@ -68,7 +76,7 @@ impl Plan {
             _ => None,
         };
         let (mut contents, mut start) = (0, 0);
-        for (end, kind) in events.marks {
+        for (nth, (end, kind)) in events.marks.into_iter().enumerate() {
             // Where a break is due: before the first event, or once its chunks are out, or,
             // if there are fewer of them, before the finish reason.
             let due = break_at.filter(|(_, at)| match at {
@@ -79,7 +87,7 @@ impl Plan {
             });
             if let Some((how, _)) = due {
                 break_at = None;
-                if !push_break(&mut steps, how) {
+                if !push_break(&mut steps, how, |what| spoil(what, nth)) {
                     return Self { steps, announced: None };
                 }
             }
@@ -94,7 +102,7 @@ impl Plan {
                 }
                 Kind::Finish | Kind::Usage if behaviour.no_finish => continue,
                 Kind::Done if behaviour.no_finish || behaviour.no_done => continue,
-                Kind::Role | Kind::Finish | Kind::Usage | Kind::Done => {}
+                Kind::Role | Kind::Part | Kind::Finish | Kind::Usage | Kind::Done => {}
             }
             steps.push(Step::Send(bytes));
         }
@@ -102,17 +110,21 @@ impl Plan {
     }
 }
 
+/// An event that does not belong into a good stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoil {
+    Garbage,
+    Error,
+}
+
 /// Adds a break; says whether the stream goes on after it.
-fn push_break(steps: &mut Vec<Step>, how: How) -> bool {
+fn push_break(steps: &mut Vec<Step>, how: How, spoil: impl Fn(Spoil) -> Vec<u8>) -> bool {
     match how {
         How::Stall => steps.push(Step::Stall),
         How::Cut => steps.push(Step::Cut),
         How::Reset => steps.push(Step::Reset),
-        How::Garbage => steps.push(Step::Send(Bytes::from_static(GARBAGE))),
-        How::Error => {
-            let event = format!("data: {}\n\n", Refusal::of_status(500, "").json());
-            steps.push(Step::Send(event.into()));
-        }
+        How::Garbage => steps.push(Step::Send(spoil(Spoil::Garbage).into())),
+        How::Error => steps.push(Step::Send(spoil(Spoil::Error).into())),
     }
     how == How::Garbage
 }
@@ -135,13 +147,18 @@ mod tests {
     /// The plan in one letter per step: the first of its data, w for a wait, S C X for breaks.
     fn letters(text: &str, interval_ms: u64) -> String {
         let behaviour = Behaviour::parse(text).unwrap();
-        let plan = Plan::stream(events(3), Duration::from_millis(interval_ms), &behaviour);
+        let plan =
+            Plan::stream(events(3), Duration::from_millis(interval_ms), &behaviour, |what, nth| {
+                match what {
+                    Spoil::Garbage => b"data: {".to_vec(),
+                    Spoil::Error => format!("data: E{nth}").into_bytes(),
+                }
+            });
         let letter = |step: &Step| match step {
             Step::Wait(_) => 'w',
             Step::Stall => 'S',
             Step::Cut => 'C',
             Step::Reset => 'X',
-            Step::Send(bytes) if bytes.starts_with(b"data: {\"error") => 'E',
             Step::Send(bytes) => char::from(bytes[6]),
         };
         plan.steps.iter().map(letter).collect()
@@ -172,12 +189,13 @@ mod tests {
 
     #[test]
     fn a_whole_body_breaks_in_its_middle_and_announces_all_of_it() {
-        let plan = |text| Plan::whole("12345678", &Behaviour::parse(text).unwrap());
+        let plan = |text| Plan::whole("12345678", &Behaviour::parse(text).unwrap(), || "E".into());
         assert_eq!(plan("").steps, [Step::Send("12345678".into())]);
         let cut = plan("cut=5");
         assert_eq!(cut.steps, [Step::Send("1234".into()), Step::Cut]);
         assert_eq!(cut.announced, Some(8));
         assert_eq!(plan("reset=first").steps[1], Step::Reset);
+        assert_eq!(plan("error").steps, [Step::Send("E".into())]);
         assert_eq!(plan("garbage").steps, [Step::Send(GARBAGE_BODY.into())]);
     }
 }

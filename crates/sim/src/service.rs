@@ -7,25 +7,21 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
-use crate::answer::chat::Chat;
-use crate::answer::completion::Completion;
-use crate::answer::{embedding, models, text};
+use crate::answer::{self, Done, Making, text};
+use crate::ask::{Ask, Task};
 use crate::behaviour::{Behaviour, Breakage, Hint};
 use crate::body::{Closing, Playback, broken_on_purpose};
+use crate::call::{Call, KEY_HEADERS, key_of};
 use crate::ledger::{Entry, Ledger, Outcome, Ticket, now_us};
-use crate::plan::Plan;
+use crate::plan::{Plan, Spoil};
 use crate::refusal::Refusal;
-use crate::request::{self, Asked};
 use crate::rule::{Facts, Verdict};
+use crate::wire::{self, Asked, Glimpse, Route, Told, Wire};
 use crate::{Settings, admin};
-
-/// Headers that may carry a key, the usual one first.
-const KEY_HEADERS: [&str; 4] = ["authorization", "api-key", "x-api-key", "x-goog-api-key"];
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -40,7 +36,15 @@ type Answer = Response<Playback>;
 struct Draft {
     status: u16,
     content_type: &'static str,
+    headers: Vec<(&'static str, String)>,
     plan: Plan,
+}
+
+/// The format of a call, and what its path asks for.
+#[derive(Clone, Copy)]
+struct Door<'d> {
+    wire: &'static dyn Wire,
+    route: &'d Route<'d>,
 }
 
 /// Answers one request.
@@ -57,50 +61,56 @@ pub(crate) async fn handle(
     if parts.uri.path().starts_with("/sim/") || parts.uri.path() == "/healthz" {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);
         let (status, json) = admin::answer(&shared, &parts, &body.unwrap_or_default());
-        let plan = Plan::whole(json, &Behaviour::default());
-        let draft = Draft { status, content_type: "application/json", plan };
+        let draft = Draft { status, ..json_draft(Plan::plain(json.into())) };
         return Ok(respond(draft, None, closing, |_| {}));
     }
     let started_us = if shared.ledger.logs() { now_us() } else { 0 };
-    let key = key_of(&parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let key = key_of(&parts.headers, query);
     let mut ticket = shared.ledger.begin(&key);
+    let (method, path, headers) = (&parts.method, parts.uri.path(), &parts.headers);
+    let call = Call { method, path, query, headers, key: &key, lenient: false };
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let refusal = Refusal::of_status(413, "");
-            ticket.set_status(refusal.status);
-            return Ok(respond(error_draft(&refusal), Some(ticket), closing, |_| {}));
+            let (wire, route) = wire::of(&call);
+            let draft = Door { wire, route: &route }.error(&Refusal::of_status(413, ""));
+            ticket.set_status(draft.status);
+            return Ok(respond(draft, Some(ticket), closing, |_| {}));
         }
         // The client stopped in the middle of its request.
         Err(_) => return Err(broken_on_purpose()),
     };
-    serve(&shared, &parts, &key, started_us, &body, ticket, closing).await
+    serve(&shared, call, started_us, &body, ticket, closing).await
 }
 
 async fn serve(
     shared: &Shared,
-    parts: &Parts,
-    key: &str,
+    call: Call<'_>,
     started_us: u64,
     body: &Bytes,
     mut ticket: Ticket,
     closing: Arc<Closing>,
 ) -> io::Result<Answer> {
-    let path = parts.uri.path();
-    let asked = Asked::of_path(path).filter(|_| parts.method == Method::POST);
-    let parsed = asked.map(|asked| request::Request::parse(body, asked));
-    let known = parsed.as_ref().and_then(|parsed| parsed.as_ref().ok());
-    let model = known.map(request::Request::model).unwrap_or_default();
-    let stream = known.is_some_and(request::Request::streams);
-    let facts = Facts { key, model, path, stream };
-    record(shared, &ticket, facts, parts, body, started_us);
+    let (wire, route) = wire::of(&call);
+    let door = Door { wire, route: &route };
+    let has_body =
+        !matches!(route.asked, Asked::Models | Asked::Profiles | Asked::Model | Asked::Nothing);
+    let mut read = has_body.then(|| wire.read(&call, &route, body));
+    let (model, stream) = named(&route, read.as_ref(), body);
+    let facts = Facts { key: call.key, model: &model, path: call.path, stream };
+    record(shared, &ticket, facts, &call, body, started_us);
     let judged = shared.ledger.with_rules(|rules| rules.judge(facts));
     let (verdict, grammar) = match judged {
         Ok(verdict) => (verdict, None),
         Err(error) => (Verdict::default(), Some(Refusal::bad_member("model", &error.to_string()))),
     };
-    pause(shared, &verdict.behaviour).await;
-    match verdict.behaviour.breakage {
+    let behaviour = &verdict.behaviour;
+    if behaviour.lenient && matches!(read, Some(Err(_))) {
+        read = Some(wire.read(&Call { lenient: true, ..call }, &route, body));
+    }
+    pause(shared, behaviour).await;
+    match behaviour.breakage {
         Some(Breakage::Silence) => std::future::pending::<()>().await,
         Some(Breakage::BeforeHead { reset }) => {
             if reset {
@@ -111,21 +121,39 @@ async fn serve(
         }
         Some(Breakage::InBody { .. }) | None => {}
     }
-    let refused = refusal(shared, key, model, &verdict.behaviour).or(grammar);
-    let draft = match (refused, asked.zip(parsed)) {
-        (Some(refusal), _) => refused_draft(&refusal, &verdict),
-        (None, Some((asked, Ok(request)))) => draft(shared, asked, &request, &verdict.behaviour)
-            .unwrap_or_else(|refusal| error_draft(&refusal)),
-        (None, Some((_, Err(refusal)))) => error_draft(&refusal),
-        (None, None) => listing(shared, parts, &verdict.behaviour),
+    let draft = match (door.refusal(shared, call.key, &model, behaviour).or(grammar), &read) {
+        (Some(refusal), _) => door.refused(&refusal, &verdict),
+        (None, Some(Ok(ask))) => door
+            .answer(&shared.settings, ask, behaviour)
+            .unwrap_or_else(|refusal| door.error(&refusal)),
+        (None, Some(Err(refusal))) => door.error(refusal),
+        (None, None) => door.listing(shared, &call, behaviour),
     };
     ticket.set_status(draft.status);
-    let id = text::hash(&[path.as_bytes(), body]);
+    let id = text::hash(&[call.path.as_bytes(), body]);
     Ok(respond(draft, Some(ticket), closing, |headers| {
-        put(headers, "x-request-id", &text::id("req_", id));
-        hints(headers, &verdict.behaviour.hints);
+        put(headers, wire.id_header(), &text::id("req_", id));
+        hints(headers, wire, &behaviour.hints);
         verdict.headers.iter().for_each(|(name, value)| put(headers, name, value));
     }))
+}
+
+/// The model and whether a stream is asked for, also of a body that was refused.
+fn named<'a>(
+    route: &Route<'a>,
+    read: Option<&Result<Ask<'a>, Refusal>>,
+    body: &'a [u8],
+) -> (Cow<'a, str>, bool) {
+    match read {
+        Some(Ok(ask)) => (ask.model.clone(), ask.stream),
+        None => (Cow::Borrowed(""), false),
+        Some(Err(_)) => {
+            let seen = Glimpse::of(body);
+            let from_path = Some(&route.model).filter(|model| !model.is_empty()).cloned();
+            let model = from_path.or(seen.model).unwrap_or_default();
+            (model, route.stream || seen.stream.unwrap_or(false))
+        }
+    }
 }
 
 /// Puts the request into the log, if there is one.
@@ -133,7 +161,7 @@ fn record(
     shared: &Shared,
     ticket: &Ticket,
     facts: Facts<'_>,
-    parts: &Parts,
+    call: &Call<'_>,
     body: &[u8],
     started_us: u64,
 ) {
@@ -141,7 +169,7 @@ fn record(
         seq,
         started_us,
         ended_us: None,
-        method: parts.method.to_string(),
+        method: call.method.to_string(),
         path: facts.path.to_owned(),
         key: facts.key.to_owned(),
         model: facts.model.to_owned(),
@@ -149,7 +177,7 @@ fn record(
         stream: facts.stream,
         status: 0,
         outcome: None,
-        headers: headers_for_log(&parts.headers),
+        headers: headers_for_log(call.headers),
         body: body_for_log(body, shared.settings.log_body_bytes),
     });
 }
@@ -161,86 +189,92 @@ async fn pause(shared: &Shared, behaviour: &Behaviour) {
     }
 }
 
-/// The error that settings or behaviour ask for.
-fn refusal(shared: &Shared, key: &str, model: &str, behaviour: &Behaviour) -> Option<Refusal> {
-    let keys = &shared.settings.keys;
-    if !keys.is_empty() && !keys.iter().any(|known| known == key) {
-        return Some(Refusal::of_status(401, model));
-    }
-    let mut refusal = Refusal::of_status(behaviour.status?, model);
-    if let Some(code) = &behaviour.code {
-        refusal.code = Some(code.clone());
-    }
-    Some(refusal)
-}
-
-fn draft(
-    shared: &Shared,
-    asked: Asked,
-    request: &request::Request<'_>,
-    behaviour: &Behaviour,
-) -> Result<Draft, Refusal> {
-    let settings = &shared.settings;
-    let answer_bytes = behaviour.answer_bytes.or(settings.answer_bytes);
-    let chunks = behaviour.chunks.unwrap_or(settings.chunks);
-    let interval = behaviour.interval.unwrap_or(settings.interval);
-    let (usage, stream) = (request.wants_usage(), request.streams());
-    Ok(match asked {
-        Asked::Embedding => json(embedding::answer(request, settings.dimensions)?, behaviour),
-        Asked::Chat => {
-            let chat = Chat::answer(request, answer_bytes)?;
-            if stream {
-                sse(Plan::stream(chat.events(chunks, usage), interval, behaviour))
-            } else {
-                json(chat.json(), behaviour)
-            }
+impl Door<'_> {
+    /// The error that settings or behaviour ask for.
+    fn refusal(
+        self,
+        shared: &Shared,
+        key: &str,
+        model: &str,
+        behaviour: &Behaviour,
+    ) -> Option<Refusal> {
+        let keys = &shared.settings.keys;
+        if !keys.is_empty() && !keys.iter().any(|known| known == key) {
+            return Some(self.wire.wrong_key(self.route));
         }
-        Asked::Completion => {
-            let completion = Completion::answer(request, answer_bytes);
-            if stream {
-                sse(Plan::stream(completion.events(chunks, usage), interval, behaviour))
-            } else {
-                json(completion.json(), behaviour)
-            }
-        }
-    })
-}
-
-/// What has no body to parse: the models, and everything that does not exist.
-fn listing(shared: &Shared, parts: &Parts, behaviour: &Behaviour) -> Draft {
-    let path = parts.uri.path();
-    if parts.method == Method::GET && path.ends_with("/models") {
-        return json(models::list(&shared.settings.models), behaviour);
+        let retry = behaviour.hints.iter().find_map(|hint| match hint {
+            Hint::RetryAfter(text) => Some(text.as_str().into()),
+            _ => None,
+        });
+        let code = behaviour.code.clone();
+        Some(Refusal { code, retry, ..Refusal::of_status(behaviour.status?, model) })
     }
-    match path.split_once("/models/") {
-        Some((_, model)) if parts.method == Method::GET => {
-            if shared.settings.models.iter().any(|known| known == model) {
-                return json(models::one(model), behaviour);
-            }
-            error_draft(&Refusal::of_status(404, model))
+
+    fn answer(
+        self,
+        settings: &Settings,
+        ask: &Ask<'_>,
+        behaviour: &Behaviour,
+    ) -> Result<Draft, Refusal> {
+        let Door { wire, route } = self;
+        let answer_bytes = behaviour.answer_bytes.or(settings.answer_bytes);
+        let making = Making { answer_bytes, dimensions: settings.dimensions };
+        let salt = if route.asked == Asked::Completion { "completion" } else { "chat" };
+        let done = answer::work(ask, salt, making)?;
+        if let (true, Done::Reply(reply), Task::Chat(chat)) = (ask.stream, &done, &ask.task) {
+            let chunks = behaviour.chunks.unwrap_or(settings.chunks);
+            let interval = behaviour.interval.unwrap_or(settings.interval);
+            let events = wire.stream(route, ask, Told { chat, reply, chunks });
+            let plan = Plan::stream(events, interval, behaviour, |what, earlier| match what {
+                Spoil::Garbage => wire.garbage_event(route),
+                Spoil::Error => wire.error_event(route, &broken(behaviour), earlier),
+            });
+            return Ok(Draft { content_type: wire.stream_type(route), ..json_draft(plan) });
         }
-        _ => error_draft(&Refusal::no_route(parts.method.as_str(), path)),
+        Ok(self.json(wire.whole(route, ask, &done), behaviour))
+    }
+
+    /// What has no body to parse: the models, and everything that does not exist.
+    fn listing(self, shared: &Shared, call: &Call<'_>, behaviour: &Behaviour) -> Draft {
+        let (asked, names) = (self.route.asked, &shared.settings.models);
+        match asked {
+            Asked::Models | Asked::Profiles => {
+                self.json(self.wire.models(self.route, names), behaviour)
+            }
+            Asked::Model if names.iter().any(|known| *known == self.route.model) => {
+                self.json(self.wire.models(self.route, names), behaviour)
+            }
+            Asked::Model => self.error(&Refusal::of_status(404, &self.route.model)),
+            _ => self.error(&Refusal::no_route(call.method.as_str(), call.path)),
+        }
+    }
+
+    fn json(self, body: Vec<u8>, behaviour: &Behaviour) -> Draft {
+        json_draft(Plan::whole(body, behaviour, || {
+            self.wire.error(self.route, &broken(behaviour)).body
+        }))
+    }
+
+    /// An error that was asked for: its body may be given, and it may break.
+    fn refused(self, refusal: &Refusal, verdict: &Verdict) -> Draft {
+        let spoken = self.wire.error(self.route, refusal);
+        let body = verdict.body.clone().unwrap_or(spoken.body);
+        let plan = self.json(body.into_bytes(), &verdict.behaviour).plan;
+        Draft { status: spoken.status, headers: spoken.headers, ..json_draft(plan) }
+    }
+
+    fn error(self, refusal: &Refusal) -> Draft {
+        self.refused(refusal, &Verdict::default())
     }
 }
 
-fn json(body: Vec<u8>, behaviour: &Behaviour) -> Draft {
-    Draft { status: 200, content_type: "application/json", plan: Plan::whole(body, behaviour) }
+/// The error in an answer that began well.
+fn broken(behaviour: &Behaviour) -> Refusal {
+    Refusal { code: behaviour.code.clone(), ..Refusal::of_status(500, "") }
 }
 
-fn sse(plan: Plan) -> Draft {
-    Draft { status: 200, content_type: "text/event-stream; charset=utf-8", plan }
-}
-
-/// An error that was asked for: its body may be given, and it may break.
-fn refused_draft(refusal: &Refusal, verdict: &Verdict) -> Draft {
-    let body = verdict.body.clone().unwrap_or_else(|| refusal.json());
-    let plan = Plan::whole(body, &verdict.behaviour);
-    Draft { status: refusal.status, content_type: "application/json", plan }
-}
-
-fn error_draft(refusal: &Refusal) -> Draft {
-    let plan = Plan::whole(refusal.json(), &Behaviour::default());
-    Draft { status: refusal.status, content_type: "application/json", plan }
+fn json_draft(plan: Plan) -> Draft {
+    Draft { status: 200, content_type: "application/json", headers: Vec::new(), plan }
 }
 
 fn respond(
@@ -254,11 +288,17 @@ fn respond(
         StatusCode::from_u16(draft.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(draft.content_type));
+    draft.headers.iter().for_each(|(name, value)| put(headers, name, value));
     more(headers);
     response
 }
 
-fn hints(headers: &mut HeaderMap, hints: &[Hint]) {
+fn hints(headers: &mut HeaderMap, wire: &dyn Wire, hints: &[Hint]) {
+    let limit = |headers: &mut HeaderMap, what, text: &str| {
+        let [remaining, reset] = wire.limit_headers(what);
+        put(headers, &remaining, "0");
+        put(headers, &reset, text);
+    };
     for hint in hints {
         match hint {
             Hint::RetryAfter(text) => put(headers, "retry-after", text),
@@ -267,14 +307,8 @@ fn hints(headers: &mut HeaderMap, hints: &[Hint]) {
                 let then = SystemTime::now() + Duration::from_secs(*seconds);
                 put(headers, "retry-after", &httpdate::fmt_http_date(then));
             }
-            Hint::ResetRequests(text) => {
-                put(headers, "x-ratelimit-remaining-requests", "0");
-                put(headers, "x-ratelimit-reset-requests", text);
-            }
-            Hint::ResetTokens(text) => {
-                put(headers, "x-ratelimit-remaining-tokens", "0");
-                put(headers, "x-ratelimit-reset-tokens", text);
-            }
+            Hint::ResetRequests(text) => limit(headers, "requests", text),
+            Hint::ResetTokens(text) => limit(headers, "tokens", text),
         }
     }
 }
@@ -285,19 +319,6 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) {
         (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
     {
         headers.insert(name, value);
-    }
-}
-
-/// The key value of a request, empty if it has none.
-fn key_of(headers: &HeaderMap) -> Cow<'_, str> {
-    let found = KEY_HEADERS.iter().find_map(|name| headers.get(*name));
-    let Some(value) = found else {
-        return Cow::Borrowed("");
-    };
-    let text = String::from_utf8_lossy(value.as_bytes());
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix("Bearer ").unwrap_or(text)),
-        Cow::Owned(_) => text,
     }
 }
 

@@ -8,23 +8,29 @@ use weir_config::{Loaded, Options};
 
 use crate::Failure;
 use crate::cli::{CheckArgs, Strictness};
-use crate::process::{complain, say};
+use crate::process::{eprint, is_broken_pipe, print};
 
 /// Checks one file; the exit code is 0 if Weir would start with it.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
-    let shown = match weir_config::load(&args.file, &options(&args.strictness)) {
+    let loaded = weir_config::load(&args.file, &options(&args.strictness));
+    let is_bad = loaded.is_err();
+    let shown = match loaded {
         Ok(loaded) => summary(&loaded).map(|()| ExitCode::SUCCESS),
-        Err(report) => say(&report.to_string()).map(|()| ExitCode::FAILURE),
+        Err(report) => print(&report.to_string()).map(|()| ExitCode::FAILURE),
     };
     shown.unwrap_or_else(|failure| {
-        complain(&format!("weir: {failure}"));
+        // Whoever read our findings has read enough of them; the exit code still tells.
+        if is_broken_pipe(&*failure) {
+            return ExitCode::from(u8::from(is_bad));
+        }
+        eprint(&format!("weir: {failure}"));
         ExitCode::FAILURE
     })
 }
 
 /// Prints the JSON Schema.
 pub(crate) fn schema() -> Result<(), Failure> {
-    say(&serde_json::to_string_pretty(&weir_config::schema())?)
+    print(&serde_json::to_string_pretty(&weir_config::schema())?)
 }
 
 /// How this build reads a configuration.
@@ -38,16 +44,16 @@ pub(crate) fn options(strictness: &Strictness) -> Options {
 
 fn summary(loaded: &Loaded) -> Result<(), Failure> {
     for warning in &loaded.warnings {
-        say(&warning.to_string())?;
+        print(&warning.to_string())?;
     }
     if !loaded.ignored.is_empty() {
-        say(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
+        print(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
     }
     let providers = &loaded.config.providers;
     let keys: usize = providers.iter().map(|provider| provider.keys.len()).sum();
     let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    say(&format!(
+    print(&format!(
         "ok: providers served: {names}; keys: {keys}; warnings: {}",
         loaded.warnings.len()
     ))

@@ -7,8 +7,8 @@ use weir_rpc::{BalancedRouter, Lookup};
 use weir_runtime::{AdminState, Readiness};
 
 use crate::cli::EdgeArgs;
-use crate::parts::{self, House};
-use crate::process::{self, Listeners, say};
+use crate::parts::{self, ProcessShell};
+use crate::process::{self, Listeners, print};
 use crate::{Failure, file, rooms};
 
 /// Runs until it is told to stop.
@@ -24,9 +24,9 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let settings = Arc::new(rooms::edge(&config));
     let limits = rooms::link(&config);
     let public = Listeners::bind("--listen", args.listen, cores.count)?;
-    let house = House::bind(args.admin, cores)?;
-    say(&format!("listening on http://{}", public.address))?;
-    say(&format!("admin on http://{}", house.address()))?;
+    let shell = ProcessShell::bind(args.admin, cores)?;
+    print(&format!("listening on http://{}", public.address))?;
+    print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let router = BalancedRouter::connect(&args.routers, &limits, Lookup::dns())?;
         let (metrics, routers) = (telemetry.metrics.clone(), router.clone());
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
             telemetry.clone(),
             drain.clone(),
         );
-        house.live(core, drain, state, std::future::pending(), serve).await
+        shell.live(core, drain, state, std::future::pending(), serve).await
     });
     process::end_traces(spans);
     stop?;

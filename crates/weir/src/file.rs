@@ -5,7 +5,7 @@ use std::path::Path;
 use weir_config::{Config, Options};
 
 use crate::cli::FileArgs;
-use crate::process::complain;
+use crate::process::eprint;
 use crate::{Failure, check};
 
 /// The file's content; what was noticed goes to standard error.
@@ -13,10 +13,10 @@ pub(crate) fn load(path: &Path, options: &Options) -> Result<Config, Failure> {
     let loaded = weir_config::load(path, options)
         .map_err(|report| format!("{} cannot be used\n{report}", path.display()))?;
     for warning in &loaded.warnings {
-        complain(&warning.to_string());
+        eprint(&warning.to_string());
     }
     if !loaded.ignored.is_empty() {
-        complain(&format!("not used by Weir: {}", loaded.ignored.join(", ")));
+        eprint(&format!("not used by Weir: {}", loaded.ignored.join(", ")));
     }
     if loaded.config.providers.is_empty() {
         return Err(format!("{} has no provider that this build serves", path.display()).into());

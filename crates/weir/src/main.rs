@@ -44,8 +44,10 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has read enough of it: `weir schema | head`.
+        Err(failure) if process::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            process::complain(&format!("weir: {failure}"));
+            process::eprint(&format!("weir: {failure}"));
             ExitCode::FAILURE
         }
     }

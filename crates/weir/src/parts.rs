@@ -1,6 +1,6 @@
 //! The rooms as parts of a process, made alike whichever process they stand in.
 //!
-//! [`House`] is what every process has around them: the admin listener, and the order in which
+//! [`ProcessShell`] is what every process has around them: the admin listener, and the order in which
 //! its cores leave.
 
 use std::future::Future;
@@ -88,7 +88,7 @@ pub(crate) async fn serve_edge(
     drain: Drain,
 ) -> io::Result<()> {
     let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
-    let limits = HttpLimits { refusal_body: Some(weir_edge::refusal), ..HttpLimits::default() };
+    let limits = HttpLimits { rejection_body: Some(weir_edge::rejection), ..HttpLimits::default() };
     serve_http(listener, app, limits, drain).await
 }
 
@@ -106,12 +106,12 @@ pub(crate) async fn serve_links(
 }
 
 /// What a process has beside what it serves.
-pub(crate) struct House {
+pub(crate) struct ProcessShell {
     admin: Listeners,
     finished: Barrier,
 }
 
-impl House {
+impl ProcessShell {
     /// Binds `--admin`.
     pub(crate) fn bind(admin: SocketAddr, cores: Cores) -> Result<Self, Failure> {
         let admin = Listeners::bind("--admin", admin, 1)?;

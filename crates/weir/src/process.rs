@@ -19,14 +19,20 @@ use crate::cli::{self, ProcessArgs};
 const LAST_SPANS: Duration = Duration::from_secs(5);
 
 /// Writes a line to standard output.
-pub(crate) fn say(line: &str) -> Result<(), Failure> {
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
 }
 
+/// Whether `failure` is that nobody reads standard output any more.
+pub(crate) fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
+    let error = failure.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Writes a line to standard error; where that is closed there is nobody to tell.
-pub(crate) fn complain(line: &str) {
+pub(crate) fn eprint(line: &str) {
     let _unheard = writeln!(io::stderr().lock(), "{line}");
 }
 

@@ -12,8 +12,8 @@ use weir_telemetry::Metrics;
 use weir_types::ProviderName;
 
 use crate::cli::RouterArgs;
-use crate::parts::{self, House};
-use crate::process::{self, Listeners, say};
+use crate::parts::{self, ProcessShell};
+use crate::process::{self, Listeners, print};
 use crate::store::{self, Store};
 use crate::{Failure, file, rooms};
 
@@ -35,9 +35,9 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let shared = parts::router(&config, &store, &telemetry);
     let limits = rooms::link(&config);
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let house = House::bind(args.admin, cores)?;
-    say(&format!("listening on http://{}", links.address))?;
-    say(&format!("admin on http://{}", house.address()))?;
+    let shell = ProcessShell::bind(args.admin, cores)?;
+    print(&format!("listening on http://{}", links.address))?;
+    print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let workers = connect(&urls, &limits)?;
         let state = admin_state(&shared, &store, &workers, &telemetry.metrics, drain.clone());
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         let upkeep = async {
             tokio::join!(shared.clone().run(services), store.run());
         };
-        house.live(core, drain, state, upkeep, serve).await
+        shell.live(core, drain, state, upkeep, serve).await
     });
     process::end_traces(spans);
     stop?;

@@ -14,8 +14,8 @@ use weir_types::ProviderName;
 use weir_worker::Worker;
 
 use crate::cli::ServeArgs;
-use crate::parts::{self, House};
-use crate::process::{self, Listeners, say};
+use crate::parts::{self, ProcessShell};
+use crate::process::{self, Listeners, print};
 use crate::store::{self, Store};
 use crate::{Failure, check, demo, file, rooms};
 
@@ -27,7 +27,7 @@ struct Gateway {
     store: Store,
     telemetry: Telemetry,
     public: Listeners,
-    house: House,
+    shell: ProcessShell,
     demo: Option<(Sim, Listeners)>,
 }
 
@@ -93,18 +93,18 @@ impl Gateway {
             store,
             telemetry,
             public: Listeners::bind("--listen", args.listen, cores.count)?,
-            house: House::bind(args.admin, cores)?,
+            shell: ProcessShell::bind(args.admin, cores)?,
             demo,
         })
     }
 
     fn announce(&self) -> Result<(), Failure> {
         let names: Vec<_> = self.workers.iter().map(|(name, _)| name.as_str()).collect();
-        say(&format!("listening on http://{}", self.public.address))?;
-        say(&format!("admin on http://{}", self.house.address()))?;
-        say(&format!("providers: {}", names.join(", ")))?;
+        print(&format!("listening on http://{}", self.public.address))?;
+        print(&format!("admin on http://{}", self.shell.address()))?;
+        print(&format!("providers: {}", names.join(", ")))?;
         if self.demo.is_some() {
-            say(&demo::welcome(self.public.address))?;
+            print(&demo::welcome(self.public.address))?;
         }
         Ok(())
     }
@@ -125,7 +125,7 @@ impl Gateway {
                 tokio::join!(self.router.clone().run(workers), self.store.run());
             };
             let state = self.admin_state(drain.clone());
-            self.house.live(core, drain.clone(), state, upkeep, serve).await
+            self.shell.live(core, drain.clone(), state, upkeep, serve).await
         })?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use weir_sim::{Settings, Sim};
 
 use crate::Failure;
 use crate::cli::SimArgs;
-use crate::process::{self, Listeners, say};
+use crate::process::{self, Listeners, print};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let listeners = Listeners::bind("--listen", args.listen, cores.count)?;
     let sim = Sim::new(settings(args));
-    say(&format!("listening on http://{}", listeners.address))?;
+    print(&format!("listening on http://{}", listeners.address))?;
     cores.run(async |core, drain| {
         let listener = listeners.take(core)?;
         Ok(sim.serve(listener, drain).await?)

@@ -10,8 +10,8 @@ use weir_telemetry::Metrics;
 use weir_worker::Worker;
 
 use crate::cli::WorkerArgs;
-use crate::parts::{self, House};
-use crate::process::{self, Listeners, say};
+use crate::parts::{self, ProcessShell};
+use crate::process::{self, Listeners, print};
 use crate::{Failure, file, rooms};
 
 /// Runs until it is told to stop.
@@ -26,16 +26,16 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let shared = parts::worker(settings, &telemetry, &logs)?;
     let limits = rooms::link(&config);
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let house = House::bind(args.admin, cores)?;
-    say(&format!("listening on http://{}", links.address))?;
-    say(&format!("admin on http://{}", house.address()))?;
+    let shell = ProcessShell::bind(args.admin, cores)?;
+    print(&format!("listening on http://{}", links.address))?;
+    print(&format!("admin on http://{}", shell.address()))?;
     let usable = shared.description().keys.len();
-    say(&format!("provider: {}, usable keys: {usable}", args.provider))?;
+    print(&format!("provider: {}, usable keys: {usable}", args.provider))?;
     let stop = cores.run(async |core, drain| {
         let server = worker_server(Arc::new(Worker::new(shared.clone())), &limits);
         let state = admin_state(&shared, telemetry.metrics.clone(), drain.clone());
         let serve = parts::serve_links(links.take(core)?, server, drain.clone());
-        house.live(core, drain, state, std::future::pending(), serve).await
+        shell.live(core, drain, state, std::future::pending(), serve).await
     });
     process::end_traces(spans);
     stop?;

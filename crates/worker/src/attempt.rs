@@ -21,7 +21,7 @@ use crate::headers::{self, Expect};
 use crate::shared::Key;
 use crate::stream::Framings;
 use crate::way::{self, Ready, Start, Way};
-use crate::{Shared, fault, refusal, streamed, whole};
+use crate::{Shared, fault, rejection, streamed, whole};
 
 /// Where a request goes.
 struct Destination<'a> {
@@ -171,7 +171,7 @@ async fn exchange(
         call.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
     }
     if !head.status.is_success() {
-        return Err(refusal::refused(call.asked(), &head, body).await);
+        return Err(rejection::rejected(call.error_context(), &head, body).await);
     }
     if stream {
         let streamed = streamed::open(call, head, body).await;

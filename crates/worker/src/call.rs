@@ -1,6 +1,7 @@
 //! A call under way: what was asked, until when, and what is told of it.
 //!
-//! `attempt` begins one; `whole`, `streamed` and `refusal` read what comes back. Knows none of them.
+//! `attempt` begins one; `whole`, `streamed` and `rejection` read what comes back. Knows none of
+//! them.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ impl Limit {
 
 /// What the reading of an error needs to know of a call.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ErrorContext<'a> {
     pub(crate) shared: &'a Shared,
     /// What must not be seen in what comes back.
     pub(crate) secrets: &'a [Secret],
@@ -78,10 +79,10 @@ impl Call {
         self.shared.keys.get(self.key)
     }
 
-    pub(crate) fn asked(&self) -> Asked<'_> {
+    pub(crate) fn error_context(&self) -> ErrorContext<'_> {
         let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
         let (shared, model) = (&self.shared, &self.model);
-        Asked { shared, secrets, model, limit: self.limit, way: &self.way }
+        ErrorContext { shared, secrets, model, limit: self.limit, way: &self.way }
     }
 
     /// The head of the reply; the time up to now is the provider's.

@@ -10,7 +10,7 @@ mod endpoint;
 mod fault;
 mod headers;
 mod models;
-mod refusal;
+mod rejection;
 mod settings;
 mod shared;
 mod stream;

@@ -11,12 +11,12 @@ use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
 
-use crate::call::{Asked, Limit};
+use crate::call::{ErrorContext, Limit};
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
 use crate::shared::Key;
 use crate::way::Way;
-use crate::{Shared, fault, refusal, whole};
+use crate::{Shared, fault, rejection, whole};
 
 /// Asks every server of the provider (there are several where keys carry URLs) and joins what
 /// they say. One that answers is enough; if none does, the failure of the asked key is returned.
@@ -102,8 +102,8 @@ async fn ask(
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, choices: 1 };
-        let asked = Asked { shared, secrets: &key.secrets, model: "", limit, way: &way };
-        return Err(refusal::refused(asked, &head, body).await);
+        let asked = ErrorContext { shared, secrets: &key.secrets, model: "", limit, way: &way };
+        return Err(rejection::rejected(asked, &head, body).await);
     }
     let bytes = whole::read(shared, limit, &head, body).await?;
     format

@@ -22,7 +22,7 @@ use weir_types::{FailureClass, Fault, FaultCode};
 use weir_upstream::{Body, Error};
 
 use crate::call::Call;
-use crate::refusal::{collect, error_in_band};
+use crate::rejection::{collect, error_in_band};
 use crate::stream::{Broken, Events, Step};
 use crate::{fault, headers, whole};
 
@@ -112,7 +112,7 @@ async fn no_stream(call: &Call, content_type: &str, body: Body) -> Fault {
     let body = collect(body, NO_STREAM_BYTES_MAX, call.limit.at).await.bytes;
     let answer = call.way.provider().observe_answer(&body);
     if answer.is_ok_and(|answer| answer.is_error) {
-        return error_in_band(call.asked(), body);
+        return error_in_band(call.error_context(), body);
     }
     let why = format!("a stream was asked for, the answer is {content_type}");
     fault::broken(&call.shared, &why, FailureClass::Transient)
@@ -121,7 +121,9 @@ async fn no_stream(call: &Call, content_type: &str, body: Body) -> Fault {
 fn before_commit(call: &Call, cause: &mut Cause) -> Fault {
     let shared = &call.shared;
     match cause {
-        Cause::Broken(Broken::Error(data)) => error_in_band(call.asked(), std::mem::take(data)),
+        Cause::Broken(Broken::Error(data)) => {
+            error_in_band(call.error_context(), std::mem::take(data))
+        }
         Cause::Broken(Broken::Garbage(why)) => fault::broken(shared, why, FailureClass::Transient),
         Cause::Connection(error) => fault::of_call(shared, error, call.limit),
         Cause::EndedEarly => {
@@ -137,7 +139,7 @@ fn after_commit(call: &Call, cause: Cause) -> Fault {
     let cut = |why: &str| fault::broken(shared, why, FailureClass::Cut);
     match cause {
         Cause::Broken(Broken::Error(data)) => {
-            error_in_band(call.asked(), data).with_class(FailureClass::Cut)
+            error_in_band(call.error_context(), data).with_class(FailureClass::Cut)
         }
         Cause::Broken(Broken::Garbage(why)) => cut(why),
         Cause::Connection(error) => cut(&error.to_string()),
@@ -226,7 +228,7 @@ impl Streamed {
     pub(crate) fn into_reply(self, call: Call) -> Reply {
         let fault = self.cause.map(|cause| after_commit(&call, cause));
         let idle = call.shared.timeouts.stream_idle;
-        let relay = Relay {
+        let relay = StreamBody {
             call,
             pipe: self.pipe,
             fault,
@@ -239,7 +241,7 @@ impl Streamed {
 }
 
 /// The frames after the commit point.
-struct Relay {
+struct StreamBody {
     /// Before `call`, which counts the connection as free when it goes.
     pipe: Pipe,
     call: Call,
@@ -250,7 +252,7 @@ struct Relay {
     sleep: Pin<Box<Sleep>>,
 }
 
-impl Relay {
+impl StreamBody {
     fn take(&mut self, item: Option<Result<Bytes, Error>>) {
         self.waiting_since = None;
         if let Err(cause) = self.pipe.feed(item) {
@@ -301,7 +303,7 @@ impl Relay {
     }
 }
 
-impl Stream for Relay {
+impl Stream for StreamBody {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {

@@ -167,7 +167,7 @@ impl Way {
     }
 
     /// A provider's error answer, in the client's format; `error` says what it says.
-    pub(crate) fn refusal(
+    pub(crate) fn rejection(
         &self,
         answer: UpstreamAnswer,
         error: impl FnOnce() -> ir::Error,
@@ -179,6 +179,14 @@ impl Way {
 }
 
 impl Translation {
+    /// How many answers are asked for.
+    pub(crate) fn choices(&self) -> u32 {
+        match &self.request {
+            ir::Request::Chat(chat) => chat.sampling.n.unwrap_or(1),
+            _ => 1,
+        }
+    }
+
     /// What a writer of answers is told of the request.
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {

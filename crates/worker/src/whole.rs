@@ -11,7 +11,7 @@ use weir_types::{Content, FailureClass, Fault, Usage};
 use weir_upstream::Body;
 
 use crate::call::{Call, Limit};
-use crate::refusal::{self, Collected, Stopped, collect};
+use crate::rejection::{self, Collected, Stopped, collect};
 use crate::{Shared, fault, headers};
 
 /// The reply for an answer whose status says success.
@@ -24,7 +24,7 @@ pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Re
         fault::broken(&call.shared, &error.to_string(), FailureClass::Transient)
     })?;
     if answer.facts.is_error {
-        return Err(refusal::error_in_band(call.asked(), answer.body));
+        return Err(rejection::error_in_band(call.error_context(), answer.body));
     }
     let AnswerFacts { usage, finish, .. } = answer.facts;
     call.ended(&usage, finish.as_deref(), None);

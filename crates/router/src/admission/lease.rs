@@ -12,7 +12,7 @@ use weir_types::KeyName;
 
 use super::pool::Pool;
 use super::state::Found;
-use crate::plan::{Ask, Refusal};
+use crate::plan::{QueuePlace, Rejection};
 
 /// A place in a pool's queue, or a key being changed. Dropping it gives it up, the slot of a
 /// rotate included.
@@ -46,14 +46,14 @@ impl Pool {
     /// gives up the place.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
-        ask: Ask,
+        ask: QueuePlace,
         deadline: Instant,
-    ) -> Result<Lease, Refusal> {
+    ) -> Result<Lease, Rejection> {
         self.enter(ask, deadline).granted().await
     }
 
     /// Enters the queue, at once.
-    pub(super) fn enter(self: &Arc<Self>, ask: Ask, deadline: Instant) -> Waiting {
+    pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
         let class = ask.class.clone();
         let number = self.with(|state, now| state.enter(ask, deadline, now));
         Waiting::new(self.clone(), number, class, deadline)
@@ -69,16 +69,16 @@ impl Waiting {
 
     /// The slot, or why there is none, at the latest at the deadline. No timer is made for an
     /// answer that is there already.
-    pub(crate) async fn granted(mut self) -> Result<Lease, Refusal> {
+    pub(crate) async fn granted(mut self) -> Result<Lease, Rejection> {
         if let Poll::Ready(result) = self.look(None) {
             return result;
         }
         let deadline = self.deadline.into();
         let in_time = tokio::time::timeout_at(deadline, &mut self).await;
-        in_time.unwrap_or(Err(Refusal::Deadline))
+        in_time.unwrap_or(Err(Rejection::Deadline))
     }
 
-    fn look(&mut self, waker: Option<&Waker>) -> Poll<Result<Lease, Refusal>> {
+    fn look(&mut self, waker: Option<&Waker>) -> Poll<Result<Lease, Rejection>> {
         loop {
             let found = self.pool.lock().find(self.number, waker);
             match found {
@@ -109,7 +109,7 @@ impl Waiting {
 }
 
 impl Future for Waiting {
-    type Output = Result<Lease, Refusal>;
+    type Output = Result<Lease, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.look(Some(context.waker()))
@@ -160,7 +160,12 @@ impl Lease {
     }
 
     /// Ends it and enters the queue again in the same step.
-    pub(crate) fn settle_then(mut self, outcome: Outcome, ask: Ask, deadline: Instant) -> Waiting {
+    pub(crate) fn settle_then(
+        mut self,
+        outcome: Outcome,
+        ask: QueuePlace,
+        deadline: Instant,
+    ) -> Waiting {
         self.settled = true;
         let class = ask.class.clone();
         let number = self.number;
@@ -174,7 +179,7 @@ impl Lease {
         mut self,
         outcome: Outcome,
         class: Class,
-        then: Option<Ask>,
+        then: Option<QueuePlace>,
         deadline: Instant,
     ) -> Waiting {
         self.settled = true;

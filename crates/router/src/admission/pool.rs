@@ -19,7 +19,7 @@ use weir_types::{FailureClass, KeyName, ProviderName, QuotaMode};
 use super::causes::Causes;
 use super::limits::limits;
 use super::state::State;
-use crate::plan::Refusal;
+use crate::plan::Rejection;
 use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
@@ -103,11 +103,11 @@ impl Pool {
     }
 
     /// Adds to a refusal what this router knows of its cause.
-    pub(super) fn explain(&self, refusal: Refusal, class: &Class) -> Refusal {
+    pub(super) fn explain(&self, refusal: Rejection, class: &Class) -> Rejection {
         match refusal {
-            Refusal::NoKey { until, reason, cause: None } => {
+            Rejection::NoKey { until, reason, cause: None } => {
                 let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-                Refusal::NoKey { until, reason, cause: causes.common(class) }
+                Rejection::NoKey { until, reason, cause: causes.common(class) }
             }
             other => other,
         }

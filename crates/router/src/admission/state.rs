@@ -17,7 +17,7 @@ use foldhash::HashMap;
 use weir_quota::{Class, Incarnation, Limits, Micros, Outcome, PoolStatus, TicketId, Timing};
 use weir_types::{KeyName, QuotaMode};
 
-use crate::plan::{Ask, Refusal};
+use crate::plan::{QueuePlace, Rejection};
 use entry::{Entry, Op, Phase};
 use share::{Peers, Share};
 
@@ -35,7 +35,7 @@ pub(super) enum Found {
     /// The rotate found no key; the request goes on as this ticket.
     Moved(u64),
     /// Neither will come.
-    Refused(Refusal),
+    Refused(Rejection),
     /// Not yet; it will be woken.
     Pending,
 }
@@ -162,7 +162,7 @@ impl State {
     }
 
     /// Enters the queue; the ticket's number.
-    pub(super) fn enter(&mut self, ask: Ask, deadline: Instant, now: Instant) -> u64 {
+    pub(super) fn enter(&mut self, ask: QueuePlace, deadline: Instant, now: Instant) -> u64 {
         let number = self.ticket(ask, deadline, now);
         // While the pool is left alone, or asked whether it is back, nobody waits to hear that it
         // does not answer.
@@ -171,7 +171,7 @@ impl State {
             && let Some(entry) = self.entries.get_mut(&number)
         {
             let why = "the quota store does not answer".to_owned();
-            entry.phase = Phase::Refused(Refusal::Unavailable(why));
+            entry.phase = Phase::Refused(Rejection::Unavailable(why));
             return number;
         }
         self.outbox.push_back(Op::Acquire(number));
@@ -183,7 +183,7 @@ impl State {
         &mut self,
         lease: u64,
         outcome: Outcome,
-        then: Option<(Ask, Instant)>,
+        then: Option<(QueuePlace, Instant)>,
         now: Instant,
     ) -> Option<u64> {
         self.entries.remove(&lease);
@@ -198,7 +198,7 @@ impl State {
         lease: u64,
         outcome: Outcome,
         class: Class,
-        then: Option<(Ask, Instant)>,
+        then: Option<(QueuePlace, Instant)>,
         now: Instant,
     ) {
         let then = then.map(|(ask, deadline)| self.ticket(ask, deadline, now));
@@ -223,7 +223,7 @@ impl State {
     pub(super) fn find(&mut self, number: u64, waker: Option<&Waker>) -> Found {
         let Some(entry) = self.entries.get_mut(&number) else {
             let lost = "the ticket is not known any more".to_owned();
-            return Found::Refused(Refusal::Defect(lost));
+            return Found::Refused(Rejection::Defect(lost));
         };
         match &entry.phase {
             Phase::Waiting { .. } | Phase::Rotating { .. } => {
@@ -327,7 +327,7 @@ impl State {
         if self.in_flight { now + SENT_PAUSE } else { now }
     }
 
-    fn ticket(&mut self, ask: Ask, deadline: Instant, now: Instant) -> u64 {
+    fn ticket(&mut self, ask: QueuePlace, deadline: Instant, now: Instant) -> u64 {
         self.last_number += 1;
         let entry = Entry {
             class: ask.class,

@@ -16,7 +16,7 @@ use weir_types::{FailureClass, KeyName};
 
 use super::pool::now;
 use super::{Lease, Pool};
-use crate::plan::{Ask, Refusal};
+use crate::plan::{QueuePlace, Rejection};
 use crate::settings::{KeySettings, ProviderSettings};
 
 const ROUTER: Incarnation = Incarnation(7);
@@ -51,15 +51,20 @@ fn class(keys: &[&str]) -> Class {
     }
 }
 
-fn ask(keys: &[&str]) -> Ask {
-    Ask { class: class(keys), delay: Duration::ZERO, arrival: None, wait_for_cooldown: false }
+fn ask(keys: &[&str]) -> QueuePlace {
+    QueuePlace {
+        class: class(keys),
+        delay: Duration::ZERO,
+        arrival: None,
+        wait_for_cooldown: false,
+    }
 }
 
 fn soon() -> Instant {
     now() + Duration::from_secs(60)
 }
 
-fn at_once(pool: &Arc<Pool>, keys: &[&str]) -> Result<Lease, Refusal> {
+fn at_once(pool: &Arc<Pool>, keys: &[&str]) -> Result<Lease, Rejection> {
     pool.acquire(ask(keys), soon()).now_or_never().expect("a ready store needs no task")
 }
 
@@ -129,8 +134,8 @@ async fn a_full_buffer_and_a_passed_deadline_refuse() {
         async move { pool.acquire(ask(&["a"]), deadline).await }
     });
     tokio::task::yield_now().await;
-    assert!(matches!(at_once(&pool, &["a"]), Err(Refusal::Full { .. })));
-    assert_eq!(waiting.await.unwrap().unwrap_err(), Refusal::Deadline);
+    assert!(matches!(at_once(&pool, &["a"]), Err(Rejection::Full { .. })));
+    assert_eq!(waiting.await.unwrap().unwrap_err(), Rejection::Deadline);
     assert_eq!(now(), deadline);
     assert_eq!(held(&store), (1, 0));
     drop(lease);
@@ -152,7 +157,7 @@ async fn a_rotate_keeps_the_slot_and_a_wait_gives_it_up_until_its_delay_is_over(
 
     let start = now();
     let delay = Duration::from_secs(2);
-    let then = Ask { delay, ..ask(&["b"]) };
+    let then = QueuePlace { delay, ..ask(&["b"]) };
     let waiting = tokio::spawn(lease.settle_then(Outcome::default(), then, soon()).granted());
     assert_eq!(held(&store), (0, 1));
     // The slot serves somebody else meanwhile.
@@ -176,14 +181,14 @@ async fn a_rotate_without_a_key_settles_and_goes_on_with_its_ticket() {
     let lease = at_once(&pool, &["a"]).unwrap();
     let rotated = lease.rotate(cool("a", rest), class(&["b"]), None, soon());
     let refused = rotated.granted().now_or_never().unwrap().unwrap_err();
-    assert!(matches!(refused, Refusal::NoKey { .. }), "{refused:?}");
+    assert!(matches!(refused, Rejection::NoKey { .. }), "{refused:?}");
     assert_eq!(held(&store), (0, 0));
 
     // Each scope admits one probe after its rest.
     tokio::time::advance(rest).await;
     let lease = at_once(&pool, &["a"]).unwrap();
     let start = now();
-    let then = Ask { wait_for_cooldown: true, ..ask(&["a"]) };
+    let then = QueuePlace { wait_for_cooldown: true, ..ask(&["a"]) };
     let rotated = lease.rotate(cool("a", rest), class(&[]), Some(then), soon());
     assert_eq!(held(&store), (0, 1));
     let lease = rotated.granted().await.unwrap();
@@ -248,7 +253,7 @@ async fn a_refusal_for_cooling_keys_says_why_they_cool() {
     pool.remember(&"a".into(), &class(&["a"]), FailureClass::RateLimited);
     lease.settle(cool("a", Duration::from_secs(30)));
     tokio::time::advance(Duration::from_secs(10)).await;
-    let Err(Refusal::NoKey { until, cause, .. }) = at_once(&pool, &["a"]) else {
+    let Err(Rejection::NoKey { until, cause, .. }) = at_once(&pool, &["a"]) else {
         panic!("the key cools");
     };
     assert_eq!(until, Some(Duration::from_secs(20)));

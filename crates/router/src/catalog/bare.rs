@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use weir_types::{Fault, FaultCode, Operation};
 
 use super::entry::{Entry, REMEMBERED_MAX, names_of, read};
-use super::{Ask, Target, fault};
+use super::{Query, Target, fault};
 
 /// The providers of one bare model, for one operation, streamed or not.
 #[derive(Debug)]
@@ -46,10 +46,10 @@ impl BareModels {
         &self,
         entries: &[Entry],
         model: &str,
-        ask: Ask<'_>,
+        ask: Query<'_>,
         preferred: Option<&str>,
     ) -> Result<(Arc<Target>, Vec<Arc<Target>>), Fault> {
-        let ask = Ask { named_only: model.contains('/'), ..ask };
+        let ask = Query { named_only: model.contains('/'), ..ask };
         let candidates = self.candidates(entries, model, ask)?;
         let preferred = preferred.and_then(|name| {
             candidates.targets.iter().position(|target| &*target.provider.name == name)
@@ -71,7 +71,7 @@ impl BareModels {
         &self,
         entries: &[Entry],
         model: &str,
-        ask: Ask<'_>,
+        ask: Query<'_>,
     ) -> Result<Arc<Candidates>, Fault> {
         if ask.pin.is_some() {
             return find(entries, model, ask).map(Arc::new);
@@ -101,7 +101,7 @@ impl Candidates {
     }
 }
 
-fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Fault> {
+fn find(entries: &[Entry], model: &str, ask: Query<'_>) -> Result<Candidates, Fault> {
     let mut targets = Vec::new();
     let mut faults = Vec::new();
     for entry in entries {
@@ -120,7 +120,7 @@ fn find(entries: &[Entry], model: &str, ask: Ask<'_>) -> Result<Candidates, Faul
 }
 
 /// Of the providers' reasons the one that tells most.
-fn why_none(entries: &[Entry], model: &str, ask: Ask<'_>, faults: &[Fault]) -> Fault {
+fn why_none(entries: &[Entry], model: &str, ask: Query<'_>, faults: &[Fault]) -> Fault {
     let telling = [FaultCode::NoEligibleKeys, FaultCode::UnsupportedOperation];
     let serving = |entry: &Entry| entry.serving(model, ask).next().is_some();
     if !entries.iter().any(serving) {

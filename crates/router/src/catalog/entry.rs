@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use weir_quota::Class;
 use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation};
 
-use super::{Ask, Target, fault};
+use super::{Query, Target, fault};
 use crate::settings::{KeySettings, ProviderSettings};
 
 /// Models are named by clients, so what is remembered of them has a bound; over it, the memory
@@ -42,7 +42,7 @@ impl Entry {
     ///
     /// # Errors
     /// None does, or none of them can be used; the message says which and why.
-    pub(super) fn target(&self, model: &str, ask: Ask<'_>) -> Result<Arc<Target>, Fault> {
+    pub(super) fn target(&self, model: &str, ask: Query<'_>) -> Result<Arc<Target>, Fault> {
         if !self.provider.operations.contains(ask.operation, ask.stream) {
             let what = ask.operation.config_name(ask.stream);
             return Err(fault::unsupported(&self.provider, what));
@@ -78,7 +78,7 @@ impl Entry {
     pub(super) fn serving<'a, 'm>(
         &'a self,
         model: &'m str,
-        ask: Ask<'m>,
+        ask: Query<'m>,
     ) -> impl Iterator<Item = &'a KeySettings> + use<'a, 'm> {
         self.provider.keys.iter().filter(move |key| key.enabled && serves(key, model, ask))
     }
@@ -89,7 +89,7 @@ impl Entry {
         self.targets.iter().map(|targets| read(targets).len()).max().unwrap_or(0)
     }
 
-    fn eligible(&self, model: &str, ask: Ask<'_>) -> Result<Vec<&KeySettings>, Fault> {
+    fn eligible(&self, model: &str, ask: Query<'_>) -> Result<Vec<&KeySettings>, Fault> {
         let serving: Vec<&KeySettings> = self.serving(model, ask).collect();
         if serving.is_empty() && !ask.operation.has_model() {
             let may_batch = !ask.operation.facts().batch_keys_only;
@@ -111,7 +111,7 @@ impl Entry {
         Ok(usable)
     }
 
-    fn pinned(&self, model: &str, ask: Ask<'_>, pin: &str) -> Result<&KeySettings, Fault> {
+    fn pinned(&self, model: &str, ask: Query<'_>, pin: &str) -> Result<&KeySettings, Fault> {
         let provider = &self.provider;
         let Some(key) = provider.keys.iter().find(|key| &*key.name == pin) else {
             let keys = provider.keys.iter().map(|key| &*key.name);
@@ -157,7 +157,7 @@ pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serves(key: &KeySettings, model: &str, ask: Ask<'_>) -> bool {
+fn serves(key: &KeySettings, model: &str, ask: Query<'_>) -> bool {
     if ask.operation.facts().batch_keys_only && !key.use_for_batch_api {
         return false;
     }

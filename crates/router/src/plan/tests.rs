@@ -99,7 +99,7 @@ fn trace(route: Route, script: &[Step]) -> String {
                 (Some(NoOther), then) => {
                     script.pop_front();
                     let none =
-                        Refusal::NoKey { until: None, reason: NoKeyReason::Cooling, cause: None };
+                        Rejection::NoKey { until: None, reason: NoKeyReason::Cooling, cause: None };
                     then.map_or(Event::Refused(none), |ask| {
                         now += ask.delay;
                         grant(&ask.class, true)
@@ -114,13 +114,13 @@ fn trace(route: Route, script: &[Step]) -> String {
 
 fn refusal(script: &mut VecDeque<Step>) -> Option<Event> {
     let refusal = match script.front()? {
-        Full => Refusal::Full { retry_after: Duration::from_secs(2) },
-        NoKey(until) => Refusal::NoKey {
+        Full => Rejection::Full { retry_after: Duration::from_secs(2) },
+        NoKey(until) => Rejection::NoKey {
             until: until.map(Duration::from_secs),
             reason: NoKeyReason::Cooling,
             cause: None,
         },
-        Gone => Refusal::Unavailable("gone".to_owned()),
+        Gone => Rejection::Unavailable("gone".to_owned()),
         Fail(..) | Answer | NoOther => return None,
     };
     script.pop_front();
@@ -129,7 +129,7 @@ fn refusal(script: &mut VecDeque<Step>) -> Option<Event> {
 
 fn describe(trace: &mut String, plan: &Plan, action: &Action) {
     let keys = |class: &Class| class.keys.iter().map(|key| &**key).collect::<Vec<_>>().join("");
-    let place = |ask: &Ask| {
+    let place = |ask: &QueuePlace| {
         let wait = if ask.wait_for_cooldown { "~" } else { "" };
         let arrival = ask.arrival.map_or("", |_| "'");
         format!("{}{arrival}@{}{wait}", keys(&ask.class), ask.delay.as_millis())

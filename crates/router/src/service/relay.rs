@@ -30,7 +30,7 @@ pub(super) struct Held {
 }
 
 /// Passes frames on. The worker's stream is dropped before the slot is given back.
-struct Relay {
+struct LeasedFrames {
     frames: Option<FrameStream>,
     held: Held,
 }
@@ -40,7 +40,7 @@ struct Relay {
 impl Answered {
     /// The answer for the edge.
     pub(super) fn into_reply(self) -> Reply {
-        let relay = Relay { frames: Some(self.frames), held: self.held };
+        let relay = LeasedFrames { frames: Some(self.frames), held: self.held };
         Reply { head: self.head, frames: Box::pin(relay) }
     }
 }
@@ -84,9 +84,9 @@ impl Held {
     }
 }
 
-// === impl Relay ===
+// === impl LeasedFrames ===
 
-impl Stream for Relay {
+impl Stream for LeasedFrames {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Frame>> {
@@ -118,7 +118,7 @@ pub(super) fn cut_off() -> Fault {
         .with_side(Side::Gateway)
 }
 
-impl Drop for Relay {
+impl Drop for LeasedFrames {
     fn drop(&mut self) {
         // First the worker's call, then the slot.
         self.frames = None;

@@ -12,7 +12,7 @@ use super::relay::{Answered, Held};
 use super::{Call, now};
 use crate::admission::{Lease, Pool};
 use crate::catalog::Target;
-use crate::plan::{Action, Ask, Event, Plan, Refusal, classify, micros};
+use crate::plan::{Action, Event, Plan, QueuePlace, Rejection, classify, micros};
 
 /// One plan under way.
 pub(super) struct Run<'a> {
@@ -34,9 +34,9 @@ pub(super) struct Run<'a> {
 
 /// A place in a queue, however it is entered.
 enum Entrance {
-    Fresh(Ask),
-    Rotate { outcome: Outcome, class: weir_quota::Class, then: Option<Ask> },
-    Wait { outcome: Outcome, then: Ask },
+    Fresh(QueuePlace),
+    Rotate { outcome: Outcome, class: weir_quota::Class, then: Option<QueuePlace> },
+    Wait { outcome: Outcome, then: QueuePlace },
 }
 
 // === impl Run ===
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
     async fn admit(&mut self, entrance: Entrance) -> Event {
         let Some(pool) = self.pool().cloned() else {
             let why = format!("the provider `{}` has no pool", self.target().provider.name);
-            return Event::Refused(Refusal::Defect(why));
+            return Event::Refused(Rejection::Defect(why));
         };
         let deadline = self.call.deadline;
         let telemetry = &self.call.shared.telemetry;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                 self.note_cooldowns(&lease, &outcome);
                 lease.settle_then(outcome, then, deadline).granted().await
             }
-            (_, None) => Err(Refusal::Defect("a lease is given back that is not held".into())),
+            (_, None) => Err(Rejection::Defect("a lease is given back that is not held".into())),
         };
         self.quota_mode = pool.mode();
         self.clock = now();
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
                 Event::Granted { key, arrival, from_then }
             }
             Err(refusal) => {
-                if matches!(refusal, Refusal::Full { .. }) {
+                if matches!(refusal, Rejection::Full { .. }) {
                     telemetry.metrics.dropped(provider);
                 }
                 span.fail(refusal.label(), "");

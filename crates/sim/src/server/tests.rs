@@ -11,6 +11,8 @@ use weir_runtime::{DrainControl, bind_shared};
 use super::*;
 use crate::Outcome;
 
+mod formats;
+
 struct Running {
     sim: Sim,
     address: SocketAddr,

@@ -6,6 +6,7 @@ use weir_types::{FailureClass, FaultCode};
 
 use super::fake::{LAST, STREAM, chunk, json};
 use super::*;
+use crate::Worker;
 
 const ROLE: &str =
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
@@ -190,4 +191,36 @@ async fn a_success_that_is_no_stream_is_a_failure() {
     let fake = Fake::once(json(429, "retry-after: 1\r\n", "{}")).await;
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
     assert_eq!(fault.detail.retry_after, Some(Duration::from_secs(1)));
+}
+
+#[tokio::test]
+async fn the_end_is_told_before_the_connection_is_read_to_its_end() {
+    // The provider keeps its connection open after the last event.
+    let held = then(events(&[TEXT, STOP, USAGE, DONE]), &[Act::Hold]);
+    let fake = Fake::start(vec![held]).await;
+    let worker = worker(settings("openai", &fake.url));
+    let reply = chat(&worker, true).await.unwrap();
+    let begun = std::time::Instant::now();
+    let (_, end) = drain(reply).await;
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    assert_eq!((end.usage.output_tokens, end.fault), (5, None));
+}
+
+#[tokio::test]
+async fn only_streams_have_a_first_token() {
+    let answer = json(200, "", "{\"choices\":[]}");
+    let stream = then(events(&[TEXT, STOP, DONE]), &[last()]);
+    let fake = Fake::start(vec![vec![Act::Send(answer)], stream]).await;
+    let shared = shared(settings("openai", &fake.url));
+    let worker = Worker::new(std::sync::Arc::clone(&shared));
+    let counted = || {
+        let text = shared.telemetry.metrics.render();
+        let line =
+            text.lines().find(|line| line.contains("first_token") && line.contains("_count"));
+        line.and_then(|line| line.rsplit(' ').next()).map_or(0, |count| count.parse().unwrap())
+    };
+    drain(chat(&worker, false).await.unwrap()).await;
+    assert_eq!(counted(), 0);
+    drain(chat(&worker, true).await.unwrap()).await;
+    assert_eq!(counted(), 1);
 }

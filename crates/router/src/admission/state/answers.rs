@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use weir_quota::{Answer, BatchReply, Event, Limits, StoreError};
 
 use super::{Op, Phase, State};
-use crate::plan::Refusal;
+use crate::plan::Rejection;
 
 /// How long a pool that gave no answer twice is left alone.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -39,13 +39,13 @@ impl State {
                 self.send_again();
                 let why = "the pool refuses every session".to_owned();
                 if self.failed_again(now) {
-                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
+                    self.turn_away(&Rejection::Unavailable(why), &mut wakers);
                 }
             }
             Err(StoreError::Unanswered(why)) => {
                 self.send_again();
                 if self.failed_again(now) && !self.enter_share(now) {
-                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
+                    self.turn_away(&Rejection::Unavailable(why), &mut wakers);
                 }
             }
             Err(StoreError::Rejected(why)) => {
@@ -53,7 +53,7 @@ impl State {
                 self.rejected(&why, &mut wakers);
                 // A hello or a poll can only be sent again as it was.
                 if was_empty && self.failed_again(now) {
-                    self.turn_away(&Refusal::Unavailable(why), &mut wakers);
+                    self.turn_away(&Rejection::Unavailable(why), &mut wakers);
                 }
             }
         }
@@ -163,12 +163,12 @@ impl State {
                 return;
             }
             Answer::Full { retry_after } => {
-                Refusal::Full { retry_after: Duration::from_micros(retry_after) }
+                Rejection::Full { retry_after: Duration::from_micros(retry_after) }
             }
             Answer::NoKey { until, reason } => {
-                Refusal::NoKey { until: until.map(Duration::from_micros), reason, cause: None }
+                Rejection::NoKey { until: until.map(Duration::from_micros), reason, cause: None }
             }
-            other => Refusal::Defect(format!("the pool answered an acquire with {other:?}")),
+            other => Rejection::Defect(format!("the pool answered an acquire with {other:?}")),
         };
         entry.phase = Phase::Refused(refusal);
         wakers.extend(entry.waker.take());
@@ -211,7 +211,7 @@ impl State {
             }
             (_, None) => {
                 let reason = weir_quota::NoKeyReason::Cooling;
-                let refusal = Refusal::NoKey { until: None, reason, cause: None };
+                let refusal = Rejection::NoKey { until: None, reason, cause: None };
                 entry.phase = Phase::Refused(refusal);
                 wakers.extend(entry.waker.take());
             }
@@ -272,7 +272,7 @@ impl State {
             }
             Event::NoKey { until, reason, .. } => {
                 let until = until.map(Duration::from_micros);
-                let refusal = Refusal::NoKey { until, reason: *reason, cause: None };
+                let refusal = Rejection::NoKey { until, reason: *reason, cause: None };
                 entry.phase = Phase::Refused(refusal);
                 wakers.extend(entry.waker.take());
                 self.leave(number);
@@ -311,7 +311,7 @@ impl State {
     }
 
     /// Refuses everything that waits.
-    fn turn_away(&mut self, refusal: &Refusal, wakers: &mut Wakers) {
+    fn turn_away(&mut self, refusal: &Rejection, wakers: &mut Wakers) {
         let waits = |phase: &Phase| matches!(phase, Phase::Waiting { .. } | Phase::Rotating { .. });
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, e)| waits(&e.phase)).map(|(n, _)| *n).collect();
@@ -321,7 +321,7 @@ impl State {
     }
 
     /// Ends a ticket or a rotate for the pool and leaves the reason for its request.
-    fn refuse(&mut self, number: u64, refusal: Refusal, wakers: &mut Wakers) {
+    fn refuse(&mut self, number: u64, refusal: Rejection, wakers: &mut Wakers) {
         let Some(mut entry) = self.end(number) else {
             return;
         };
@@ -347,7 +347,7 @@ impl State {
                 Op::Answered { .. } | Op::SetLimits => None,
                 Op::Restate | Op::Renew | Op::Routers => None,
             };
-            let refusal = Refusal::Defect(why.to_owned());
+            let refusal = Rejection::Defect(why.to_owned());
             number.into_iter().for_each(|n| self.refuse(n, refusal.clone(), wakers));
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use weir_quota::{Class, Outcome};
 use weir_types::KeyName;
 
-use crate::plan::Refusal;
+use crate::plan::Rejection;
 
 /// One thing to say to the pool. Numbers are those of tickets and leases.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) enum Phase {
     /// A rotate found no key; the request goes on as this ticket.
     Moved(u64),
     /// No slot.
-    Refused(Refusal),
+    Refused(Rejection),
 }
 
 // === impl Entry ===

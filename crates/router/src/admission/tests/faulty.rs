@@ -127,7 +127,7 @@ async fn request(pool: Arc<Pool>, seed: u64, slots: Arc<Slots>) -> bool {
             0 => lease.rotate(Outcome::default(), class(&keys), None, soon()),
             1 => {
                 let delay = Duration::from_millis(draws.u64(0..40));
-                lease.settle_then(Outcome::default(), Ask { delay, ..ask(&keys) }, soon())
+                lease.settle_then(Outcome::default(), QueuePlace { delay, ..ask(&keys) }, soon())
             }
             2 => {
                 drop(lease);
@@ -195,11 +195,11 @@ async fn a_store_that_does_not_answer_is_told_to_requests_and_found_again() {
     store.dead.store(true, Ordering::Relaxed);
     let start = now();
     let refused = pool.acquire(ask(&["a"]), soon()).await.unwrap_err();
-    assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+    assert!(matches!(refused, Rejection::Unavailable(_)), "{refused:?}");
     // Two budgets, of a millisecond each here.
     assert!(now() - start <= Duration::from_millis(4), "{:?}", now() - start);
     let refused = pool.acquire(ask(&["a"]), soon()).now_or_never().unwrap().unwrap_err();
-    assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+    assert!(matches!(refused, Rejection::Unavailable(_)), "{refused:?}");
     drop(lease);
     store.dead.store(false, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -241,7 +241,7 @@ async fn a_store_that_refuses_everything_is_not_asked_in_a_circle() {
     let store = Arc::new(Refusing(AtomicU64::new(0)));
     let pool = pool_of(store.clone(), &provider(4, 10, &["a"]));
     let refused = pool.acquire(ask(&["a"]), soon()).now_or_never().unwrap().unwrap_err();
-    assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+    assert!(matches!(refused, Rejection::Unavailable(_)), "{refused:?}");
     assert_eq!(store.0.load(Ordering::Relaxed), 2);
     let keeper = keep(&pool);
     tokio::time::sleep(Duration::from_secs(10)).await;

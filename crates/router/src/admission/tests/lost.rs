@@ -186,7 +186,7 @@ async fn a_router_whose_share_is_nothing_or_that_never_reached_the_pool_refuses(
     let fourth = Pool::new(&settings, fourth, Incarnation(4), Timing::default(), true);
     for pool in [&pools[2], &fourth] {
         let refused = pool.acquire(ask(&["a"]), soon()).await.unwrap_err();
-        assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
+        assert!(matches!(refused, Rejection::Unavailable(_)), "{refused:?}");
         assert_eq!(pool.mode(), QuotaMode::Refuse);
     }
     assert_eq!(take(&pools[0], 5).await.len(), 1);

@@ -39,12 +39,12 @@ impl Watch {
     }
 }
 
-fn refusal_of(kind: u8, seconds: u16) -> Refusal {
+fn refusal_of(kind: u8, seconds: u16) -> Rejection {
     match kind % 5 {
-        0 => Refusal::Full { retry_after: Duration::from_secs(1) },
-        1 => Refusal::NoKey { until: None, reason: NoKeyReason::Unknown, cause: None },
-        2 => Refusal::Deadline,
-        _ => Refusal::NoKey {
+        0 => Rejection::Full { retry_after: Duration::from_secs(1) },
+        1 => Rejection::NoKey { until: None, reason: NoKeyReason::Unknown, cause: None },
+        2 => Rejection::Deadline,
+        _ => Rejection::NoKey {
             until: Some(Duration::from_secs(seconds.into())),
             reason: NoKeyReason::Cooling,
             cause: None,
@@ -119,7 +119,7 @@ fn rotate(
     watch: &mut Watch,
     provider: &str,
     class: &Class,
-    then: Option<Ask>,
+    then: Option<QueuePlace>,
     refused: bool,
     (kind, seconds): (u8, u16),
     now: &mut Instant,
@@ -143,7 +143,7 @@ fn rotate(
 /// Grants a place or refuses it.
 fn admit(
     watch: &mut Watch,
-    ask: &Ask,
+    ask: &QueuePlace,
     refused: bool,
     kind: u8,
     seconds: u16,

@@ -1,9 +1,9 @@
 //! The list of models.
 
-use super::{CREATED, push, push_number, push_string};
+use crate::answer::{CREATED, push, push_number, push_string};
 
 /// The body of `GET /v1/models`.
-pub(crate) fn list(models: &[String]) -> Vec<u8> {
+pub(super) fn list(models: &[String]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + models.len() * 96);
     push(&mut out, "{\"object\":\"list\",\"data\":[");
     for (nth, model) in models.iter().enumerate() {
@@ -15,7 +15,7 @@ pub(crate) fn list(models: &[String]) -> Vec<u8> {
 }
 
 /// The body of `GET /v1/models/{model}`.
-pub(crate) fn one(model: &str) -> Vec<u8> {
+pub(super) fn one(model: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(96);
     push_model(&mut out, model);
     out

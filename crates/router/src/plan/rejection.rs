@@ -12,7 +12,7 @@ const PROBE: Duration = Duration::from_secs(1);
 
 /// No slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// The buffer is full.
     Full {
         /// When a place may be free.
@@ -35,7 +35,7 @@ pub(crate) enum Refusal {
     Defect(String),
 }
 
-impl Refusal {
+impl Rejection {
     /// Whether no other provider could do better.
     pub(super) fn ends_request(&self) -> bool {
         matches!(self, Self::Deadline | Self::Unavailable(_) | Self::Defect(_))

@@ -12,7 +12,7 @@ use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
 use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
-use crate::call::Asked;
+use crate::call::ErrorContext;
 use crate::{fault, headers};
 
 /// Of an error answer no more is kept.
@@ -66,7 +66,7 @@ pub(crate) async fn collect(mut body: Body, bytes_max: usize, deadline: Instant)
 }
 
 /// The fault for an answer whose status is not a success.
-pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault {
+pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -> Fault {
     let status = head.status.as_u16();
     if !head.status.is_client_error() && !head.status.is_server_error() {
         let why = format!("it answered {status}; redirects are not followed, check base_url");
@@ -88,7 +88,7 @@ pub(crate) async fn refused(call: Asked<'_>, head: &Parts, body: Body) -> Fault 
 }
 
 /// The fault for an error inside an answer whose status says success.
-pub(crate) fn error_in_band(call: Asked<'_>, body: Bytes) -> Fault {
+pub(crate) fn error_in_band(call: ErrorContext<'_>, body: Bytes) -> Fault {
     let error = call.way.provider().read_error(&body);
     let facts = facts(call, &error);
     let classified = classify_in_band(error.status, &facts, &body, SystemTime::now());
@@ -103,7 +103,7 @@ pub(crate) fn error_in_band(call: Asked<'_>, body: Bytes) -> Fault {
     rejection(call, classified, &error, UpstreamAnswer { status, content_type, body })
 }
 
-fn facts<'a>(call: Asked<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
+fn facts<'a>(call: ErrorContext<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
     ErrorFacts {
         code: &error.code,
         kind: &error.kind,
@@ -114,7 +114,7 @@ fn facts<'a>(call: Asked<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
 }
 
 fn rejection(
-    call: Asked<'_>,
+    call: ErrorContext<'_>,
     classified: Classified,
     error: &ErrorBody,
     mut answer: UpstreamAnswer,
@@ -141,7 +141,7 @@ fn rejection(
         param: fault.detail.param.as_deref().map(str::to_owned),
         ..ir::Error::new(status, said.clone())
     };
-    fault.detail.upstream = Some(call.way.refusal(answer, in_clients_words));
+    fault.detail.upstream = Some(call.way.rejection(answer, in_clients_words));
     fault
 }
 

@@ -13,18 +13,18 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Writes the JSON body for a refusal with this status.
-pub type RefusalBody = fn(status: u16) -> String;
+pub type RejectionBody = fn(status: u16) -> String;
 
 /// A stream that fills empty refusals.
 #[derive(Debug)]
 pub(crate) struct Worded<S> {
     inner: S,
-    body: Option<RefusalBody>,
+    body: Option<RejectionBody>,
     pending: Bytes,
 }
 
 impl<S> Worded<S> {
-    pub(crate) fn new(inner: S, body: Option<RefusalBody>) -> Self {
+    pub(crate) fn new(inner: S, body: Option<RejectionBody>) -> Self {
         Self { inner, body, pending: Bytes::new() }
     }
 
