@@ -134,7 +134,7 @@ mod tests {
     fn formats_that_stand_apart_are_accepted() {
         assert_eq!(check(&tree()), []);
         for good in [
-            "//! Unlike `crate::second`.\nuse crate::first::usage;\nuse super::super::usage::second;\n",
+            "//! Unlike `crate::second`.\nuse crate::first::usage;\nuse super::super::a::second;\n",
             "use weir_types::Dialect;\nfn f() { Dialect::Second; let second = \"crate::second\"; }\n",
         ] {
             assert_eq!(found(tree(), "first/stream/read.rs", good), Vec::<String>::new(), "{good}");
