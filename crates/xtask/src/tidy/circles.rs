@@ -1,7 +1,7 @@
 //! No two modules that stand side by side need each other, neither directly nor by way of a third.
 //!
-//! A module counts with all that is below it. What it has from its parent, or its parent from it, is
-//! not a circle: a parent and its children are one thing to those outside.
+//! A module counts with all that is below it. What it has from its parent, or its parent from it,
+//! is not a circle: a parent and its children are one thing to those outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 

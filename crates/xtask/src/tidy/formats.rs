@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(check(&tree()), []);
         for good in [
             "//! Unlike `crate::second`.\nuse crate::first::usage;\nuse super::super::a::second;\n",
-            "use weir_types::Dialect;\nfn f() { Dialect::Second; let second = \"crate::second\"; }\n",
+            "use weir_types::Dialect;\nfn f() { Dialect::Second; let s = \"crate::second\"; }\n",
         ] {
             assert_eq!(found(tree(), "first/stream/read.rs", good), Vec::<String>::new(), "{good}");
         }

@@ -1,4 +1,5 @@
-//! Rooms name no wire format: they ask for one by what the request says, and use it through `Format`.
+//! Rooms name no wire format: they ask for one by what the request says, and use it through
+//! `Format`.
 //!
 //! The edge's table of routes is where a format gets its name, and the one place that may.
 

@@ -1,7 +1,7 @@
 //! Rust as words: what a file names, apart from its comments, strings and tests.
 //!
-//! Not a parser. It knows enough to find every path (`crate::a::b`, each branch of a `use` tree) and
-//! every name, and the line of each. Macros are read like any other code.
+//! Not a parser. It knows enough to find every path (`crate::a::b`, each branch of a `use` tree)
+//! and every name, and the line of each. Macros are read like any other code.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
