@@ -12,6 +12,7 @@ mod error;
 mod finish;
 mod gpt;
 mod hosts;
+mod models;
 mod reasoning;
 mod request;
 mod rerank;
@@ -113,10 +114,10 @@ impl Format for OpenAiChat {
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {
-        Models::parse(body)
+        models::read(body)
     }
 
     fn write_models(&self, models: &Models) -> Bytes {
-        models.document()
+        models::write(models)
     }
 }
