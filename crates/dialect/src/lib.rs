@@ -25,6 +25,7 @@ pub mod peek;
 mod quirks;
 pub mod schema;
 pub mod sealed;
+mod state;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,9 @@ use super::{OWN, block, citation, words};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{AnswerFacts, Asked, Written};
-use crate::ir::{Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody, Thinking};
+use crate::ir::{
+    Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody, Thinking, block_name,
+};
 use crate::json::Members;
 
 /// Looks at a whole answer. What is JSON but has an unknown shape says nothing and is no error.
@@ -188,7 +190,7 @@ fn write_part(body: &PartBody, losses: &mut Losses) -> Option<Value> {
         PartBody::Thinking(thinking) => write_thinking(thinking, losses),
         PartBody::Foreign { dialect: OWN, raw } => Some(raw.clone()),
         PartBody::Foreign { raw, .. } => {
-            let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block");
+            let kind = block_name(raw);
             losses.add(format!("content.{kind}"), "only its own format knows it");
             None
         }

@@ -11,6 +11,7 @@ use super::super::{citation, document};
 use crate::fault::RequestFault;
 use crate::ir::{
     Chat, Image, Losses, Message, Part, PartBody, Role, Source, Thinking, ToolCall, ToolResult,
+    block_name,
 };
 
 /// What is written so far.
@@ -252,10 +253,6 @@ impl<'a> Conversation<'a> {
     fn own(&mut self, body: &PartBody) -> Result<Option<Value>, RequestFault> {
         match body {
             PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Ok(Some(raw.clone())),
-            PartBody::Foreign { dialect, raw } if kind(raw) == "item_reference" => {
-                let why = format!("what {} keeps cannot be read by Cohere", dialect.label());
-                Err(RequestFault::unsupported("messages", why))
-            }
             other => {
                 self.drop(other, "Cohere has no such block here");
                 Ok(None)
@@ -270,7 +267,7 @@ impl<'a> Conversation<'a> {
             PartBody::Audio(_) => "audio",
             PartBody::Video(_) => "video",
             PartBody::Thinking(_) => "thinking",
-            PartBody::Foreign { raw, .. } => kind(raw),
+            PartBody::Foreign { raw, .. } => block_name(raw),
             _ => "content",
         };
         self.losses.add(format!("messages.{name}"), why);
@@ -291,10 +288,6 @@ impl<'a> Conversation<'a> {
         let content = content(blocks);
         self.messages.push(json!({ "role": role, "content": content }));
     }
-}
-
-fn kind(raw: &Value) -> &str {
-    raw.get("type").and_then(Value::as_str).unwrap_or("content")
 }
 
 fn text_block(text: &str) -> Value {

@@ -249,9 +249,6 @@ fn what_cohere_lacks_is_reported_or_refused() {
     assert_eq!(losses, ["parallel_tool_calls", "prediction", "service_tier", "user"]);
     let format = json!({ "type": "json_object", "json_schema": { "type": "object" } });
     assert_eq!(body["response_format"], format);
-    chat.extra.insert("previous_response_id".to_owned(), json!("resp_1"));
-    assert_eq!(refused(chat.clone()), "previous_response_id");
-    chat.extra.clear();
     chat.sampling.n = Some(2);
     assert_eq!(refused(chat.clone()), "n");
     chat.sampling.n = Some(1);
