@@ -28,6 +28,7 @@ pub mod sealed;
 mod state;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use weir_types::Dialect;
 

@@ -1,8 +1,9 @@
 //! Whole answers, by operation; those of chat are read and written here.
 //! <https://docs.cohere.com/reference/chat#response>
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use weir_types::{Dialect, Operation};
 
@@ -13,27 +14,20 @@ use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{
     Answer, ChatAnswer, Choice, Finish, FinishReason, Losses, Part, PartBody, Thinking, ToolCall,
 };
-use crate::json::Members;
+use crate::whole;
 
 /// Looks at a whole answer. What is JSON but has an unknown shape says nothing and is no error.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(error) => Err(AnswerFault::NotJson(error.to_string())),
-        };
-    };
-    let member = |name| document.raw(name).ok().flatten().filter(|raw| *raw != b"null");
-    let counts = member("usage").or_else(|| member("meta"));
-    let counts = counts.and_then(|raw| serde_json::from_slice(raw).ok());
-    let finish = document.text("finish_reason").ok().flatten();
-    // The message of a chat is an object, that of an error is text.
-    let is_text = member("message").is_some_and(|raw| raw.first() == Some(&b'"'));
-    let has_results = ["finish_reason", "embeddings", "results", "models", "tokens"];
-    Ok(AnswerFacts {
-        usage: counts.as_ref().and_then(usage::read).unwrap_or_default(),
-        is_error: is_text && !has_results.iter().any(|name| member(name).is_some()),
-        finish: finish.map(|finish| finish.into_owned()).filter(|finish| !finish.is_empty()),
+    whole::observe(body, |document| {
+        let counts = document.value("usage").or_else(|| document.value("meta"));
+        let finish = document.text("finish_reason").map(Cow::into_owned);
+        // The message of a chat is an object, that of an error is text.
+        let is_text = document.raw("message").is_some_and(|raw| raw.starts_with(b"\""));
+        AnswerFacts {
+            usage: counts.as_ref().and_then(usage::read).unwrap_or_default(),
+            is_error: is_text && finish.is_none() && document.is_no_answer(),
+            finish,
+        }
     })
 }
 

@@ -118,7 +118,7 @@ impl<'a> Conversation<'a> {
                 let why = "Cohere's models take text and images, neither sound nor film";
                 return Err(RequestFault::unsupported("messages.content", why));
             }
-            other => self.own(other)?,
+            other => self.own(other),
         })
     }
 
@@ -145,7 +145,7 @@ impl<'a> Conversation<'a> {
                 PartBody::Refusal(text) => said.blocks.push(text_block(text)),
                 PartBody::Thinking(thinking) => self.thinking(thinking, has_calls, &mut said),
                 PartBody::ToolCall(call) => said.calls.push(self.call(call)),
-                other => said.blocks.extend(self.own(other)?),
+                other => said.blocks.extend(self.own(other)),
             }
         }
         let mut members = Map::new();
@@ -226,7 +226,7 @@ impl<'a> Conversation<'a> {
                     let why = "Cohere's models take text and images, neither sound nor film";
                     return Err(RequestFault::unsupported("messages.content", why));
                 }
-                other => blocks.extend(self.own(other)?),
+                other => blocks.extend(self.own(other)),
             }
         }
         let content = content(blocks);
@@ -250,12 +250,12 @@ impl<'a> Conversation<'a> {
     }
 
     /// A block that only one format knows, given back to Cohere if it is Cohere's.
-    fn own(&mut self, body: &PartBody) -> Result<Option<Value>, RequestFault> {
+    fn own(&mut self, body: &PartBody) -> Option<Value> {
         match body {
-            PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Ok(Some(raw.clone())),
+            PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Some(raw.clone()),
             other => {
                 self.drop(other, "Cohere has no such block here");
-                Ok(None)
+                None
             }
         }
     }

@@ -189,9 +189,6 @@ fn media_go_only_where_cohere_reads_them() {
     let kept = PartBody::Image(Image { source: file, detail: None });
     assert_eq!(refused(says(kept)), "messages.image");
     assert_eq!(refused(says(image("gs://bucket/a.png"))), "messages.image");
-    let raw = json!({ "type": "item_reference", "id": "msg_1" });
-    let reference = PartBody::Foreign { dialect: Dialect::OpenAiResponses, raw };
-    assert_eq!(refused(says(reference)), "messages");
     let raw = json!({ "type": "search_result" });
     let foreign = PartBody::Foreign { dialect: Dialect::AnthropicMessages, raw };
     assert_eq!(written(says(foreign)).1, ["messages.search_result"]);
