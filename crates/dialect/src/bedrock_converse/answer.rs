@@ -68,13 +68,14 @@ pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFa
         members.remove("serviceTier");
     }
     members.retain(|_, value| !value.is_null());
-    Ok(Answer::Chat(ChatAnswer {
+    let answer = ChatAnswer {
         choices: vec![Choice { index: 0, parts, finish: Some(finish), logprobs: None }],
         usage,
         service_tier,
         extra: members,
         ..ChatAnswer::default()
-    }))
+    };
+    answer.unless_broken().map(Answer::Chat)
 }
 
 /// The stop text, if the client asked for it by `additionalModelResponseFieldPaths`.

@@ -36,7 +36,9 @@ pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFa
     let document: Value =
         serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
     match operation {
-        Operation::Chat | Operation::Responses => read_chat(document).map(Answer::Chat),
+        Operation::Chat | Operation::Responses => {
+            read_chat(document)?.unless_broken().map(Answer::Chat)
+        }
         Operation::Embedding => embed::read_answer(&document).map(Answer::Embedding),
         Operation::Rerank => rerank::read_answer(&document).map(Answer::Rerank),
         Operation::CountTokens => {
@@ -151,7 +153,7 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
         "MAX_TOKENS" => FinishReason::Length,
         "TOOL_CALL" => FinishReason::ToolCalls,
         // Both are failures of the provider: the answer is not whole.
-        "ERROR" | "TIMEOUT" => FinishReason::Error,
+        "ERROR" | "TIMEOUT" => FinishReason::Error(reason.to_owned()),
         "ERROR_LIMIT" => FinishReason::ContextWindow,
         "ERROR_TOXIC" => FinishReason::ContentFilter,
         other => FinishReason::Other(other.to_owned()),
@@ -159,7 +161,7 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
     Finish::new(reason.with_calls(has_calls))
 }
 
-/// The reason in Cohere's words. What it has no word for is `ERROR` if the answer is not whole.
+/// The reason in Cohere's words.
 pub(super) fn reason(finish: Option<&Finish>) -> &'static str {
     let Some(finish) = finish else { return "COMPLETE" };
     match &finish.reason {
@@ -168,7 +170,9 @@ pub(super) fn reason(finish: Option<&Finish>) -> &'static str {
         FinishReason::StopSequence => "STOP_SEQUENCE",
         FinishReason::Length | FinishReason::ContextWindow => "MAX_TOKENS",
         FinishReason::ToolCalls => "TOOL_CALL",
-        FinishReason::ContentFilter | FinishReason::Error => "ERROR",
+        // The only word it ever had for what a filter withholds.
+        FinishReason::ContentFilter => "ERROR_TOXIC",
+        FinishReason::Error(_) => "ERROR",
         FinishReason::Other(_) => "COMPLETE",
     }
 }
