@@ -79,6 +79,9 @@ pub enum AnswerFault {
     /// It is JSON of another shape.
     #[error("the answer is not of its format: {0}")]
     Shape(String),
+    /// The provider failed after it had begun to answer; its own word for it.
+    #[error("the provider broke its answer off: {0}")]
+    Broken(String),
     /// A list of models was expected.
     #[error("the answer is not a list of models")]
     NotAList,

@@ -25,8 +25,10 @@ pub mod peek;
 mod quirks;
 pub mod schema;
 pub mod sealed;
+mod state;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use weir_types::Dialect;
 

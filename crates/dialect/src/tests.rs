@@ -12,6 +12,7 @@ mod identity;
 pub(crate) mod meaning;
 mod mutation;
 pub(crate) mod order;
+mod state;
 mod streams;
 mod translation;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
-use http::{Request, Uri};
+use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
 use weir_dialect::families::Family;
 use weir_dialect::ir::Losses;
@@ -63,17 +63,10 @@ pub(crate) async fn run(
     };
     let (outgoing, way, losses) = outgoing(&shared, body, &request, fit, &start).await?;
     let span = start_span(&shared, &context, &request, &model, &uri);
-    let sends = request.operation.facts().request != Content::Empty;
-    let expect = Expect {
-        stream: stream.then_some(framings.provider),
-        content_type: sends.then_some(&request.content_type),
-    };
-    let head =
-        headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect);
     let mut call = Request::new(outgoing);
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;
-    *call.headers_mut() = head;
+    *call.headers_mut() = headers_of(&shared, endpoint, &request, &span);
 
     let sent = Instant::now();
     let limit = Limit::new(&shared, &context, stream, sent);
@@ -109,6 +102,22 @@ pub(crate) async fn run(
             Err(fault)
         }
     }
+}
+
+/// The headers of the call, but for its credential.
+fn headers_of(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    request: &WorkerRequest,
+    span: &Span,
+) -> HeaderMap {
+    let stream = request.stream && request.operation.streams();
+    let sends = request.operation.facts().request != Content::Empty;
+    let expect = Expect {
+        stream: stream.then_some(endpoint.route.framing),
+        content_type: sends.then_some(&request.content_type),
+    };
+    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect)
 }
 
 /// The body for the provider.

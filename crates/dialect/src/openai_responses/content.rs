@@ -6,7 +6,9 @@ use weir_types::Dialect;
 
 use crate::fault::RequestFault;
 use crate::fields::Fields;
-use crate::ir::{CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source};
+use crate::ir::{
+    CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source, block_name,
+};
 
 /// Types of media by the ending of a file's name, where nothing else says the type.
 const ENDINGS: [(&str, &str); 8] = [
@@ -154,8 +156,7 @@ pub(super) fn input_text(text: &str) -> Value {
 
 /// Notes the loss of a block that only another format knows.
 pub(super) fn foreign(raw: &Value, losses: &mut Losses) {
-    let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block");
-    losses.add(format!("messages.{kind}"), "only the source format has such a block");
+    losses.add(format!("messages.{}", block_name(raw)), "only the source format has such a block");
 }
 
 /// The name of a file at this provider; files of another provider are not there.

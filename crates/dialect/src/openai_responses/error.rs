@@ -29,6 +29,9 @@ pub(super) fn event(error: &ir::Error, out: &mut Writer) {
 /// Reads what a failed response or an event `error` says: `code` and `message`, in an object
 /// `error` or beside the type.
 pub(super) fn read(said: &Value) -> ir::Error {
+    if let Some(Value::String(message)) = said.get("error") {
+        return ir::Error::new(0, message);
+    }
     let said = said.get("error").filter(|error| error.is_object()).unwrap_or(said);
     let text = |name: &str| match said.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),

@@ -6,7 +6,9 @@ use weir_types::Dialect;
 use super::write::{Draft, mark};
 use crate::anthropic_messages::{OWN, citation};
 use crate::fault::RequestFault;
-use crate::ir::{Document, Image, Part, PartBody, Sealed, Source, Thinking, ToolCall, ToolResult};
+use crate::ir::{
+    Document, Image, Part, PartBody, Sealed, Source, Thinking, ToolCall, ToolResult, block_name,
+};
 
 /// Images in other forms are refused.
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
@@ -29,7 +31,7 @@ pub(super) fn write(draft: &mut Draft<'_>, part: &Part) -> Result<Option<Value>,
         PartBody::Thinking(thinking) => write_thinking(draft, thinking),
         PartBody::Foreign { dialect: OWN, raw: Value::Object(raw) } => Some(raw.clone()),
         PartBody::Foreign { raw, .. } => {
-            let kind = raw.get("type").and_then(Value::as_str).unwrap_or("unknown");
+            let kind = block_name(raw);
             let text = format!("a block of type \"{kind}\" is known to its own provider only");
             return Err(RequestFault::unsupported("messages", text));
         }

@@ -7,7 +7,9 @@ use weir_types::{Dialect, Usage};
 
 use super::super::{blocks, words};
 use crate::format::{Asked, StreamWriter};
-use crate::ir::{Delta, Event, Finish, FinishReason, Losses, Media, PartStart, Sealed, Source};
+use crate::ir::{
+    Delta, Event, Finish, FinishReason, Losses, Media, PartStart, Sealed, Source, block_name,
+};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 
@@ -148,7 +150,7 @@ impl Writing {
             PartStart::Image(image) => self.image(&image, out),
             PartStart::Foreign { dialect: OWN, raw } => self.foreign(&raw, out),
             PartStart::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("block");
+                let name = block_name(&raw);
                 let why = "streams of this format have no such block";
                 self.losses.add(format!("message.{name}"), why);
             }

@@ -18,7 +18,7 @@ pub(in super::super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Writ
     let document = match answer {
         Answer::Chat(answer) => chat(answer, asked, &mut losses),
         Answer::Tokens(total) => json!({ "totalTokens": total }),
-        Answer::Embedding(answer) => embedding::write_answer(answer, asked)?,
+        Answer::Embedding(answer) => embedding::write_answer(answer, asked, &mut losses)?,
         Answer::Rerank(_) => {
             let dialect = Dialect::GeminiGenerate;
             return Err(AnswerFault::untranslatable(dialect, asked.operation));

@@ -20,7 +20,7 @@ pub(in crate::openai_chat) fn read(
         return Err(AnswerFault::Shape("it is not an object".to_owned()));
     };
     match operation {
-        Operation::Chat => chat(document).map(Answer::Chat),
+        Operation::Chat => chat(document)?.unless_broken().map(Answer::Chat),
         Operation::Embedding => embedding::read_answer(document).map(Answer::Embedding),
         Operation::Rerank => rerank::read_answer(document).map(Answer::Rerank),
         other => Err(AnswerFault::untranslatable(Dialect::OpenAiChat, other)),

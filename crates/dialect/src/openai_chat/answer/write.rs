@@ -6,7 +6,9 @@ use weir_types::Dialect;
 
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
-use crate::ir::{Answer, ChatAnswer, Choice, Losses, Media, PartBody, Request, Source, Thinking};
+use crate::ir::{
+    Answer, ChatAnswer, Choice, Losses, Media, PartBody, Request, Source, Thinking, block_name,
+};
 use crate::openai_chat::finish::{self, Holds};
 use crate::openai_chat::{call, citation, embedding, reasoning, rerank, usage};
 
@@ -136,8 +138,8 @@ impl<'a> Said<'a> {
                 losses.add("content", "a block that answers of the target do not have");
             }
             PartBody::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("content").to_owned();
-                losses.add(name, "a block that only the source's clients know");
+                losses
+                    .add(block_name(raw).to_owned(), "a block that only the source's clients know");
             }
         }
     }

@@ -5,7 +5,7 @@ use weir_types::Dialect;
 
 use super::write::Draft;
 use crate::fault::RequestFault;
-use crate::ir::{Document, Image, Media, Part, PartBody, Source};
+use crate::ir::{Document, Image, Media, Part, PartBody, Source, block_name};
 
 /// Parts as content: one plain text as a string, anything else as an array.
 pub(super) fn content(mut blocks: Vec<Value>) -> Value {
@@ -44,15 +44,8 @@ pub(super) fn block(part: &Part, draft: &mut Draft<'_>) -> Result<Option<Value>,
     Ok(Some(block))
 }
 
-/// What a block of another format is called.
-pub(super) fn foreign_name(raw: &Value) -> &str {
-    let named = raw.get("type").and_then(Value::as_str);
-    let first = || raw.as_object()?.keys().next().map(String::as_str);
-    named.or_else(first).unwrap_or("block")
-}
-
 fn foreign(dialect: Dialect, raw: &Value) -> RequestFault {
-    let (name, source) = (foreign_name(raw), dialect.label());
+    let (name, source) = (block_name(raw), dialect.label());
     let text = format!("a block `{name}` is known to the format {source} alone");
     RequestFault::unsupported(format!("messages.{name}"), text)
 }

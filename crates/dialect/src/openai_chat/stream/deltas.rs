@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ir::{Delta, Losses, PartStart, Sealed};
+use crate::ir::{Delta, Losses, PartStart, Sealed, block_name};
 use crate::openai_chat::answer::write::picture;
 use crate::openai_chat::finish::Holds;
 use crate::openai_chat::{call, citation, reasoning};
@@ -100,8 +100,10 @@ impl Deltas {
                 None => losses.add("image", "an image that only its provider can show"),
             },
             PartStart::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("content").to_owned();
-                losses.add(name, "a block that only the source's clients know");
+                losses.add(
+                    block_name(&raw).to_owned(),
+                    "a block that only the source's clients know",
+                );
             }
         }
         None

@@ -64,8 +64,11 @@ impl StreamReader for Reader {
             choice.settle(events);
         }
         for (index, choice) in &mut self.choices {
-            if let Some(finish) = choice.take_finish() {
-                events.push(Event::Finish { choice: *index, finish });
+            let Some(finish) = choice.take_finish() else { continue };
+            events.push(Event::ending(*index, finish));
+            if matches!(events.last(), Some(Event::Error(_))) {
+                self.has_failed = true;
+                return Ok(());
             }
         }
         events.extend(self.usage.take().map(Event::Usage));

@@ -116,7 +116,7 @@ impl State<'_> {
             Some(FinishReason::Length | FinishReason::ContextWindow) => "incomplete",
             Some(FinishReason::ContentFilter) => "incomplete",
             Some(FinishReason::Other(word)) if is_incomplete(word) => "incomplete",
-            Some(FinishReason::Error) => "failed",
+            Some(FinishReason::Error(_)) => "failed",
             _ => "completed",
         }
     }

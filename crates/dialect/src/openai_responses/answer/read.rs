@@ -54,7 +54,7 @@ pub(in crate::openai_responses) fn read(
         let missing = || AnswerFault::Shape("`input_tokens` is missing".to_owned());
         return count.map(Answer::Tokens).ok_or_else(missing);
     }
-    response(document).map(Answer::Chat)
+    response(document)?.unless_broken().map(Answer::Chat)
 }
 
 fn response(document: Value) -> Result<ChatAnswer, AnswerFault> {

@@ -8,7 +8,7 @@ use super::envelope::{Envelope, State};
 use super::output;
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
-use crate::ir::{Answer, Choice, Finish, Losses, PartBody, Thinking, ToolCall};
+use crate::ir::{Answer, Choice, Finish, Losses, PartBody, Thinking, ToolCall, block_name};
 use crate::openai_responses::{content, items};
 
 /// Writes an answer for the client that asked as `asked` says.
@@ -111,8 +111,8 @@ impl Output<'_> {
                 self.items.push(raw.clone());
             }
             PartBody::Foreign { raw, .. } => {
-                let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block").to_owned();
-                self.losses.add(kind, "the client's format has no such block");
+                self.losses
+                    .add(block_name(raw).to_owned(), "the client's format has no such block");
             }
             PartBody::Audio(_) => self.lost("audio"),
             PartBody::Video(_) => self.lost("video"),

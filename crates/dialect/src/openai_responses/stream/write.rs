@@ -12,7 +12,7 @@ use weir_framing::Writer as Out;
 use weir_types::{Dialect, Usage};
 
 use crate::format::{Asked, StreamWriter};
-use crate::ir::{Event, Finish, Losses, PartStart, Sealed, ToolCall};
+use crate::ir::{Event, Finish, Losses, PartStart, Sealed, ToolCall, block_name};
 use crate::openai_responses::answer::{
     Envelope, State, image_item, message_item, refusal, text_part,
 };
@@ -197,8 +197,8 @@ impl Writer {
             }
             PartStart::Foreign { dialect: Dialect::OpenAiResponses, raw } => self.whole(raw, out),
             PartStart::Foreign { raw, .. } => {
-                let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block").to_owned();
-                self.losses.add(kind, "the client's format has no such block");
+                self.losses
+                    .add(block_name(&raw).to_owned(), "the client's format has no such block");
             }
         }
     }
