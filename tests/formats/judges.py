@@ -214,7 +214,8 @@ def cohere_arguments(client: str, method: str) -> Strict:
     for name, parameter in inspect.signature(method).parameters.items():
         if name not in ("self", "request_options"):
             is_required = parameter.default is inspect.Parameter.empty
-            members[name] = hints[name] if is_required else typing_extensions.NotRequired[hints[name]]
+            hint = hints[name]
+            members[name] = hint if is_required else typing_extensions.NotRequired[hint]
     return Strict(typing_extensions.TypedDict(f"{method.__name__}_request", members))
 
 

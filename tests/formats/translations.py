@@ -1,4 +1,4 @@
-"""What the gateway makes of every fixture in every format, as the example of `weir-dialect` says."""
+"""What the gateway makes of every fixture in every format, as an example of `weir-dialect` says."""
 
 import functools
 import json
