@@ -108,11 +108,6 @@ def limits(value, shape, path):
         if value not in (getattr(shape, "enum", None) or [value]):
             found.append(Problem(path, f"{value!r} is none of {shape.enum}"))
         pattern = told.get("pattern")
-        if pattern and not re.fullmatch(python_pattern(pattern), value):
+        if pattern and not re.fullmatch(pattern, value):
             found.append(Problem(path, f"{value!r} does not match {pattern}"))
     return found
-
-
-def python_pattern(pattern: str) -> str:
-    """Java's names of sets of characters."""
-    return pattern.replace(r"\p{L}", r"^\W\d_").replace(r"\p{N}", r"\d")

@@ -15,8 +15,6 @@ from pydantic_core import SchemaValidator
 OPAQUE = {"metadata", "serialization", "cls", "expected", "default", "members", "config", "ref"}
 # The members that say which of several types an object is.
 TAGS = ("type", "role", "object")
-
-
 UNKNOWN = "Extra inputs are not permitted"
 
 
@@ -47,7 +45,13 @@ class Strict:
             kind.model_rebuild()
         adapter = TypeAdapter(kind)
         adapter.rebuild()
-        self.validator = SchemaValidator(hardened(adapter.core_schema, models))
+        schema = adapter.core_schema
+        shared = schema.get("definitions", [])
+        # Types of answers, where these are not wanted.
+        unwanted = set() if models else {
+            each["ref"] for each in shared if each["type"] == "model"
+        } | {"model"}
+        self.validator = SchemaValidator(hardened(schema, unwanted))
 
     def problems(self, document) -> list[Problem]:
         try:
@@ -65,16 +69,16 @@ def shown(error) -> str:
     return "" if error["type"] == "missing" else f" (it is {json.dumps(error['input'])[:80]})"
 
 
-def hardened(schema, models: bool):
-    """A pydantic schema that takes nothing it does not know."""
+def hardened(schema, unwanted: set[str]):
+    """A pydantic schema that takes nothing it does not know, and nothing `unwanted` in a union."""
     if isinstance(schema, list | tuple):
-        return type(schema)(hardened(each, models) for each in schema)
+        return type(schema)(hardened(each, unwanted) for each in schema)
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "union":
-        schema = {**schema, "choices": choices(schema["choices"], models)}
+        schema = {**schema, "choices": choices(schema["choices"], unwanted)}
     inner = {
-        key: value if key in OPAQUE and not is_field(value) else hardened(value, models)
+        key: value if key in OPAQUE and not is_field(value) else hardened(value, unwanted)
         for key, value in schema.items()
     }
     match schema.get("type"):
@@ -98,13 +102,13 @@ def hardened(schema, models: bool):
     return inner
 
 
-def choices(found, models: bool):
+def choices(found, unwanted: set[str]):
     """Each with a label that no member of a document has, so that paths can be told apart."""
     bare = [each[0] if isinstance(each, tuple) else each for each in found]
-    kept = [each for each in bare if models or each.get("type") != "model"]
-    if any(each.get("type") == "literal" for each in kept):
+    kept = [each for each in bare if not {each["type"], each.get("schema_ref")} & unwanted]
+    if any(each["type"] == "literal" for each in kept):
         # "These words or anything": only the words are meant.
-        kept = [each for each in kept if each.get("type") != "any"]
+        kept = [each for each in kept if each["type"] != "any"]
     return [(each, f"<{at}>") for at, each in enumerate(kept or bare)]
 
 

@@ -39,6 +39,9 @@ SPOILT = [
     ("anthropic_messages", ("zz",), 1, "zz"),
     ("anthropic_messages", ("messages", 0, "content", 0, "content", 0, "zz"), 1,
      "messages.*.content.*.content.*.zz"),
+    # As in an answer, which the package takes back whole.
+    ("anthropic_messages", ("messages", 0, "content", 0),
+     {"type": "thinking", "thinking": "x", "signature": "x", "zz": 1}, "messages.*.content.*.zz"),
     ("anthropic_messages", ("mcp_servers",), [], "mcp_servers"),
     ("gemini_generate", ("contents", 0, "zz"), 1, "contents.*.zz"),
     ("gemini_generate", ("contents", 0, "parts", 0, "inline_data"), {},
