@@ -93,23 +93,6 @@ const NEEDED: &[(Dialect, &str)] = &[
     (Dialect::CohereChat, "documents"),
 ];
 
-/// How long prompts may be kept: Responses have longer times, too.
-const CACHE_TTL: &str = "30m";
-
-/// A member that means the same in both, but for the words that only Responses know.
-fn shared(source: Dialect, name: &str, value: &Value, losses: &mut Losses) -> Value {
-    let mut value = value.clone();
-    if source == Dialect::OpenAiResponses
-        && name == "prompt_cache_options"
-        && let Some(options) = value.as_object_mut()
-        && options.get("ttl").is_some_and(|ttl| ttl != CACHE_TTL)
-    {
-        options.remove("ttl");
-        losses.add("prompt_cache_options.ttl", "chat completions know no such time");
-    }
-    value
-}
-
 fn extra(draft: &mut Draft<'_>) -> Result<(), RequestFault> {
     let source = draft.chat.source;
     for (name, value) in &draft.chat.extra {
@@ -138,6 +121,23 @@ fn extra(draft: &mut Draft<'_>) -> Result<(), RequestFault> {
         }
     }
     Ok(())
+}
+
+/// How long prompts may be kept: Responses have longer times, too.
+const CACHE_TTL: &str = "30m";
+
+/// A member that means the same in both, but for the words that only Responses know.
+fn shared(source: Dialect, name: &str, value: &Value, losses: &mut Losses) -> Value {
+    let mut value = value.clone();
+    if source == Dialect::OpenAiResponses
+        && name == "prompt_cache_options"
+        && let Some(options) = value.as_object_mut()
+        && options.get("ttl").is_some_and(|ttl| ttl != CACHE_TTL)
+    {
+        options.remove("ttl");
+        losses.add("prompt_cache_options.ttl", "chat completions know no such time");
+    }
+    value
 }
 
 /// Writes marks, at most as many as every host takes: the last ones, which cover the most.
