@@ -143,8 +143,11 @@ pub(super) fn write(
     Ok(Some(written))
 }
 
+/// How long a breakpoint may ask for; what else marks of other hosts say is left to the default.
+const BREAKPOINT_TTLS: [&str; 2] = ["30m", "12h"];
+
 fn breakpoint(mark: &CacheMark) -> Value {
-    match &mark.ttl {
+    match mark.ttl.as_deref().filter(|ttl| BREAKPOINT_TTLS.contains(ttl)) {
         Some(ttl) => json!({ "mode": "explicit", "ttl": ttl }),
         None => json!({ "mode": "explicit" }),
     }

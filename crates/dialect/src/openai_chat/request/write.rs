@@ -86,7 +86,10 @@ fn extra(draft: &mut Draft<'_>) {
             || (source == Dialect::OpenAiResponses && SHARED.contains(&name.as_str()));
         if is_own {
             match (draft.members.get_mut(name), value) {
-                (None, value) => draft.put(name, value.clone()),
+                (None, value) => {
+                    let value = shared(source, name, value, &mut draft.losses);
+                    draft.put(name, value);
+                }
                 (Some(Value::Object(there)), Value::Object(more)) => {
                     there.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
                 }
@@ -96,6 +99,23 @@ fn extra(draft: &mut Draft<'_>) {
             draft.losses.add(name.clone(), NO_MEMBER);
         }
     }
+}
+
+/// How long prompts may be kept: Responses have longer times, too.
+const CACHE_TTL: &str = "30m";
+
+/// A member that means the same in both, but for the words that only Responses know.
+fn shared(source: Dialect, name: &str, value: &Value, losses: &mut Losses) -> Value {
+    let mut value = value.clone();
+    if source == Dialect::OpenAiResponses
+        && name == "prompt_cache_options"
+        && let Some(options) = value.as_object_mut()
+        && options.get("ttl").is_some_and(|ttl| ttl != CACHE_TTL)
+    {
+        options.remove("ttl");
+        losses.add("prompt_cache_options.ttl", "chat completions know no such time");
+    }
+    value
 }
 
 /// Writes marks, at most as many as every host takes: the last ones, which cover the most.

@@ -329,3 +329,16 @@ fn embeddings_and_rerankings_of_other_formats() {
     assert_eq!(json(&written.body)["documents"], json!(["a", {"title": "t", "text": "b"}]));
     assert_eq!(members(&written), ["priority"]);
 }
+
+#[test]
+fn prompts_are_kept_no_longer_than_chat_can_say() {
+    let mut chat = chat(vec![says(Role::User, vec![text("x")])]);
+    chat.source = Dialect::OpenAiResponses;
+    let options = |ttl: &str| json!({"mode": "explicit", "ttl": ttl});
+    chat.extra.insert("prompt_cache_options".to_owned(), options("12h"));
+    let (written, losses) = write(chat.clone(), "openai");
+    assert_eq!(written["prompt_cache_options"], json!({"mode": "explicit"}));
+    assert_eq!(losses, ["prompt_cache_options.ttl"]);
+    chat.extra.insert("prompt_cache_options".to_owned(), options("30m"));
+    assert_eq!(write(chat, "openai").0["prompt_cache_options"], options("30m"));
+}
