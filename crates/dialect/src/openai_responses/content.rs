@@ -64,7 +64,7 @@ fn image(fields: &mut Fields) -> Result<Image, RequestFault> {
 }
 
 fn document(fields: &mut Fields) -> Result<Document, RequestFault> {
-    let title = fields.text("filename")?;
+    let title = fields.label("filename")?;
     let source = if let Some(id) = fields.text("file_id")? {
         file(id)
     } else if let Some(url) = fields.text("file_url")? {

@@ -89,7 +89,7 @@ fn file(fields: &mut Fields) -> Result<Document, RequestFault> {
     let Some(mut file) = fields.object("file")? else {
         return Err(fields.missing("file", "an object"));
     };
-    let title = file.text("filename")?;
+    let title = file.label("filename")?;
     let source = match (file.text("file_id")?, file.text("file_data")?) {
         (Some(id), _) => Source::File { dialect: Dialect::OpenAiChat, id },
         (None, Some(data)) => match Source::from_url(&data) {
