@@ -8,6 +8,7 @@
 mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
+mod custom;
 pub mod families;
 pub mod fault;
 pub mod fields;

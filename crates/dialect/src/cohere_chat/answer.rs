@@ -9,6 +9,7 @@ use weir_types::{Dialect, Operation};
 
 use super::request::arguments;
 use super::{citation, embed, rerank, usage};
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{
@@ -249,7 +250,7 @@ fn message(parts: &[Part], losses: &mut Losses) -> Value {
             PartBody::ToolCall(call) => calls.push(json!({
                 "id": call.id,
                 "type": "function",
-                "function": { "name": call.name, "arguments": call.arguments },
+                "function": { "name": call.name, "arguments": custom::json_arguments(call) },
             })),
             PartBody::Foreign { dialect: Dialect::CohereChat, raw } => content.push(raw.clone()),
             PartBody::Json(value) => {

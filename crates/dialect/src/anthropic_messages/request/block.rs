@@ -5,6 +5,7 @@ use weir_types::Dialect;
 
 use super::write::{Draft, mark};
 use crate::anthropic_messages::{OWN, citation};
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{
     Document, Image, Part, PartBody, Sealed, Source, Thinking, ToolCall, ToolResult, block_name,
@@ -167,7 +168,7 @@ fn write_call(draft: &mut Draft<'_>, call: &ToolCall) -> Map<String, Value> {
 /// The arguments as an object; what is none is put into one.
 pub(in crate::anthropic_messages) fn input(arguments: &str, is_custom: bool) -> Value {
     if is_custom {
-        return json!({ "input": arguments });
+        return custom::wrapped(arguments);
     }
     if arguments.trim().is_empty() {
         return json!({});

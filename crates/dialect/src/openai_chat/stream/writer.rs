@@ -4,6 +4,7 @@
 //! What the deltas of one answer look like is [`super::deltas`]'s; here is what stands around them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use weir_framing::Writer as Frames;
 use weir_types::Usage;
 
 use super::deltas::Deltas;
+use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Event, Losses, Request};
 use crate::openai_chat::answer::write::{answer_id, is_legacy};
@@ -47,6 +49,8 @@ pub(in crate::openai_chat) struct Writer {
     created: u64,
     wants_usage: bool,
     is_legacy: bool,
+    /// The client's tools that take plain text.
+    custom: Arc<[String]>,
     usage: Usage,
     choices: BTreeMap<u32, Deltas>,
     losses: Losses,
@@ -63,6 +67,7 @@ impl Writer {
             created: asked.now,
             wants_usage,
             is_legacy: is_legacy(asked),
+            custom: custom::names(asked.request).into(),
             usage: Usage::default(),
             choices: BTreeMap::new(),
             losses: Losses::default(),
@@ -101,7 +106,9 @@ impl Writer {
         if self.choices.contains_key(&index) {
             return;
         }
-        self.choices.insert(index, Deltas::new(index, &self.request_id, self.is_legacy));
+        let custom = Arc::clone(&self.custom);
+        let deltas = Deltas::new(index, &self.request_id, self.is_legacy, custom);
+        self.choices.insert(index, deltas);
         let delta = Map::from_iter([
             ("role".to_owned(), json!("assistant")),
             ("content".to_owned(), json!("")),

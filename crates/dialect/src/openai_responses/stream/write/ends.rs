@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use weir_framing::Writer as Out;
 
 use super::{Open, Writer, argument_names};
+use crate::custom;
 use crate::ir::ToolCall;
 use crate::openai_responses::answer::message_item;
 use crate::openai_responses::items;
@@ -78,7 +79,7 @@ impl Writer {
         let (kind, name) = argument_names(call.is_custom);
         let told = call.arguments.clone();
         call.arguments = match is_held {
-            true => items::custom_input(&told),
+            true => custom::unwrapped(&told),
             false => items::arguments_of(told.clone(), call.is_custom),
         };
         // Nothing of it has been told: it was held back, or there are no arguments.
