@@ -16,6 +16,7 @@ mod format;
 mod gemini_generate;
 pub mod ir;
 pub mod json;
+mod media;
 pub mod models;
 pub mod names;
 mod openai_chat;

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use weir_framing::Writer as Out;
 
-use super::{Open, Writer, argument_names};
+use super::{EventWriter, Open, argument_names};
 use crate::custom;
 use crate::ir::ToolCall;
 use crate::openai_responses::answer::message_item;
 use crate::openai_responses::items;
 
-impl Writer {
+impl EventWriter {
     /// Ends a part. A message stays open, everything else is done.
     pub(super) fn part_end(&mut self, out: &mut Out) {
         let at = self.items.len();

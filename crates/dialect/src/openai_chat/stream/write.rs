@@ -42,7 +42,7 @@ struct Choice<'a> {
 
 /// A writer of one stream.
 #[derive(Debug)]
-pub(in crate::openai_chat) struct Writer {
+pub(in crate::openai_chat) struct EventWriter {
     request_id: String,
     id: String,
     model: String,
@@ -56,7 +56,7 @@ pub(in crate::openai_chat) struct Writer {
     losses: Losses,
 }
 
-impl Writer {
+impl EventWriter {
     pub(in crate::openai_chat) fn new(asked: &Asked<'_>) -> Self {
         let wants_usage =
             matches!(asked.request, Request::Chat(chat) if chat.stream_usage == Some(true));
@@ -153,7 +153,7 @@ impl Writer {
     }
 }
 
-impl StreamWriter for Writer {
+impl StreamWriter for EventWriter {
     fn write(&mut self, event: Event, out: &mut Frames) {
         match event {
             Event::Start { id, model, created, usage } => {
