@@ -33,14 +33,25 @@ impl RequestFault {
         Self { is_targets: true, ..Self::invalid(param, message) }
     }
 
-    /// A format does not take part in translations of `operation`.
+    /// Requests for `operation` in the format `dialect` are not translated: they pass to providers
+    /// of the same format, and to no others.
     #[must_use]
     pub fn untranslatable(dialect: Dialect, operation: Operation) -> Self {
+        let (operation, dialect) = (operation.label(), dialect.label());
         let message = format!(
-            "{} requests are not translated from or to the format {}; \
-             send this one to a provider that speaks it",
-            operation.label(),
-            dialect.label()
+            "{operation} requests of the format {dialect} are not translated; \
+             send this one to a provider that speaks {dialect} itself"
+        );
+        Self::unsupported("", message)
+    }
+
+    /// Providers that speak `dialect` have nothing to serve `operation` with.
+    #[must_use]
+    pub fn unserved(dialect: Dialect, operation: Operation) -> Self {
+        let (operation, dialect) = (operation.label(), dialect.label());
+        let message = format!(
+            "the format {dialect} has no {operation} requests; \
+             send this one to a provider that speaks another format"
         );
         Self::unsupported("", message)
     }

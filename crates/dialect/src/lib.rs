@@ -8,6 +8,7 @@
 mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
+mod custom;
 pub mod families;
 pub mod fault;
 pub mod fields;
@@ -15,6 +16,7 @@ mod format;
 mod gemini_generate;
 pub mod ir;
 pub mod json;
+mod media;
 pub mod models;
 pub mod names;
 mod openai_chat;

@@ -70,6 +70,14 @@ impl<'a> Whole<'a> {
     }
 }
 
+/// The document that `body` is, built: for answers that are translated.
+///
+/// # Errors
+/// The body is not JSON.
+pub(crate) fn document(body: &[u8]) -> Result<Value, AnswerFault> {
+    serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))
+}
+
 /// Looks at `body`: `facts` says what its format's members say; an error of any host's shape is
 /// noted besides.
 ///

@@ -33,8 +33,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
 /// # Errors
 /// It is not one.
 pub(super) fn read(body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     if document.get("type").is_some_and(|kind| kind == "error") {
         return Err(AnswerFault::Shape("it is an error".into()));
     }
@@ -86,8 +85,7 @@ fn has_calls(parts: &[Part]) -> bool {
 /// # Errors
 /// It is not one.
 pub(super) fn read_count(body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     let count = document.get("input_tokens").and_then(Value::as_u64);
     let count = count.ok_or_else(|| AnswerFault::Shape("`input_tokens` is missing".into()))?;
     Ok(Answer::Tokens(count))

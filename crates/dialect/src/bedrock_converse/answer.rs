@@ -37,8 +37,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
 
 /// Reads an answer.
 pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))?;
+    let document = whole::document(body)?;
     let shape = |text: &str| AnswerFault::Shape(text.to_owned());
     let Value::Object(mut members) = document else {
         return Err(shape("it is not a JSON object"));

@@ -38,7 +38,7 @@ pub(super) fn read(body: &[u8]) -> ErrorBody {
     if document.get("error").is_some_and(|error| error.is_object() || error.is_string())
         || document.get("object").is_some_and(|kind| kind == "error")
     {
-        return openai_error::parse(body);
+        return openai_error::read(body);
     }
     let text = |name: &str| match document.get(name) {
         Some(Value::String(text)) => text.clone(),

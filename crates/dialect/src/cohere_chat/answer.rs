@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use weir_types::{Dialect, Operation};
 
 use super::request::arguments;
-use super::{citation, embed, rerank, usage};
+use super::{citation, embedding, rerank, usage};
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{
@@ -33,13 +34,12 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
 
 /// Reads a whole answer.
 pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     match operation {
         Operation::Chat | Operation::Responses => {
             read_chat(document)?.unless_broken().map(Answer::Chat)
         }
-        Operation::Embedding => embed::read_answer(&document).map(Answer::Embedding),
+        Operation::Embedding => embedding::read_answer(&document).map(Answer::Embedding),
         Operation::Rerank => rerank::read_answer(&document).map(Answer::Rerank),
         Operation::CountTokens => {
             let tokens = document.get("tokens").and_then(Value::as_array);
@@ -55,7 +55,7 @@ pub(super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, Answe
     let mut losses = Losses::default();
     let document = match answer {
         Answer::Chat(chat) => write_chat(chat, asked, &mut losses),
-        Answer::Embedding(embedding) => embed::write_answer(embedding, asked),
+        Answer::Embedding(embedding) => embedding::write_answer(embedding, asked),
         Answer::Rerank(rerank) => rerank::write_answer(rerank, asked),
         Answer::Tokens(_) => {
             // A client of `/v1/tokenize` wants the tokens and not their number.
@@ -249,7 +249,7 @@ fn message(parts: &[Part], losses: &mut Losses) -> Value {
             PartBody::ToolCall(call) => calls.push(json!({
                 "id": call.id,
                 "type": "function",
-                "function": { "name": call.name, "arguments": call.arguments },
+                "function": { "name": call.name, "arguments": custom::json_arguments(call) },
             })),
             PartBody::Foreign { dialect: Dialect::CohereChat, raw } => content.push(raw.clone()),
             PartBody::Json(value) => {

@@ -81,7 +81,7 @@ pub enum FinishReason {
     /// The context window is full.
     ContextWindow,
     /// The provider failed; its own word for it. Readers make an error of the whole answer or
-    /// stream ([`ChatAnswer::unless_broken`], [`Event::ending`](super::Event::ending)), so that no
+    /// stream ([`Event::ending`](super::Event::ending)), so that no
     /// client takes what came of it for an answer.
     Error(String),
     /// Something that no other format has a word for, as the provider writes it.

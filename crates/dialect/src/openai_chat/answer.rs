@@ -3,6 +3,9 @@
 pub(super) mod read;
 pub(super) mod write;
 
+pub(super) use read::read;
+pub(super) use write::write;
+
 use super::usage;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;

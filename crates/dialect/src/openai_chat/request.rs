@@ -68,7 +68,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Written, R
         Request::Embedding(embedding) => embedding::write_request(embedding, target),
         Request::Rerank(rerank) => rerank::write_request(rerank, target),
         Request::CountTokens(_) => {
-            Err(RequestFault::untranslatable(Dialect::OpenAiChat, Operation::CountTokens))
+            Err(RequestFault::unserved(Dialect::OpenAiChat, Operation::CountTokens))
         }
     }
 }

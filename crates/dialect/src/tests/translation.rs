@@ -1,6 +1,7 @@
 //! Every request and every answer of every format, written by every format: what that format reads
 //! in it is what was said, or the request is refused as one that another provider may serve.
 
+use bytes::Bytes;
 use serde_json::Value;
 use weir_types::{Dialect, Operation};
 
@@ -11,9 +12,9 @@ use super::fixture::{
 };
 use super::meaning::{answer_differs, chat_differs};
 use super::state::needs_state;
-use crate::ir::{Losses, Request};
+use crate::ir::{Extra, Losses, Request, Rerank};
 use crate::names::Renames;
-use crate::{AnswerFault, Format, RequestFault, sealed};
+use crate::{AnswerFault, Format, RequestFault, format, sealed};
 
 /// Reads a request; `None` if its operation is not translated at all.
 fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Option<Request> {
@@ -159,4 +160,32 @@ fn an_answer_says_the_same_in_every_format() {
         }
     }
     problems.report();
+}
+
+#[test]
+fn what_is_not_translated_is_said_in_full() {
+    for format in formats() {
+        let dialect = format.dialect();
+        let body = Bytes::from_static(br#"{"model":"m","prompt":"Once"}"#);
+        let path = path(dialect, Operation::Completion, &Value::Null, false);
+        let fault = format.read_request(&body, &path).unwrap_err();
+        let label = dialect.label();
+        let expected = format!(
+            "text_completion requests of the format {label} are not translated; \
+             send this one to a provider that speaks {label} itself"
+        );
+        assert_eq!((fault.message, fault.is_targets, fault.param), (expected, true, None));
+    }
+    let rerank = Request::Rerank(Rerank {
+        source: Dialect::CohereChat,
+        model: "m".to_owned(),
+        query: "q".to_owned(),
+        documents: vec!["d".into()],
+        top_n: None,
+        return_documents: None,
+        extra: Extra::new(),
+    });
+    let to = Dialect::AnthropicMessages;
+    let fault = format(to).write_request(&rerank, &target(to, Operation::Rerank)).unwrap_err();
+    assert!(fault.is_targets && fault.message.contains("anthropic_messages has no rerank"));
 }

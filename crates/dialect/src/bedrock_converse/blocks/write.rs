@@ -7,6 +7,7 @@ use weir_types::Dialect;
 use super::citations::{citation, guard};
 use super::media::{self, DOCUMENTS, IMAGES, Medium, SOUNDS, VIDEOS};
 use super::titles::Titles;
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{
     Document, Losses, Media, Part, PartBody, Source, Thinking, ToolCall, ToolResult, block_name,
@@ -26,7 +27,7 @@ fn input(call: &ToolCall) -> Value {
     match serde_json::from_str(&call.arguments) {
         Ok(object @ Value::Object(_)) if !call.is_custom => object,
         Ok(other) if !call.is_custom => json!({ "input": other }),
-        _ => json!({ "input": call.arguments }),
+        _ => custom::wrapped(&call.arguments),
     }
 }
 

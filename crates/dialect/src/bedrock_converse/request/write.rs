@@ -34,7 +34,7 @@ pub(in crate::bedrock_converse) fn write(
             outer
         }
         Request::Embedding(_) | Request::Rerank(_) => {
-            return Err(RequestFault::untranslatable(OWN, target.operation));
+            return Err(RequestFault::unserved(OWN, target.operation));
         }
     };
     Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
 use super::super::{citation, document};
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{
     Chat, Image, Losses, Message, Part, PartBody, Role, Source, Thinking, ToolCall, ToolResult,
@@ -192,15 +193,10 @@ impl<'a> Conversation<'a> {
         } else {
             call.id.clone()
         };
-        let arguments = if call.is_custom {
-            json!({ "input": call.arguments }).to_string()
-        } else {
-            call.arguments.clone()
-        };
         json!({
             "id": id,
             "type": "function",
-            "function": { "name": call.name, "arguments": arguments },
+            "function": { "name": call.name, "arguments": custom::json_arguments(call) },
         })
     }
 

@@ -23,7 +23,7 @@ pub(in super::super) fn write(
         Request::Embedding(asked) => embedding::write(asked, target, &mut losses)?,
         Request::Rerank(_) => {
             let dialect = Dialect::GeminiGenerate;
-            return Err(RequestFault::untranslatable(dialect, target.operation));
+            return Err(RequestFault::unserved(dialect, target.operation));
         }
     };
     Ok(Written { body: Bytes::from(body.to_string()), losses })

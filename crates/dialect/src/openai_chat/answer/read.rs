@@ -8,14 +8,14 @@ use crate::ir::{
     Answer, ChatAnswer, Choice, Extra, FinishReason, Image, Media, Part, PartBody, Source, Thinking,
 };
 use crate::openai_chat::{call, embedding, finish, reasoning, rerank, usage};
+use crate::whole;
 
 /// Reads an answer.
 pub(in crate::openai_chat) fn read(
     operation: Operation,
     body: &[u8],
 ) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))?;
+    let document = whole::document(body)?;
     let Value::Object(document) = document else {
         return Err(AnswerFault::Shape("it is not an object".to_owned()));
     };

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
 use crate::ir::{
@@ -64,7 +65,8 @@ pub(in crate::openai_chat) fn is_legacy(asked: &Asked<'_>) -> bool {
 }
 
 fn choice(choice: &Choice, asked: &Asked<'_>, losses: &mut Losses) -> Value {
-    let mut said = Said { choice: choice.index, ..Said::default() };
+    let custom = custom::names(asked.request);
+    let mut said = Said { choice: choice.index, custom: &custom, ..Said::default() };
     for part in &choice.parts {
         said.part(&part.body, asked, losses);
     }
@@ -86,6 +88,8 @@ fn choice(choice: &Choice, asked: &Asked<'_>, losses: &mut Losses) -> Value {
 #[derive(Default)]
 struct Said<'a> {
     choice: u32,
+    /// The client's tools that take plain text.
+    custom: &'a [String],
     text: Option<String>,
     annotations: Vec<Value>,
     refusal: String,
@@ -113,7 +117,8 @@ impl<'a> Said<'a> {
             PartBody::ToolCall(called) => {
                 let made = || call::made_id(asked.id, self.choice, self.calls.len());
                 let id = if called.id.is_empty() { made() } else { called.id.clone() };
-                self.calls.push(call::write(called, &id, true));
+                let called = call::for_client(called, self.custom);
+                self.calls.push(call::write(&called, &id, true));
             }
             PartBody::Image(image) => match image.source.to_url() {
                 Some(url) => self.images.push(picture(&url)),

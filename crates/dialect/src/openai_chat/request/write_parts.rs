@@ -6,6 +6,7 @@ use weir_types::Dialect;
 use super::write::Draft;
 use crate::fault::RequestFault;
 use crate::ir::{Document, Image, Media, Part, PartBody, Source, block_name};
+use crate::media;
 
 /// Parts as content: one plain text as a string, anything else as an array.
 pub(super) fn content(mut blocks: Vec<Value>) -> Value {
@@ -58,7 +59,7 @@ fn image(image: &Image) -> Result<Value, RequestFault> {
     let url = match &image.source {
         Source::Url(url) if !url.starts_with("gs:") && !url.starts_with("s3:") => url.clone(),
         Source::Base64 { media_type, data } if media_type.is_empty() => {
-            format!("data:{};base64,{data}", image_type(data))
+            format!("data:{};base64,{data}", media::image_type(data).unwrap_or("image/png"))
         }
         source @ Source::Base64 { .. } => source.to_url().unwrap_or_default(),
         Source::Url(_) => return Err(refused("messages.image", "images in a cloud's own storage")),
@@ -71,16 +72,6 @@ fn image(image: &Image) -> Result<Value, RequestFault> {
         members.insert("detail".to_owned(), json!(detail));
     }
     Ok(json!({"type": "image_url", "image_url": image_url}))
-}
-
-/// What an image is by its first bytes.
-fn image_type(data: &str) -> &'static str {
-    match data {
-        _ if data.starts_with("/9j/") => "image/jpeg",
-        _ if data.starts_with("R0lGOD") => "image/gif",
-        _ if data.starts_with("UklGR") => "image/webp",
-        _ => "image/png",
-    }
 }
 
 fn audio(sound: &Media, draft: &Draft<'_>) -> Result<Value, RequestFault> {

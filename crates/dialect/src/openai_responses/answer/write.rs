@@ -6,6 +6,7 @@ use weir_types::Dialect;
 
 use super::envelope::{Envelope, State};
 use super::output;
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
 use crate::ir::{Answer, Choice, Finish, Losses, PartBody, Thinking, ToolCall, block_name};
@@ -144,7 +145,7 @@ impl Output<'_> {
         self.losses.add_if(call.signature.is_some(), "thinking.signature", why);
         let mut call = call.clone();
         if !call.is_custom && self.envelope.is_custom(&call.name) {
-            call.arguments = items::custom_input(&call.arguments);
+            call.arguments = custom::unwrapped(&call.arguments);
             call.is_custom = true;
         }
         if call.id.is_empty() {

@@ -56,7 +56,7 @@ pub(in crate::openai_responses) fn write(
         Request::CountTokens(chat) => (chat, true),
         Request::Embedding(_) | Request::Rerank(_) => {
             let (dialect, operation) = (Dialect::OpenAiResponses, target.operation);
-            return Err(RequestFault::untranslatable(dialect, operation));
+            return Err(RequestFault::unserved(dialect, operation));
         }
     };
     let mut body = Body { members: Map::new(), chat, losses: Losses::default() };

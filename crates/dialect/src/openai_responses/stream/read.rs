@@ -163,7 +163,7 @@ impl Reader {
     /// `said` is a failed response or an event `error`.
     fn failed(&mut self, said: &Value, events: &mut Vec<Event>) {
         self.end = End::Failed;
-        events.push(Event::Error(error::read(said)));
+        events.push(Event::Error(error::of_event(said)));
     }
 
     fn item_added(

@@ -19,7 +19,7 @@ use crate::openai_responses::answer::{
 use crate::openai_responses::items;
 
 /// Writes one stream.
-pub(in crate::openai_responses) struct Writer {
+pub(in crate::openai_responses) struct EventWriter {
     envelope: Envelope,
     /// The number of the next event.
     sequence: u64,
@@ -72,7 +72,7 @@ impl Words {
     }
 }
 
-impl StreamWriter for Writer {
+impl StreamWriter for EventWriter {
     fn write(&mut self, event: Event, out: &mut Out) {
         match event {
             Event::Start { model, created, usage, .. } => {
@@ -110,7 +110,7 @@ impl StreamWriter for Writer {
     }
 }
 
-impl Writer {
+impl EventWriter {
     /// A writer for the client that asked as `asked` says.
     pub(in crate::openai_responses) fn new(asked: &Asked<'_>) -> Self {
         Self {

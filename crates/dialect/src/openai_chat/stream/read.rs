@@ -47,7 +47,7 @@ impl StreamReader for Reader {
         let is_error =
             is_error || says("error") || document.get("object").is_some_and(|o| o == "error");
         if is_error {
-            self.fail(error::parse(data), String::new(), events);
+            self.fail(error::read(data), String::new(), events);
             return Ok(());
         }
         self.chunk(document, events)
