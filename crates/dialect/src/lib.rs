@@ -24,6 +24,8 @@ mod openai_error;
 mod openai_responses;
 pub mod patch;
 pub mod peek;
+#[cfg(feature = "probe")]
+mod probe;
 mod quirks;
 pub mod schema;
 pub mod sealed;
@@ -54,5 +56,7 @@ pub fn format(dialect: Dialect) -> &'static dyn Format {
         Dialect::GeminiGenerate => &gemini_generate::GeminiGenerate,
         Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
         Dialect::CohereChat => &cohere_chat::CohereChat,
+        #[cfg(feature = "probe")]
+        Dialect::Probe => &probe::Probe,
     }
 }

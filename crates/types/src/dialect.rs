@@ -1,21 +1,22 @@
 //! Wire formats, by name. What they are is `weir-dialect`'s.
 
 macro_rules! dialects {
-    ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $label:literal $(if $feature:literal)?;)*) => {
         /// A wire format, on the client's or the provider's side.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Dialect {
-            $($(#[$doc])* $name,)*
+            $($(#[$doc])* $(#[cfg(feature = $feature)])? $name,)*
         }
 
         impl Dialect {
             /// Every format.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            pub const ALL: &'static [Self] =
+                &[$($(#[cfg(feature = $feature)])? Self::$name,)*];
 
             /// Stable lower-case label for metrics, traces and the wire.
             #[must_use]
             pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
+                match self { $($(#[cfg(feature = $feature)])? Self::$name => $label,)* }
             }
         }
     };
@@ -34,6 +35,8 @@ dialects! {
     BedrockConverse = "bedrock_converse";
     /// Cohere's API, version 2.
     CohereChat = "cohere_chat";
+    /// A format that nobody speaks: tests show with it what a format has to bring along.
+    Probe = "probe" if "probe";
 }
 
 impl Dialect {

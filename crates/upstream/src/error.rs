@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use weir_types::Fault;
+
 /// What is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -58,6 +60,9 @@ pub enum Error {
     /// The connection ended within the body.
     #[error("the answer broke off: {0}")]
     Cut(String),
+    /// The request's body broke off before its end; what its sender said.
+    #[error("the request broke off: {0}")]
+    Upload(Fault),
     /// The request itself cannot be sent.
     #[error("the request cannot be sent: {0}")]
     Request(String),
@@ -68,6 +73,9 @@ impl Error {
     pub(crate) fn from_client(error: &hyper_util::client::legacy::Error, target: &str) -> Self {
         if let Some(ours) = find::<Self>(error) {
             return ours.clone();
+        }
+        if let Some(fault) = find::<Fault>(error) {
+            return Self::Upload(fault.clone());
         }
         let why = innermost(error);
         if error.is_connect() {

@@ -7,8 +7,8 @@ use futures_util::TryStreamExt;
 use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
 use weir_dialect::families::Family;
+use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_dialect::{Format, format};
 use weir_provider::Fit;
 use weir_rpc::{Body, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
@@ -20,6 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
 use crate::shared::Key;
 use crate::stream::Framings;
+use crate::upload::Upload;
 use crate::way::{self, Ready, Start, Way};
 use crate::{Shared, fault, rejection, streamed, whole};
 
@@ -61,7 +62,8 @@ pub(crate) async fn run(
         id: &context.request_id,
         now: now.as_secs(),
     };
-    let (outgoing, way, losses) = outgoing(&shared, body, &request, fit, &start).await?;
+    let Sendable { outgoing, upload, way, losses } =
+        sendable(&shared, body, &request, fit, &start).await?;
     let span = start_span(&shared, &context, &request, &model, &uri);
     let mut call = Request::new(outgoing);
     call.method_mut().clone_from(&endpoint.route.method);
@@ -82,6 +84,7 @@ pub(crate) async fn run(
         losses,
         model,
         limit,
+        upload,
         span,
         started,
         sent,
@@ -120,31 +123,35 @@ fn headers_of(
     headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect)
 }
 
+/// A request's body, ready to be sent.
+struct Sendable {
+    outgoing: Outgoing,
+    upload: Option<Upload>,
+    way: Way,
+    losses: Losses,
+}
+
 /// The body for the provider.
-async fn outgoing(
+async fn sendable(
     shared: &Shared,
     body: Body,
     request: &WorkerRequest,
     fit: Fit,
     start: &Start<'_>,
-) -> Result<(Outgoing, Way, Losses), Fault> {
-    let unread =
-        |format: &'static dyn Format| (Way::Same { format, choices: 1 }, Losses::default());
+) -> Result<Sendable, Fault> {
+    let unread = |outgoing, upload| {
+        let way = Way::Same { format: start.provider, choices: 1 };
+        Sendable { outgoing, upload, way, losses: Losses::default() }
+    };
     match request.operation.facts().request {
-        Content::Empty => {
-            let (way, losses) = unread(start.provider);
-            Ok((Outgoing::parts(Vec::new()), way, losses))
-        }
-        Content::Multipart | Content::Bytes => {
-            let (way, losses) = unread(start.provider);
-            let outgoing = match body {
-                Body::Full(bytes) => Outgoing::from(bytes),
-                Body::Stream(pieces) => {
-                    Outgoing::stream(Box::pin(pieces.map_err(Into::into)), None)
-                }
-            };
-            Ok((outgoing, way, losses))
-        }
+        Content::Empty => Ok(unread(Outgoing::parts(Vec::new()), None)),
+        Content::Multipart | Content::Bytes => Ok(match body {
+            Body::Full(bytes) => unread(Outgoing::from(bytes), None),
+            Body::Stream(pieces) => {
+                let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
+                unread(Outgoing::stream(pieces, None), Some(upload))
+            }
+        }),
         Content::Json => {
             let body = body.collect(shared.request_bytes_max).await?;
             let ready = match fit {
@@ -152,7 +159,7 @@ async fn outgoing(
                 Fit::Translated => way::translated(&body, start),
             };
             let Ready { parts, way, losses } = ready?;
-            Ok((Outgoing::parts(parts), way, losses))
+            Ok(Sendable { outgoing: Outgoing::parts(parts), upload: None, way, losses })
         }
     }
 }
@@ -169,7 +176,15 @@ async fn exchange(
     request: Request<Outgoing>,
     stream: bool,
 ) -> Result<Begun, Fault> {
-    let sent = client.send(request, call.limit.at).await;
+    let sent = match &call.upload {
+        None => client.send(request, call.limit.at).await,
+        Some(upload) => {
+            let sent = upload.send(client, request, call.limit.own, call.limit.deadline).await;
+            // The rest of the answer has a time of its own.
+            call.limit = call.limit.again(Instant::now());
+            sent
+        }
+    };
     call.shared.count_calls();
     let (head, body) = match sent {
         Ok(response) => response.into_parts(),

@@ -4,6 +4,7 @@
 //! them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_dialect::ir::Losses;
@@ -13,6 +14,7 @@ use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode, Secret,
 
 use crate::shared::Key;
 use crate::stream::Framings;
+use crate::upload::Upload;
 use crate::way::Way;
 use crate::{Shared, headers};
 
@@ -22,15 +24,26 @@ pub(crate) struct Limit {
     pub(crate) at: Instant,
     /// The request's own deadline comes first.
     pub(crate) is_requests: bool,
+    /// The attempt's own.
+    pub(crate) own: Duration,
+    /// The request's.
+    pub(crate) deadline: Instant,
 }
 
 impl Limit {
     pub(crate) fn new(shared: &Shared, context: &CallContext, stream: bool, now: Instant) -> Self {
         let timeouts = &shared.timeouts;
         let first = timeouts.first_token.filter(|_| stream).unwrap_or(timeouts.attempt);
-        let own = now + timeouts.attempt.min(first);
-        let requests = Instant::from_std(context.deadline.instant());
-        Self { at: own.min(requests), is_requests: requests < own }
+        let own = timeouts.attempt.min(first);
+        let deadline = Instant::from_std(context.deadline.instant());
+        Self { at: now, is_requests: false, own, deadline }.again(now)
+    }
+
+    /// The same limits for what begins `now`.
+    pub(crate) fn again(self, now: Instant) -> Self {
+        let own_at = now + self.own;
+        let is_requests = self.deadline < own_at;
+        Self { at: own_at.min(self.deadline), is_requests, ..self }
     }
 }
 
@@ -58,6 +71,8 @@ pub(crate) struct Call {
     /// As the provider writes it.
     pub(crate) model: String,
     pub(crate) limit: Limit,
+    /// Set where the request's body is still arriving when it is sent.
+    pub(crate) upload: Option<Upload>,
     pub(crate) span: Span,
     pub(crate) started: Instant,
     pub(crate) sent: Instant,
@@ -93,8 +108,7 @@ impl Call {
         let whole = now.duration_since(self.started);
         let mut losses = self.losses.clone();
         losses.extend(lost.clone());
-        let micros =
-            |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         ReplyHead {
             status: head.status.as_u16(),
             content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),

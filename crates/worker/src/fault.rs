@@ -47,6 +47,8 @@ pub(crate) fn unauthorized(shared: &Shared, error: &AuthFault) -> Fault {
 pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
     let (code, class) = match error {
         Error::Timeout => return timed_out(shared, &error.to_string(), limit),
+        // The caller's own, in its own words: neither provider nor key had a part in it.
+        Error::Upload(fault) => return fault.clone().with_class(FailureClass::Caller),
         // Ours, and in the way of everybody who is sent here; elsewhere there may be room.
         Error::Busy { .. } if limit.is_requests => {
             return timed_out(shared, &error.to_string(), limit);

@@ -15,6 +15,7 @@ mod settings;
 mod shared;
 mod stream;
 mod streamed;
+mod upload;
 mod way;
 mod whole;
 mod worker;

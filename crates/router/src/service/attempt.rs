@@ -59,8 +59,10 @@ impl Run<'_> {
         let Some(body) = call.body.body() else {
             return Err(Fault::new(FaultCode::Internal, "the request's body is already sent"));
         };
+        // While a body is still arriving, only the worker knows whether the provider is waited for.
+        let is_here = call.body.is_replayable();
         let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
-        let limit = guard_at.min(call.deadline);
+        let limit = if is_here { guard_at.min(call.deadline) } else { call.deadline };
         let context = CallContext {
             request_id: call.context.request_id.clone(),
             deadline: Deadline::at(call.deadline),
@@ -82,7 +84,7 @@ impl Run<'_> {
         let answer = worker.call(context, request, body);
         let in_time = tokio::time::timeout_at(limit.into(), answer).await;
         in_time.unwrap_or_else(|_| {
-            Err(if guard_at < call.deadline { silent(provider) } else { too_late(provider) })
+            Err(if limit < call.deadline { silent(provider) } else { too_late(provider) })
         })
     }
 

@@ -3,7 +3,9 @@
 use cargo_metadata::{DependencyKind, Package};
 
 use super::Finding;
-use super::rules::{CRATES, Crate, IMPURE, ONLY_IN, OnlyIn, PURE, TOOLS, matches_name};
+use super::rules::{
+    CRATES, Crate, IMPURE, ONLY_IN, OnlyIn, PURE, TEST_FEATURES, TOOLS, matches_name,
+};
 
 const HOW: &str = "see crates/xtask/src/tidy/rules.rs";
 
@@ -59,6 +61,8 @@ fn check_member(member: &Member) -> Vec<Finding> {
         let text = "add `[lints]` and `workspace = true`: lints are those of the workspace";
         findings.push(member.finding("name", text.to_owned()));
     }
+    let leaks = member.imports.iter().filter_map(|import| Some((import, leak(import)?)));
+    findings.extend(leaks.map(|(import, text)| member.finding(&import.name, text)));
     if TOOLS.contains(&member.name.as_str()) {
         return findings;
     }
@@ -87,6 +91,14 @@ fn inherits_lints(lines: &[&str]) -> bool {
 
 fn known(name: &str) -> Option<&'static Crate> {
     CRATES.iter().find(|known| known.name == name)
+}
+
+/// A feature for tests that would reach what is released.
+fn leak(import: &Import) -> Option<String> {
+    let is_for_tests = |feature: &&String| TEST_FEATURES.contains(&feature.as_str());
+    let feature = import.features.iter().find(is_for_tests).filter(|_| !import.dev)?;
+    let to = &import.name;
+    Some(format!("{to} with '{feature}' is for tests: make it a dev-dependency, {HOW}"))
 }
 
 fn wrong_arrow(own: &Crate, import: &Import) -> Option<String> {
@@ -211,6 +223,14 @@ mod tests {
         ] {
             let findings = found(name, import, dev, features);
             assert_eq!(findings.len(), 1, "{name} -> {import}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn features_for_tests_stay_in_tests() {
+        for name in ["weir-worker", "weir-probe-test"] {
+            assert_eq!(found(name, "weir-dialect", false, &["probe"]).len(), 1, "{name}");
+            assert_eq!(found(name, "weir-dialect", true, &["probe"]), [], "{name}");
         }
     }
 

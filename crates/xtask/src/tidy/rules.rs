@@ -16,8 +16,13 @@ pub(super) struct Crate {
 
 /// Layer 1 is pure: time, draws and ids are arguments.
 pub(super) const PURE: u8 = 1;
-/// Not part of the product: may import anything.
-pub(super) const TOOLS: &[&str] = &["xtask"];
+/// Not part of the product: may import anything. `weir-probe-test` wires the rooms as `weir` does, with
+/// a wire format that `weir` must not have.
+pub(super) const TOOLS: &[&str] = &["xtask", "weir-probe-test"];
+
+/// Features of our crates that are for tests: what is released must not have them, so they are turned
+/// on in dev-dependencies alone.
+pub(super) const TEST_FEATURES: &[&str] = &["probe"];
 
 const fn krate(name: &'static str, layer: u8) -> Crate {
     Crate { name, layer, beside: &[], never: &[] }

@@ -1,4 +1,5 @@
-//! What members are called in the format that a request came in, for reports of what was lost.
+//! What members are called in the format that a request came in, for reports of what was lost. A
+//! format that is not named here has the plainest word of the others.
 
 use weir_types::Dialect;
 
@@ -9,7 +10,7 @@ pub(super) const fn reasoning(source: Dialect) -> &'static str {
         Dialect::OpenAiResponses => "reasoning",
         Dialect::GeminiGenerate => "generationConfig.thinkingConfig",
         Dialect::BedrockConverse => "additionalModelRequestFields.thinking",
-        Dialect::AnthropicMessages | Dialect::CohereChat => "thinking",
+        _ => "thinking",
     }
 }
 
@@ -24,11 +25,11 @@ pub(super) const fn effort(source: Dialect) -> &'static str {
 /// The form of the answer.
 pub(super) const fn output(source: Dialect) -> &'static str {
     match source {
-        Dialect::OpenAiChat | Dialect::CohereChat => "response_format",
         Dialect::OpenAiResponses => "text.format",
         Dialect::AnthropicMessages => "output_config.format",
         Dialect::GeminiGenerate => "generationConfig.responseJsonSchema",
         Dialect::BedrockConverse => "outputConfig.textFormat",
+        _ => "response_format",
     }
 }
 
@@ -39,6 +40,6 @@ pub(super) const fn max_tokens(source: Dialect) -> &'static str {
         Dialect::OpenAiResponses => "max_output_tokens",
         Dialect::GeminiGenerate => "generationConfig.maxOutputTokens",
         Dialect::BedrockConverse => "inferenceConfig.maxTokens",
-        Dialect::AnthropicMessages | Dialect::CohereChat => "max_tokens",
+        _ => "max_tokens",
     }
 }
