@@ -8,6 +8,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde_json::Value;
 use weir_framing::{Frame, Framing, Writer};
 use weir_types::{Dialect, Operation, Usage};
 
@@ -247,6 +248,22 @@ pub struct ErrorBody {
     pub param: String,
     /// An HTTP status that the body itself gives (hosts that relay other hosts do).
     pub status: Option<u16>,
+}
+
+impl ErrorBody {
+    /// A member of an error's object: a text, or a number as text; empty if it is neither.
+    pub(crate) fn text(of: &Value, name: &str) -> String {
+        match of.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// The HTTP status that a code is, if it is one of an error.
+    pub(crate) fn status_of(code: &str) -> Option<u16> {
+        code.parse().ok().filter(|status| (400..600).contains(status))
+    }
 }
 
 /// How closely an event is looked at.

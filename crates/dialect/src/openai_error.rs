@@ -47,13 +47,9 @@ fn read_value(document: &Value) -> ErrorBody {
 }
 
 fn members(document: &Value) -> ErrorBody {
-    let text = |name: &str| match document.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let text = |name: &str| ErrorBody::text(document, name);
     let code = text("code");
-    let status = code.parse().ok().filter(|status| (400..600).contains(status));
+    let status = ErrorBody::status_of(&code);
     ErrorBody { status, kind: text("type"), message: text("message"), param: text("param"), code }
 }
 

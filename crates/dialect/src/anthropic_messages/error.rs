@@ -38,18 +38,14 @@ pub(super) fn read(body: &[u8]) -> ErrorBody {
         Some(error @ Value::Object(_)) => error,
         _ => &document,
     };
-    let text = |name: &str| match inner.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let text = |name: &str| ErrorBody::text(inner, name);
     let either = |first: &str, second: &str| {
         let found = text(first);
         if found.is_empty() { text(second) } else { found }
     };
     let fine = inner.pointer("/details/error_code").and_then(Value::as_str);
     let code = fine.map_or_else(|| text("code"), str::to_owned);
-    let status = code.parse().ok().filter(|status| (400..600).contains(status));
+    let status = ErrorBody::status_of(&code);
     let message = either("message", "Message");
     // A bare `{"type": "error"}` says nothing of the kind.
     let kind = Some(either("type", "status")).filter(|kind| kind != "error");

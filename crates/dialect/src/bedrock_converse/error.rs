@@ -40,11 +40,7 @@ pub(super) fn read(body: &[u8]) -> ErrorBody {
     {
         return openai_error::read(body);
     }
-    let text = |name: &str| match document.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let text = |name: &str| ErrorBody::text(&document, name);
     let first = |names: &[&str]| {
         names.iter().map(|name| text(name)).find(|text| !text.is_empty()).unwrap_or_default()
     };

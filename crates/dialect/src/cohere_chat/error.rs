@@ -18,20 +18,16 @@ pub(super) fn read_value(document: &Value) -> ErrorBody {
     if let Some(inner) = document.get("error").filter(|error| error.is_object()) {
         return read_value(inner);
     }
-    let text = |name: &str| match document.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let text = |name: &str| ErrorBody::text(document, name);
     let message = ["message", "error", "detail"].into_iter().map(text).find(|t| !t.is_empty());
     let code = text("code");
-    let status = document.get("status_code").or_else(|| document.get("code"));
-    let status = status.and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let stated = text("status_code");
+    let status = ErrorBody::status_of(if stated.is_empty() { &code } else { &stated });
     ErrorBody {
         kind: text("type"),
         message: message.unwrap_or_default(),
         param: text("param"),
-        status: status.filter(|status| (400..600).contains(status)),
+        status,
         code,
     }
 }

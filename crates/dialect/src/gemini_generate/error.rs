@@ -45,11 +45,7 @@ fn read_value(document: &Value) -> ErrorBody {
         },
         None => document,
     };
-    let text = |of: &Value, name: &str| match of.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let text = ErrorBody::text;
     let error = match document.get("error") {
         Some(Value::String(code)) => {
             let described = text(document, "error_description");
@@ -61,7 +57,7 @@ fn read_value(document: &Value) -> ErrorBody {
     };
     let number = text(error, "code");
     let kind = text(error, "status");
-    let stated = number.parse().ok().filter(|status| (400..600).contains(status));
+    let stated = ErrorBody::status_of(&number);
     let worded = || WORDS.iter().find(|(word, ..)| kind == *word).map(|(_, status, _)| *status);
     let reason = detail(error, ERROR_INFO).map(|info| text(info, "reason")).unwrap_or_default();
     let violated = detail(error, BAD_REQUEST).and_then(|bad| bad.pointer("/fieldViolations/0"));

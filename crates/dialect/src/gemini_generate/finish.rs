@@ -21,10 +21,8 @@ const FILTERED: [&str; 12] = [
     "PUP_LIMITED_DISABLED",
 ];
 /// Words for which no other format has one.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 6] = [
     "OTHER",
-    "MALFORMED_FUNCTION_CALL",
-    "MALFORMED_RESPONSE",
     "UNEXPECTED_TOOL_CALL",
     "TOO_MANY_TOOL_CALLS",
     "MISSING_THOUGHT_SIGNATURE",
@@ -40,6 +38,8 @@ pub(super) fn read(word: &str, has_calls: bool) -> Option<Finish> {
         // The token limit of one request: the rest is had with a token that only Google knows.
         "MAX_TOKENS" | "CONTINUATION" => FinishReason::Length,
         "UNEXPECTED_TOOL_CALL" if has_calls => FinishReason::ToolCalls,
+        // What the model wrote is no answer: there is nothing in it for a client.
+        "MALFORMED_FUNCTION_CALL" | "MALFORMED_RESPONSE" => FinishReason::Error(word.to_owned()),
         word if FILTERED.contains(&word) => FinishReason::ContentFilter,
         word => FinishReason::Other(word.to_owned()),
     };

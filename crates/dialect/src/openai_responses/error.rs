@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use weir_framing::Writer;
 
+use crate::format::ErrorBody;
 use crate::ir::{self, ErrorKind};
 use crate::openai_error::word;
 pub(super) use crate::openai_error::{read, write};
@@ -47,7 +48,7 @@ pub(super) fn of_event(said: &Value) -> ir::Error {
 
 /// What a code means; the status is 0 where it says nothing.
 fn meaning(code: &str) -> (u16, ErrorKind) {
-    if let Some(status) = code.parse().ok().filter(|status| (400..600).contains(status)) {
+    if let Some(status) = ErrorBody::status_of(code) {
         return (status, ErrorKind::of_status(status));
     }
     match code {

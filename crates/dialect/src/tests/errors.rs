@@ -153,7 +153,7 @@ fn errors_of_relays_are_known_in_every_format() {
 }
 
 /// The last event of a stream, or all of one, in which the provider says that it broke off.
-const BROKEN_OFF: [(Dialect, &str, &str); 4] = [
+const BROKEN_OFF: [(Dialect, &str, &str); 5] = [
     (
         Dialect::OpenAiChat,
         "",
@@ -163,6 +163,11 @@ const BROKEN_OFF: [(Dialect, &str, &str); 4] = [
         Dialect::OpenAiResponses,
         "response.cancelled",
         r#"{"response":{"id":"r","status":"cancelled","output":[]}}"#,
+    ),
+    (
+        Dialect::GeminiGenerate,
+        "",
+        r#"{"candidates":[{"content":{},"finishReason":"MALFORMED_FUNCTION_CALL"}]}"#,
     ),
     (Dialect::BedrockConverse, "messageStop", r#"{"stopReason":"malformed_model_output"}"#),
     (

@@ -23,7 +23,7 @@ fn shape(fault: RequestFault) -> AnswerFault {
 pub(in super::super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
     let document = whole::document(body)?;
     match operation {
-        Operation::Chat => chat(document).map(Answer::Chat),
+        Operation::Chat => chat(document)?.unless_broken().map(Answer::Chat),
         Operation::CountTokens => {
             let total = document.get("totalTokens").or_else(|| document.get("total_tokens"));
             let total = total.and_then(Value::as_u64);

@@ -83,7 +83,13 @@ impl StreamReader for Reader {
             choice.end_partial(&mut self.calls, events);
             choice.close(events);
             let Some(finish) = choice.finish() else { return Err(Garbage::ENDS_EARLY) };
-            finishes.push(Event::Finish { choice: choice.index, finish });
+            finishes.push(Event::ending(choice.index, finish));
+        }
+        let failure = finishes.iter().position(|event| matches!(event, Event::Error(_)));
+        if let Some(at) = failure {
+            self.has_failed = true;
+            events.push(finishes.swap_remove(at));
+            return Ok(());
         }
         if finishes.is_empty() {
             return Err(Garbage::ENDS_EARLY);
