@@ -13,7 +13,7 @@ use weir_provider::Fit;
 use weir_rpc::{Body, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{
-    CallContext, Content, FailureClass, Fault, FaultCode, Operation, QuotaMode, Secret, Usage,
+    CallContext, Content, FailureClass, Fault, FaultCode, Operation, QuotaMode, Usage,
 };
 use weir_upstream::{Client, Outgoing};
 
@@ -46,8 +46,8 @@ impl Limit {
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) shared: &'a Shared,
-    /// What must not be seen in what comes back.
-    pub(crate) secrets: &'a [Secret],
+    /// Whose secrets must not be seen in what comes back.
+    pub(crate) key: Option<&'a Key>,
     pub(crate) model: &'a str,
     pub(crate) limit: Limit,
     pub(crate) way: &'a Way,
@@ -246,9 +246,8 @@ impl Call {
     }
 
     pub(crate) fn asked(&self) -> Asked<'_> {
-        let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
         let (shared, model) = (&self.shared, &self.model);
-        Asked { shared, secrets, model, limit: self.limit, way: &self.way }
+        Asked { shared, key: self.key(), model, limit: self.limit, way: &self.way }
     }
 
     /// The head of the reply; the time up to now is the provider's.

@@ -5,6 +5,7 @@
 //! provider, no client. Secrets are known here and nowhere else.
 
 mod attempt;
+mod credential;
 mod endpoint;
 mod fault;
 mod headers;
@@ -18,7 +19,7 @@ mod way;
 mod whole;
 mod worker;
 
-pub use settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
+pub use settings::{Credential, Custom, KeySettings, Settings, SettingsError, Timeouts};
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};
 pub use worker::Worker;

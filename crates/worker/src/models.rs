@@ -102,7 +102,7 @@ async fn ask(
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, choices: 1 };
-        let asked = Asked { shared, secrets: &key.secrets, model: "", limit, way: &way };
+        let asked = Asked { shared, key: Some(key), model: "", limit, way: &way };
         return Err(refusal::refused(asked, &head, body).await);
     }
     let bytes = whole::read(shared, limit, &head, body).await?;

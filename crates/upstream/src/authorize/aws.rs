@@ -80,6 +80,22 @@ pub struct AwsRole {
     pub session_name: Option<String>,
 }
 
+impl AwsIdentity {
+    /// What stands in it that must not be seen.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        match &self.source {
+            AwsSource::Keys(keys) => keys.secrets(),
+            AwsSource::Container { token: Some(ContainerToken::Text(token)), .. } => {
+                vec![token.clone()]
+            }
+            AwsSource::Container { .. }
+            | AwsSource::WebIdentity { .. }
+            | AwsSource::Instance { .. } => Vec::new(),
+        }
+    }
+}
+
 /// Signs requests.
 #[derive(Debug)]
 pub struct Aws {
@@ -185,9 +201,7 @@ impl Authorizer for Aws {
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        let Some(keys) = self.source.held() else { return Vec::new() };
-        let own = keys.secret_key.clone();
-        keys.session_token.iter().cloned().chain([own]).collect()
+        self.source.held().map(|keys| keys.secrets()).unwrap_or_default()
     }
 
     fn header(&self) -> Option<&HeaderName> {

@@ -83,7 +83,7 @@ impl AzureIdentity {
     /// # Errors
     /// What cannot be used about it, without secrets.
     pub fn authorizer(&self) -> Result<Arc<dyn Authorizer>, String> {
-        let (uri, secrets) = self.source.place()?;
+        let (uri, secrets) = (self.source.place()?, self.secrets());
         let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.trim()).collect();
         let scope = scopes.into_iter().filter(|scope| !scope.is_empty()).collect::<Vec<_>>();
         let scope = if scope.is_empty() { SCOPE.to_owned() } else { scope.join(" ") };
@@ -91,11 +91,21 @@ impl AzureIdentity {
         let exchange = Azure { uri, scope, source, secrets: secrets.clone() };
         Ok(Arc::new(Bearer::new(exchange, secrets)))
     }
+
+    /// What stands in it that must not be seen.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        match &self.source {
+            AzureSource::ClientSecret { client_secret: secret, .. }
+            | AzureSource::AppService { header: secret, .. } => vec![secret.clone()],
+            AzureSource::Workload { .. } | AzureSource::Machine { .. } => Vec::new(),
+        }
+    }
 }
 
 impl AzureSource {
-    /// Whom to ask, and with which secrets.
-    fn place(&self) -> Result<(Uri, Vec<Secret>), String> {
+    /// Whom to ask.
+    fn place(&self) -> Result<Uri, String> {
         let entra = |authority: &Option<String>, tenant: &str| {
             let tenant = tenant.trim();
             let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -105,23 +115,20 @@ impl AzureSource {
             let base = authority.as_deref().unwrap_or(AUTHORITY).trim().trim_end_matches('/');
             address(&format!("{base}/{tenant}/oauth2/v2.0/token"), "Entra's address")
         };
-        Ok(match self {
-            Self::ClientSecret { tenant, client_secret, authority, .. } => {
-                (entra(authority, tenant)?, vec![client_secret.clone()])
-            }
-            Self::Workload { tenant, authority, .. } => (entra(authority, tenant)?, Vec::new()),
+        match self {
+            Self::ClientSecret { tenant, authority, .. }
+            | Self::Workload { tenant, authority, .. } => entra(authority, tenant),
             Self::Machine { endpoint, .. } => {
                 let base = endpoint.as_deref().unwrap_or(MACHINE).trim().trim_end_matches('/');
-                let uri = format!("{base}{MACHINE_PATH}");
-                (address(&uri, "the metadata's address")?, Vec::new())
+                address(&format!("{base}{MACHINE_PATH}"), "the metadata's address")
             }
             Self::AppService { endpoint, header, .. } => {
                 if HeaderValue::try_from(header.expose()).is_err() {
                     return Err("the app service's secret cannot be sent".to_owned());
                 }
-                (address(endpoint, "the app service's address")?, vec![header.clone()])
+                address(endpoint, "the app service's address")
             }
-        })
+        }
     }
 }
 

@@ -59,6 +59,14 @@ impl GoogleIdentity {
         let exchange = Google { kind, secrets: secrets.clone() };
         Ok(Arc::new(Bearer::new(exchange, secrets)))
     }
+
+    /// What stands in it that must not be seen: the text, and the secrets in it if it can be read.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let Self::File(text) = self else { return Vec::new() };
+        let inner = of_file(text).map(|(_, secrets)| secrets).unwrap_or_default();
+        inner.into_iter().chain([text.clone()]).collect()
+    }
 }
 
 fn of_file(text: &Secret) -> Result<(Kind, Vec<Secret>), String> {

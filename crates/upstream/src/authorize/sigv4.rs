@@ -32,6 +32,12 @@ pub struct AwsKeys {
     pub session_token: Option<Secret>,
 }
 
+impl AwsKeys {
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        self.session_token.iter().chain([&self.secret_key]).cloned().collect()
+    }
+}
+
 /// What a signature is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {

@@ -72,8 +72,7 @@ impl Assume {
         let request = match &self.proof {
             Proof::Keys { source, region } => {
                 let keys = source.get(client, deadline).await?;
-                call.secrets.push(keys.secret_key.clone());
-                call.secrets.extend(keys.session_token.clone());
+                call.secrets = keys.secrets();
                 self.signed_request(&keys, region).map_err(|why| call.failed(&why))?
             }
             Proof::Token(file) => {
