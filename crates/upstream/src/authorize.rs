@@ -16,6 +16,7 @@ mod dates;
 mod exchange;
 mod files;
 mod google;
+mod google_external;
 mod query;
 mod service_account;
 mod sigv4;

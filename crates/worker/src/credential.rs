@@ -161,7 +161,7 @@ mod tests {
             Ok(Given::Nothing) => "-".to_owned(),
             Ok(Given::Unfit) => "x".to_owned(),
             Ok(Given::Authorizer(authorizer)) => {
-                authorizer.header().map_or("?".to_owned(), ToString::to_string)
+                authorizer.header().map_or_else(|| "?".to_owned(), ToString::to_string)
             }
             Err(why) => {
                 assert!(!why.contains("planted"), "{why}");

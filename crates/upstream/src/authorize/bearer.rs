@@ -20,25 +20,30 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// A token as it was granted, and as it is sent.
 #[derive(Debug)]
 pub(super) struct AccessToken {
-    text: Secret,
-    header: HeaderValue,
+    pub(super) text: Secret,
+    pub(super) header: HeaderValue,
 }
 
 impl AccessToken {
     /// Reads an answer; `now` is in seconds since 1970.
     pub(super) fn granted(answer: &Value, now: u64) -> Result<Fetched<Arc<Self>>, String> {
         let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default();
-        if token.is_empty() {
-            return Err("the answer has no access_token".to_owned());
-        }
-        let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| "the token holds characters that cannot be sent".to_owned())?;
-        header.set_sensitive(true);
         let lifetime = match (seconds(answer, "expires_in"), seconds(answer, "expires_on")) {
             (Some(lifetime), _) => Duration::from_secs(lifetime),
             (None, Some(end)) => Duration::from_secs(end.saturating_sub(now)),
             (None, None) => LIFETIME,
         };
+        Self::new(token, lifetime)
+    }
+
+    /// `token` as it is sent.
+    pub(super) fn new(token: &str, lifetime: Duration) -> Result<Fetched<Arc<Self>>, String> {
+        if token.is_empty() {
+            return Err("the answer has no token".to_owned());
+        }
+        let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| "the token holds characters that cannot be sent".to_owned())?;
+        header.set_sensitive(true);
         let token = Arc::new(Self { text: Secret::new(token.to_owned()), header });
         Ok(Fetched { token, lifetime })
     }
@@ -57,6 +62,8 @@ fn seconds(answer: &Value, name: &str) -> Option<u64> {
 pub(super) struct Bearer {
     tokens: Cache<Arc<AccessToken>>,
     secrets: Vec<Secret>,
+    /// Goes along with every token.
+    companion: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Bearer {
@@ -65,7 +72,21 @@ impl Bearer {
         exchange: impl Exchange<Arc<AccessToken>> + 'static,
         secrets: Vec<Secret>,
     ) -> Self {
-        Self { tokens: Cache::new(exchange), secrets }
+        Self { tokens: Cache::new(exchange), secrets, companion: None }
+    }
+
+    /// Sends this header with every token.
+    pub(super) fn with(mut self, companion: Option<(HeaderName, HeaderValue)>) -> Self {
+        self.companion = companion;
+        self
+    }
+
+    fn put(&self, request: &mut Request<Outgoing>, token: &AccessToken) {
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, token.header.clone());
+        if let Some((name, value)) = self.companion.clone() {
+            headers.insert(name, value);
+        }
     }
 }
 
@@ -77,10 +98,10 @@ impl Authorizer for Bearer {
         deadline: Instant,
     ) -> Authorized<'a> {
         match self.tokens.take(client) {
-            Taken::Now(token) => Authorized::Ready(token.map(|token| put(request, &token))),
+            Taken::Now(token) => Authorized::Ready(token.map(|token| self.put(request, &token))),
             Taken::Later(flight) => Authorized::Pending(Box::pin(async move {
                 let token = self.tokens.wait(flight, client, deadline).await?;
-                put(request, &token);
+                self.put(request, &token);
                 Ok::<(), AuthFault>(())
             })),
         }
@@ -94,8 +115,4 @@ impl Authorizer for Bearer {
     fn header(&self) -> Option<&HeaderName> {
         Some(&AUTHORIZATION)
     }
-}
-
-fn put(request: &mut Request<Outgoing>, token: &AccessToken) {
-    request.headers_mut().insert(AUTHORIZATION, token.header.clone());
 }

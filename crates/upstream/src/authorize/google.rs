@@ -1,8 +1,8 @@
 //! Google Cloud: access tokens for a service account, for a user's stored login, or for the machine
 //! that the process runs on.
 //!
-//! Of the files that Google's tools write, those of the types `service_account` and
-//! `authorized_user` can be used.
+//! Of the files that Google's tools write, those of the types `service_account`, `authorized_user`
+//! and `external_account` can be used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::Uri;
+use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 use tokio::time::Instant;
 use weir_types::Secret;
@@ -19,6 +19,7 @@ use crate::Client;
 use crate::authorize::aws::now;
 use crate::authorize::bearer::{AccessToken, Bearer};
 use crate::authorize::exchange::{Call, Way, address, form, get};
+use crate::authorize::google_external::External;
 use crate::authorize::service_account::Signer;
 use crate::authorize::token::{Exchange, Fetched, Fetching};
 use crate::authorize::{AuthFault, Authorizer};
@@ -48,8 +49,13 @@ impl GoogleIdentity {
     /// # Errors
     /// What cannot be used about it, without secrets.
     pub fn authorizer(&self) -> Result<Arc<dyn Authorizer>, String> {
+        let mut project = None;
         let (kind, secrets) = match self {
-            Self::File(text) => of_file(text)?,
+            Self::File(text) => {
+                let file = parsed(text)?;
+                project = quota_project(&file)?;
+                of_file(&file)?
+            }
             Self::Machine { endpoint } => {
                 let base = endpoint.as_deref().unwrap_or(METADATA).trim_end_matches('/');
                 let uri = address(&format!("{base}{METADATA_PATH}"), "the metadata's address")?;
@@ -57,20 +63,30 @@ impl GoogleIdentity {
             }
         };
         let exchange = Google { kind, secrets: secrets.clone() };
-        Ok(Arc::new(Bearer::new(exchange, secrets)))
+        Ok(Arc::new(Bearer::new(exchange, secrets).with(project)))
     }
 
     /// What stands in it that must not be seen: the text, and the secrets in it if it can be read.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
         let Self::File(text) = self else { return Vec::new() };
-        let inner = of_file(text).map(|(_, secrets)| secrets).unwrap_or_default();
+        let inner = parsed(text).and_then(|file| of_file(&file));
+        let inner = inner.map(|(_, secrets)| secrets).unwrap_or_default();
         inner.into_iter().chain([text.clone()]).collect()
     }
 }
 
-fn of_file(text: &Secret) -> Result<(Kind, Vec<Secret>), String> {
-    let value = parsed(text)?;
+/// Whose quota calls count against that are made with a user's login.
+fn quota_project(file: &Value) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+    let Some(project) = file.get("quota_project_id").and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let value = HeaderValue::from_str(project);
+    let value = value.map_err(|_| "`quota_project_id` cannot be sent".to_owned())?;
+    Ok(Some((HeaderName::from_static("x-goog-user-project"), value)))
+}
+
+fn of_file(value: &Value) -> Result<(Kind, Vec<Secret>), String> {
     let text = |name: &str| {
         let found = value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         found.ok_or_else(|| format!("the Google credentials lack `{name}`"))
@@ -91,9 +107,10 @@ fn of_file(text: &Secret) -> Result<(Kind, Vec<Secret>), String> {
             let secrets = vec![client.clone(), refresh.clone()];
             Ok((Kind::User { uri, client_id, client_secret: client, refresh }, secrets))
         }
+        "external_account" => Ok((Kind::External(Box::new(External::new(value)?)), Vec::new())),
         other if other.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => Err(format!(
-            "Google credentials of type {other} are not supported; use a service_account or an \
-             authorized_user"
+            "Google credentials of type {other} are not supported; use a service_account, an \
+             authorized_user or an external_account"
         )),
         _ => Err("the Google credentials are of no known type".to_owned()),
     }
@@ -123,6 +140,7 @@ struct Google {
 enum Kind {
     ServiceAccount { signer: Box<Signer>, uri: Uri },
     User { uri: Uri, client_id: String, client_secret: Secret, refresh: Secret },
+    External(Box<External>),
     Machine(Uri),
 }
 
@@ -154,6 +172,7 @@ impl Google {
                 ];
                 form(uri, &fields)
             }
+            Kind::External(external) => return external.ask(call, SCOPE).await,
             Kind::Machine(uri) => {
                 call.way = Way::Direct;
                 call.deadline = deadline.min(Instant::now() + METADATA_LIMIT);
@@ -171,6 +190,7 @@ impl Exchange<Arc<AccessToken>> for Google {
         let (who, uri) = match &self.kind {
             Kind::ServiceAccount { signer, uri } => (signer.account(), uri),
             Kind::User { uri, .. } => ("a user", uri),
+            Kind::External(external) => ("an external account", &external.token_server),
             Kind::Machine(uri) => ("this machine", uri),
         };
         format!("fetching a Google token for {who} from {}", uri.host().unwrap_or_default())

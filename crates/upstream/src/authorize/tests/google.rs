@@ -149,7 +149,7 @@ async fn the_metadata_is_asked_past_the_proxy_and_token_servers_through_it() {
 async fn answers_that_are_no_tokens_are_faults() {
     for (answer, expected) in [
         ((200, "<html>".to_owned()), "the answer is not JSON"),
-        ((200, "{}".to_owned()), "the answer has no access_token"),
+        ((200, "{}".to_owned()), "the answer has no token"),
         ((200, r#"{"access_token":"a\nb"}"#.to_owned()), "the token holds characters"),
         ((200, r#"{"access_token":"a","expires_in":0}"#.to_owned()), "the token had ended"),
         ((503, String::new()), "answered 503"),
@@ -162,6 +162,55 @@ async fn answers_that_are_no_tokens_are_faults() {
     }
 }
 
+#[tokio::test]
+async fn somebody_elses_token_becomes_one_of_google_and_of_a_service_account() {
+    let server = Server::start(|asked| match asked.line.as_str() {
+        "GET /theirs" => (200, r#"{"value":"planted-theirs"}"#.to_owned()),
+        "POST /token" => (200, json!({"access_token": "first", "expires_in": 60}).to_string()),
+        "POST /account:generateAccessToken" => {
+            let end = "2199-01-01T00:00:00Z";
+            (200, json!({"accessToken": "second-token", "expireTime": end}).to_string())
+        }
+        _ => (404, String::new()),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "planted-theirs").unwrap();
+    let from_server = json!({
+        "url": format!("{}/theirs", server.url), "headers": {"Metadata": "True"},
+        "format": {"type": "json", "subject_token_field_name": "value"},
+    });
+    let account = format!("{}/account:generateAccessToken", server.url);
+    let mut file = json!({
+        "type": "external_account", "audience": "//iam.test/pool", "subject_token_type": "jwt",
+        "token_url": format!("{}/token", server.url),
+        "credential_source": { "file": path.display().to_string() },
+    });
+    let plain = identity(&file.to_string());
+    assert_eq!(authorization(&*plain, &client()).await.unwrap(), "Bearer first");
+    file["credential_source"] = from_server;
+    file["service_account_impersonation_url"] = account.into();
+    file["quota_project_id"] = "my-project".into();
+    let on_top = identity(&file.to_string());
+    let request = authorized(&*on_top, &client()).await.unwrap();
+    assert_eq!(request.headers()["authorization"], "Bearer second-token");
+    assert_eq!(request.headers()["x-goog-user-project"], "my-project");
+    let asked = server.asked();
+    assert_eq!(asked.len(), 4);
+    assert_eq!(asked[1].headers["metadata"], "True");
+    for exchange in [&asked[0], &asked[2]] {
+        assert_eq!(exchange.field("subject_token"), "planted-theirs");
+        assert_eq!(exchange.field("audience"), "//iam.test/pool");
+        let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
+        assert_eq!(exchange.field("grant_type"), grant);
+    }
+    assert_eq!(asked[3].headers["authorization"], "Bearer first");
+    file["credential_source"] = json!({"environment_id": "aws1", "url": "http://x.test"});
+    let why = GoogleIdentity::File(secret(&file.to_string())).authorizer().unwrap_err();
+    assert!(why.contains("`credential_source` must have"), "{why}");
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named_without_their_contents() {
     let broken = file("https://token.test").replace("BEGIN PRIVATE", "BEGIN PLANTED");
@@ -169,7 +218,8 @@ fn files_that_cannot_be_used_are_named_without_their_contents() {
         ("{\"planted", "neither JSON nor base64"),
         ("planted", "neither JSON nor base64"),
         ("{}", "lack `type`"),
-        (r#"{"type":"external_account"}"#, "type external_account are not supported"),
+        (r#"{"type":"gdch_service_account"}"#, "type gdch_service_account are not supported"),
+        (r#"{"type":"external_account"}"#, "lack `audience`"),
         (r#"{"type":"service_account"}"#, "lack `private_key`"),
         (r#"{"type":"planted secret"}"#, "no known type"),
         (broken.as_str(), "`private_key`"),
