@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -79,7 +79,7 @@ impl<T: Clone + Send + 'static> Cache<T> {
 
     /// The token if it is there; starts a fetch where one is due.
     pub(super) fn take(&self, client: &Client) -> Taken<T> {
-        let step = self.state().next(Instant::now());
+        let step = self.state().next(Moment::now());
         match step {
             Step::Use(token) => Taken::Now(Ok(token)),
             Step::Fail(fault) => Taken::Now(Err(fault)),
@@ -131,8 +131,8 @@ impl<T: Clone + Send + 'static> Cache<T> {
     fn start(&self, client: &Client, lands: watch::Sender<()>) {
         let (inner, client) = (Arc::clone(&self.0), client.clone());
         tokio::spawn(async move {
-            let started = Instant::now();
-            let deadline = started + FETCH_MAX;
+            let started = Moment::now();
+            let deadline = started.steady + FETCH_MAX;
             let fetched = timeout_at(deadline, inner.exchange.fetch(&client, deadline)).await;
             let fault = |why: &str| {
                 let (step, why) = (inner.exchange.step(), why.to_owned());
@@ -140,7 +140,7 @@ impl<T: Clone + Send + 'static> Cache<T> {
             };
             let fetched = fetched.unwrap_or_else(|_| Err(fault("not in time")));
             let held = fetched.map(|fetched| Held::new(fetched, started));
-            let held = held.and_then(|held| match held.is_usable(Instant::now()) {
+            let held = held.and_then(|held| match held.is_usable(Moment::now()) {
                 true => Ok(held),
                 false => Err(fault("the token had ended when it came")),
             });
@@ -169,8 +169,28 @@ struct State<T> {
 
 struct Held<T> {
     token: T,
-    renew_from: Instant,
-    usable_until: Instant,
+    asked: Moment,
+    renew_after: Duration,
+    usable_for: Duration,
+}
+
+/// On both clocks: the one stands still while the machine sleeps, the other can be set back.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// How long ago `earlier` was, by the clock that says more.
+    fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        self.steady.duration_since(earlier.steady).max(wall)
+    }
 }
 
 struct Failure {
@@ -198,27 +218,31 @@ enum Step<T> {
 }
 
 impl<T> Held<T> {
-    fn new(fetched: Fetched<T>, asked: Instant) -> Self {
-        // Longer than anything that is issued, and short enough to be added to any moment.
-        let lifetime = fetched.lifetime.min(Duration::from_secs(30 * 24 * 3600));
-        let renew_from = asked + (lifetime - EARLY.min(lifetime / 4));
-        let usable_until = asked + (lifetime - LATE.min(lifetime / 10));
-        Self { token: fetched.token, renew_from, usable_until }
+    fn new(fetched: Fetched<T>, asked: Moment) -> Self {
+        let Fetched { token, lifetime } = fetched;
+        let renew_after = lifetime - EARLY.min(lifetime / 4);
+        let usable_for = lifetime - LATE.min(lifetime / 10);
+        Self { token, asked, renew_after, usable_for }
     }
 
-    fn is_usable(&self, now: Instant) -> bool {
-        now < self.usable_until
+    fn is_usable(&self, now: Moment) -> bool {
+        now.since(self.asked) < self.usable_for
+    }
+
+    fn is_due(&self, now: Moment) -> bool {
+        now.since(self.asked) >= self.renew_after
     }
 }
 
 impl<T: Clone> State<T> {
-    fn next(&mut self, now: Instant) -> Step<T> {
+    fn next(&mut self, now: Moment) -> Step<T> {
         let flight = self.flight.as_ref().filter(|flight| flight.has_changed().is_ok()).cloned();
         let held = self.held.as_ref().filter(|held| held.is_usable(now));
-        let failure = self.failure.as_ref().filter(|failure| failure.rests(now, held.is_some()));
+        let failure =
+            self.failure.as_ref().filter(|failure| failure.rests(now.steady, held.is_some()));
         if let Some(held) = held {
             let token = held.token.clone();
-            if now < held.renew_from || flight.is_some() || failure.is_some() {
+            if !held.is_due(now) || flight.is_some() || failure.is_some() {
                 return Step::Use(token);
             }
             return Step::Renew(token, self.take_off().0);

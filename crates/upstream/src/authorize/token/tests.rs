@@ -178,3 +178,23 @@ fn a_fetch_whose_core_ended_is_begun_anew() {
     let found = runtime().unwrap().block_on(async { fixture.get().await });
     assert!(found.is_ok(), "{found:?}");
 }
+
+#[test]
+fn a_token_ends_while_the_machine_sleeps_and_a_clock_that_is_set_back_does_no_harm() {
+    let asked = Moment::now();
+    let lifetime = Duration::from_secs(3600);
+    let held = || Held::new(Fetched { token: 1, lifetime }, asked);
+    let later = |steady: u64, wall: i64| {
+        let hours = Duration::from_secs(3600);
+        let moved = hours * u32::try_from(wall.abs()).unwrap();
+        let wall = if wall < 0 { asked.wall - moved } else { asked.wall + moved };
+        Moment { steady: asked.steady + hours * u32::try_from(steady).unwrap(), wall }
+    };
+    assert!(held().is_usable(asked) && !held().is_due(asked));
+    assert!(held().is_usable(later(0, -9)) && !held().is_due(later(0, -9)));
+    for ended in [later(0, 1), later(1, 0), later(1, -9)] {
+        assert!(!held().is_usable(ended) && held().is_due(ended));
+        let mut state = State { held: Some(held()), flight: None, failure: None };
+        assert!(matches!(state.next(ended), Step::Fetch(..)));
+    }
+}
