@@ -3,7 +3,7 @@
 
 use weir_dialect::families::Family;
 use weir_rpc::{Reply, WorkerRequest};
-use weir_types::{Dialect, FailureClass, Fault, Secret};
+use weir_types::{Dialect, FailureClass, Fault, Secret, Side};
 use weir_upstream::{AwsIdentity, AwsKeys, AwsSource, AzureIdentity, AzureSource, GoogleIdentity};
 
 use super::fake::json;
@@ -178,12 +178,14 @@ async fn a_token_that_cannot_be_had_says_which_step_failed() {
     let refusal =
         json(400, "", r#"{"error":"invalid_grant","error_description":"planted-refresh"}"#);
     let broken = json(503, "", "");
-    for (answer, class) in [(refusal, FailureClass::Credential), (broken, FailureClass::Transient)]
-    {
+    for (answer, class, side) in [
+        (refusal, FailureClass::Credential, Side::Provider),
+        (broken, FailureClass::Transient, Side::Gateway),
+    ] {
         let tokens = Fake::once(answer).await;
         let worker = worker(of("vertex", &fake.url, google(&tokens.url, None), VERTEX));
         let fault = ask(&worker, "gemini-x").await.unwrap_err();
-        assert_eq!(fault.detail.class, Some(class));
+        assert_eq!((fault.detail.class, fault.side()), (Some(class), side));
         let text = format!("{fault} {:?}", fault.detail);
         assert!(text.contains("vertex: fetching a Google token for a user from 127.0.0.1"));
         assert!(!text.contains("planted"), "{text}");

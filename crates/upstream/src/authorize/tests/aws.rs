@@ -117,6 +117,23 @@ async fn a_role_is_assumed_on_top_and_signs_then() {
 }
 
 #[tokio::test]
+async fn the_token_service_is_asked_through_the_proxy() {
+    let proxy = Server::start(|_| (200, granted("AssumeRole"))).await;
+    let role = AwsRole { arn: "arn:r".to_owned(), external_id: None, session_name: None };
+    let identity = AwsIdentity {
+        role: Some(role),
+        sts_endpoint: Some("http://sts.invalid/".to_owned()),
+        ..identity(AwsSource::Keys(keys()))
+    };
+    let fault = authorized(&signer(&identity), &through(dead_proxy())).await.unwrap_err();
+    assert!(fault.contains("arn:r at sts.invalid: the proxy 127.0.0.1:9"), "{fault}");
+    let through_it = through(Proxy::Http { url: secret(&proxy.url), credentials: None });
+    assert!(authorized(&signer(&identity), &through_it).await.is_ok());
+    assert_eq!(proxy.asked()[0].line, "POST http://sts.invalid/");
+    is_signed_by(&proxy.asked()[0], "http://sts.invalid/", &keys());
+}
+
+#[tokio::test]
 async fn a_role_that_may_not_be_assumed_says_so() {
     let server = Server::start(|_| {
         let text = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\

@@ -50,6 +50,19 @@ async fn a_service_principal_asks_its_tenant_for_its_scopes() {
 }
 
 #[tokio::test]
+async fn entra_is_asked_through_the_proxy() {
+    let proxy = granting().await;
+    let azure = identity(principal("http://entra.invalid"));
+    let fault = authorization(&*azure, &through(dead_proxy())).await.unwrap_err();
+    assert!(fault.contains("from entra.invalid: the proxy 127.0.0.1:9"), "{fault}");
+    let azure = identity(principal("http://entra.invalid"));
+    let through_it = through(Proxy::Http { url: secret(&proxy.url), credentials: None });
+    assert!(authorization(&*azure, &through_it).await.is_ok());
+    let line = "POST http://entra.invalid/tenant-1/oauth2/v2.0/token";
+    assert_eq!(proxy.asked()[0].line, line);
+}
+
+#[tokio::test]
 async fn a_refusal_of_entra_says_its_code_and_no_secret() {
     let server = Server::start(|asked| {
         let said = format!("AADSTS7000215: Invalid client secret. {}", asked.body);
