@@ -147,8 +147,8 @@ fn azure(
     Ok(Credential::Azure(AzureIdentity { scopes: block.scopes.clone(), source }))
 }
 
-/// A key's value where it is taken, and tokens of a service account. With neither, the process's own
-/// identity.
+/// A key's value where it is taken, and tokens of a service account. With neither, the process's
+/// own identity.
 fn google(
     key: &Key,
     block: &VertexKey,

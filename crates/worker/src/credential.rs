@@ -1,5 +1,5 @@
-//! What a key has to show, in the ways in which the vendor's routes want to see it. One authorizer per
-//! credential and way: its tokens serve all routes and all cores.
+//! What a key has to show, in the ways in which the vendor's routes want to see it. One authorizer
+//! per credential and way: its tokens serve all routes and all cores.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! An identity of somebody else's that Google trusts (`external_account`): a token of theirs, from a
-//! file or a server, becomes one of Google's, and that, where the file says so, one of a service
+//! An identity of somebody else's that Google trusts (`external_account`): a token of theirs, from
+//! a file or a server, becomes one of Google's, and that, where the file says so, one of a service
 //! account's.
 
 use std::path::PathBuf;

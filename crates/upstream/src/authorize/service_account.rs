@@ -1,5 +1,5 @@
-//! A service account's signed statement about itself (RFC 7523), for which a token is granted. Pure:
-//! the moment is an argument.
+//! A service account's signed statement about itself (RFC 7523), for which a token is granted.
+//! Pure: the moment is an argument.
 
 use std::fmt;
 

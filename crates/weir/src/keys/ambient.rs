@@ -1,5 +1,5 @@
-//! The process's own identity in a cloud: what the clouds' variables and tools say of it, in the order
-//! of the clouds' own libraries. It is looked for only for keys that name no other credential.
+//! The process's own identity in a cloud: what the clouds' variables and tools say of it, in the
+//! order of the clouds' own libraries. It is looked for only for keys that name no other credential.
 
 use std::fs::File;
 use std::io::Read;
