@@ -1,5 +1,5 @@
 //! The process's own identity in a cloud: what the clouds' variables and tools say of it, in the
-//! order of the clouds' own libraries. It is looked for only for keys that name no other credential.
+//! order of the clouds' own libraries. It is looked for only for keys that name no credential.
 
 use std::fs::File;
 use std::io::Read;
