@@ -40,6 +40,40 @@ const fn responses(operation: Operation, template: &'static str) -> Route {
 /// The model stands in the path.
 const MODEL_IN_PATH: Quirks = Quirks { omits_model: true, drops: &["model"], ..Quirks::NONE };
 
+/// <https://docs.claude.com/en/api/claude-on-vertex-ai>: the version stands in the body.
+const VERTEX_VERSION: &[(&str, &str)] = &[("anthropic_version", "\"vertex-2023-10-16\"")];
+const VERTEX_CLAUDE: Quirks = Quirks { omits_model: true, adds: VERTEX_VERSION, ..Quirks::NONE };
+const VERTEX_CLAUDE_COUNT: Quirks = Quirks { adds: VERTEX_VERSION, ..Quirks::NONE };
+
+/// A path of a project's at Vertex AI.
+macro_rules! project {
+    ($rest:literal) => {
+        concat!("/v1/projects/{project}/locations/{region}/", $rest)
+    };
+}
+
+/// A model of Google's there.
+macro_rules! google {
+    ($rest:literal) => {
+        concat!("/v1/projects/{project}/locations/{region}/publishers/google/models/", $rest)
+    };
+}
+
+/// A model of Anthropic's there.
+macro_rules! claude {
+    ($rest:literal) => {
+        concat!("/v1/projects/{project}/locations/{region}/publishers/anthropic/models/", $rest)
+    };
+}
+
+const fn vertex_gemini(operation: Operation, template: &'static str) -> Route {
+    gemini(operation, template).of(Family::Gemini).signed(Auth::GoogleOrKey)
+}
+
+const fn vertex_claude(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::AnthropicMessages).of(Family::Anthropic)
+}
+
 /// A vendor whose streams end with an event of their format.
 const OWN: Vendor = Vendor { quirks: Quirks::NONE, stream_end: StreamEnd::NeedsDone, ..BASE };
 
@@ -110,12 +144,13 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 Dialect::BedrockConverse,
             ),
         ],
+        auth: Auth::Aws("bedrock"),
         quirks: MODEL_IN_PATH,
         ..OWN
     },
     Vendor {
         name: "azure",
-        auth: Auth::Header("api-key"),
+        auth: Auth::Azure("api-key"),
         routes: &[
             // The older interface, for keys that name its version.
             openai(
@@ -136,10 +171,48 @@ pub(crate) const VENDORS: &[Vendor] = &[
             responses(Operation::Responses, "/openai/v1/responses"),
             anthropic(Operation::Chat, "/anthropic/v1/messages")
                 .of(Family::Anthropic)
-                .signed(Auth::Header("x-api-key")),
+                .signed(Auth::Azure("x-api-key")),
             Route::get(Operation::ListModels, "/openai/v1/models", Dialect::OpenAiChat),
         ],
         base_url_from_key: true,
+        ..OWN
+    },
+    Vendor {
+        name: "vertex",
+        base_url: "https://{vertex_host}",
+        auth: Auth::Google,
+        routes: &[
+            vertex_gemini(Operation::Chat, google!("{model}:generateContent")).only(false),
+            vertex_gemini(Operation::Chat, google!("{model}:streamGenerateContent?alt=sse"))
+                .only(true),
+            vertex_gemini(Operation::CountTokens, google!("{model}:countTokens")),
+            gemini(Operation::Embedding, google!("{model}:predict")).signed(Auth::GoogleOrKey),
+            vertex_claude(Operation::Chat, claude!("{model}:rawPredict"))
+                .only(false)
+                .needs(&VERTEX_CLAUDE),
+            vertex_claude(Operation::Chat, claude!("{model}:streamRawPredict"))
+                .only(true)
+                .needs(&VERTEX_CLAUDE),
+            vertex_claude(Operation::CountTokens, claude!("count-tokens:rawPredict"))
+                .needs(&VERTEX_CLAUDE_COUNT),
+            Route::post(
+                Operation::Chat,
+                project!("endpoints/openapi/chat/completions"),
+                Dialect::OpenAiChat,
+            )
+            .except(&[Family::Anthropic, Family::Gemini])
+            .needs(&Quirks::NONE),
+            Route::get(
+                Operation::ListModels,
+                "/v1beta1/publishers/google/models?pageSize=300",
+                Dialect::GeminiGenerate,
+            )
+            .signed(Auth::GoogleOrKey),
+        ],
+        quirks: MODEL_IN_PATH,
+        // Gemini's streams have no last event but the one with the finish reason.
+        stream_end: StreamEnd::FinishReasonEnough,
+        model_form: ModelForm::WithoutPrefix("google/"),
         ..OWN
     },
 ];

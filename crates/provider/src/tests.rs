@@ -21,8 +21,8 @@ fn rows_are_complete_and_unambiguous() {
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
-    assert_eq!(served_names().count(), 22);
-    assert!(served("groq") && served("anthropic") && !served("vertex") && !served("Groq"));
+    assert_eq!(served_names().count(), 23);
+    assert!(served("groq") && served("vertex") && !served("databricks") && !served("Groq"));
 }
 
 #[test]
@@ -31,6 +31,9 @@ fn model_names_take_the_vendors_form() {
     assert_eq!(huggingface.wire_model("groq/openai/gpt-oss-120b"), "openai/gpt-oss-120b:groq");
     assert_eq!(huggingface.wire_model("openai/gpt-oss-120b"), "openai/gpt-oss-120b");
     assert_eq!(vendor("openrouter").unwrap().wire_model("a/b/c"), "a/b/c");
+    let vertex = vendor("vertex").unwrap();
+    assert_eq!(vertex.wire_model("google/gemini-x"), "gemini-x");
+    assert_eq!(vertex.wire_model("meta/llama-x"), "meta/llama-x");
 }
 
 #[test]
@@ -220,6 +223,38 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
             Dialect::OpenAiChat,
             "claude-x",
             ("/anthropic/v1/messages", Fit::Translated),
+        ),
+        (
+            "vertex",
+            chat,
+            Dialect::OpenAiChat,
+            "gemini-x",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/google/models/\
+                 {model}:generateContent",
+                Fit::Translated,
+            ),
+        ),
+        (
+            "vertex",
+            chat,
+            Dialect::AnthropicMessages,
+            "claude-x@20250514",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/anthropic/models/\
+                 {model}:rawPredict",
+                Fit::Same,
+            ),
+        ),
+        (
+            "vertex",
+            chat,
+            Dialect::OpenAiChat,
+            "meta/llama-x",
+            (
+                "/v1/projects/{project}/locations/{region}/endpoints/openapi/chat/completions",
+                Fit::Same,
+            ),
         ),
     ] {
         assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");

@@ -14,6 +14,15 @@ pub enum Auth {
     Bearer,
     /// The secret alone in this header (lower case).
     Header(&'static str),
+    /// A key's value as [`Auth::Bearer`], else AWS's signature for this service.
+    Aws(&'static str),
+    /// A token of Azure's directory as [`Auth::Bearer`] where the key has an identity there, else
+    /// its value alone in this header.
+    Azure(&'static str),
+    /// A token of Google's as [`Auth::Bearer`]. No value of a key opens this.
+    Google,
+    /// A key's value as the query parameter `key`, else as [`Auth::Google`].
+    GoogleOrKey,
 }
 
 /// What ends a stream of this vendor properly.

@@ -1,8 +1,30 @@
 //! The last step before a request is sent: it gets its credential.
 //!
 //! An authorizer belongs to one key and lives as long as the process's settings, not per core, so a
-//! token that it fetches serves all. It sees the finished request, because a signature covers
-//! method, address, headers and body; whatever changes the request later breaks it.
+//! token that it fetches serves all. It sees the finished request, because a signature covers method,
+//! address, headers and body; whatever changes the request later breaks it.
+//!
+//! Each cloud has a file that knows its exchanges; what they share is in `token` (when to fetch) and
+//! `exchange` (how to ask). Nothing here reads the environment: whoever makes the settings says
+//! where a credential comes from.
+
+mod aws;
+mod aws_local;
+mod azure;
+mod bearer;
+mod dates;
+mod exchange;
+mod files;
+mod google;
+mod google_external;
+mod query;
+mod service_account;
+mod sigv4;
+mod sts;
+mod token;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -14,11 +36,17 @@ use weir_types::Secret;
 
 use crate::{Client, Outgoing};
 
+pub use aws::{Aws, AwsIdentity, AwsRole, AwsSource, ContainerToken};
+pub use azure::{AzureIdentity, AzureSource};
+pub use google::GoogleIdentity;
+pub use query::Query;
+pub use sigv4::AwsKeys;
+
 /// Gives requests their credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Authorizes `request`, at once where nothing has to be fetched for it. `client` reaches the
-    /// provider's network, proxy included, for token calls; no such call lasts longer than
-    /// to `deadline`.
+    /// provider's network, proxy included, for token calls; they are waited for no longer than to
+    /// `deadline`.
     fn authorize<'a>(
         &'a self,
         request: &'a mut Request<Outgoing>,
@@ -26,7 +54,7 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
         deadline: Instant,
     ) -> Authorized<'a>;
 
-    /// What must not be seen in texts that come back.
+    /// What must not be seen in texts that come back, at this moment: tokens come and go.
     fn secrets(&self) -> Vec<Secret>;
 
     /// A header that carries the credential: a caller's of that name is not sent.

@@ -1,7 +1,7 @@
 //! One core's connections to a provider.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
@@ -18,6 +18,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     pool: Pool<Connector, Outgoing>,
     transport: Arc<Transport>,
+    /// Past the proxy; made when it is first needed.
+    direct: OnceLock<Client>,
 }
 
 impl Inner {
@@ -54,7 +56,7 @@ impl Client {
             .retry_canceled_requests(true)
             .set_host(true)
             .build(Connector::new(Arc::clone(&transport)));
-        Self(Arc::new(Inner { pool, transport }))
+        Self(Arc::new(Inner { pool, transport, direct: OnceLock::new() }))
     }
 
     /// Sends a request; done when the head of the answer is there. Dropping the future, or the
@@ -82,5 +84,21 @@ impl Client {
             }
             Err(_) => Err(Error::Timeout),
         }
+    }
+
+    /// Sends a request past the proxy, for addresses that only this machine can reach: instance
+    /// metadata and the like.
+    ///
+    /// # Errors
+    /// See [`Error`]; at the latest at `deadline`.
+    pub async fn send_direct(
+        &self,
+        request: Request<impl Into<Outgoing>>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Error> {
+        let Some(transport) = self.0.transport.past_the_proxy() else {
+            return self.send(request, deadline).await;
+        };
+        self.0.direct.get_or_init(|| Self::new(transport)).send(request, deadline).await
     }
 }

@@ -17,7 +17,10 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use authorize::{AuthFault, Authorized, Authorizer, Static};
+pub use authorize::{
+    AuthFault, Authorized, Authorizer, Aws, AwsIdentity, AwsKeys, AwsRole, AwsSource,
+    AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, Query, Static,
+};
 pub use body::Body;
 pub use client::Client;
 pub use error::{Error, SettingsError};

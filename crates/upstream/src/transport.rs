@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
@@ -92,6 +92,7 @@ pub struct Transport {
     authorities: Vec<CertificateDer<'static>>,
     tls: OnceCell<Arc<ClientConfig>>,
     permits: Mutex<HashMap<String, Arc<Semaphore>>>,
+    direct: OnceLock<Arc<Self>>,
 }
 
 impl fmt::Debug for Transport {
@@ -114,8 +115,25 @@ impl Transport {
         if settings.max_conns_per_host == 0 {
             return Err(SettingsError("max_conns_per_host must be at least 1".to_owned()));
         }
+        Ok(Self::with(settings, route, authorities))
+    }
+
+    fn with(settings: Settings, route: Route, authorities: Vec<CertificateDer<'static>>) -> Self {
         let permits = Mutex::new(HashMap::new());
-        Ok(Self { settings, route, authorities, tls: OnceCell::new(), permits })
+        let direct = OnceLock::new();
+        Self { settings, route, authorities, tls: OnceCell::new(), permits, direct }
+    }
+
+    /// The same without a proxy; `None` if there is none.
+    pub(crate) fn past_the_proxy(&self) -> Option<Arc<Self>> {
+        if matches!(self.route, Route::Direct) {
+            return None;
+        }
+        let made = || {
+            let settings = Settings { proxy: Proxy::None, ..self.settings.clone() };
+            Arc::new(Self::with(settings, Route::Direct, self.authorities.clone()))
+        };
+        Some(Arc::clone(self.direct.get_or_init(made)))
     }
 
     pub(crate) async fn tls(&self) -> Result<Arc<ClientConfig>, SettingsError> {

@@ -9,6 +9,7 @@ mod cli;
 mod demo;
 mod edge;
 mod file;
+mod keys;
 mod parts;
 mod process;
 mod rooms;

@@ -54,7 +54,7 @@ pub(crate) fn worker(
     logs: &LogGuard,
 ) -> Result<Arc<weir_worker::Shared>, Failure> {
     let masks = logs.masks();
-    settings.keys.iter().filter_map(|key| key.secret.as_ref()).for_each(|s| masks.add(s));
+    settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
     Ok(weir_worker::Shared::new(settings, telemetry.clone())?)
 }
 

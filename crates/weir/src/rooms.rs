@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use weir_config::{
-    Config, Custom, Key, Provider, Proxy, ProxyType, ProxyVariables, SecretRef, process_variable,
+    Config, Custom, Key, Provider, Proxy, ProxyType, ProxyVariables, process_variable,
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_rpc::LinkLimits;
-use weir_types::{Operation, OperationSet, Secret};
+use weir_types::{Operation, OperationSet};
 use weir_upstream::Credentials;
+
+use crate::keys::{Missing, worker_key};
 
 /// The longest whole answer that is held, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -134,13 +136,15 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
     });
     let extra_headers = extra_headers.collect();
     let upstream = upstream(provider, &mut missing);
-    let missing = missing.reason;
+    let missing = missing.reason();
     weir_worker::Settings {
         provider: provider.name.clone(),
         vendor,
         base_url: base_url.map(|url| url.expose().to_owned()),
         custom: provider.custom.as_ref().map(custom),
-        keys: enabled_keys(provider).map(|key| worker_key(key, missing.as_deref())).collect(),
+        keys: enabled_keys(provider)
+            .map(|key| worker_key(key, vendor, missing.as_deref()))
+            .collect(),
         extra_headers,
         timeouts: weir_worker::Timeouts {
             attempt: network.default_request_timeout,
@@ -155,36 +159,6 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
 
 fn enabled_keys(provider: &Provider) -> impl Iterator<Item = &Key> {
     provider.keys.iter().filter(|key| key.enabled)
-}
-
-fn worker_key(key: &Key, provider_lacks: Option<&str>) -> weir_worker::KeySettings {
-    let mut missing = Missing { reason: provider_lacks.map(str::to_owned) };
-    let secret = missing.take("value", &key.value);
-    let base_url = key.url().and_then(|url| missing.take("url", url));
-    let variables = variables(key, &mut missing);
-    weir_worker::KeySettings {
-        name: key.name.clone(),
-        secret,
-        base_url: base_url.map(|url| url.expose().to_owned()),
-        variables,
-        rules: key.rules(),
-        unusable: missing.reason,
-    }
-}
-
-/// What the vendor's addresses need of a key.
-fn variables(key: &Key, missing: &mut Missing) -> Vec<(String, String)> {
-    let blocks = &key.blocks;
-    let azure = blocks.azure_key_config.as_ref();
-    let bedrock = blocks.bedrock_key_config.as_ref();
-    let found = [
-        ("api_version", azure.map(|azure| &azure.api_version)),
-        ("region", bedrock.map(|bedrock| &bedrock.region)),
-    ];
-    let resolved = found.into_iter().filter_map(|(name, value)| {
-        Some((name.to_owned(), missing.take(name, value?)?.expose().to_owned()))
-    });
-    resolved.collect()
 }
 
 fn custom(custom: &Custom) -> weir_worker::Custom {
@@ -242,25 +216,6 @@ fn environment_proxy() -> weir_upstream::Proxy {
         http_proxy: variables.http_proxy,
         https_proxy: variables.https_proxy,
         no_proxy: variables.no_proxy,
-    }
-}
-
-/// Collects why something cannot be used; the first reason stays.
-#[derive(Debug, Default)]
-struct Missing {
-    reason: Option<String>,
-}
-
-impl Missing {
-    fn take(&mut self, path: &str, value: &SecretRef) -> Option<Secret> {
-        match value.resolve() {
-            Ok(secret) => secret,
-            Err(missing) => {
-                let reason = format!("{path}: variable {} is not set or empty", missing.variable);
-                self.reason.get_or_insert(reason);
-                None
-            }
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use weir_dialect::ir::Losses;
 use weir_rpc::{ReplyHead, Timings};
 use weir_telemetry::{Span, semconv};
-use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode, Secret, Usage};
+use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode, Usage};
 
 use crate::shared::Key;
 use crate::stream::Framings;
@@ -51,8 +51,8 @@ impl Limit {
 #[derive(Clone, Copy)]
 pub(crate) struct ErrorContext<'a> {
     pub(crate) shared: &'a Shared,
-    /// What must not be seen in what comes back.
-    pub(crate) secrets: &'a [Secret],
+    /// Whose secrets must not be seen in what comes back.
+    pub(crate) key: Option<&'a Key>,
     pub(crate) model: &'a str,
     pub(crate) limit: Limit,
     pub(crate) way: &'a Way,
@@ -95,9 +95,8 @@ impl Call {
     }
 
     pub(crate) fn error_context(&self) -> ErrorContext<'_> {
-        let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
         let (shared, model) = (&self.shared, &self.model);
-        ErrorContext { shared, secrets, model, limit: self.limit, way: &self.way }
+        ErrorContext { shared, key: self.key(), model, limit: self.limit, way: &self.way }
     }
 
     /// The head of the reply; the time up to now is the provider's.

@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
-use weir_provider::{Auth, Fit, Route, Template};
+use weir_provider::{Fit, Route, Template};
 use weir_types::{Dialect, Operation, Secret};
-use weir_upstream::{Authorizer, Static};
+use weir_upstream::Authorizer;
 
+use crate::credential::{Authorizers, Given};
 use crate::settings::{Custom, KeySettings, Settings};
 
 /// The endpoints of one key.
@@ -39,8 +40,8 @@ pub(crate) struct Endpoint {
 /// Why a key has no endpoints.
 #[derive(Debug)]
 pub(crate) enum EndpointFault {
-    /// Its secret cannot be sent; without it.
-    Secret(String),
+    /// Its credential cannot be used; in words without it.
+    Credential(String),
     /// An address cannot work.
     Address(String),
 }
@@ -59,15 +60,13 @@ enum Address {
 }
 
 impl Endpoints {
-    pub(crate) fn new(
-        settings: &Settings,
-        key: &KeySettings,
-        secret: Option<&Secret>,
-    ) -> Result<Self, EndpointFault> {
+    pub(crate) fn new(settings: &Settings, key: &KeySettings) -> Result<Self, EndpointFault> {
         let base = base(settings, key)?;
+        let authorizers = Authorizers::new(&key.credential, settings.vendor.auth)
+            .map_err(EndpointFault::Credential)?;
         let mut list = Vec::new();
         for route in settings.vendor.routes.iter().cloned().chain(added(settings)) {
-            let endpoint = Endpoint::new(settings, key, secret, &base, route)?;
+            let endpoint = Endpoint::new(settings, key, &authorizers, &base, route)?;
             list.extend(endpoint.filter(|endpoint| !endpoint.request_types.is_empty()));
         }
         Ok(Self { base, list })
@@ -94,6 +93,18 @@ impl Endpoints {
     /// The endpoint of an operation that means the same in every format.
     pub(crate) fn of(&self, operation: Operation) -> Option<&Endpoint> {
         self.list.iter().find(|endpoint| endpoint.route.operation == operation)
+    }
+
+    /// What must not be seen in what a provider answers, at this moment.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        // One authorizer serves many endpoints.
+        let mut seen: Vec<&Arc<dyn Authorizer>> = Vec::new();
+        for authorizer in self.list.iter().filter_map(|endpoint| endpoint.authorizer.as_ref()) {
+            if !seen.iter().any(|other| Arc::ptr_eq(other, authorizer)) {
+                seen.push(authorizer);
+            }
+        }
+        seen.into_iter().flat_map(|authorizer| authorizer.secrets()).collect()
     }
 
     /// What tells servers of one provider apart.
@@ -123,11 +134,12 @@ fn added(settings: &Settings) -> Vec<Route> {
 }
 
 impl Endpoint {
-    /// `None`: the key lacks a variable that the route needs.
+    /// `None`: the key lacks a variable that the route needs, or has a credential that does not
+    /// open it.
     fn new(
         settings: &Settings,
         key: &KeySettings,
-        secret: Option<&Secret>,
+        authorizers: &Authorizers,
         base: &str,
         route: Route,
     ) -> Result<Option<Self>, EndpointFault> {
@@ -145,6 +157,12 @@ impl Endpoint {
         let Ok(template) = Template::new(base, path, variable) else {
             return Ok(None);
         };
+        let given = authorizers.of(route.auth.unwrap_or(settings.vendor.auth));
+        let authorizer = match given.map_err(EndpointFault::Credential)? {
+            Given::Nothing => None,
+            Given::Authorizer(authorizer) => Some(authorizer),
+            Given::Unfit => return Ok(None),
+        };
         let custom = settings.custom.as_ref();
         let request_types = request_types(&route, custom);
         let overrides = custom.map(|custom| custom.path_overrides.as_slice()).unwrap_or_default();
@@ -155,8 +173,7 @@ impl Endpoint {
         Ok(Some(Self {
             quirks: route.quirks.copied().unwrap_or(settings.vendor.quirks),
             headers: headers(route.headers)?,
-            authorizer: authorizer(route.auth.unwrap_or(settings.vendor.auth), secret)
-                .map_err(EndpointFault::Secret)?,
+            authorizer,
             address: Address::new(template, route.operation.config_name(false))?,
             overrides: overridden.collect::<Result<_, String>>()?,
             request_types,
@@ -223,15 +240,6 @@ fn headers(list: &[(&'static str, &'static str)]) -> Result<HeaderMap, String> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Ok(headers)
-}
-
-fn authorizer(auth: Auth, secret: Option<&Secret>) -> Result<Option<Arc<dyn Authorizer>>, String> {
-    let Some(secret) = secret else { return Ok(None) };
-    let authorizer = match auth {
-        Auth::Bearer => Static::new(http::header::AUTHORIZATION, "Bearer ", secret)?,
-        Auth::Header(name) => Static::new(HeaderName::from_static(name), "", secret)?,
-    };
-    Ok(Some(Arc::new(authorizer)))
 }
 
 /// Whether the configuration allows `operation`.

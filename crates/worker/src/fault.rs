@@ -40,7 +40,10 @@ pub(crate) fn unauthorized(shared: &Shared, error: &AuthFault) -> Fault {
         return Fault::new(FaultCode::UpstreamRejected, message)
             .with_class(FailureClass::Credential);
     }
-    Fault::new(FaultCode::UpstreamUnreachable, message).with_class(FailureClass::Transient)
+    // Whoever gives tokens, he is not the one who answers calls: nothing is learnt of that one.
+    Fault::new(FaultCode::UpstreamUnreachable, message)
+        .with_class(FailureClass::Transient)
+        .with_side(Side::Gateway)
 }
 
 /// No head of an answer.

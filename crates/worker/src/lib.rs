@@ -6,6 +6,7 @@
 
 mod attempt;
 mod call;
+mod credential;
 mod endpoint;
 mod fault;
 mod headers;
@@ -20,7 +21,7 @@ mod way;
 mod whole;
 mod worker;
 
-pub use settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
+pub use settings::{Credential, Custom, KeySettings, Settings, SettingsError, Timeouts};
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};
 pub use worker::Worker;

@@ -102,7 +102,7 @@ async fn ask(
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, choices: 1 };
-        let asked = ErrorContext { shared, secrets: &key.secrets, model: "", limit, way: &way };
+        let asked = ErrorContext { shared, key: Some(key), model: "", limit, way: &way };
         return Err(rejection::rejected(asked, &head, body).await);
     }
     let bytes = whole::read(shared, limit, &head, body).await?;

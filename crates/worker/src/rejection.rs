@@ -13,6 +13,7 @@ use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
 use crate::call::ErrorContext;
+use crate::shared::Key;
 use crate::{fault, headers};
 
 /// Of an error answer no more is kept.
@@ -119,7 +120,8 @@ fn rejection(
     error: &ErrorBody,
     mut answer: UpstreamAnswer,
 ) -> Fault {
-    let secrets = call.secrets;
+    let secrets = call.key.map(Key::secrets).unwrap_or_default();
+    let secrets = secrets.as_slice();
     answer.body = redacted(answer.body, secrets);
     let status = answer.status;
     let provider = &call.shared.provider;

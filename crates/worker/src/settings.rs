@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use weir_provider::Vendor;
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
+use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity};
 
 /// One provider.
 #[derive(Debug, Clone)]
@@ -36,8 +37,8 @@ pub struct Settings {
 pub struct KeySettings {
     /// Its name.
     pub name: KeyName,
-    /// What is sent; `None` where the configuration gives nothing.
-    pub secret: Option<Secret>,
+    /// Who calls with it.
+    pub credential: Credential,
     /// This key's own URL (`ollama_key_config.url` and the like).
     pub base_url: Option<String>,
     /// What the vendor's addresses need of this key: `region`, `project`, `api_version`.
@@ -46,6 +47,54 @@ pub struct KeySettings {
     pub rules: KeyRules,
     /// Why the key cannot be used, if something it refers to is missing. Without secrets.
     pub unusable: Option<String>,
+}
+
+/// What a key shows to its provider. How, the vendor's routes say.
+#[derive(Debug, Clone, Default)]
+pub enum Credential {
+    /// Nothing.
+    #[default]
+    None,
+    /// A value, as it is.
+    Secret(Secret),
+    /// AWS's signature.
+    Aws(AwsIdentity),
+    /// A token of Azure's directory.
+    Azure(AzureIdentity),
+    /// Google's: a key where routes take one, and tokens of an identity.
+    Google {
+        /// An API key.
+        api_key: Option<Secret>,
+        /// Whose tokens.
+        identity: Option<GoogleIdentity>,
+    },
+}
+
+impl Credential {
+    /// What stands in it that must not be seen.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Secret(secret) => vec![secret.clone()],
+            Self::Aws(identity) => identity.secrets(),
+            Self::Azure(identity) => identity.secrets(),
+            Self::Google { api_key, identity } => {
+                let identity = identity.as_ref().map(GoogleIdentity::secrets);
+                api_key.iter().cloned().chain(identity.into_iter().flatten()).collect()
+            }
+        }
+    }
+
+    /// Whether there is nothing to show.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Secret(secret) => secret.expose().is_empty(),
+            Self::Google { api_key, identity } => api_key.is_none() && identity.is_none(),
+            Self::Aws(_) | Self::Azure(_) => false,
+        }
+    }
 }
 
 /// Limits in time.

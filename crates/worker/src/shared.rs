@@ -18,9 +18,16 @@ use crate::settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
 pub(crate) struct Key {
     pub(crate) name: KeyName,
     pub(crate) rules: KeyRules,
-    /// What must not be seen in what a provider answers.
-    pub(crate) secrets: Vec<Secret>,
+    /// What the settings say that must not be seen.
+    secrets: Vec<Secret>,
     pub(crate) endpoints: Endpoints,
+}
+
+impl Key {
+    /// What must not be seen in what a provider answers, at this moment.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        self.secrets.iter().cloned().chain(self.endpoints.secrets()).collect()
+    }
 }
 
 /// One provider's settings, checked and resolved.
@@ -58,14 +65,13 @@ impl Shared {
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
         for key in &settings.keys {
-            let secret = secret_of(key);
             let why = match reason(&settings, key) {
                 Some(why) => why,
                 None => match endpoints(&settings, key)? {
                     Ok(endpoints) => {
                         let name = key.name.clone();
                         let rules = key.rules.clone();
-                        let secrets = secret.cloned().into_iter().collect();
+                        let secrets = key.credential.secrets();
                         keys.push(Key { name, rules, secrets, endpoints });
                         continue;
                     }
@@ -135,9 +141,9 @@ fn endpoints(
     key: &KeySettings,
 ) -> Result<Result<Endpoints, String>, SettingsError> {
     let provider = settings.provider.clone();
-    match Endpoints::new(settings, key, secret_of(key)) {
+    match Endpoints::new(settings, key) {
         Ok(endpoints) => Ok(Ok(endpoints)),
-        Err(EndpointFault::Secret(why)) => Ok(Err(why)),
+        Err(EndpointFault::Credential(why)) => Ok(Err(why)),
         Err(EndpointFault::Address(why)) => {
             Err(SettingsError { provider, why: format!("key {}: {why}", key.name) })
         }
@@ -151,10 +157,5 @@ fn reason(settings: &Settings, key: &KeySettings) -> Option<String> {
     }
     let is_key_less = settings.custom.as_ref().is_some_and(|custom| custom.is_key_less);
     let may_be_empty = settings.vendor.keys_may_be_empty || is_key_less;
-    let is_empty = key.secret.as_ref().is_none_or(|secret| secret.expose().is_empty());
-    (is_empty && !may_be_empty).then(|| "it has no value".to_owned())
-}
-
-fn secret_of(key: &KeySettings) -> Option<&Secret> {
-    key.secret.as_ref().filter(|secret| !secret.expose().is_empty())
+    (key.credential.is_empty() && !may_be_empty).then(|| "it has no value".to_owned())
 }

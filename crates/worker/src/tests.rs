@@ -1,6 +1,7 @@
 //! A worker against providers that behave as scripted, over real sockets on loopback.
 
 mod cancel;
+mod credentials;
 mod fake;
 mod setup;
 mod stream;

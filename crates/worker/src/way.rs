@@ -3,7 +3,7 @@
 //! which of the two it is, is here and in `stream`.
 
 use bytes::Bytes;
-use weir_dialect::names::Renames;
+use weir_dialect::names::{NameRules, Renames};
 use weir_dialect::{
     AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target, ir,
     sealed,
@@ -84,30 +84,13 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     };
     let mut request = client.read_request(body, &path)?;
     let mut losses = Losses::default();
-    let mut renames = Renames::default();
-    match &mut request {
-        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
-            if let Some(member) =
-                chat.needs_state.filter(|_| client.dialect() != provider.dialect())
-            {
-                let text = format!(
-                    "`{member}` names something that only its provider keeps; send \
-                                    it to a provider that speaks {}",
-                    client.dialect().label()
-                );
-                return Err(RequestFault::unsupported(member, text));
-            }
-            chat.model = start.wire_model.to_owned();
-            chat.stream = start.stream;
-            sealed::strip(chat, Some(provider.dialect()), &mut losses);
-            renames = Renames::fit(chat, &provider.name_rules());
-        }
-        ir::Request::Embedding(embedding) => embedding.model = start.wire_model.to_owned(),
-        ir::Request::Rerank(rerank) => rerank.model = start.wire_model.to_owned(),
-    }
+    let Fitted { renames, tools } = fit(&mut request, start, &mut losses)?;
     let target = Target { operation: operations.1, model: start.wire_model, vendor: start.vendor };
     let written = provider.write_request(&request, &target)?;
     losses.extend(written.losses);
+    if let (ir::Request::Chat(chat), Some(tools)) = (&mut request, tools) {
+        chat.tools = tools;
+    }
     let patch = Patch { model: start.wire_model, quirks: start.quirks };
     let parts = if *start.quirks == Quirks::NONE {
         vec![written.body]
@@ -125,6 +108,54 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
         now: start.now,
     };
     Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses })
+}
+
+/// What a request's way back needs to undo.
+#[derive(Default)]
+struct Fitted {
+    renames: Renames,
+    /// The tools as the client named them, where one had to be renamed: answers are written with
+    /// these names.
+    tools: Option<Vec<ir::Tool>>,
+}
+
+/// Makes the request one that the provider's format can say: its model's name, without what only
+/// other formats can read, names that it takes.
+fn fit(
+    request: &mut ir::Request,
+    start: &Start<'_>,
+    losses: &mut Losses,
+) -> Result<Fitted, RequestFault> {
+    let Start { client, provider, .. } = *start;
+    let chat = match request {
+        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => chat,
+        ir::Request::Embedding(embedding) => {
+            start.wire_model.clone_into(&mut embedding.model);
+            return Ok(Fitted::default());
+        }
+        ir::Request::Rerank(rerank) => {
+            start.wire_model.clone_into(&mut rerank.model);
+            return Ok(Fitted::default());
+        }
+    };
+    if let Some(member) = chat.needs_state
+        && client.dialect() != provider.dialect()
+    {
+        let text = format!(
+            "`{member}` means something to its own provider only; send the request to one that \
+             speaks the format {}",
+            client.dialect().label()
+        );
+        return Err(RequestFault::unsupported(member, text));
+    }
+    start.wire_model.clone_into(&mut chat.model);
+    chat.stream = start.stream;
+    sealed::strip(chat, Some(provider.dialect()), losses);
+    let rules = provider.name_rules();
+    let tools = (rules != NameRules::ANY).then(|| chat.tools.clone());
+    let renames = Renames::fit(chat, &rules);
+    let tools = tools.filter(|_| !renames.is_empty());
+    Ok(Fitted { renames, tools })
 }
 
 /// A whole answer for the client.

@@ -17,7 +17,7 @@ use weir_rpc::{
 use weir_runtime::{Drain, DrainControl, HttpLimits, serve_http};
 use weir_telemetry::Telemetry;
 use weir_types::{KeyRules, ModelList, OperationSet, ProviderName, Secret};
-use weir_worker::{Timeouts, UpstreamSettings, Worker};
+use weir_worker::{Credential, Timeouts, UpstreamSettings, Worker};
 
 use crate::provider::Provider;
 use crate::rows::{PROBE, ROUTES, TALKER};
@@ -108,7 +108,7 @@ impl Bench {
 fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker::Settings {
     let key = weir_worker::KeySettings {
         name: "main".into(),
-        secret: Some(Secret::new(SECRET.to_owned())),
+        credential: Credential::Secret(Secret::new(SECRET.to_owned())),
         base_url: None,
         variables: Vec::new(),
         rules: rules(),

@@ -31,7 +31,7 @@ fn the_workers_settings_hold_secrets_and_do_not_show_them() {
     let workers = workers(&config());
     let [openai, groq] = &workers[..] else { panic!("{workers:?}") };
     for key in openai.keys.iter().chain(&groq.keys) {
-        assert_eq!(key.secret.as_ref().unwrap().expose(), PLANTED);
+        assert_eq!(key.credential.secrets()[0].expose(), PLANTED);
     }
     assert_eq!(openai.extra_headers[0].1.expose(), PLANTED);
     let weir_upstream::Proxy::Http { credentials: Some(login), .. } = &openai.upstream.proxy else {

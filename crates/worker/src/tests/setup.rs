@@ -12,7 +12,7 @@ use weir_types::{
     TraceContext,
 };
 
-use crate::{KeySettings, Settings, Shared, Timeouts, UpstreamSettings, Worker};
+use crate::{Credential, KeySettings, Settings, Shared, Timeouts, UpstreamSettings, Worker};
 
 pub(super) const SECRET: &str = "sk-very-secret-value";
 
@@ -39,7 +39,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
 pub(super) fn key(name: &str) -> KeySettings {
     KeySettings {
         name: name.into(),
-        secret: Some(Secret::new(SECRET.to_owned())),
+        credential: Credential::Secret(Secret::new(SECRET.to_owned())),
         base_url: None,
         variables: Vec::new(),
         rules: KeyRules { models: ModelList::All, ..KeyRules::default() },

@@ -10,7 +10,7 @@ use weir_types::{
 
 use super::fake::json;
 use super::*;
-use crate::{Custom, Shared};
+use crate::{Credential, Custom, Shared};
 
 const ANSWER: &str = "{ \"choices\":[{\"finish_reason\":\"stop\"}],\
      \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5} }";
@@ -195,7 +195,7 @@ async fn requests_that_cannot_be_made_are_refused_before_any_call() {
     let fake = Fake::start(Vec::new()).await;
     let mut settings = settings("groq", &fake.url);
     let mut missing = key("empty");
-    missing.secret = None;
+    missing.credential = Credential::None;
     settings.keys.push(missing);
     let mut broken = key("broken");
     broken.unusable = Some("env.GROQ is not set".to_owned());
@@ -228,7 +228,7 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
     let fake = Fake::start(vec![answers(), answers()]).await;
     let mut settings = settings("openai", &format!("{}/base/", fake.url));
     settings.provider = "acme".into();
-    settings.keys[0].secret = None;
+    settings.keys[0].credential = Credential::None;
     settings.extra_headers = vec![
         ("X-Team".into(), Secret::new("blue".into())),
         ("x-own".into(), Secret::new("a".into())),
@@ -285,7 +285,7 @@ fn a_secret_that_cannot_be_sent_costs_its_key_alone() {
     let mut settings = settings("openai", "https://api.example.com");
     let good = settings.keys[0].clone();
     settings.keys[0].name = "bad".into();
-    settings.keys[0].secret = Some(Secret::new(format!("{SECRET}\n")));
+    settings.keys[0].credential = Credential::Secret(Secret::new(format!("{SECRET}\n")));
     settings.keys.push(good.clone());
     let shared = Shared::new(settings, weir_telemetry::Telemetry::default()).unwrap();
     let described = shared.description();

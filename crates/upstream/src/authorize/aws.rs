@@ -1,0 +1,235 @@
+//! AWS: requests signed with the credentials of a key, of a role, or of the process itself.
+//!
+//! Where credentials come from is said in settings; nothing is looked for anywhere else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::AUTHORIZATION;
+use http::uri::Scheme;
+use http::{HeaderName, Request};
+use tokio::time::Instant;
+use weir_types::Secret;
+
+use crate::authorize::aws_local::Local;
+use crate::authorize::sigv4::{self, AwsKeys, Payload, Scope};
+use crate::authorize::sts::{self, Assume};
+use crate::authorize::token::{Cache, Taken};
+use crate::authorize::{AuthFault, Authorized, Authorizer};
+use crate::{Client, Outgoing};
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct AwsIdentity {
+    /// The region that calls are signed for, and whose token service is asked.
+    pub region: String,
+    /// What is there to begin with.
+    pub source: AwsSource,
+    /// A role to assume on top.
+    pub role: Option<AwsRole>,
+    /// Another token service than the region's.
+    pub sts_endpoint: Option<String>,
+}
+
+/// Where credentials come from.
+#[derive(Debug, Clone)]
+pub enum AwsSource {
+    /// The settings.
+    Keys(AwsKeys),
+    /// A token in a file, as Kubernetes puts it there, exchanged for those of a role.
+    WebIdentity {
+        /// Read anew for every exchange.
+        token_file: PathBuf,
+        /// The role.
+        role_arn: String,
+        /// What the session is called.
+        session_name: Option<String>,
+    },
+    /// The server that a container service runs beside the process.
+    Container {
+        /// Its address.
+        url: String,
+        /// What it wants to be shown.
+        token: Option<ContainerToken>,
+    },
+    /// The metadata of the virtual machine.
+    Instance {
+        /// Another address than the usual one.
+        endpoint: Option<String>,
+    },
+}
+
+/// What a container service's server wants to be shown.
+#[derive(Debug, Clone)]
+pub enum ContainerToken {
+    /// This.
+    Text(Secret),
+    /// What is in this file, read anew for every exchange.
+    File(PathBuf),
+}
+
+/// A role to assume.
+#[derive(Debug, Clone)]
+pub struct AwsRole {
+    /// Which.
+    pub arn: String,
+    /// What its owner wants to be told.
+    pub external_id: Option<String>,
+    /// What the session is called.
+    pub session_name: Option<String>,
+}
+
+impl AwsIdentity {
+    /// What stands in it that must not be seen.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        match &self.source {
+            AwsSource::Keys(keys) => keys.secrets(),
+            AwsSource::Container { token: Some(ContainerToken::Text(token)), .. } => {
+                vec![token.clone()]
+            }
+            AwsSource::Container { .. }
+            | AwsSource::WebIdentity { .. }
+            | AwsSource::Instance { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Signs requests.
+#[derive(Debug)]
+pub struct Aws {
+    region: String,
+    service: &'static str,
+    source: Arc<Source>,
+}
+
+impl Aws {
+    /// Signs for `service` as `identity`.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, without secrets.
+    pub fn new(identity: &AwsIdentity, service: &'static str) -> Result<Self, String> {
+        let region = identity.region.trim().to_owned();
+        if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err("the region is not the name of one".to_owned());
+        }
+        let endpoint = sts::endpoint(&region, identity.sts_endpoint.as_deref())?;
+        let source = match &identity.source {
+            AwsSource::Keys(keys) => Source::fixed(keys)?,
+            AwsSource::WebIdentity { token_file, role_arn, session_name } => {
+                let role = AwsRole {
+                    arn: role_arn.clone(),
+                    external_id: None,
+                    session_name: session_name.clone(),
+                };
+                let (endpoint, file) = (endpoint.clone(), token_file.clone());
+                Source::Fetched(Cache::new(Assume::with_token(endpoint, file, role)))
+            }
+            AwsSource::Container { url, token } => {
+                Source::Fetched(Cache::new(Local::container(url, token.clone())?))
+            }
+            AwsSource::Instance { endpoint } => {
+                Source::Fetched(Cache::new(Local::instance(endpoint.as_deref())?))
+            }
+        };
+        let mut source = Arc::new(source);
+        if let Some(role) = &identity.role {
+            let assume = Assume::signed(endpoint, source, region.clone(), role.clone());
+            source = Arc::new(Source::Fetched(Cache::new(assume)));
+        }
+        Ok(Self { region, service, source })
+    }
+}
+
+/// Credentials that are there, or come.
+#[derive(Debug)]
+pub(super) enum Source {
+    Fixed(Arc<AwsKeys>),
+    Fetched(Cache<Arc<AwsKeys>>),
+}
+
+impl Source {
+    fn fixed(keys: &AwsKeys) -> Result<Self, String> {
+        let is_sendable = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        let token = keys.session_token.as_ref().map(Secret::expose).unwrap_or_default();
+        if !is_sendable(&keys.access_key) || !is_sendable(token) {
+            return Err(
+                "the access key or session token holds characters that cannot be sent".to_owned()
+            );
+        }
+        Ok(Self::Fixed(Arc::new(keys.clone())))
+    }
+
+    pub(super) async fn get(
+        &self,
+        client: &Client,
+        deadline: Instant,
+    ) -> Result<Arc<AwsKeys>, AuthFault> {
+        match self {
+            Self::Fixed(keys) => Ok(Arc::clone(keys)),
+            Self::Fetched(cache) => cache.get(client, deadline).await,
+        }
+    }
+
+    fn held(&self) -> Option<Arc<AwsKeys>> {
+        match self {
+            Self::Fixed(keys) => Some(Arc::clone(keys)),
+            Self::Fetched(cache) => cache.held(),
+        }
+    }
+}
+
+impl Authorizer for Aws {
+    fn authorize<'a>(
+        &'a self,
+        request: &'a mut Request<Outgoing>,
+        client: &'a Client,
+        deadline: Instant,
+    ) -> Authorized<'a> {
+        let cache = match &*self.source {
+            Source::Fixed(keys) => return Authorized::Ready(self.sign(request, keys)),
+            Source::Fetched(cache) => cache,
+        };
+        match cache.take(client) {
+            Taken::Now(keys) => Authorized::Ready(keys.and_then(|keys| self.sign(request, &keys))),
+            Taken::Later(flight) => Authorized::Pending(Box::pin(async move {
+                let keys = cache.wait(flight, client, deadline).await?;
+                self.sign(request, &keys)
+            })),
+        }
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.source.held().map(|keys| keys.secrets()).unwrap_or_default()
+    }
+
+    fn header(&self) -> Option<&HeaderName> {
+        Some(&AUTHORIZATION)
+    }
+}
+
+impl Aws {
+    fn sign(&self, request: &mut Request<Outgoing>, keys: &AwsKeys) -> Result<(), AuthFault> {
+        let scope = Scope { region: &self.region, service: self.service, now: now() };
+        let fault = |why: String| AuthFault {
+            step: "signing the request".to_owned(),
+            why,
+            is_refused: false,
+        };
+        let payload = match request.body().held() {
+            Some(pieces) => Payload::of(pieces),
+            None if request.uri().scheme() == Some(&Scheme::HTTPS) => Payload::Unsigned,
+            None => return Err(fault("a body that is still arriving needs https".to_owned())),
+        };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let headers = request.headers_mut();
+        sigv4::sign((&method, &uri), headers, &payload, keys, scope).map_err(fault)
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}

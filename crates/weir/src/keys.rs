@@ -1,0 +1,212 @@
+//! From a key of the configuration to what its worker needs: who calls, and what addresses need.
+//!
+//! A reference to an unset variable makes the key unusable, with the variable's name. Only where a
+//! key names no credential at all is the process's own identity meant (`ambient`).
+
+mod ambient;
+
+use weir_config::{AzureKey, BedrockKey, Key, SecretRef, VertexKey, process_variable};
+use weir_provider::{Auth, Vendor};
+use weir_types::Secret;
+use weir_upstream::{
+    AwsIdentity, AwsKeys, AwsRole, AwsSource, AzureIdentity, AzureSource, GoogleIdentity,
+};
+use weir_worker::{Credential, KeySettings};
+
+use ambient::Surroundings;
+
+/// A key's part of its worker's settings.
+pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str>) -> KeySettings {
+    let mut missing = Missing { reason: provider_lacks.map(str::to_owned) };
+    let surroundings = Surroundings { variable: &process_variable };
+    let credential = credential(key, vendor, &surroundings, &mut missing);
+    let base_url = key.url().and_then(|url| missing.text("url", url));
+    let variables = variables(key, &mut missing);
+    KeySettings {
+        name: key.name.clone(),
+        credential,
+        base_url,
+        variables,
+        rules: key.rules(),
+        unusable: missing.reason,
+    }
+}
+
+/// What the vendor's addresses need of a key.
+fn variables(key: &Key, missing: &mut Missing) -> Vec<(String, String)> {
+    let blocks = &key.blocks;
+    let mut variables = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        variables.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    if let Some(azure) = &blocks.azure_key_config {
+        add("api_version", missing.text("api_version", &azure.api_version));
+    }
+    if let Some(bedrock) = &blocks.bedrock_key_config {
+        add("region", missing.region(&bedrock.region));
+    }
+    if let Some(vertex) = &blocks.vertex_key_config {
+        let region = missing.region(&vertex.region);
+        add("project", missing.text("project_id", &vertex.project_id));
+        add("vertex_host", region.as_deref().map(vertex_host));
+        add("region", region);
+    }
+    variables
+}
+
+/// Vertex AI's server for `region`.
+fn vertex_host(region: &str) -> String {
+    match region {
+        "global" => "aiplatform.googleapis.com".to_owned(),
+        // Regions that span a continent.
+        "us" | "eu" => format!("aiplatform.{region}.rep.googleapis.com"),
+        region => format!("{region}-aiplatform.googleapis.com"),
+    }
+}
+
+fn credential(
+    key: &Key,
+    vendor: &Vendor,
+    surroundings: &Surroundings<'_>,
+    missing: &mut Missing,
+) -> Credential {
+    let blocks = &key.blocks;
+    let found = match vendor.auth {
+        Auth::Aws(_) => blocks.bedrock_key_config.as_ref().map(|block| {
+            if !key.value.is_none() {
+                return Ok(of_value(key, missing));
+            }
+            aws(block, surroundings, missing).map(Credential::Aws)
+        }),
+        Auth::Azure(_) => {
+            blocks.azure_key_config.as_ref().map(|block| azure(key, block, surroundings, missing))
+        }
+        Auth::Google | Auth::GoogleOrKey => {
+            blocks.vertex_key_config.as_ref().map(|block| google(key, block, surroundings, missing))
+        }
+        Auth::Bearer | Auth::Header(_) => None,
+    };
+    found.unwrap_or_else(|| Ok(of_value(key, missing))).unwrap_or_else(|why| {
+        missing.note(why);
+        Credential::None
+    })
+}
+
+fn of_value(key: &Key, missing: &mut Missing) -> Credential {
+    missing.take("value", &key.value).map_or(Credential::None, Credential::Secret)
+}
+
+fn aws(
+    block: &BedrockKey,
+    surroundings: &Surroundings<'_>,
+    missing: &mut Missing,
+) -> Result<AwsIdentity, String> {
+    let source = if block.access_key.is_none() && block.secret_key.is_none() {
+        surroundings.aws()?
+    } else {
+        let access_key = missing.text("access_key", &block.access_key);
+        let secret_key = missing.take("secret_key", &block.secret_key);
+        let session_token = missing.take("session_token", &block.session_token);
+        let (access_key, secret_key) =
+            access_key.zip(secret_key).ok_or("access_key and secret_key belong together")?;
+        AwsSource::Keys(AwsKeys { access_key, secret_key, session_token })
+    };
+    let external_id = missing.text("external_id", &block.external_id);
+    let session_name = missing.text("session_name", &block.session_name);
+    let role = missing.text("role_arn", &block.role_arn);
+    Ok(AwsIdentity {
+        region: missing.region(&block.region).unwrap_or_default(),
+        source,
+        role: role.map(|arn| AwsRole { arn, external_id, session_name }),
+        sts_endpoint: surroundings.set("AWS_ENDPOINT_URL_STS"),
+    })
+}
+
+/// A service principal, else the key's value, else the process's own identity.
+fn azure(
+    key: &Key,
+    block: &AzureKey,
+    surroundings: &Surroundings<'_>,
+    missing: &mut Missing,
+) -> Result<Credential, String> {
+    let parts = [&block.client_id, &block.client_secret, &block.tenant_id];
+    let source = if parts.into_iter().any(|part| !part.is_none()) {
+        let client_id = missing.text("client_id", &block.client_id);
+        let client_secret = missing.take("client_secret", &block.client_secret);
+        let tenant = missing.text("tenant_id", &block.tenant_id);
+        let all = client_id.zip(client_secret).zip(tenant);
+        let ((client_id, client_secret), tenant) =
+            all.ok_or("client_id, client_secret and tenant_id belong together")?;
+        let authority = surroundings.set("AZURE_AUTHORITY_HOST");
+        AzureSource::ClientSecret { tenant, client_id, client_secret, authority }
+    } else if !key.value.is_none() {
+        return Ok(of_value(key, missing));
+    } else {
+        surroundings.azure()?
+    };
+    Ok(Credential::Azure(AzureIdentity { scopes: block.scopes.clone(), source }))
+}
+
+/// A key's value where it is taken, and tokens of a service account. With neither, the process's
+/// own identity.
+fn google(
+    key: &Key,
+    block: &VertexKey,
+    surroundings: &Surroundings<'_>,
+    missing: &mut Missing,
+) -> Result<Credential, String> {
+    let api_key = missing.take("value", &key.value);
+    let identity = missing.take("auth_credentials", &block.auth_credentials);
+    let identity = match identity.map(GoogleIdentity::File) {
+        None if key.value.is_none() && block.auth_credentials.is_none() => {
+            Some(surroundings.google()?)
+        }
+        identity => identity,
+    };
+    Ok(Credential::Google { api_key, identity })
+}
+
+/// Collects why something cannot be used; the first reason stays.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    reason: Option<String>,
+}
+
+impl Missing {
+    pub(crate) fn take(&mut self, path: &str, value: &SecretRef) -> Option<Secret> {
+        match value.resolve() {
+            Ok(secret) => secret,
+            Err(missing) => {
+                self.note(format!("{path}: variable {} is not set or empty", missing.variable));
+                None
+            }
+        }
+    }
+
+    /// A value that is no secret.
+    fn text(&mut self, path: &str, value: &SecretRef) -> Option<String> {
+        self.take(path, value).map(|value| value.expose().to_owned())
+    }
+
+    /// It becomes a part of hosts' names.
+    fn region(&mut self, value: &SecretRef) -> Option<String> {
+        let region = self.text("region", value)?.trim().to_owned();
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if region.is_empty() || !region.bytes().all(is_name) {
+            self.note("region: not the name of a region".to_owned());
+            return None;
+        }
+        Some(region)
+    }
+
+    fn note(&mut self, why: String) {
+        self.reason.get_or_insert(why);
+    }
+
+    pub(crate) fn reason(self) -> Option<String> {
+        self.reason
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Credentials of clouds on their way through a worker: where they are shown, what the tokens cost,
+//! and that they are masked.
+
+use weir_dialect::families::Family;
+use weir_rpc::{Reply, WorkerRequest};
+use weir_types::{Dialect, FailureClass, Fault, Secret, Side};
+use weir_upstream::{AwsIdentity, AwsKeys, AwsSource, AzureIdentity, AzureSource, GoogleIdentity};
+
+use super::fake::json;
+use super::*;
+use crate::{Credential, Settings, Worker};
+
+const GEMINI: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},
+    "finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1}}"#;
+const CLAUDE: &str = r#"{"id":"m","type":"message","role":"assistant","model":"c","content":
+    [{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,
+    "output_tokens":1}}"#;
+const CONVERSE: &str = r#"{"output":{"message":{"role":"assistant","content":[{"text":"hi"}]}},
+    "stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}"#;
+const GPT: &str = r#"{"choices":[{"finish_reason":"stop","message":{"content":"hi"}}]}"#;
+const TOKEN: &str = "ya29.fetched-token";
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// Answers each request with the next of these.
+async fn answering(bodies: &[&str]) -> Fake {
+    let scripts = bodies.iter().map(|body| vec![Act::Send(json(200, "", body))]);
+    Fake::start(scripts.collect()).await
+}
+
+async fn token_server() -> Fake {
+    let token = format!(r#"{{"access_token":"{TOKEN}","expires_in":3600}}"#);
+    answering(&[&token]).await
+}
+
+fn of(vendor: &str, url: &str, credential: Credential, variables: &[(&str, &str)]) -> Settings {
+    let mut settings = settings(vendor, url);
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    settings.keys[0].variables = variables.iter().map(owned).collect();
+    settings.keys[0].credential = credential;
+    settings
+}
+
+fn google(token_uri: &str, api_key: Option<Secret>) -> Credential {
+    let file = format!(
+        r#"{{"type":"authorized_user","client_id":"c","client_secret":"planted-secret",
+        "refresh_token":"planted-refresh","token_uri":"{token_uri}"}}"#
+    );
+    Credential::Google { api_key, identity: Some(GoogleIdentity::File(secret(&file))) }
+}
+
+const VERTEX: &[(&str, &str)] =
+    &[("project", "my-p"), ("region", "eu"), ("vertex_host", "aiplatform.eu.rep.googleapis.com")];
+
+/// A chat in the format that the model's maker speaks.
+async fn ask(worker: &Worker, model: &str) -> Result<Reply, Fault> {
+    let dialect = match Family::of(model) {
+        Family::Gemini => Dialect::GeminiGenerate,
+        Family::Anthropic if model.starts_with("anthropic.") => Dialect::BedrockConverse,
+        Family::Anthropic => Dialect::AnthropicMessages,
+        _ => Dialect::OpenAiChat,
+    };
+    send(worker, WorkerRequest { model: model.into(), dialect, ..request(worker, false) }).await
+}
+
+/// The request line and the value of a header.
+fn shown(request: &str, header: &str) -> (String, String) {
+    let line = request.lines().next().unwrap_or_default().to_owned();
+    let prefix = format!("{header}: ");
+    let found = request.lines().find_map(|line| line.strip_prefix(&prefix));
+    (line.trim_end_matches(" HTTP/1.1").to_owned(), found.unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn bedrock_is_signed_for_or_gets_the_value() {
+    let fake = answering(&[CONVERSE, CONVERSE]).await;
+    let keys = AwsKeys {
+        access_key: "AKTEST".to_owned(),
+        secret_key: secret("planted-secret"),
+        session_token: Some(secret("planted-session")),
+    };
+    let identity = AwsIdentity {
+        region: "eu-west-1".to_owned(),
+        source: AwsSource::Keys(keys),
+        role: None,
+        sts_endpoint: None,
+    };
+    for credential in [Credential::Aws(identity), Credential::Secret(secret(SECRET))] {
+        let settings = of("bedrock", &fake.url, credential, &[("region", "eu-west-1")]);
+        let seen = format!("{settings:?}");
+        assert!(!seen.contains("planted") && !seen.contains(SECRET), "{seen}");
+        ask(&worker(settings), "anthropic.claude-x-v1:0").await.unwrap();
+    }
+    let sent = fake.requests();
+    let (line, credential) = shown(&sent[0], "authorization");
+    assert_eq!(line, "POST /model/anthropic.claude-x-v1%3A0/converse");
+    assert!(credential.starts_with("AWS4-HMAC-SHA256 Credential=AKTEST/"), "{credential}");
+    assert!(
+        credential.contains("/eu-west-1/bedrock/aws4_request, SignedHeaders=content-type;host;")
+    );
+    assert_eq!(shown(&sent[0], "x-amz-security-token").1, "planted-session");
+    assert_eq!(sent[0].matches("\r\nhost: ").count(), 1, "{}", sent[0]);
+    assert_eq!(shown(&sent[1], "authorization").1, format!("Bearer {SECRET}"));
+}
+
+#[tokio::test]
+async fn azure_gets_a_token_on_every_route() {
+    let tokens = token_server().await;
+    let fake = answering(&[GPT, CLAUDE, GPT, CLAUDE]).await;
+    let source = AzureSource::ClientSecret {
+        tenant: "t".to_owned(),
+        client_id: "c".to_owned(),
+        client_secret: secret("planted"),
+        authority: Some(tokens.url.clone()),
+    };
+    let identity = Credential::Azure(AzureIdentity { scopes: Vec::new(), source });
+    for credential in [identity, Credential::Secret(secret(SECRET))] {
+        let worker = worker(of("azure", &fake.url, credential, &[]));
+        for model in ["gpt-x", "claude-x"] {
+            ask(&worker, model).await.unwrap();
+        }
+    }
+    assert_eq!(tokens.requests().len(), 1);
+    let bearer = format!("Bearer {TOKEN}");
+    for (sent, (name, value)) in fake.requests().iter().zip([
+        ("authorization", bearer.as_str()),
+        ("authorization", bearer.as_str()),
+        ("api-key", SECRET),
+        ("x-api-key", SECRET),
+    ]) {
+        assert_eq!(shown(sent, name).1, value, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn vertex_has_a_route_for_every_makers_models() {
+    let tokens = token_server().await;
+    let fake = answering(&[GEMINI, CLAUDE, GPT]).await;
+    let worker = worker(of("vertex", &fake.url, google(&tokens.url, None), VERTEX));
+    for model in ["gemini-x", "claude-x@1", "meta/llama-x"] {
+        ask(&worker, model).await.unwrap();
+    }
+    assert_eq!(tokens.requests().len(), 1);
+    let sent = fake.requests();
+    let at = "/v1/projects/my-p/locations/eu";
+    for (sent, path) in sent.iter().zip([
+        "/publishers/google/models/gemini-x:generateContent",
+        "/publishers/anthropic/models/claude-x%401:rawPredict",
+        "/endpoints/openapi/chat/completions",
+    ]) {
+        let (line, credential) = shown(sent, "authorization");
+        assert_eq!(line, format!("POST {at}{path}"));
+        assert_eq!(credential, format!("Bearer {TOKEN}"));
+    }
+    assert!(sent[1].contains(r#""anthropic_version":"vertex-2023-10-16""#), "{}", sent[1]);
+    assert!(!sent[1].contains(r#""model""#) && !sent[1].contains("anthropic-version"));
+    assert!(sent[2].contains(r#""model":"meta/llama-x""#), "{}", sent[2]);
+}
+
+#[tokio::test]
+async fn an_api_key_of_vertex_opens_geminis_models_alone() {
+    let fake = answering(&[GEMINI]).await;
+    let credential = Credential::Google { api_key: Some(secret(SECRET)), identity: None };
+    let worker = worker(of("vertex", &fake.url, credential, VERTEX));
+    ask(&worker, "google/gemini-x").await.unwrap();
+    let (line, credential) = shown(&fake.requests()[0], "authorization");
+    assert!(line.ends_with(&format!("/gemini-x:generateContent?key={SECRET}")), "{line}");
+    assert_eq!(credential, "");
+    let fault = ask(&worker, "claude-x").await.unwrap_err();
+    assert_eq!(fault.detail.class, Some(FailureClass::Unsupported));
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_had_says_which_step_failed() {
+    let fake = Fake::start(Vec::new()).await;
+    let refusal =
+        json(400, "", r#"{"error":"invalid_grant","error_description":"planted-refresh"}"#);
+    let broken = json(503, "", "");
+    for (answer, class, side) in [
+        (refusal, FailureClass::Credential, Side::Provider),
+        (broken, FailureClass::Transient, Side::Gateway),
+    ] {
+        let tokens = Fake::once(answer).await;
+        let worker = worker(of("vertex", &fake.url, google(&tokens.url, None), VERTEX));
+        let fault = ask(&worker, "gemini-x").await.unwrap_err();
+        assert_eq!((fault.detail.class, fault.side()), (Some(class), side));
+        let text = format!("{fault} {:?}", fault.detail);
+        assert!(text.contains("vertex: fetching a Google token for a user from 127.0.0.1"));
+        assert!(!text.contains("planted"), "{text}");
+    }
+    assert!(fake.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_fetched_token_that_is_repeated_in_an_error_is_masked() {
+    let tokens = token_server().await;
+    let body = format!(r#"{{"error":{{"message":"no such token: {TOKEN}","code":401}}}}"#);
+    let fake = Fake::once(json(401, "", &body)).await;
+    let worker = worker(of("vertex", &fake.url, google(&tokens.url, None), VERTEX));
+    let fault = ask(&worker, "gemini-x").await.unwrap_err();
+    let text = format!("{fault} {:?} {worker:?}", fault.detail);
+    assert!(text.contains("[redacted]") && !text.contains(TOKEN), "{text}");
+}
+
+#[test]
+fn an_identity_that_cannot_be_used_costs_its_key_alone() {
+    let mut settings = of("vertex", "https://x.test", google("ftp://planted", None), VERTEX);
+    settings.keys.push(key("other"));
+    let shared = shared(settings);
+    let described = shared.description();
+    assert_eq!(described.keys.len(), 1);
+    let (_, why) = &described.unusable[0];
+    assert!(why.contains("`token_uri`") && !why.contains("planted"), "{why}");
+}
