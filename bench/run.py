@@ -34,6 +34,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true",
                         help="LiteLLM's proxy as well, installed from PyPI into the cache folder")
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "target/release/weir")
+    parser.add_argument("--beside", type=pathlib.Path, metavar="PATH",
+                        help="another build of Weir, measured in the same run")
     parser.add_argument("--out", type=pathlib.Path,
                         help="default: bench/results/DATE.md; --quick and --only print")
     return parser.parse_args()
@@ -55,7 +57,8 @@ def main() -> None:
     weir = asked.weir.resolve()
     count = asked.rounds or (1 if asked.quick else 3)
     with first_in_line(not asked.polite) as first:
-        table = rounds.run(weir, count, asked.quick, asked.only)
+        beside = asked.beside.resolve() if asked.beside else None
+        table = rounds.run(weir, count, asked.quick, asked.only, beside)
         others = peers.run(weir, count) if asked.peers else None
     run = report.Run(weir, count, time.monotonic() - began, first)
     text = report.page(run, table, others)

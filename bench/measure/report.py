@@ -14,9 +14,9 @@ from .loads import FIGURES, MANY, UNARY, UNPINNED, WIDER, Load
 from .peers import LITELLM
 from .peers import LOADS as PEER_LOADS
 from .summary import Seen, Table, seen
-from .systems import DIRECT, MEMORY, NGINX, REDIS, SERVICES
+from .systems import BESIDE, DIRECT, MEMORY, NGINX, REDIS, SERVICES
 
-SYSTEMS = [DIRECT, NGINX, MEMORY, REDIS, SERVICES]
+SYSTEMS = [DIRECT, NGINX, *(one for name in (MEMORY, REDIS, SERVICES) for one in (name, BESIDE[name]))]
 COLUMNS = [
     "load", "system", "requests/s", "cores used", "CPU µs/request", "of it Redis", "CPU µs/chunk",
     "p50 / p99 ms", "added p50 / p99", "first token p50 / p99", "added p50 / p99", "peak RSS MiB",
@@ -93,6 +93,8 @@ def streams_held(table: Table) -> list[str]:
         return []
     out = ["", f"{MANY.title}:", ""]
     for system in SYSTEMS:
+        if (True, MANY.key, system) not in table:
+            continue
         (sample,) = table[True, MANY.key, system]
         complete = sample.events == direct[0].events and sample.requests == MANY.total
         out.append(

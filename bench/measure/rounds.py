@@ -22,11 +22,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def play(table: Table, weir: pathlib.Path, pinned: bool, loads: list[Load], label: str) -> None:
+def play(
+    table: Table, weir: pathlib.Path, pinned: bool, loads: list[Load], label: str,
+    beside: pathlib.Path | None = None,
+) -> None:
     """One round: the stage is built, warmed up, played on, and taken down."""
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         with Processes(pathlib.Path(folder)) as processes:
-            stage = Stage(processes, weir, pinned)
+            stage = Stage(processes, weir, pinned, beside)
             systems = [stage.direct, *stage.all()]
             warm_up(stage, systems)
             turns(table, stage, systems, loads, label)
@@ -56,15 +59,18 @@ def plan(quick: bool, only: list[str] | None) -> tuple[list[Load], list[Load], l
     return (FIGURES, [], []) if quick else (FIGURES + WIDER, UNPINNED, [MANY])
 
 
-def run(weir: pathlib.Path, rounds: int, quick: bool, only: list[str] | None) -> Table:
+def run(
+    weir: pathlib.Path, rounds: int, quick: bool, only: list[str] | None,
+    beside: pathlib.Path | None = None,
+) -> Table:
     table: Table = {}
     pinned, unpinned, once = plan(quick, only)
     for number in range(1, rounds + 1):
         label = f"round {number} of {rounds}"
         if pinned:
-            play(table, weir, True, pinned, f"{label}, pinned")
+            play(table, weir, True, pinned, f"{label}, pinned", beside)
         if unpinned:
-            play(table, weir, False, unpinned, f"{label}, unpinned")
+            play(table, weir, False, unpinned, f"{label}, unpinned", beside)
     if once:
-        play(table, weir, True, once, "once")
+        play(table, weir, True, once, "once", beside)
     return table

@@ -42,14 +42,20 @@ MEMORY = "weir, all in one, memory"
 REDIS = "weir, all in one, Redis"
 SERVICES = "weir, edge + router + worker, Redis"
 DIRECT = "direct"
+# Another build of Weir, measured in the same run: the same shapes in the same order.
+BESIDE = {name: f"{name}: beside" for name in (MEMORY, REDIS, SERVICES)}
 
 
 class Stage:
     """Simulated provider and systems of one life, on cores of their own or not."""
 
-    def __init__(self, processes: Processes, weir: pathlib.Path, pinned: bool) -> None:
+    def __init__(
+        self, processes: Processes, weir: pathlib.Path, pinned: bool,
+        beside: pathlib.Path | None = None,
+    ) -> None:
         self.processes = processes
         self.weir = weir
+        self.beside = beside
         self.pinned = pinned
         self.system_core = SYSTEM_CORE if pinned else None
         self.load_core = LOAD_CORE if pinned else None
@@ -80,6 +86,18 @@ class Stage:
             self.all_in_one(REDIS, Redis(self.processes, self.system_core, "one")),
             self.services(Redis(self.processes, self.system_core, "services")),
         ]
+        if self.beside:
+            ours, self.weir = self.weir, self.beside
+            others = [
+                self.all_in_one(MEMORY, None),
+                self.all_in_one(REDIS, Redis(self.processes, self.system_core, "one-beside")),
+                self.services(Redis(self.processes, self.system_core, "services-beside")),
+            ]
+            self.weir = ours
+            for system in others:
+                system.name = BESIDE[system.name]
+            # Next to each other, so that what is compared is measured seconds apart.
+            systems[1:] = [one for pair in zip(systems[1:], others) for one in pair]
         for system in [self.direct, *systems]:
             self.wait_for(system)
         return systems

@@ -295,6 +295,12 @@ impl OperationSet {
         self.0 & Self::bit(operation, stream) != 0
     }
 
+    /// Its members, in the order of the table.
+    pub fn iter(self) -> impl Iterator<Item = (Operation, bool)> {
+        let pairs = Operation::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]);
+        pairs.filter(move |&(operation, stream)| self.contains(operation, stream))
+    }
+
     const fn bit(operation: Operation, stream: bool) -> u128 {
         1 << (2 * operation.index() + stream as usize)
     }
@@ -332,6 +338,7 @@ mod tests {
         for member in Operation::ALL {
             for stream in [false, true] {
                 let set = OperationSet::from_iter([(member, stream)]);
+                assert_eq!(set.iter().collect::<Vec<_>>(), [(member, stream)]);
                 for other in Operation::ALL {
                     assert_eq!(set.contains(other, stream), other == member);
                     assert!(!set.contains(other, !stream));

@@ -6,7 +6,6 @@ use std::time::SystemTime;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
-use weir_dialect::families::Family;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
 use weir_provider::Fit;
@@ -218,8 +217,7 @@ fn destination<'a>(
 ) -> Result<Destination<'a>, Fault> {
     let stream = request.stream && request.operation.streams();
     let resolved = key.rules.resolve(&request.model);
-    let family = Family::of(resolved);
-    let found = key.endpoints.find(request.operation, stream, request.dialect, family);
+    let found = key.endpoints.find(request.operation, stream, request.dialect, resolved);
     let (endpoint, fit) =
         found.ok_or_else(|| fault::unsupported(shared, request.operation, stream))?;
     let model = shared.vendor.wire_model(resolved).into_owned();

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
-use weir_provider::{Fit, Route, Template};
-use weir_types::{Dialect, Operation, Secret};
+use weir_provider::{Fit, ModelScope, Route, Template};
+use weir_types::{Dialect, Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
 use crate::credential::{Authorizers, Given};
@@ -19,6 +19,8 @@ use crate::settings::{Custom, KeySettings, Settings};
 pub(crate) struct Endpoints {
     base: String,
     list: Vec<Endpoint>,
+    /// Whether an endpoint serves models of some families only.
+    asks_family: bool,
 }
 
 /// One route of a key.
@@ -33,8 +35,8 @@ pub(crate) struct Endpoint {
     address: Address,
     /// Other addresses for single request types, by the configuration's name.
     overrides: Vec<(&'static str, Address)>,
-    /// What may be sent here, by the configuration's name.
-    request_types: Vec<&'static str>,
+    /// What may be sent here.
+    allowed: OperationSet,
 }
 
 /// Why a key has no endpoints.
@@ -67,9 +69,10 @@ impl Endpoints {
         let mut list = Vec::new();
         for route in settings.vendor.routes.iter().cloned().chain(added(settings)) {
             let endpoint = Endpoint::new(settings, key, &authorizers, &base, route)?;
-            list.extend(endpoint.filter(|endpoint| !endpoint.request_types.is_empty()));
+            list.extend(endpoint.filter(|endpoint| endpoint.allowed != OperationSet::NONE));
         }
-        Ok(Self { base, list })
+        let asks_family = list.iter().any(|one| one.route.models != ModelScope::All);
+        Ok(Self { base, list, asks_family })
     }
 
     /// The endpoint for a request of a client that speaks `dialect`: the first of the same format,
@@ -79,10 +82,12 @@ impl Endpoints {
         operation: Operation,
         stream: bool,
         dialect: Dialect,
-        family: Family,
+        model: &str,
     ) -> Option<(&Endpoint, Fit)> {
-        let name = operation.config_name(stream);
-        let allowed = self.list.iter().filter(|endpoint| endpoint.request_types.contains(&name));
+        // Most vendors do not care whose a model is, and looking at its name is not free.
+        let family = if self.asks_family { Family::of(model) } else { Family::Other };
+        let allowed =
+            self.list.iter().filter(|endpoint| endpoint.allowed.contains(operation, stream));
         let fits = allowed.filter_map(|endpoint| {
             Some((endpoint, endpoint.route.fit(operation, stream, dialect, family)?))
         });
@@ -164,11 +169,12 @@ impl Endpoint {
             Given::Unfit => return Ok(None),
         };
         let custom = settings.custom.as_ref();
-        let request_types = request_types(&route, custom);
+        let allowed = allowed(&route, custom);
         let overrides = custom.map(|custom| custom.path_overrides.as_slice()).unwrap_or_default();
-        let overridden = request_types.iter().filter_map(|name| {
+        let names = allowed.iter().map(|(operation, stream)| operation.config_name(stream));
+        let overridden = names.filter_map(|name| {
             let (_, path) = overrides.iter().find(|(of, _)| of == name)?;
-            Some(overriding(name, base, path.trim()).map(|address| (*name, address)))
+            Some(overriding(name, base, path.trim()).map(|address| (name, address)))
         });
         Ok(Some(Self {
             quirks: route.quirks.copied().unwrap_or(settings.vendor.quirks),
@@ -176,7 +182,7 @@ impl Endpoint {
             authorizer,
             address: Address::new(template, route.operation.config_name(false))?,
             overrides: overridden.collect::<Result<_, String>>()?,
-            request_types,
+            allowed,
             route,
         }))
     }
@@ -209,17 +215,14 @@ impl Address {
     }
 }
 
-/// What may be sent to `route`, by the configuration's name.
-fn request_types(route: &Route, custom: Option<&Custom>) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for operation in Operation::ALL {
-        for stream in [false, true] {
-            if route.serves(operation, stream) && is_allowed(custom, operation, stream) {
-                names.push(operation.config_name(stream));
-            }
-        }
-    }
-    names
+/// What may be sent to `route`.
+fn allowed(route: &Route, custom: Option<&Custom>) -> OperationSet {
+    OperationSet::ALL
+        .iter()
+        .filter(|&(operation, stream)| {
+            route.serves(operation, stream) && is_allowed(custom, operation, stream)
+        })
+        .collect()
 }
 
 /// An override: a path, or a whole address. `{model}` may stand in it.
