@@ -179,6 +179,14 @@ impl Way {
 }
 
 impl Translation {
+    /// How many answers are asked for.
+    pub(crate) fn choices(&self) -> u32 {
+        match &self.request {
+            ir::Request::Chat(chat) => chat.sampling.n.unwrap_or(1),
+            _ => 1,
+        }
+    }
+
     /// What a writer of answers is told of the request.
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {

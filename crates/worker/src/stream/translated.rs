@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weir_dialect::ir::{Event, FinishReason, Losses};
+use weir_dialect::ir::{Event, Losses};
 use weir_dialect::names::Renames;
-use weir_dialect::{StreamReader, StreamWriter};
+use weir_dialect::{Depth, Format, Kind, StreamReader, StreamWriter};
 use weir_framing::{Decoder, Writer};
 use weir_types::Usage;
 
@@ -15,6 +15,8 @@ use crate::way::Translation;
 
 /// One stream.
 pub(crate) struct Translated {
+    /// The provider's, which looks at each event as it does where events pass.
+    format: &'static dyn Format,
     decoder: Decoder,
     reader: Box<dyn StreamReader>,
     writer: Box<dyn StreamWriter>,
@@ -25,6 +27,9 @@ pub(crate) struct Translated {
     pub(super) held: Held,
     pub(super) usage: Usage,
     pub(super) finishes: Finishes,
+    /// The provider's last event has been read.
+    is_done: bool,
+    /// The client's last event has been written.
     is_ended: bool,
 }
 
@@ -32,6 +37,7 @@ impl Translated {
     /// `None`: streams of one of the formats cannot be translated.
     pub(super) fn new(translation: &Translation, framings: Framings) -> Option<Self> {
         Some(Self {
+            format: translation.provider,
             decoder: Decoder::new(framings.provider),
             reader: translation.provider.stream_reader()?,
             writer: translation.client.stream_writer(&translation.asked())?,
@@ -40,7 +46,8 @@ impl Translated {
             events: Vec::new(),
             held: Held::default(),
             usage: Usage::default(),
-            finishes: Finishes::new(1),
+            finishes: Finishes::new(translation.choices()),
+            is_done: false,
             is_ended: false,
         })
     }
@@ -58,8 +65,9 @@ impl Translated {
                 Ok(has_content) => commits |= has_content,
                 Err(broken) => break Step::Broken(broken),
             }
-            if self.is_ended {
-                break Step::Done;
+            if self.is_done {
+                self.flush(commits, out);
+                return self.complete(out);
             }
         };
         self.flush(commits, out);
@@ -76,7 +84,7 @@ impl Translated {
                 Err(broken) => return Step::Broken(broken),
             }
         }
-        if self.is_ended { Step::Done } else { Step::More }
+        if self.is_done { self.complete(out) } else { Step::More }
     }
 
     pub(super) fn complete(&mut self, out: &mut VecDeque<Bytes>) -> Step {
@@ -106,13 +114,21 @@ impl Translated {
         if frame.data.is_none() && !frame.is_exception {
             return Ok(false);
         }
+        let skims = self.held.is_committed && !self.finishes.are_many();
+        let depth = if skims { Depth::Skim } else { Depth::Full };
+        let seen = self.format.observe(&frame, depth)?;
+        if seen.kind == Kind::Error {
+            let data = frame.data.as_deref().unwrap_or_default();
+            return Err(Broken::Error(Bytes::copy_from_slice(data)));
+        }
+        self.is_done = seen.kind == Kind::Done;
+        if let Some(usage) = &seen.usage {
+            self.usage.update(usage);
+        }
+        self.finishes.observe(seen);
         let mut events = std::mem::take(&mut self.events);
         if let Err(garbage) = self.reader.read(&frame, &mut events) {
             return Err(garbage.into());
-        }
-        if events.iter().any(|event| matches!(event, Event::Error(_))) {
-            let data = frame.data.as_deref().unwrap_or_default();
-            return Err(Broken::Error(Bytes::copy_from_slice(data)));
         }
         let read = self.write(&mut events);
         self.events = events;
@@ -125,11 +141,11 @@ impl Translated {
             has_content |= event.is_content();
             match &event {
                 Event::Start { usage, .. } | Event::Usage(usage) => self.usage.update(usage),
-                Event::PartStart { choice, .. } => self.finishes.note(*choice, None),
-                Event::Finish { choice, finish } => {
-                    self.finishes.note(*choice, Some(word(&finish.reason).to_owned()));
-                }
                 Event::End => self.is_ended = true,
+                // A provider's failure that its event does not call one.
+                Event::Error(error) => {
+                    return Err(Broken::Error(self.format.write_error(error)));
+                }
                 _ => {}
             }
             self.renames.restore_event(&mut event);
@@ -152,19 +168,5 @@ impl Translated {
         }
         let piece = self.out.take();
         self.held.add(piece, commits, out);
-    }
-}
-
-/// The word that logs and traces have for a finish reason.
-fn word(reason: &FinishReason) -> &str {
-    match reason {
-        FinishReason::Stop | FinishReason::StopSequence => "stop",
-        FinishReason::Length | FinishReason::ContextWindow => "length",
-        FinishReason::ToolCalls => "tool_calls",
-        FinishReason::ContentFilter => "content_filter",
-        FinishReason::Refusal => "refusal",
-        FinishReason::Pause => "pause",
-        FinishReason::Error => "error",
-        FinishReason::Other(word) => word,
     }
 }
