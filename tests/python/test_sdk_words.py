@@ -44,7 +44,8 @@ def test_stream(seat: Seat):
     assert reply.text.endswith(ECHO)
     assert reply.pieces > 2
     assert reply.stop in ENDED
-    assert all(tokens > 0 for tokens in reply.tokens)
+    if seat.driver.counts_streams:
+        assert all(tokens > 0 for tokens in reply.tokens)
     assert seat.sent()["outcome"] == "completed"
 
 

@@ -31,7 +31,7 @@ class Seat:
         return self.family.fault(behaviour, self.driver.name)
 
 
-def scenario(name: str, families: list[str] | None = None):
+def scenario(name: str):
     """Makes a test of each combination. One that the table lists must be refused."""
     SCENARIOS.append(name)
 

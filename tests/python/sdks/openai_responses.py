@@ -4,7 +4,7 @@ import openai
 
 from .openai_chat import EXCEPTIONS
 from .samples import data_url
-from .talk import Ask, Call, Driver, Reply, Results, Turn, User, arguments
+from .talk import Absent, Ask, Call, Driver, Reply, Results, Turn, User, arguments
 
 
 class OpenAiResponses(Driver):
@@ -79,9 +79,6 @@ def _request(ask: Ask) -> dict:
     elif ask.choice:
         request["tool_choice"] = {"type": "function", "name": ask.choice}
     if ask.stop:
-        # This format has no such member.
-        from .talk import Absent
-
         raise Absent("the format has no stop sequences")
     if ask.schema:
         form = {"type": "json_schema", "name": "city", "strict": True, "schema": ask.schema}

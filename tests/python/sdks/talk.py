@@ -91,6 +91,10 @@ class Driver:
     exceptions: dict[int, type[Exception]]
     # What it raises when a stream ends with an error.
     broken: tuple[type[Exception], ...]
+    # Whether its format has thoughts in answers.
+    shows_thoughts = True
+    # Whether its streams tell the tokens.
+    counts_streams = True
 
     def ask(self, model: str, ask: Ask) -> Reply:
         raise NotImplementedError
