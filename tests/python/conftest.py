@@ -17,7 +17,7 @@ from harness.sim import Sim
 from harness.topology import SERVICES, TOPOLOGIES, USUAL, Order, all_in_one
 from harness.warm import LEASE_TTL_MS, PROVIDER, SEED, WarmRedis
 from sdks import families
-from sdks.drivers import DRIVERS, NAMES
+from sdks.drivers import DRIVERS
 from sdks.matrix import Seat
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -247,7 +247,7 @@ def family_gateway(topology, weir, run_dir, _warm_redis, _sim_families):
     """One gateway for the whole matrix, with every provider family behind it; on topologies where
     each provider is a process of its own, with two of them."""
     wanted = families.FAMILIES if topology in USUAL else [families.BY_NAME[n] for n in FEW]
-    config = families.config(_sim_families.url, NAMES, wanted)
+    config = families.config(_sim_families.url, wanted)
     log_level = "debug,h2=info"
     name = f"{next(_numbers):03}-families"
     order = Order(weir, config, {}, [], log_level, name, run_dir, _warm_redis)

@@ -109,9 +109,18 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "mistral",
         base_url: "https://api.mistral.ai",
         routes: VECTORS,
+        // It refuses members that it does not know.
         quirks: Quirks {
-            renames: &[("max_completion_tokens", "max_tokens")],
-            objects: &[("tool_choice", "\"any\"")],
+            renames: &[("max_completion_tokens", "max_tokens"), ("seed", "random_seed")],
+            drops: &[
+                "prompt_cache_retention",
+                "verbosity",
+                "store",
+                "web_search_options",
+                "stream_options",
+                "user",
+                "logit_bias",
+            ],
             ..PORTABLE
         },
         env_var: Some("MISTRAL_API_KEY"),

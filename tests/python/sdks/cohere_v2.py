@@ -29,6 +29,7 @@ class CohereV2(Driver):
         answer = self.client.chat(model=model, **_request(ask), request_options=self._options)
         message = answer.message
         reply = Reply(stop=answer.finish_reason, native=_native(message))
+        reply.thoughts = message.tool_plan or ""
         for block in message.content or []:
             if block.type == "text":
                 reply.text += block.text
@@ -43,7 +44,7 @@ class CohereV2(Driver):
 
     def stream(self, model: str, ask: Ask) -> Reply:
         request = _request(ask)
-        reply, calls = Reply(), {}
+        reply, calls, plan = Reply(), {}, ""
         events = self.client.chat_stream(model=model, **request, request_options=self._options)
         for event in events:
             match event.type:
@@ -53,6 +54,8 @@ class CohereV2(Driver):
                     if content.text:
                         reply.text += content.text
                         reply.pieces += 1
+                case "tool-plan-delta":
+                    plan += event.delta.message.tool_plan
                 case "tool-call-start":
                     call = event.delta.message.tool_calls
                     parts = [call.function.arguments or ""]
@@ -75,6 +78,9 @@ class CohereV2(Driver):
             blocks.append({"type": "text", "text": reply.text})
         if blocks:
             reply.native["content"] = blocks
+        if plan:
+            reply.native["tool_plan"] = plan
+            reply.thoughts += plan
         if calls:
             reply.native["tool_calls"] = [
                 {"id": id, "type": "function",

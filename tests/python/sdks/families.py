@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from harness.config import Config, Key
 
+from .drivers import NAMES
+
 # What behaves as told on demand: `sim:...`, in the plain name of the family's models.
-FAULTS = ("status=400", "status=401", "status=404", "status=429", "status=500", "error=3")
+FAULTS = ("status=400", "status=404", "status=429", "status=500", "error=3")
 
 
 @dataclass(frozen=True)
@@ -43,41 +45,41 @@ class Family:
         tag = "-".join(part for part in (self.mark, sdk) if part)
         return f"sim:{behaviour},tag={tag}"
 
-    def keys(self, url: str, sdks: list[str]) -> list[Key]:
+    def refused(self, sdks: list[str]) -> list[str]:
+        """The models whose credentials are refused."""
+        return [self._fault("status=401", sdk) for sdk in sdks]
+
+    def keys(self, url: str, refused: list[str]) -> list[Key]:
         """One key for everything, and one for each model whose credentials are refused, because
         such a key is not used again."""
-        refused = [self._fault("status=401", sdk) for sdk in sdks]
-        extra = self._block(url)
-        main = Key(f"{self.name}-main", extra={**extra, "blacklisted_models": refused})
+        block = {
+            name: {member: url if value == "{url}" else value for member, value in inner.items()}
+            for name, inner in self.block.items()
+        }
+        main = Key(f"{self.provider}-main", extra={**block, "blacklisted_models": refused})
         lost = [
-            Key(f"{self.name}-refused-{nth}", models=[name], extra=extra)
+            Key(f"{self.provider}-refused-{nth}", models=[name], extra=block)
             for nth, name in enumerate(refused)
         ]
         return [main, *lost]
-
-    def _block(self, url: str) -> dict:
-        filled = {
-            name: {member: url if value == "{url}" else value for member, value in block.items()}
-            for name, block in self.block.items()
-        }
-        return filled
 
 
 @dataclass(frozen=True)
 class SelfHosted(Family):
     """A key of vLLM serves one model."""
 
-    def keys(self, url: str, sdks: list[str]) -> list[Key]:
-        models = [self.chat, self.thinker, self.seer, self.embedder]
-        models += [self._fault(fault, sdk) for fault in FAULTS for sdk in sdks]
+    def keys(self, url: str, refused: list[str]) -> list[Key]:
+        models = [self.chat, self.thinker, self.seer, self.embedder, *refused]
+        models += [self._fault(fault, sdk) for fault in FAULTS for sdk in NAMES]
         served = list(dict.fromkeys(model for model in models if model))
         return [
-            Key(f"{self.name}-{nth}", models=[model], extra=self._block_for(url, model))
+            Key(
+                f"{self.name}-{nth}",
+                models=[model],
+                extra={"vllm_key_config": {"url": url, "model_name": model}},
+            )
             for nth, model in enumerate(served)
         ]
-
-    def _block_for(self, url: str, model: str) -> dict:
-        return {"vllm_key_config": {"url": url, "model_name": model}}
 
 
 FAMILIES = [
@@ -176,14 +178,13 @@ FAMILIES = [
 BY_NAME = {family.name: family for family in FAMILIES}
 
 
-def config(url: str, sdks: list[str], families: list[Family]) -> Config:
+def config(url: str, families: list[Family]) -> Config:
     """A configuration with these families, all of them at one simulator."""
     made = Config()
-    providers: dict[str, list[Key]] = {}
-    for family in families:
-        providers.setdefault(family.provider, []).extend(family.keys(url, sdks))
-    for name, keys in providers.items():
-        made.provider(name, url, keys)
-        if any(family.provider == name and family.url_in_key for family in families):
+    for name in dict.fromkeys(family.provider for family in families):
+        members = [family for family in families if family.provider == name]
+        refused = [model for family in members for model in family.refused(NAMES)]
+        made.provider(name, url, members[0].keys(url, refused))
+        if members[0].url_in_key:
             del made.document["providers"][name]["network_config"]["base_url"]
     return made

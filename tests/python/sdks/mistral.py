@@ -2,6 +2,7 @@
 
 from mistralai.client import Mistral
 from mistralai.client.errors import MistralError
+from pydantic import ValidationError
 
 from .samples import data_url
 from .talk import Ask, Call, Driver, Reply, Results, Turn, User, arguments
@@ -13,8 +14,11 @@ class MistralAi(Driver):
     # One class for all; it carries the status.
     exceptions = dict.fromkeys((400, 404, 429, 500, 502), MistralError)
     broken = (MistralError,)
+    unreadable = (ValidationError,)
     # It expects them unasked, and Weir serves it as OpenAI's clients, who ask.
     counts_streams = False
+    # It reads them in Mistral's own chunks only, which OpenAI's format does not have.
+    shows_thoughts = False
 
     def __init__(self, url: str):
         self.client = Mistral(api_key="unused", server_url=url)

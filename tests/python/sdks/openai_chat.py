@@ -39,7 +39,7 @@ class OpenAiChat(Driver):
 
     def stream(self, model: str, ask: Ask) -> Reply:
         options = {"stream": True, "stream_options": {"include_usage": True}}
-        reply, calls, details = Reply(), {}, []
+        reply, calls, details = Reply(), {}, {}
         for chunk in self.client.chat.completions.create(model=model, **_request(ask), **options):
             if chunk.usage:
                 reply.tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
@@ -57,7 +57,7 @@ class OpenAiChat(Driver):
                 for id, name, parts in calls.values()
             ]  # fmt: skip
         if details:
-            reply.native["reasoning_details"] = details
+            reply.native["reasoning_details"] = list(details.values())
         return reply
 
     def embed(self, model: str, texts: list[str]) -> list[list[float]]:
@@ -72,12 +72,16 @@ class OpenAiChat(Driver):
         self.client.close()
 
 
-def _add(delta, reply: Reply, calls: dict, details: list) -> None:
+def _add(delta, reply: Reply, calls: dict, details: dict) -> None:
     if delta.content:
         reply.text += delta.content
         reply.pieces += 1
     reply.thoughts += getattr(delta, "reasoning_content", None) or ""
-    details += getattr(delta, "reasoning_details", None) or []
+    for piece in getattr(delta, "reasoning_details", None) or []:
+        detail = details.setdefault(piece["index"], {})
+        texts = {name: detail.get(name, "") + piece[name] for name in ("text", "summary")
+                 if piece.get(name)}  # fmt: skip
+        detail.update(piece, **texts)
     for call in delta.tool_calls or []:
         if call.index not in calls:
             calls[call.index] = (call.id, call.function.name, [])

@@ -1,8 +1,46 @@
 """What cannot be done, and why: the only way for a cell of the compatibility table to be empty."""
 
+# Scenarios in which tools are called in a stream.
+STREAMED_TOOLS = (
+    "one tool, streamed",
+    "parallel tools",
+    "zero-argument tool",
+    "tool round trip",
+    "thinking, streamed",
+)
+# Families that speak OpenAI's chat format: what an SDK of that format says goes there untouched.
+SAME = ("openai", "azure", "mistral", "groq", "vllm")
+NO_COUNT = "the SDK has no call for it"
+WORD_ANY = "`any` is Mistral's own word; it goes untouched to a provider of the same format"
+DOCUMENT_URL = "`document_url` is Mistral's own; it goes untouched to a provider of the same format"
+
 # (sdk, provider family, scenario) -> reason; `*` stands for all. What is listed here is tried all
 # the same, and must be refused: by the SDK, which has no way to say it, or by Weir with a 400.
-NOT: dict[tuple[str, str, str], str] = {}
+NOT: dict[tuple[str, str, str], str] = {
+    # What an SDK or its format has no way to say.
+    ("openai-responses", "*", "long stop sequence"): "the format has no stop sequences",
+    ("boto3", "*", "forbidden tool"): "`toolChoice` cannot forbid tools",
+    ("cohere", "*", "named tool"): "`tool_choice` cannot name a tool",
+    ("openai-chat", "*", "token counting"): NO_COUNT,
+    ("cohere", "*", "token counting"): NO_COUNT,
+    ("mistralai", "*", "token counting"): NO_COUNT,
+    ("anthropic", "*", "embeddings"): "the SDK has no call for it",
+    ("boto3", "*", "embeddings"): "Converse has no call for it",
+    # What a provider does not offer.
+    ("*", "anthropic", "embeddings"): "Anthropic offers none",
+    ("*", "azure-claude", "embeddings"): "Anthropic offers none",
+    ("*", "groq", "embeddings"): "Groq offers none",
+    ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
+    ("*", "cohere", "document"): "Cohere's models take documents as text only",
+    # What Mistral's SDK expects and OpenAI's format, in which Weir serves it, does not have.
+    ("mistralai", "*", "list of models"): "the SDK wants Mistral's own description of models",
+    **{
+        ("mistralai", "*", scenario): "the SDK reads only calls that come whole in a stream"
+        for scenario in STREAMED_TOOLS
+    },
+    **{("mistralai", family, "forced tool"): WORD_ANY for family in SAME},
+    **{("mistralai", family, "document"): DOCUMENT_URL for family in SAME},
+}
 
 
 def reason(sdk: str, family: str, scenario: str) -> str | None:

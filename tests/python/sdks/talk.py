@@ -91,6 +91,8 @@ class Driver:
     exceptions: dict[int, type[Exception]]
     # What it raises when a stream ends with an error.
     broken: tuple[type[Exception], ...]
+    # What it raises when it cannot read an answer.
+    unreadable: tuple[type[Exception], ...] = ()
     # Whether its format has thoughts in answers.
     shows_thoughts = True
     # Whether its streams tell the tokens.
