@@ -111,7 +111,11 @@ pub(crate) const VENDORS: &[Vendor] = &[
         routes: VECTORS,
         // It refuses members that it does not know.
         quirks: Quirks {
-            renames: &[("max_completion_tokens", "max_tokens"), ("seed", "random_seed")],
+            renames: &[
+                ("max_completion_tokens", "max_tokens"),
+                ("seed", "random_seed"),
+                ("dimensions", "output_dimension"),
+            ],
             drops: &[
                 "prompt_cache_retention",
                 "verbosity",

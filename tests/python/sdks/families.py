@@ -30,6 +30,8 @@ class Family:
     block: dict = field(default_factory=dict)
     # Its keys say where it is.
     url_in_key: bool = False
+    # The simulator's door that is as strict as this provider.
+    door: str = ""
     # Part of the names of models that it serves, where a provider serves several families.
     mark: str = ""
 
@@ -153,6 +155,7 @@ FAMILIES = [
         seer="pixtral-large-latest",
         embedder="mistral-embed",
         shows_thoughts=False,
+        door="/mistral",
     ),
     Family(
         "groq",
@@ -184,7 +187,7 @@ def config(url: str, families: list[Family]) -> Config:
     for name in dict.fromkeys(family.provider for family in families):
         members = [family for family in families if family.provider == name]
         refused = [model for family in members for model in family.refused(NAMES)]
-        made.provider(name, url, members[0].keys(url, refused))
+        made.provider(name, url + members[0].door, members[0].keys(url, refused))
         if members[0].url_in_key:
             del made.document["providers"][name]["network_config"]["base_url"]
     return made

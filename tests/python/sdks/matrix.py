@@ -13,6 +13,8 @@ from .talk import Absent, Driver
 
 # Every scenario that a module declared, in that order.
 SCENARIOS: list[str] = []
+# The module of each.
+MODULES: dict[str, str] = {}
 
 
 @dataclass
@@ -36,6 +38,7 @@ def scenario(name: str):
     SCENARIOS.append(name)
 
     def decorate(function):
+        MODULES[name] = function.__module__
         @pytest.mark.topologies("all-in-one-memory")
         @pytest.mark.parametrize("family", [family.name for family in FAMILIES])
         @pytest.mark.parametrize("sdk", NAMES)

@@ -1,7 +1,7 @@
 """`mistralai`: chat completions in Mistral's words."""
 
 from mistralai.client import Mistral
-from mistralai.client.errors import MistralError
+from mistralai.client.errors import MistralError, ResponseValidationError
 from pydantic import ValidationError
 
 from .samples import data_url
@@ -14,7 +14,7 @@ class MistralAi(Driver):
     # One class for all; it carries the status.
     exceptions = dict.fromkeys((400, 404, 429, 500, 502), MistralError)
     broken = (MistralError,)
-    unreadable = (ValidationError,)
+    unreadable = (ResponseValidationError, ValidationError)
     # It expects them unasked, and Weir serves it as OpenAI's clients, who ask.
     counts_streams = False
     # It reads them in Mistral's own chunks only, which OpenAI's format does not have.

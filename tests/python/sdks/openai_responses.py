@@ -25,9 +25,12 @@ class OpenAiResponses(Driver):
             if event.type == "response.output_text.delta":
                 pieces += 1
                 text += event.delta
+            if event.type == "error":
+                # As everywhere in this format: an event, which the SDK leaves to its user.
+                raise openai.APIError(event.message, request=None, body=None)
             if event.type in ("response.completed", "response.incomplete"):
                 last = event.response
-        assert last, "a stream without an end, and without an exception"
+        assert last and last.usage, "a stream without an end, and without an exception"
         reply = _reply(last)
         assert reply.text == text
         reply.pieces = pieces

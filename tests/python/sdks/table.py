@@ -1,5 +1,8 @@
 """What cannot be done, and why: the only way for a cell of the compatibility table to be empty."""
 
+from .drivers import DRIVERS, NAMES
+from .families import BY_NAME, FAMILIES
+
 # Scenarios in which tools are called in a stream.
 STREAMED_TOOLS = (
     "one tool, streamed",
@@ -8,8 +11,9 @@ STREAMED_TOOLS = (
     "tool round trip",
     "thinking, streamed",
 )
+OTHERS = tuple(family.name for family in FAMILIES if family.name != "mistral")
 # Families that speak OpenAI's chat format: what an SDK of that format says goes there untouched.
-SAME = ("openai", "azure", "mistral", "groq", "vllm")
+SAME = ("openai", "azure", "groq", "vllm")
 NO_COUNT = "the SDK has no call for it"
 WORD_ANY = "`any` is Mistral's own word; it goes untouched to a provider of the same format"
 DOCUMENT_URL = "`document_url` is Mistral's own; it goes untouched to a provider of the same format"
@@ -31,12 +35,26 @@ NOT: dict[tuple[str, str, str], str] = {
     ("*", "azure-claude", "embeddings"): "Anthropic offers none",
     ("*", "groq", "embeddings"): "Groq offers none",
     ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
-    ("*", "cohere", "document"): "Cohere's models take documents as text only",
+    **{
+        (sdk, "cohere", "document"): "Cohere's models take documents as text only"
+        for sdk in NAMES
+        if sdk != "cohere"
+    },
+    **{
+        ("*", family, "token counting"): "the provider has no call for it"
+        for family in ("cohere", "mistral", "groq", "vllm", "azure")
+    },
+    ("*", "azure-claude", "token counting"): "Weir does not ask Azure for it",
     # What Mistral's SDK expects and OpenAI's format, in which Weir serves it, does not have.
     ("mistralai", "*", "list of models"): "the SDK wants Mistral's own description of models",
     **{
-        ("mistralai", "*", scenario): "the SDK reads only calls that come whole in a stream"
+        ("mistralai", family, scenario): "the SDK reads only calls that come whole in a stream"
         for scenario in STREAMED_TOOLS
+        for family in OTHERS
+    },
+    **{
+        ("mistralai", family, "embeddings"): "the SDK wants an `id`, which only Mistral gives"
+        for family in OTHERS
     },
     **{("mistralai", family, "forced tool"): WORD_ANY for family in SAME},
     **{("mistralai", family, "document"): DOCUMENT_URL for family in SAME},
@@ -50,3 +68,13 @@ def reason(sdk: str, family: str, scenario: str) -> str | None:
             if (one, other, scenario) in NOT:
                 return NOT[one, other, scenario]
     return None
+
+
+def remark(sdk: str, family: str, scenario: str) -> str | None:
+    """What a full cell does not have."""
+    if not scenario.startswith("thinking"):
+        return None
+    if not BY_NAME[family].shows_thoughts:
+        return "with tools; the provider's answers hold no thoughts"
+    shows = {driver.name: driver.shows_thoughts for driver in DRIVERS}
+    return None if shows[sdk] else "with tools; the SDK does not show the thoughts"
