@@ -69,7 +69,9 @@ class CohereV2(Driver):
                         raise ApiError(body=event.delta.error)
                     reply.stop = event.delta.finish_reason
                     reply.tokens = _tokens(event.delta.usage)
-        reply.calls = [Call(i, name, arguments("".join(parts))) for i, name, parts in calls.values()]
+        reply.calls = [
+            Call(id, name, arguments("".join(parts))) for id, name, parts in calls.values()
+        ]
         reply.native = {"role": "assistant"}
         blocks = []
         if reply.thoughts:

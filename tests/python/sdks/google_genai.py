@@ -43,8 +43,8 @@ class GoogleGenAi(Driver):
     def models(self, provider: str) -> list[str]:
         headers = {"x-bf-list-models-provider": provider}
         options = types.HttpOptions(headers=headers)
-        config = types.ListModelsConfig(http_options=options)
-        return [model.name.removeprefix("models/") for model in self.client.models.list(config=config)]
+        listed = self.client.models.list(config=types.ListModelsConfig(http_options=options))
+        return [model.name.removeprefix("models/") for model in listed]
 
     def status(self, error: Exception) -> int | None:
         return getattr(error, "code", None)

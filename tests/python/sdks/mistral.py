@@ -46,7 +46,9 @@ class MistralAi(Driver):
                     for call in choice.delta.tool_calls or []:
                         _gather(calls, call)
         assert reply.stop, "a stream without an end, and without an exception"
-        reply.calls = [Call(i, name, arguments("".join(parts))) for i, name, parts in calls.values()]
+        reply.calls = [
+            Call(id, name, arguments("".join(parts))) for id, name, parts in calls.values()
+        ]
         reply.native = {"role": "assistant", "content": reply.text}
         if calls:
             reply.native["tool_calls"] = [
