@@ -1,6 +1,6 @@
 //! The providers that the format knows by name, and what their keys look like.
 //!
-//! All of them, served by this build or not: a name on this list is no typo, and no custom
+//! All of them, served by this build or not: a name on this list is not a typo, and no custom
 //! provider may take it. Where a provider's calls go is `weir_provider`'s business.
 
 /// Every built-in provider's name.

@@ -199,7 +199,7 @@ fn served_models(
     }
 }
 
-/// In version 2 a key without models is never used, which is seldom meant.
+/// In version 2 a key without models is never used, which is rarely intended.
 fn note_no_models(section: &Section<'_>, field: Option<&Field<'_>>) {
     let help = "write \"models\": [\"*\"] for all, or \"version\": 1 for the older meaning";
     let draft = Draft::warning("the key serves no model, so it is never used").help(help);

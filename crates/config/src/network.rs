@@ -51,7 +51,7 @@ pub struct Network {
     /// Call with HTTP/2 only.
     #[schemars(with = "Option<bool>")]
     pub enforce_http2: bool,
-    /// Do not verify the provider's certificate. A last resort: whoever is in between reads along.
+    /// Do not verify the provider's certificate. A last resort: anyone in between can read along.
     #[schemars(with = "Option<bool>")]
     pub insecure_skip_verify: bool,
     /// Certificates trusted besides the system's, PEM.

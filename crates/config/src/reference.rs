@@ -46,7 +46,7 @@ impl SecretRef {
     /// The value, references looked up by `lookup`.
     ///
     /// # Errors
-    /// `lookup` knows no value, or an empty one.
+    /// `lookup` has no value, or an empty one.
     pub fn resolve_with(
         &self,
         lookup: impl FnOnce(&str) -> Option<String>,

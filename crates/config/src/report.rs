@@ -1,6 +1,6 @@
 //! What is wrong with a file, as data and as text.
 //!
-//! A problem never holds a value that may be a secret: whoever builds one describes what was
+//! A problem never holds a value that may be a secret: the code that builds one describes what was
 //! found (`a string`) and quotes it only where it cannot be one.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The JSON Schema of the format, made from the settings' own types.
 //!
-//! The derived schema takes every field for required and knows no older spellings; both are
+//! The derived schema takes every field as required and lacks the older spellings; both are
 //! corrected here and by the sections' `transform` attributes. A test compares the result with
 //! what the readers accept.
 

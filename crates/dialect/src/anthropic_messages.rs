@@ -68,7 +68,7 @@ impl Format for AnthropicMessages {
             ir::Request::Chat(chat) => request::write(chat, target, false),
             ir::Request::CountTokens(chat) => request::write(chat, target, true),
             ir::Request::Embedding(_) | ir::Request::Rerank(_) => {
-                Err(RequestFault::untranslatable(OWN, target.operation))
+                Err(RequestFault::unserved(OWN, target.operation))
             }
         }
     }

@@ -8,7 +8,7 @@
 mod answer;
 mod citation;
 mod document;
-mod embed;
+mod embedding;
 mod error;
 mod models;
 mod request;

@@ -33,14 +33,25 @@ impl RequestFault {
         Self { is_targets: true, ..Self::invalid(param, message) }
     }
 
-    /// A format does not take part in translations of `operation`.
+    /// Requests for `operation` in the format `dialect` are not translated: they pass to providers
+    /// of the same format, and to no others.
     #[must_use]
     pub fn untranslatable(dialect: Dialect, operation: Operation) -> Self {
+        let (operation, dialect) = (operation.label(), dialect.label());
         let message = format!(
-            "{} requests are not translated from or to the format {}; \
-             send this one to a provider that speaks it",
-            operation.label(),
-            dialect.label()
+            "{operation} requests of the format {dialect} are not translated; \
+             send this one to a provider that speaks {dialect} itself"
+        );
+        Self::unsupported("", message)
+    }
+
+    /// Providers that speak `dialect` have nothing to serve `operation` with.
+    #[must_use]
+    pub fn unserved(dialect: Dialect, operation: Operation) -> Self {
+        let (operation, dialect) = (operation.label(), dialect.label());
+        let message = format!(
+            "the format {dialect} has no {operation} requests; \
+             send this one to a provider that speaks another format"
         );
         Self::unsupported("", message)
     }
@@ -79,6 +90,9 @@ pub enum AnswerFault {
     /// It is JSON of another shape.
     #[error("the answer is not of its format: {0}")]
     Shape(String),
+    /// The provider failed after it had begun to answer; its own word for it.
+    #[error("the provider broke its answer off: {0}")]
+    Broken(String),
     /// A list of models was expected.
     #[error("the answer is not a list of models")]
     NotAList,

@@ -80,6 +80,14 @@ impl Fields {
         }
     }
 
+    /// Takes a string that names something; an empty one names nothing.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn label(&mut self, name: &str) -> Result<Option<String>, RequestFault> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
     /// Takes a string that must be there.
     ///
     /// # Errors
@@ -233,10 +241,12 @@ mod tests {
 
     #[test]
     fn members_are_taken_once_and_the_rest_is_known() {
-        let value = json!({"a": "x", "n": 5.0, "l": ["p", "q"], "o": {"k": 1}, "z": 2, "u": null});
+        let value =
+            json!({"a": "x", "n": 5.0, "l": ["p", "q"], "o": {"k": 1}, "z": 2, "u": null, "e": ""});
         let mut fields = Fields::new(value, "").unwrap();
         assert_eq!(fields.text("a").unwrap().as_deref(), Some("x"));
         assert_eq!(fields.text("a").unwrap(), None);
+        assert_eq!(fields.label("e").unwrap(), None);
         assert_eq!(fields.count("n").unwrap(), Some(5));
         assert_eq!(fields.texts("l").unwrap(), ["p", "q"]);
         assert_eq!(fields.object("o").unwrap().unwrap().at("k"), "o.k");

@@ -66,7 +66,7 @@ pub trait Format: fmt::Debug + Send + Sync {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         let _ = request;
-        Err(RequestFault::untranslatable(self.dialect(), target.operation))
+        Err(RequestFault::unserved(self.dialect(), target.operation))
     }
 
     /// What names of tools and ids of calls may look like.

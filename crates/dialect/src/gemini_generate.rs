@@ -82,7 +82,7 @@ impl Format for GeminiGenerate {
     }
 
     fn read_error(&self, body: &[u8]) -> ErrorBody {
-        error::parse(body)
+        error::read(body)
     }
 
     fn write_error(&self, error: &ir::Error) -> Bytes {
@@ -106,7 +106,7 @@ impl Format for GeminiGenerate {
     }
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
-        Some(Box::new(stream::StreamOut::new(asked)))
+        Some(Box::new(stream::EventWriter::new(asked)))
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

@@ -23,7 +23,7 @@ pub use event::{Delta, Event, PartStart};
 pub use loss::{Loss, Losses};
 pub use part::{
     CacheMark, Document, Image, Media, Part, PartBody, Sealed, Source, Thinking, ToolCall,
-    ToolResult,
+    ToolResult, block_name,
 };
 pub use request::{
     Chat, Embedding, EmbeddingInput, Extra, Message, OutputFormat, Request, Rerank, Role, Sampling,

@@ -8,6 +8,7 @@
 mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
+mod custom;
 pub mod families;
 pub mod fault;
 pub mod fields;
@@ -15,6 +16,7 @@ mod format;
 mod gemini_generate;
 pub mod ir;
 pub mod json;
+mod media;
 pub mod models;
 pub mod names;
 mod openai_chat;
@@ -25,8 +27,10 @@ pub mod peek;
 mod quirks;
 pub mod schema;
 pub mod sealed;
+mod state;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use weir_types::Dialect;
 

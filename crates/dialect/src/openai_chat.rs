@@ -12,6 +12,7 @@ mod error;
 mod finish;
 mod gpt;
 mod hosts;
+mod models;
 mod reasoning;
 mod request;
 mod rerank;
@@ -72,15 +73,15 @@ impl Format for OpenAiChat {
     }
 
     fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
-        answer::read::read(operation, body)
+        answer::read(operation, body)
     }
 
     fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
-        answer::write::write(answer, asked)
+        answer::write(answer, asked)
     }
 
     fn read_error(&self, body: &[u8]) -> ErrorBody {
-        error::parse(body)
+        error::read(body)
     }
 
     fn write_error(&self, error: &ir::Error) -> Bytes {
@@ -94,7 +95,7 @@ impl Format for OpenAiChat {
     fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage> {
         let data = frame.data.as_deref().unwrap_or_default();
         match depth {
-            Depth::Full => stream::read(frame.name, data),
+            Depth::Full => stream::observe(frame.name, data),
             Depth::Skim => stream::skim(frame.name, data),
         }
     }
@@ -104,19 +105,19 @@ impl Format for OpenAiChat {
     }
 
     fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
-        Some(Box::<stream::reader::Reader>::default())
+        Some(Box::<stream::Reader>::default())
     }
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         let is_chat = matches!(asked.request, ir::Request::Chat(_));
-        is_chat.then(|| Box::new(stream::writer::Writer::new(asked)) as Box<dyn StreamWriter>)
+        is_chat.then(|| Box::new(stream::EventWriter::new(asked)) as Box<dyn StreamWriter>)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {
-        Models::parse(body)
+        models::read(body)
     }
 
     fn write_models(&self, models: &Models) -> Bytes {
-        models.document()
+        models::write(models)
     }
 }

@@ -11,18 +11,18 @@ use crate::ir::{self, ErrorKind};
 
 /// Reads an error body. A body that is not JSON, or has no known shape, gives an empty result.
 #[must_use]
-pub(crate) fn parse(body: &[u8]) -> ErrorBody {
+pub(crate) fn read(body: &[u8]) -> ErrorBody {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
         return ErrorBody::default();
     };
-    read(&document)
+    read_value(&document)
 }
 
 /// `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`, or a list.
-fn read(document: &Value) -> ErrorBody {
+fn read_value(document: &Value) -> ErrorBody {
     if let Some(first) = document.as_array().and_then(|list| list.first()) {
         return match first.get("error") {
-            Some(_) => read(first),
+            Some(_) => read_value(first),
             None => ErrorBody::default(),
         };
     }
@@ -133,20 +133,20 @@ mod tests {
 
     #[test]
     fn known_shapes_are_read() {
-        let openai = parse(
+        let openai = read(
             br#"{"error":{"message":"m","type":"t","param":"model","code":"model_not_found"}}"#,
         );
         assert_eq!(openai.code, "model_not_found");
         assert_eq!((openai.kind.as_str(), openai.param.as_str()), ("t", "model"));
         assert_eq!((openai.message.as_str(), openai.status), ("m", None));
-        let relayed = parse(br#"{"error":{"message":"m","code":502,"metadata":{}}}"#);
+        let relayed = read(br#"{"error":{"message":"m","code":502,"metadata":{}}}"#);
         assert_eq!((relayed.code.as_str(), relayed.status), ("502", Some(502)));
-        assert_eq!(parse(br#"{"error":"nope"}"#).message, "nope");
-        assert_eq!(parse(br#"{"object":"error","message":"m","code":400}"#).status, Some(400));
-        assert_eq!(parse(br#"{"detail":"Not Found"}"#).message, "Not Found");
-        assert_eq!(parse(br#"{"detail":[{"msg":"x"}]}"#).message, r#"[{"msg":"x"}]"#);
-        assert_eq!(parse(br#"[{"error":{"message":"g","code":429}}]"#).status, Some(429));
-        assert_eq!(parse(b"<html>"), ErrorBody::default());
-        assert_eq!(parse(br#"{"error":{"code":null}}"#), ErrorBody::default());
+        assert_eq!(read(br#"{"error":"nope"}"#).message, "nope");
+        assert_eq!(read(br#"{"object":"error","message":"m","code":400}"#).status, Some(400));
+        assert_eq!(read(br#"{"detail":"Not Found"}"#).message, "Not Found");
+        assert_eq!(read(br#"{"detail":[{"msg":"x"}]}"#).message, r#"[{"msg":"x"}]"#);
+        assert_eq!(read(br#"[{"error":{"message":"g","code":429}}]"#).status, Some(429));
+        assert_eq!(read(b"<html>"), ErrorBody::default());
+        assert_eq!(read(br#"{"error":{"code":null}}"#), ErrorBody::default());
     }
 }

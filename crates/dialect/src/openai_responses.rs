@@ -75,7 +75,7 @@ impl Format for OpenAiResponses {
     }
 
     fn read_error(&self, body: &[u8]) -> ErrorBody {
-        error::parse(body)
+        error::read(body)
     }
 
     fn write_error(&self, error: &ir::Error) -> Bytes {
@@ -99,7 +99,7 @@ impl Format for OpenAiResponses {
     }
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
-        Some(Box::new(stream::Writer::new(asked)))
+        Some(Box::new(stream::EventWriter::new(asked)))
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

@@ -5,6 +5,8 @@
 //! expectation is written down beside them: what is compared is what the formats say of each other.
 //! [`fixture`], [`meaning`] and [`order`] are there for the formats' own tests, too.
 
+mod arbitrary;
+mod custom;
 mod errors;
 pub(crate) mod fixture;
 mod helpers;
@@ -12,6 +14,7 @@ mod identity;
 pub(crate) mod meaning;
 mod mutation;
 pub(crate) mod order;
+mod state;
 mod streams;
 mod translation;
 

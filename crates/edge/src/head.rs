@@ -53,7 +53,7 @@ pub(crate) fn head_of(head: &ReplyHead, events: bool, record: &mut Record) -> ht
 fn pass_on(from: &[Header], to: &mut HeaderMap) {
     for (name, value) in from {
         // A name that the worker has given an answer's header already stands for itself.
-        let known = answered_as(name).or((name == UPSTREAM_ID).then_some(UPSTREAM_ID));
+        let known = answered_as(name).or_else(|| (name == UPSTREAM_ID).then_some(UPSTREAM_ID));
         let Some(name) = known else { continue };
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))

@@ -1,7 +1,7 @@
 //! The quota machine behind a lock: the store of a gateway that is one process.
 //!
 //! One pool is one [`Machine`] in a mutex, held for a few microseconds and never while anything
-//! else is called. Time comes from the caller. There is no grace: whoever could hold leases died
+//! else is called. Time comes from the caller. There is no grace: all who could hold leases died
 //! with this process.
 
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// No pools yet; each begins, without limits, with the first batch sent to it. `clock` reads
-    /// microseconds since any fixed moment. `timing.grace` is of no effect.
+    /// microseconds since any fixed moment. `timing.grace` has no effect.
     #[must_use]
     pub fn new(timing: Timing, clock: impl Fn() -> Micros + Send + Sync + 'static) -> Self {
         Self {

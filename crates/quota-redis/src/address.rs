@@ -1,4 +1,4 @@
-//! Where Redis is: one server, a cluster, or whoever some sentinels name.
+//! Where Redis is: one server, a cluster, or the master that sentinels name.
 //!
 //! | address | means |
 //! |---|---|

@@ -75,7 +75,7 @@ fn head(call: &Call<'_>, batch: &Batch) -> Vec<u8> {
     head
 }
 
-/// A whole number up to [`WHOLE_MAX`], which a double is exact for; what is greater becomes that.
+/// A whole number up to [`WHOLE_MAX`], which a double is exact for; a greater one becomes that.
 #[expect(clippy::cast_precision_loss, reason = "no more than a double holds exactly")]
 fn double(number: u64) -> f64 {
     number.min(WHOLE_MAX) as f64

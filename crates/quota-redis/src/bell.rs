@@ -1,7 +1,7 @@
 //! The bell: pools that have news for a router of this process.
 //!
-//! A batch of one router can hand a slot to a ticket of another. If that one speaks through the same
-//! store it is rung at once; those of other processes learn from a message that names them.
+//! A batch of one router can hand a slot to a ticket of another. If that one speaks through the
+//! same store it is rung at once; those of other processes learn from a message that names them.
 //! Only ever shortens a wait. A lost message costs one poll interval, so what fails here is tried
 //! again after a while and noted quietly.
 
@@ -39,7 +39,7 @@ struct Message<'a> {
 // === impl Bells ===
 
 impl Bells {
-    /// Adds one who is told.
+    /// Adds a bell to ring.
     pub(crate) fn add(&self, bell: Bell) {
         self.ringers.write().unwrap_or_else(PoisonError::into_inner).push(bell);
     }
@@ -87,7 +87,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Listens for ever.
+/// Listens forever.
 pub(crate) async fn listen(links: Arc<Links>, channel: String, bells: Arc<Bells>, limit: Duration) {
     loop {
         match until_it_fails(&links, &channel, &bells, limit).await {

@@ -258,7 +258,7 @@ impl Shared {
 enum Trouble {
     /// The batch was refused, or its reply cannot be read; the connection is sound.
     Refused(StoreError),
-    /// The connection, or the server behind it, is of no use.
+    /// The connection, or the server behind it, cannot be used any more.
     Broken(String),
 }
 

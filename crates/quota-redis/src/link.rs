@@ -36,7 +36,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Arc<Link>>>>;
 /// All connections of one store.
 pub(crate) struct Links {
     address: Address,
-    /// Opening a connection may take this long, whoever waits for it.
+    /// Opening a connection may take this long, no matter who waits for it.
     open_limit: Duration,
     slots: Mutex<HashMap<Node, Slot>>,
     /// Where a cluster keeps a pool, as it said last.
@@ -69,7 +69,7 @@ impl Links {
             return Ok(Arc::clone(link));
         }
         let opening = Arc::clone(self).fill(slot, node.clone());
-        // On a task of its own, so that who stops waiting does not stop the opening.
+        // On a task of its own, so that a caller that stops waiting does not stop it.
         let opened = tokio::spawn(opening).await;
         let opened = opened.unwrap_or(Err(Failure::Other("the runtime was shut down")));
         if opened.is_err() && node.is_some() {
@@ -89,9 +89,9 @@ impl Links {
         }
     }
 
-    /// Notes where a cluster keeps a pool. False if that is no news, or no cluster.
+    /// Notes where a cluster keeps a pool. False if that is not new, or not a cluster.
     pub(crate) fn moved(&self, pool: &ProviderName, host: &str, port: u16) -> bool {
-        // A node that does not know its own name says none.
+        // A node that does not know its own name gives none.
         if !matches!(self.address, Address::Cluster(_)) || host.is_empty() {
             return false;
         }

@@ -45,7 +45,7 @@ impl Writer {
         self.text(number.to_be_bytes());
     }
 
-    /// A whole number up to [`WHOLE_MAX`]; what is greater becomes that.
+    /// A whole number up to [`WHOLE_MAX`]; a greater one becomes that.
     pub(crate) fn whole(&mut self, number: u64) {
         match number.min(WHOLE_MAX) {
             small @ 0..128 => self.0.push(small.to_le_bytes()[0]),

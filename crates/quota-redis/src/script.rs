@@ -1,8 +1,9 @@
 //! The script's text, the ways to call it, and the names of a pool's keys.
 //!
 //! Where the server has functions (Redis 7) the text is loaded once as a library of one function,
-//! so that a call defines nothing. Elsewhere it is a script, which Lua defines anew with every call.
-//! Both are named by a digest of the text: versions of it live side by side in a rolling upgrade.
+//! so that a call defines nothing. Elsewhere it is a script, which Lua defines again with every
+//! call. Both are named by a digest of the text: versions of it live side by side in a rolling
+//! upgrade.
 
 use redis::{ErrorKind, Script, ServerErrorKind, Value};
 use weir_types::ProviderName;

@@ -18,7 +18,8 @@ pub const COMMANDS_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Incarnation(pub u64);
 
-/// The id of a ticket and of the lease it becomes: the acquire's command id, unique within a router.
+/// The id of a ticket and of the lease it becomes: the acquire's command id, unique within a
+/// router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TicketId {
     /// Whose it is.
@@ -43,7 +44,7 @@ pub struct Class {
 /// Limits and keys of a pool, as the configuration says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// From 1, grows with every change; 0 stands for a pool whose limits nobody has set.
+    /// From 1, grows with every change; 0 stands for a pool whose limits have not been set.
     pub generation: u64,
     /// A digest of everything below; routers with another digest have another configuration.
     pub hash: u64,
@@ -62,14 +63,14 @@ impl Limits {
         Self { generation: 0, hash: 0, concurrency: 0, buffer: 0, keys: Vec::new() }
     }
 
-    /// Whether these are the limits of a pool whose limits nobody has set.
+    /// Whether these are the limits of a pool whose limits have not been set.
     #[must_use]
     pub const fn is_unset(&self) -> bool {
         self.generation == 0
     }
 }
 
-/// Something that can be unwell.
+/// Something that can be unhealthy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// The whole provider.
@@ -83,7 +84,7 @@ pub enum Scope {
 /// What the end of an attempt teaches about a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// The scope is well: its cooldown ends and its growth starts over. Counts only if the lease
+    /// The scope is healthy: its cooldown ends and its growth starts over. Counts only if the lease
     /// got its key after the scope's last rest ended, as a probe does; else it is old news.
     Well(Scope),
     /// The scope must rest. A rest is never shortened by another, and grows only if the lease got
@@ -137,7 +138,7 @@ pub struct Acquire {
     pub class: Class,
     /// Not to be granted before this much later: a backoff. 0: at once.
     pub delay: Micros,
-    /// This much later the ticket is of no use any more and the pool drops it while it waits. A
+    /// This much later the ticket is no longer of use and the pool drops it while it waits. A
     /// safety net: its router sends `Leave` first.
     pub deadline: Micros,
     /// The arrival number an earlier ticket of the same request had: keeps its place. `None` in
@@ -190,7 +191,7 @@ pub enum Command {
     /// Asks for a slot and a key. A known ticket repeats its answer.
     Acquire(Acquire),
     /// Confirms a hand-off. The upstream call starts only after the answer, with the key that the
-    /// answer names: it may differ from the event's if the ticket was handed off anew since.
+    /// answer names: it may differ from the event's if the ticket was handed off again since.
     Claim(TicketId),
     /// Ends a lease: learns, frees, and enters `then` in the same step. An unknown lease changes
     /// nothing, but a known `then` repeats its answer.
@@ -293,7 +294,7 @@ pub enum Answer {
     /// The limits in force are other ones, or none: [`Limits::is_unset`].
     LimitsInForce(Limits),
     /// A claim or a rotate that changed nothing because the pool is in its grace. The ticket or
-    /// lease is restated; send the rotate again after the grace, claim when handed off anew.
+    /// lease is restated; send the rotate again after the grace, claim when handed off again.
     Grace,
     /// The routers heard within a lease's life, in order, the one that asks among them.
     Routers(Vec<Incarnation>),
@@ -377,7 +378,7 @@ pub struct PoolStatus {
     pub tickets: u32,
     /// Routers heard within the lease time.
     pub routers: u32,
-    /// Scopes that cool, or have cooled and were not yet shown to be well.
+    /// Scopes that cool, or have cooled and were not yet shown to be healthy.
     pub cooling: u32,
     /// The hash of the limits in force (0: unset); another router's if it differs from ours.
     pub limits_hash: u64,

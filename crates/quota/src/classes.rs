@@ -81,7 +81,7 @@ impl Classes {
         }
     }
 
-    /// Looks all keys up anew after a change of limits.
+    /// Looks all keys up again after a change of limits.
     pub(crate) fn resolve(&mut self, keys: &Keys) {
         for row in self.rows.iter_mut().flatten() {
             row.keys = Arc::from(keys.places_of(&row.class));

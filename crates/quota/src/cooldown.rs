@@ -1,7 +1,7 @@
-//! What rests, until when, and who may find out whether it is well again.
+//! What rests, until when, and who may find out whether it is healthy again.
 //!
-//! One row per unwell scope. While it rests nothing is granted on it; when the rest is over it
-//! admits one probe at a time until an outcome shows it well, which removes the row (Q6).
+//! One row per unhealthy scope. While it rests nothing is granted on it; when the rest is over it
+//! admits one probe at a time until an outcome shows it healthy, which removes the row (Q6).
 //! Knows scopes by name and leases by id; not who waits.
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,10 +12,10 @@ use weir_types::KeyName;
 use crate::{Health, Micros, Scope, TicketId};
 
 /// Rows kept at most. Beyond it the key × model row that ends first is forgotten: its model was
-/// named by a client, so there is no other bound.
+/// named by a client, so nothing else bounds the rows.
 const ROWS_MAX: usize = 16_384;
 
-/// One unwell scope.
+/// One unhealthy scope.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// Rests until then.
@@ -35,7 +35,7 @@ pub(crate) struct Blocked {
     pub(crate) endpoint: bool,
 }
 
-/// All unwell scopes.
+/// All unhealthy scopes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cooldowns {
     rows: HashMap<Scope, Row>,
@@ -43,12 +43,12 @@ pub(crate) struct Cooldowns {
 }
 
 impl Cooldowns {
-    /// Whether everything is well.
+    /// Whether everything is healthy.
     pub(crate) fn is_clear(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// How many scopes are not known to be well.
+    /// How many scopes are not known to be healthy.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -75,7 +75,7 @@ impl Cooldowns {
         })
     }
 
-    /// Makes a lease the probe of whatever it is granted on that is not known to be well.
+    /// Makes a lease the probe of whatever it is granted on that is not known to be healthy.
     pub(crate) fn probe(&mut self, lease: TicketId, key: &KeyName, model: &Arc<str>) -> Vec<Scope> {
         if self.rows.is_empty() {
             return Vec::new();

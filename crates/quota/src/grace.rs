@@ -1,6 +1,6 @@
 //! The time after a gap, in which routers say again what they hold and nothing is decided.
 //!
-//! A gap is a time in which leases may have run out although their routers lived: nobody could
+//! A gap is a time in which leases may have run out although their routers lived: none could
 //! reach the pool. Knows who still has to restate; what a restate does is not its business.
 
 use std::collections::BTreeSet;
@@ -10,9 +10,9 @@ use crate::{Incarnation, Micros, Timing};
 /// A grace under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Grace {
-    /// It ends then at latest.
+    /// It ends then at the latest.
     until: Micros,
-    /// The pool was found empty: nobody knows who may hold leases, so it never ends early.
+    /// The pool was found empty: who may hold leases is not known, so it never ends early.
     was_empty: bool,
     /// Who has yet to restate.
     awaited: BTreeSet<Incarnation>,

@@ -68,7 +68,7 @@ impl PoolTime {
 }
 
 impl Machine {
-    /// An empty pool whose limits nobody has set.
+    /// An empty pool whose limits have not been set.
     #[must_use]
     pub fn new(timing: Timing) -> Self {
         Self {

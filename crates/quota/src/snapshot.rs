@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub leases: Vec<LeaseView>,
     /// Everything that waits, by id.
     pub tickets: Vec<TicketView>,
-    /// Scopes not known to be well, in their order.
+    /// Scopes not known to be healthy, in their order.
     pub cooldowns: Vec<CooldownView>,
     /// Known routers, by incarnation.
     pub routers: Vec<RouterView>,
@@ -77,7 +77,7 @@ pub struct TicketView {
     pub class: Class,
     /// Its arrival number.
     pub arrival: u64,
-    /// Of no use from then on.
+    /// No longer of use from then on.
     pub deadline: Micros,
     /// Whether it waits while all its keys cool.
     pub wait_for_cooldown: bool,
@@ -85,7 +85,7 @@ pub struct TicketView {
     pub waits: Waits,
 }
 
-/// A scope not known to be well.
+/// A scope not known to be healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CooldownView {
     /// Which one.

@@ -51,13 +51,13 @@ pub trait QuotaStore: Send + Sync + fmt::Debug + 'static {
     fn on_bell(&self, bell: Bell);
 }
 
-/// Times of the protocol, the same for every router of a cluster.
+/// Times of the protocol, the same forevery router of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// A lease lives this long after its last renewal.
     pub lease_ttl: Micros,
     /// A hand-off must be claimed within this. A router unheard for as long is skipped; a grace
-    /// lasts half a `lease_ttl` and this, and starts anew after as long a silence.
+    /// lasts half a `lease_ttl` and this, and starts again after an equal silence.
     pub claim_limit: Micros,
     /// Rows of ended cooldowns are kept this long.
     pub max_cooldown: Micros,

@@ -115,7 +115,7 @@ impl Machine {
         true
     }
 
-    /// Enters a lease, as a probe where its scopes are not known to be well (Q6).
+    /// Enters a lease, as a probe where its scopes are not known to be healthy (Q6).
     pub(crate) fn grant(
         &mut self,
         now: Micros,

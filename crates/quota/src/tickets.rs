@@ -9,7 +9,7 @@ use crate::classes::ClassId;
 use crate::hash::IdMap;
 use crate::{Incarnation, Micros, NoKeyReason, TicketId};
 
-/// Tickets that are told apart by nothing but their arrival.
+/// Tickets that differ only in their arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ListId {
     /// What they can use.
@@ -43,7 +43,7 @@ pub(crate) struct Ticket {
     pub(crate) class: ClassId,
     /// Its arrival number.
     pub(crate) arrival: u64,
-    /// Of no use from then on.
+    /// No longer of use from then on.
     pub(crate) deadline: Micros,
     /// Whether it waits for cooldowns.
     pub(crate) waits: bool,

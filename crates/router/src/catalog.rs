@@ -19,7 +19,7 @@ use weir_types::{Fault, FaultCode, KeyName, ModelName, Operation, ProviderName};
 
 use crate::settings::ProviderSettings;
 use bare::BareModels;
-use entry::Entry;
+use entry::{Entry, names_of};
 
 /// Fallbacks that one request may name.
 const FALLBACKS_MAX: usize = 16;
@@ -105,7 +105,7 @@ impl Catalog {
     /// A request for one provider as a whole, or for something that is stored there: nobody else can
     /// serve it.
     fn only(&self, request: &RouterRequest, name: &str) -> Result<Route, Fault> {
-        let entry = self.entry(name).ok_or_else(|| fault::no_provider(name, &self.entries))?;
+        let entry = self.known(name)?;
         let ask = Query {
             operation: request.operation,
             stream: request.stream,
@@ -163,7 +163,7 @@ impl Catalog {
         let operation = Operation::ListModels;
         let ask = Query { operation, stream: false, pin, named_only: false };
         if let Some(name) = only {
-            let entry = self.entry(name).ok_or_else(|| fault::no_provider(name, &self.entries))?;
+            let entry = self.known(name)?;
             return entry.target("", ask).map(|target| vec![target]);
         }
         let mut first = None;
@@ -178,6 +178,11 @@ impl Catalog {
             return Err(first.unwrap_or_else(fault::no_providers));
         }
         Ok(targets)
+    }
+
+    fn known(&self, provider: &str) -> Result<&Entry, Fault> {
+        let found = self.entry(provider);
+        found.ok_or_else(|| fault::no_provider(provider, &names_of(&self.entries)))
     }
 
     fn entry(&self, provider: &str) -> Option<&Entry> {

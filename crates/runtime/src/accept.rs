@@ -85,7 +85,7 @@ where
     }
 }
 
-/// The connection broke before it was accepted: nobody waits for it.
+/// The connection broke before it was accepted: there is nothing to serve.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -54,7 +54,7 @@ impl Drain {
 
     /// Resolves once the process is leaving, at once if it already is.
     pub async fn draining(&mut self) {
-        // An error means that nobody is left to say so: that is an end, too.
+        // An error means that the control is gone: that is an end, too.
         let _ = self.step.wait_for(|step| *step != Step::Running).await;
     }
 

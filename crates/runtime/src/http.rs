@@ -131,7 +131,7 @@ async fn connection(
     let refused = match result {
         Ok(()) => false,
         Err(error) => {
-            // A client that leaves or sends nonsense is its own affair; nobody is paged for it.
+            // A client that leaves or sends nonsense is its own affair, not worth an alert.
             tracing::debug!(%error, "connection ended early");
             error.is_parse()
         }

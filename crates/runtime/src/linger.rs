@@ -25,6 +25,6 @@ pub(crate) async fn linger(mut stream: TcpStream, is_sending: bool) {
         let mut reader = BufReader::with_capacity(64 * 1024, &mut stream);
         copy_buf(&mut reader, &mut sink()).await
     };
-    // However it ends, there is nobody left to tell.
+    // However it ends, there is nothing left to report.
     let _: Result<io::Result<u64>, _> = timeout(LINGER, rest).await;
 }

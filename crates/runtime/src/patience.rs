@@ -1,4 +1,4 @@
-//! A socket whose peer may stop reading, but not for ever.
+//! A socket whose peer may stop reading, but not forever.
 //!
 //! Without it a client that takes no byte holds its answer, and the slot behind it, for as long
 //! as it keeps the connection open. Costs nothing while writes go through.
@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Whether a connection's client took no bytes for so long that it was given up. A request carries it
-/// among its extensions, so that whoever keeps a record of the request can say why it ended.
+/// Whether a connection's client took no bytes for so long that it was given up. A request carries
+/// it among its extensions, so that a record of the request can say why it ended.
 #[derive(Debug, Clone, Default)]
 pub struct ClientStall(Arc<AtomicBool>);
 
@@ -41,7 +41,7 @@ impl Patient {
         Self { stream, write_stall_max, stalled: None, given_up: ClientStall::default() }
     }
 
-    /// What tells of the client's being given up.
+    /// Records that the client was given up.
     pub(crate) fn stall(&self) -> ClientStall {
         self.given_up.clone()
     }

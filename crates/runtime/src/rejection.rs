@@ -1,6 +1,6 @@
 //! Words for what the HTTP parser refuses.
 //!
-//! hyper answers a head that is no HTTP, or over the limits, by itself: an empty 4xx, before any
+//! hyper answers a head that is not HTTP, or over the limits, by itself: an empty 4xx, before any
 //! service runs. Clients of an API deserve a body that says what was wrong, so this stream
 //! replaces such an answer on its way out. Answers of services are never empty 4xx ones, and pass
 //! untouched.

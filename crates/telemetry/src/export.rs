@@ -2,7 +2,7 @@
 //!
 //! Finished spans go through a bounded queue to the SDK's own thread, which posts them in batches.
 //! A request never waits for the collector: when it is slow or away, spans are dropped, counted
-//! and spoken of once in a while.
+//! and reported once in a while.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -209,7 +209,7 @@ impl SpanExporter for Reporting {
     }
 }
 
-/// The batch queue, with a count of what goes in: it tells nobody what it drops.
+/// The batch queue, with a count of what goes in: it does not report what it drops.
 #[derive(Debug)]
 struct Counting {
     inner: BatchSpanProcessor,

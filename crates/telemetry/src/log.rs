@@ -75,7 +75,7 @@ pub enum LogError {
          'warn,weir_router=debug', found '{0}'"
     )]
     Level(String),
-    /// The format is none of ours.
+    /// The format is not one of ours.
     #[error("log format: expected text or json, found '{0}'")]
     Format(String),
     /// The writing thread cannot be started.
@@ -150,7 +150,7 @@ fn subscriber(
     })
 }
 
-/// A bare word that is no level would be read as the name of a target: a typo, not a wish.
+/// A bare word that is not a level would be read as the name of a target: a typo, not a wish.
 fn bare_words_are_levels(level: &str) -> bool {
     let mut bare = level.split(',').map(str::trim).filter(|rule| !rule.contains('='));
     bare.all(|word| !word.is_empty() && word.parse::<LevelFilter>().is_ok())

@@ -1,7 +1,7 @@
 //! Prometheus metrics with bounded label sets.
 //!
 //! Label values come from the configuration (providers, keys) or from closed sets (operation,
-//! status, class). A name that nobody registered is counted under `other`, so no client can make
+//! status, class). A name that is not registered is counted under `other`, so no client can make
 //! series. Models are not labels. Updates on the hot path look handles up and add to atomics.
 
 mod families;
@@ -29,7 +29,7 @@ pub struct Metrics {
 pub struct RequestRecord<'a> {
     /// What was asked; `None` for a request that matched no operation.
     pub operation: Option<Operation>,
-    /// Who answered, empty if nobody.
+    /// Who answered; empty if no provider did.
     pub provider: &'a str,
     /// The HTTP status the client got.
     pub status: u16,

@@ -55,7 +55,7 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Span {
     context: TraceContext,
-    /// Boxed, so that futures that hold a span stay small; absent if nobody will see it.
+    /// Boxed, so that futures that hold a span stay small; absent if it will not be exported.
     sdk: Option<Box<SdkSpan>>,
 }
 
@@ -98,7 +98,7 @@ impl Span {
         &self.context
     }
 
-    /// Whether anybody will see it; lets callers skip making values.
+    /// Whether it will be exported; lets callers skip making values.
     #[must_use]
     pub fn is_recording(&self) -> bool {
         self.sdk.is_some()

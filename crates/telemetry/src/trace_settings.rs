@@ -1,9 +1,9 @@
 //! What the standard `OTEL_*` variables mean, as plain settings.
 //!
 //! The OpenTelemetry SDK reads the environment wherever a value is not given. Every value that it
-//! would read is given, so that this file is the only interpreter and a value that makes no sense
-//! is reported instead of ignored. Not acted upon: `OTEL_EXPORTER_OTLP_COMPRESSION` (spans are
-//! sent as they are) and `OTEL_BSP_EXPORT_TIMEOUT` (`OTEL_EXPORTER_OTLP_TIMEOUT` bounds an export).
+//! would read is given, so that this file is the only interpreter and an invalid value is reported
+//! instead of ignored. Not acted upon: `OTEL_EXPORTER_OTLP_COMPRESSION` (spans are sent as they
+//! are) and `OTEL_BSP_EXPORT_TIMEOUT` (`OTEL_EXPORTER_OTLP_TIMEOUT` bounds an export).
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
 use std::str::FromStr;

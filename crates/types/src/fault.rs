@@ -201,7 +201,7 @@ impl Fault {
     /// Whose it is.
     #[must_use]
     pub fn side(&self) -> Side {
-        self.detail.side.unwrap_or(self.code.side())
+        self.detail.side.unwrap_or_else(|| self.code.side())
     }
 
     /// Adds the time after which trying again makes sense.

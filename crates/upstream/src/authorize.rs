@@ -1,8 +1,8 @@
 //! The last step before a request is sent: it gets its credential.
 //!
 //! An authorizer belongs to one key and lives as long as the process's settings, not per core, so a
-//! token that it fetches serves all. It sees the finished request, because a signature covers method,
-//! address, headers and body; whatever changes the request later breaks it.
+//! token that it fetches serves all. It sees the finished request, because a signature covers
+//! method, address, headers and body; whatever changes the request later breaks it.
 
 use std::fmt;
 use std::future::Future;
@@ -17,8 +17,8 @@ use crate::{Client, Outgoing};
 /// Gives requests their credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Authorizes `request`, at once where nothing has to be fetched for it. `client` reaches the
-    /// provider's network, proxy included, for token calls; no such call takes longer than to
-    /// `deadline`.
+    /// provider's network, proxy included, for token calls; no such call lasts longer than
+    /// to `deadline`.
     fn authorize<'a>(
         &'a self,
         request: &'a mut Request<Outgoing>,

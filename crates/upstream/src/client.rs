@@ -21,7 +21,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// A forwarding proxy that refuses us is no answer of the provider's: to the caller it would
+    /// A refusal of a forwarding proxy is not the provider's answer: to the caller it would
     /// look as if its own proxy had spoken.
     fn accepted(&self, target: &Uri, status: StatusCode) -> Result<(), Error> {
         if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {

@@ -1,7 +1,7 @@
 //! Outbound HTTP to one provider: connections, proxies, TLS, limits in time and number.
 //!
 //! Knows no wire format and no key. Nothing is left to a library's default that reads the
-//! environment or waits for ever; a proxy that does not work is an error, never a way around it.
+//! environment or waits forever; a proxy that does not work is an error, never a way around it.
 
 mod authorize;
 mod body;

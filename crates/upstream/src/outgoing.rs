@@ -1,5 +1,5 @@
-//! A request's body: pieces that are there, so that changing a name copies no prompt, or a stream of
-//! pieces that nobody holds.
+//! A request's body: pieces that are there, so that changing a name copies no prompt, or a stream
+//! of pieces that are not kept.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -70,7 +70,7 @@ async fn system() -> Result<Arc<RootCertStore>, SettingsError> {
     store.await.cloned()
 }
 
-/// Trusts whoever answers (`insecure_skip_verify`). Signatures are still checked, so that the
+/// Trusts any server (`insecure_skip_verify`). Signatures are still checked, so that the
 /// peer has the key of the certificate it shows.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);

@@ -4,83 +4,24 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
-use http::{Request, Uri};
+use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
 use weir_dialect::families::Family;
 use weir_dialect::ir::Losses;
 use weir_dialect::{Format, format};
 use weir_provider::Fit;
-use weir_rpc::{Body, Reply, ReplyHead, Timings, WorkerRequest};
+use weir_rpc::{Body, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{
-    CallContext, Content, FailureClass, Fault, FaultCode, Operation, QuotaMode, Secret, Usage,
-};
+use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Client, Outgoing};
 
+use crate::call::{Call, Counted, Limit};
 use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
 use crate::shared::Key;
 use crate::stream::Framings;
 use crate::way::{self, Ready, Start, Way};
 use crate::{Shared, fault, rejection, streamed, whole};
-
-/// How long an attempt may take, and whose limit that is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limit {
-    pub(crate) at: Instant,
-    /// The request's own deadline comes first.
-    pub(crate) is_requests: bool,
-}
-
-impl Limit {
-    pub(crate) fn new(shared: &Shared, context: &CallContext, stream: bool, now: Instant) -> Self {
-        let timeouts = &shared.timeouts;
-        let first = timeouts.first_token.filter(|_| stream).unwrap_or(timeouts.attempt);
-        let own = now + timeouts.attempt.min(first);
-        let requests = Instant::from_std(context.deadline.instant());
-        Self { at: own.min(requests), is_requests: requests < own }
-    }
-}
-
-/// What the reading of an error needs to know of a call.
-#[derive(Clone, Copy)]
-pub(crate) struct ErrorContext<'a> {
-    pub(crate) shared: &'a Shared,
-    /// What must not be seen in what comes back.
-    pub(crate) secrets: &'a [Secret],
-    pub(crate) model: &'a str,
-    pub(crate) limit: Limit,
-    pub(crate) way: &'a Way,
-}
-
-/// An attempt under way.
-pub(crate) struct Call {
-    pub(crate) shared: Arc<Shared>,
-    /// Index into `shared.keys`.
-    key: usize,
-    pub(crate) operation: Operation,
-    pub(crate) way: Way,
-    pub(crate) framings: Framings,
-    /// What the request's translation lost.
-    losses: Losses,
-    /// As the provider writes it.
-    model: String,
-    pub(crate) limit: Limit,
-    span: Span,
-    started: Instant,
-    sent: Instant,
-    /// Last, so that it is dropped last.
-    _counted: Counted,
-}
-
-/// Tells the metrics when a call is over, however it ends.
-struct Counted(Arc<Shared>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.count_calls();
-    }
-}
 
 /// Where a request goes.
 struct Destination<'a> {
@@ -122,24 +63,17 @@ pub(crate) async fn run(
     };
     let (outgoing, way, losses) = outgoing(&shared, body, &request, fit, &start).await?;
     let span = start_span(&shared, &context, &request, &model, &uri);
-    let sends = request.operation.facts().request != Content::Empty;
-    let expect = Expect {
-        stream: stream.then_some(framings.provider),
-        content_type: sends.then_some(&request.content_type),
-    };
-    let head =
-        headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect);
     let mut call = Request::new(outgoing);
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;
-    *call.headers_mut() = head;
+    *call.headers_mut() = headers_of(&shared, endpoint, &request, &span);
 
     let sent = Instant::now();
     let limit = Limit::new(&shared, &context, stream, sent);
     let operation = request.operation;
     let authorizer = endpoint.authorizer.clone();
-    let _counted = Counted(Arc::clone(&shared));
     let mut this = Call {
+        _counted: Counted(Arc::clone(&shared)),
         shared,
         key: at,
         operation,
@@ -151,14 +85,13 @@ pub(crate) async fn run(
         span,
         started,
         sent,
-        _counted,
     };
     let authorized = match &authorizer {
         Some(authorizer) => authorizer.authorize(&mut call, &client, limit.at).done().await,
         None => Ok(()),
     };
     let result = match authorized {
-        Ok(()) => this.exchange(&client, call, stream).await,
+        Ok(()) => exchange(&mut this, &client, call, stream).await,
         Err(error) => Err(fault::unauthorized(&this.shared, &error)),
     };
     match result {
@@ -169,6 +102,22 @@ pub(crate) async fn run(
             Err(fault)
         }
     }
+}
+
+/// The headers of the call, but for its credential.
+fn headers_of(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    request: &WorkerRequest,
+    span: &Span,
+) -> HeaderMap {
+    let stream = request.stream && request.operation.streams();
+    let sends = request.operation.facts().request != Content::Empty;
+    let expect = Expect {
+        stream: stream.then_some(endpoint.route.framing),
+        content_type: sends.then_some(&request.content_type),
+    };
+    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect)
 }
 
 /// The body for the provider.
@@ -214,96 +163,30 @@ enum Begun {
     Stream(Box<streamed::Streamed>),
 }
 
-impl Call {
-    async fn exchange(
-        &mut self,
-        client: &Client,
-        request: Request<Outgoing>,
-        stream: bool,
-    ) -> Result<Begun, Fault> {
-        let sent = client.send(request, self.limit.at).await;
-        self.shared.count_calls();
-        let (head, body) = match sent {
-            Ok(response) => response.into_parts(),
-            Err(error) => return Err(fault::of_call(&self.shared, &error, self.limit)),
-        };
-        if self.span.is_recording() {
-            let status = i64::from(head.status.as_u16());
-            self.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
-        }
-        if !head.status.is_success() {
-            return Err(rejection::rejected(self.error_context(), &head, body).await);
-        }
-        if stream {
-            let streamed = streamed::open(self, head, body).await;
-            return streamed.map(|streamed| Begun::Stream(Box::new(streamed)));
-        }
-        whole::reply(self, head, body).await.map(|reply| Begun::Whole(Box::new(reply)))
+async fn exchange(
+    call: &mut Call,
+    client: &Client,
+    request: Request<Outgoing>,
+    stream: bool,
+) -> Result<Begun, Fault> {
+    let sent = client.send(request, call.limit.at).await;
+    call.shared.count_calls();
+    let (head, body) = match sent {
+        Ok(response) => response.into_parts(),
+        Err(error) => return Err(fault::of_call(&call.shared, &error, call.limit)),
+    };
+    if call.span.is_recording() {
+        let status = i64::from(head.status.as_u16());
+        call.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
     }
-
-    fn key(&self) -> Option<&Key> {
-        self.shared.keys.get(self.key)
+    if !head.status.is_success() {
+        return Err(rejection::rejected(call.error_context(), &head, body).await);
     }
-
-    pub(crate) fn error_context(&self) -> ErrorContext<'_> {
-        let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
-        let (shared, model) = (&self.shared, &self.model);
-        ErrorContext { shared, secrets, model, limit: self.limit, way: &self.way }
+    if stream {
+        let streamed = streamed::open(call, head, body).await;
+        return streamed.map(|streamed| Begun::Stream(Box::new(streamed)));
     }
-
-    /// The head of the reply; the time up to now is the provider's.
-    /// `lost` is what the answer's translation lost beside the request's.
-    pub(crate) fn reply_head(&self, head: &http::response::Parts, lost: &Losses) -> ReplyHead {
-        let now = Instant::now();
-        let upstream = now.duration_since(self.sent);
-        let whole = now.duration_since(self.started);
-        let mut losses = self.losses.clone();
-        losses.extend(lost.clone());
-        let micros =
-            |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        ReplyHead {
-            status: head.status.as_u16(),
-            content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),
-            headers: headers::passed_on(&head.headers, &losses),
-            provider: self.shared.provider.clone(),
-            key: self.key().map_or_else(|| "".into(), |key| key.name.clone()),
-            attempts: Vec::new(),
-            timings: Timings {
-                worker_us: micros(whole.saturating_sub(upstream)),
-                upstream_us: micros(upstream),
-                ..Timings::default()
-            },
-            quota_mode: QuotaMode::default(),
-        }
-    }
-
-    /// The first content has come.
-    pub(crate) fn first_content(&self) {
-        let after = self.sent.elapsed();
-        self.shared.telemetry.metrics.first_token(&self.shared.provider, self.operation, after);
-    }
-
-    /// The attempt is over; tells the span what came of it.
-    pub(crate) fn ended(&mut self, usage: &Usage, finish: Option<&str>, fault: Option<&Fault>) {
-        if !self.span.is_recording() {
-            return;
-        }
-        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-        if !usage.is_empty() {
-            self.span.set(semconv::GEN_AI_USAGE_INPUT_TOKENS, count(usage.input_tokens));
-            self.span.set(semconv::GEN_AI_USAGE_OUTPUT_TOKENS, count(usage.output_tokens));
-            let cached = count(usage.cached_input_tokens);
-            self.span.set(semconv::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached);
-        }
-        if let Some(finish) = finish {
-            self.span.set(semconv::GEN_AI_RESPONSE_FINISH_REASONS, vec![finish.to_owned()]);
-        }
-        if let Some(fault) = fault {
-            let class = fault.detail.class.map_or("unclassified", FailureClass::label);
-            self.span.set(semconv::WEIR_FAILURE_CLASS, class);
-            self.span.fail(fault.code.kind(), &fault.detail.message);
-        }
-    }
+    whole::reply(call, head, body).await.map(|reply| Begun::Whole(Box::new(reply)))
 }
 
 fn find_key(shared: &Shared, request: &WorkerRequest) -> Result<usize, Fault> {

@@ -5,7 +5,7 @@ use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation, Side};
 use weir_upstream::{AuthFault, Error};
 
 use crate::Shared;
-use crate::attempt::Limit;
+use crate::call::Limit;
 
 /// A worker serves one provider.
 pub(crate) fn check_provider(shared: &Shared, request: &WorkerRequest) -> Result<(), Fault> {

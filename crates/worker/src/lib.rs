@@ -5,6 +5,7 @@
 //! provider, no client. Secrets are known here and nowhere else.
 
 mod attempt;
+mod call;
 mod endpoint;
 mod fault;
 mod headers;

@@ -11,7 +11,7 @@ use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
 
-use crate::attempt::{ErrorContext, Limit};
+use crate::call::{ErrorContext, Limit};
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
 use crate::shared::Key;

@@ -12,7 +12,7 @@ use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
 use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
-use crate::attempt::ErrorContext;
+use crate::call::ErrorContext;
 use crate::{fault, headers};
 
 /// Of an error answer no more is kept.

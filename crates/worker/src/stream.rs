@@ -60,6 +60,7 @@ impl From<FrameError> for Broken {
 }
 
 /// One stream.
+#[expect(clippy::large_enum_variant, reason = "it lives in a box already, and most are the same")]
 pub(crate) enum Events {
     Same(Same),
     Translated(Box<Translated>),

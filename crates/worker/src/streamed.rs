@@ -21,7 +21,7 @@ use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode};
 use weir_upstream::{Body, Error};
 
-use crate::attempt::Call;
+use crate::call::Call;
 use crate::rejection::{collect, error_in_band};
 use crate::stream::{Broken, Events, Step};
 use crate::{fault, headers, whole};

@@ -10,7 +10,7 @@ use weir_rpc::{End, Frame, Reply};
 use weir_types::{Content, FailureClass, Fault, Usage};
 use weir_upstream::Body;
 
-use crate::attempt::{Call, Limit};
+use crate::call::{Call, Limit};
 use crate::rejection::{self, Collected, Stopped, collect};
 use crate::{Shared, fault, headers};
 

@@ -5,6 +5,7 @@
 //! Knows nothing of what the product does.
 
 mod compose;
+mod formats;
 mod lint;
 mod say;
 mod scenarios;

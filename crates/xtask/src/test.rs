@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::compose;
+use crate::formats;
 use crate::scenarios;
 use crate::step::{Step, Steps, TaskError, answers};
 use crate::workspace::Workspace;
@@ -14,13 +15,14 @@ use crate::workspace::Workspace;
 /// What is to be run beside the Rust tests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// The scenarios in Python.
+    /// What is in Python: the scenarios, and the vendors' types.
     pub(crate) python: bool,
     /// The scenarios on containers, which are in Python, too.
     pub(crate) compose: bool,
 }
 
-/// Builds the binary and runs the Rust tests, then the scenarios on processes and on containers.
+/// Builds the binary and runs the Rust tests, then has the vendors' types judge translations, then
+/// runs the scenarios on processes and on containers.
 pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError> {
     let Wanted { python, compose } = wanted;
     let root = workspace.root();
@@ -44,6 +46,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     }
     match interpreter {
         Some(interpreter) => {
+            formats::run(workspace, &mut steps, &interpreter)?;
             scenarios::run(root, &mut steps, &interpreter, &binary, false)?;
             if compose {
                 compose::run(root, &mut steps, &interpreter)?;
@@ -56,7 +59,8 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     Ok(())
 }
 
-/// A Python with the scenarios' packages; `None` if there are no scenarios.
+/// A Python with the packages of the scenarios, and the vendors' own; `None` if there are no
+/// scenarios.
 pub(crate) fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<PathBuf>, TaskError> {
     let list = root.join(scenarios::FOLDER).join("requirements.txt");
     let Ok(wanted) = std::fs::read_to_string(&list) else {

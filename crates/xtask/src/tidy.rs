@@ -4,11 +4,16 @@
 //! names file and line and says what to do.
 
 mod arrows;
+mod circles;
+mod formats;
 mod invariants;
 mod lock;
 mod map;
+mod modules;
+mod rooms;
 mod rules;
 mod shape;
+mod source;
 mod words;
 
 use std::fmt;
@@ -49,6 +54,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     let before = workspace.committed(shape::RATCHET);
     let checks = [
         ("arrows", arrows::check(&members)),
+        ("circles", circles::check(&files)),
+        ("formats", formats::check(&files)),
+        ("rooms", rooms::check(&files)),
         ("lock file", lock::check(&files)),
         ("file openings", shape::openings(&files)),
         ("file lengths", shape::lengths(&files, ratchet, before.as_deref())),
@@ -83,12 +91,13 @@ fn members(workspace: &Workspace, files: &[TextFile]) -> Vec<Member> {
         .collect()
 }
 
-/// The lines that go into the product: those before `#[cfg(test)] mod tests`.
+/// The lines that go into the product: those before `#[cfg(test)] mod tests {`. A `mod tests;` is
+/// one of them: its tests are in a file of their own.
 fn production(file: &TextFile) -> Vec<&str> {
     let lines: Vec<&str> = file.text.lines().collect();
     let starts_tests = |pair: &[&str]| match pair {
         [first, second] => {
-            first.trim() == "#[cfg(test)]" && second.trim_start().starts_with("mod tests")
+            first.trim() == "#[cfg(test)]" && second.trim_start().starts_with("mod tests {")
         }
         _ => false,
     };

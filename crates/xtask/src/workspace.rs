@@ -48,6 +48,12 @@ impl Workspace {
         self.binary_of("release")
     }
 
+    /// An example of the dev profile.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        self.metadata.target_directory.as_std_path().join("debug").join("examples").join(name)
+    }
+
     fn binary_of(&self, profile: &str) -> PathBuf {
         let name = format!("weir{}", std::env::consts::EXE_SUFFIX);
         self.metadata.target_directory.as_std_path().join(profile).join(name)

@@ -1,7 +1,8 @@
 //! The way back, whole answers: read, written, and looked at on the way through.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::request::input;
@@ -10,28 +11,20 @@ use super::{OWN, block, citation, words};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{AnswerFacts, Asked, Written};
-use crate::ir::{Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody, Thinking};
-use crate::json::Members;
+use crate::ir::{
+    Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody, Thinking, block_name,
+};
+use crate::whole;
 
 /// Looks at a whole answer. What is JSON but has an unknown shape says nothing and is no error.
 ///
 /// # Errors
 /// The body is not JSON.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(error) => Err(AnswerFault::NotJson(error.to_string())),
-        };
-    };
-    let text = |name| document.text(name).ok().flatten().filter(|text| !text.is_empty());
-    let counts = document.value("usage").ok().flatten().map(|usage| Counts::of(&usage));
-    let has_error = document.raw("error").ok().flatten().is_some_and(|raw| raw != b"null");
-    Ok(AnswerFacts {
-        usage: counts.unwrap_or_default().usage(),
-        finish: text("stop_reason").map(std::borrow::Cow::into_owned),
-        is_error: text("type").as_deref() == Some("error")
-            || (has_error && document.raw("content").ok().flatten().is_none()),
+    whole::observe(body, |document| AnswerFacts {
+        usage: document.value("usage").map(|usage| Counts::of(&usage)).unwrap_or_default().usage(),
+        finish: document.text("stop_reason").map(Cow::into_owned),
+        is_error: false,
     })
 }
 
@@ -40,8 +33,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
 /// # Errors
 /// It is not one.
 pub(super) fn read(body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     if document.get("type").is_some_and(|kind| kind == "error") {
         return Err(AnswerFault::Shape("it is an error".into()));
     }
@@ -93,8 +85,7 @@ fn has_calls(parts: &[Part]) -> bool {
 /// # Errors
 /// It is not one.
 pub(super) fn read_count(body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     let count = document.get("input_tokens").and_then(Value::as_u64);
     let count = count.ok_or_else(|| AnswerFault::Shape("`input_tokens` is missing".into()))?;
     Ok(Answer::Tokens(count))
@@ -188,7 +179,7 @@ fn write_part(body: &PartBody, losses: &mut Losses) -> Option<Value> {
         PartBody::Thinking(thinking) => write_thinking(thinking, losses),
         PartBody::Foreign { dialect: OWN, raw } => Some(raw.clone()),
         PartBody::Foreign { raw, .. } => {
-            let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block");
+            let kind = block_name(raw);
             losses.add(format!("content.{kind}"), "only its own format knows it");
             None
         }

@@ -88,8 +88,8 @@ fn document(mut fields: Fields) -> Result<PartBody, RequestFault> {
     let citations = fields.object("citations")?;
     Ok(PartBody::Document(Document {
         source,
-        title: fields.text("title")?,
-        context: fields.text("context")?,
+        title: fields.label("title")?,
+        context: fields.label("context")?,
         citations: citations.map(|mut of| of.flag("enabled")).transpose()?.flatten(),
     }))
 }

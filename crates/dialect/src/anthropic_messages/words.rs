@@ -29,7 +29,7 @@ pub(super) fn stop_reason(reason: &FinishReason, has_calls: bool) -> &'static st
         FinishReason::Other(word) if word == "compaction" => "compaction",
         // SDKs know a closed list of words: one that none of them stands for is an end.
         FinishReason::Other(_) if has_calls => "tool_use",
-        FinishReason::Stop | FinishReason::Error | FinishReason::Other(_) => "end_turn",
+        FinishReason::Stop | FinishReason::Error(_) | FinishReason::Other(_) => "end_turn",
     }
 }
 

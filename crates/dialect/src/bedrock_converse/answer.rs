@@ -1,7 +1,8 @@
 //! Whole answers: read, written, and looked at on their way.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use weir_types::{Operation, Usage};
 
@@ -9,7 +10,7 @@ use super::{blocks, words};
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{Answer, ChatAnswer, Choice, Finish, FinishReason, Losses, PartBody};
-use crate::json::Members;
+use crate::whole;
 
 /// Members of answers that no other format has. None of their names means something else there.
 const OWN_MEMBERS: [&str; 4] =
@@ -17,35 +18,26 @@ const OWN_MEMBERS: [&str; 4] =
 
 /// Looks at an answer that is passed on. What is JSON of another shape says nothing.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(fault) => Err(AnswerFault::NotJson(fault.to_string())),
+    whole::observe(body, |document| {
+        let usage = match document.value("usage") {
+            Some(usage) => words::usage(&usage),
+            None => {
+                let counted = document.value("inputTokens").as_ref().and_then(Value::as_u64);
+                Usage { input_tokens: counted.unwrap_or(0), ..Usage::default() }
+            }
         };
-    };
-    let value = |name| document.value(name).ok().flatten();
-    let has = |name| document.raw(name).ok().flatten().is_some_and(|raw| raw != b"null");
-    let usage = match value("usage") {
-        Some(usage) => words::usage(&usage),
-        None => {
-            let counted = value("inputTokens").as_ref().and_then(Value::as_u64);
-            Usage { input_tokens: counted.unwrap_or(0), ..Usage::default() }
+        let says = ["__type", "message", "Message"].iter().any(|name| document.raw(name).is_some());
+        AnswerFacts {
+            usage,
+            finish: document.text("stopReason").map(Cow::into_owned),
+            is_error: says && document.is_no_answer(),
         }
-    };
-    let finish = document.text("stopReason").ok().flatten();
-    Ok(AnswerFacts {
-        usage,
-        finish: finish.map(std::borrow::Cow::into_owned).filter(|word| !word.is_empty()),
-        is_error: !has("output")
-            && !has("inputTokens")
-            && ["__type", "message", "Message"].into_iter().any(has),
     })
 }
 
 /// Reads an answer.
 pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))?;
+    let document = whole::document(body)?;
     let shape = |text: &str| AnswerFault::Shape(text.to_owned());
     let Value::Object(mut members) = document else {
         return Err(shape("it is not a JSON object"));
@@ -75,13 +67,14 @@ pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFa
         members.remove("serviceTier");
     }
     members.retain(|_, value| !value.is_null());
-    Ok(Answer::Chat(ChatAnswer {
+    let answer = ChatAnswer {
         choices: vec![Choice { index: 0, parts, finish: Some(finish), logprobs: None }],
         usage,
         service_tier,
         extra: members,
         ..ChatAnswer::default()
-    }))
+    };
+    answer.unless_broken().map(Answer::Chat)
 }
 
 /// The stop text, if the client asked for it by `additionalModelResponseFieldPaths`.

@@ -8,6 +8,7 @@ use weir_framing::Writer;
 
 use crate::format::ErrorBody;
 use crate::ir::{Error, ErrorKind};
+use crate::openai_error;
 
 /// Exceptions, the status that each has, and what it means. 408 and 424 are the model's fault and
 /// not the caller's, whatever their numbers say.
@@ -33,6 +34,12 @@ const KINDS: [(&str, u16, ErrorKind); 16] = [
 /// Reads an error body.
 pub(super) fn read(body: &[u8]) -> ErrorBody {
     let Ok(document) = serde_json::from_slice::<Value>(body) else { return ErrorBody::default() };
+    // As hosts write it that relay others.
+    if document.get("error").is_some_and(|error| error.is_object() || error.is_string())
+        || document.get("object").is_some_and(|kind| kind == "error")
+    {
+        return openai_error::read(body);
+    }
     let text = |name: &str| match document.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -130,8 +137,9 @@ pub(super) fn exception_read(name: &str, data: &[u8]) -> Error {
     }
     let name = if name.is_empty() { body.kind.as_str() } else { name };
     let row = KINDS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
-    let (status, kind) =
-        row.map_or((500, ErrorKind::Internal), |(_, status, kind)| (*status, *kind));
+    let stated = body.status.unwrap_or(500);
+    let unknown = (stated, ErrorKind::of_status(stated));
+    let (status, kind) = row.map_or(unknown, |(_, status, kind)| (*status, *kind));
     let mut error = Error::new(status, body.message);
     error.kind = kind;
     // As in error bodies, where the first letter is a capital one.

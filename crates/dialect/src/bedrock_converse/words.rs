@@ -28,7 +28,7 @@ pub(super) fn finish(word: &str) -> FinishReason {
         "max_tokens" => FinishReason::Length,
         "stop_sequence" => FinishReason::StopSequence,
         "guardrail_intervened" | "content_filtered" => FinishReason::ContentFilter,
-        "malformed_model_output" | "malformed_tool_use" => FinishReason::Error,
+        "malformed_model_output" | "malformed_tool_use" => FinishReason::Error(word.to_owned()),
         "model_context_window_exceeded" => FinishReason::ContextWindow,
         other => FinishReason::Other(other.to_owned()),
     }
@@ -43,7 +43,7 @@ pub(super) fn stop_reason(finish: &FinishReason) -> &'static str {
         FinishReason::ToolCalls => "tool_use",
         FinishReason::ContentFilter | FinishReason::Refusal => "content_filtered",
         FinishReason::ContextWindow => "model_context_window_exceeded",
-        FinishReason::Error => "malformed_model_output",
+        FinishReason::Error(_) => "malformed_model_output",
         FinishReason::Other(word) => {
             STOP_REASONS.into_iter().find(|known| known == word).unwrap_or("end_turn")
         }

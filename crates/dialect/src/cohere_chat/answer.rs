@@ -1,49 +1,45 @@
 //! Whole answers, by operation; those of chat are read and written here.
 //! <https://docs.cohere.com/reference/chat#response>
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use weir_types::{Dialect, Operation};
 
 use super::request::arguments;
-use super::{citation, embed, rerank, usage};
+use super::{citation, embedding, rerank, usage};
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{
     Answer, ChatAnswer, Choice, Finish, FinishReason, Losses, Part, PartBody, Thinking, ToolCall,
 };
-use crate::json::Members;
+use crate::whole;
 
 /// Looks at a whole answer. What is JSON but has an unknown shape says nothing and is no error.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(error) => Err(AnswerFault::NotJson(error.to_string())),
-        };
-    };
-    let member = |name| document.raw(name).ok().flatten().filter(|raw| *raw != b"null");
-    let counts = member("usage").or_else(|| member("meta"));
-    let counts = counts.and_then(|raw| serde_json::from_slice(raw).ok());
-    let finish = document.text("finish_reason").ok().flatten();
-    // The message of a chat is an object, that of an error is text.
-    let is_text = member("message").is_some_and(|raw| raw.first() == Some(&b'"'));
-    let has_results = ["finish_reason", "embeddings", "results", "models", "tokens"];
-    Ok(AnswerFacts {
-        usage: counts.as_ref().and_then(usage::read).unwrap_or_default(),
-        is_error: is_text && !has_results.iter().any(|name| member(name).is_some()),
-        finish: finish.map(|finish| finish.into_owned()).filter(|finish| !finish.is_empty()),
+    whole::observe(body, |document| {
+        let counts = document.value("usage").or_else(|| document.value("meta"));
+        let finish = document.text("finish_reason").map(Cow::into_owned);
+        // The message of a chat is an object, that of an error is text.
+        let is_text = document.raw("message").is_some_and(|raw| raw.starts_with(b"\""));
+        AnswerFacts {
+            usage: counts.as_ref().and_then(usage::read).unwrap_or_default(),
+            is_error: is_text && finish.is_none() && document.is_no_answer(),
+            finish,
+        }
     })
 }
 
 /// Reads a whole answer.
 pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     match operation {
-        Operation::Chat | Operation::Responses => read_chat(document).map(Answer::Chat),
-        Operation::Embedding => embed::read_answer(&document).map(Answer::Embedding),
+        Operation::Chat | Operation::Responses => {
+            read_chat(document)?.unless_broken().map(Answer::Chat)
+        }
+        Operation::Embedding => embedding::read_answer(&document).map(Answer::Embedding),
         Operation::Rerank => rerank::read_answer(&document).map(Answer::Rerank),
         Operation::CountTokens => {
             let tokens = document.get("tokens").and_then(Value::as_array);
@@ -59,7 +55,7 @@ pub(super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, Answe
     let mut losses = Losses::default();
     let document = match answer {
         Answer::Chat(chat) => write_chat(chat, asked, &mut losses),
-        Answer::Embedding(embedding) => embed::write_answer(embedding, asked),
+        Answer::Embedding(embedding) => embedding::write_answer(embedding, asked),
         Answer::Rerank(rerank) => rerank::write_answer(rerank, asked),
         Answer::Tokens(_) => {
             // A client of `/v1/tokenize` wants the tokens and not their number.
@@ -157,7 +153,7 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
         "MAX_TOKENS" => FinishReason::Length,
         "TOOL_CALL" => FinishReason::ToolCalls,
         // Both are failures of the provider: the answer is not whole.
-        "ERROR" | "TIMEOUT" => FinishReason::Error,
+        "ERROR" | "TIMEOUT" => FinishReason::Error(reason.to_owned()),
         "ERROR_LIMIT" => FinishReason::ContextWindow,
         "ERROR_TOXIC" => FinishReason::ContentFilter,
         other => FinishReason::Other(other.to_owned()),
@@ -165,7 +161,7 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
     Finish::new(reason.with_calls(has_calls))
 }
 
-/// The reason in Cohere's words. What it has no word for is `ERROR` if the answer is not whole.
+/// The reason in Cohere's words.
 pub(super) fn reason(finish: Option<&Finish>) -> &'static str {
     let Some(finish) = finish else { return "COMPLETE" };
     match &finish.reason {
@@ -174,7 +170,9 @@ pub(super) fn reason(finish: Option<&Finish>) -> &'static str {
         FinishReason::StopSequence => "STOP_SEQUENCE",
         FinishReason::Length | FinishReason::ContextWindow => "MAX_TOKENS",
         FinishReason::ToolCalls => "TOOL_CALL",
-        FinishReason::ContentFilter | FinishReason::Error => "ERROR",
+        // The only word it ever had for what a filter withholds.
+        FinishReason::ContentFilter => "ERROR_TOXIC",
+        FinishReason::Error(_) => "ERROR",
         FinishReason::Other(_) => "COMPLETE",
     }
 }
@@ -251,7 +249,7 @@ fn message(parts: &[Part], losses: &mut Losses) -> Value {
             PartBody::ToolCall(call) => calls.push(json!({
                 "id": call.id,
                 "type": "function",
-                "function": { "name": call.name, "arguments": call.arguments },
+                "function": { "name": call.name, "arguments": custom::json_arguments(call) },
             })),
             PartBody::Foreign { dialect: Dialect::CohereChat, raw } => content.push(raw.clone()),
             PartBody::Json(value) => {

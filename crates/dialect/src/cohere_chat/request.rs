@@ -12,7 +12,7 @@ pub(super) use messages_in::arguments;
 use bytes::Bytes;
 use weir_types::{Dialect, Operation};
 
-use super::{embed, rerank};
+use super::{embedding, rerank};
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::format::{Target, Written};
@@ -27,7 +27,7 @@ pub(super) fn read(body: &Bytes, path: &PathFacts<'_>) -> Result<ir::Request, Re
             Ok(ir::Request::Chat(Box::new(chat)))
         }
         Operation::Embedding => {
-            embed::read_request(Fields::document(body)?, path).map(ir::Request::Embedding)
+            embedding::read_request(Fields::document(body)?, path).map(ir::Request::Embedding)
         }
         Operation::Rerank => {
             rerank::read_request(Fields::document(body)?, path).map(ir::Request::Rerank)
@@ -41,7 +41,7 @@ pub(super) fn write(request: &ir::Request, target: &Target<'_>) -> Result<Writte
     match request {
         ir::Request::Chat(chat) => write::chat(chat, target),
         ir::Request::CountTokens(chat) => count::write(chat, target),
-        ir::Request::Embedding(embedding) => embed::write_request(embedding, target),
+        ir::Request::Embedding(embedding) => embedding::write_request(embedding, target),
         ir::Request::Rerank(rerank) => rerank::write_request(rerank, target),
     }
 }

@@ -225,16 +225,21 @@ pub(super) fn read_answer(document: &Value) -> Result<EmbeddingAnswer, AnswerFau
     Ok(EmbeddingAnswer { vectors: vectors.collect(), usage, ..EmbeddingAnswer::default() })
 }
 
-/// Writes an answer in the form that was asked.
+/// Writes an answer in the form that was asked. There is one vector per input, of floats: one in
+/// another encoding would be taken for the next input's.
 pub(super) fn write_answer(
     answer: &EmbeddingAnswer,
     asked: &Asked<'_>,
+    losses: &mut Losses,
 ) -> Result<Value, AnswerFault> {
-    let mut vectors: Vec<_> =
-        answer.vectors.iter().filter(|vector| vector.value.is_array()).collect();
+    let is_float = |vector: &&Vector| vector.encoding == "float" && vector.value.is_array();
+    let mut vectors: Vec<_> = answer.vectors.iter().filter(is_float).collect();
     vectors.sort_by_key(|vector| vector.index);
+    vectors.dedup_by_key(|vector| vector.index);
+    let is_lost = vectors.len() < answer.vectors.len();
+    losses.add_if(is_lost, "embeddings", "Gemini's clients know one vector of floats per input");
     if vectors.is_empty() && !answer.vectors.is_empty() {
-        let text = "its vectors are not numbers, which is all that Gemini's clients know";
+        let text = "its vectors are not floats, which is all that Gemini's clients know";
         return Err(AnswerFault::Shape(text.to_owned()));
     }
     let is_single = match asked.request {

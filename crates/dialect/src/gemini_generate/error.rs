@@ -31,12 +31,13 @@ const WORDS: [(&str, u16, ErrorKind); 16] = [
 ];
 
 /// Reads an error body. A body that is not JSON, or has no known shape, gives an empty result.
-pub(super) fn parse(body: &[u8]) -> ErrorBody {
-    serde_json::from_slice::<Value>(body).map_or_else(|_| ErrorBody::default(), |body| read(&body))
+pub(super) fn read(body: &[u8]) -> ErrorBody {
+    serde_json::from_slice::<Value>(body)
+        .map_or_else(|_| ErrorBody::default(), |body| read_value(&body))
 }
 
 /// `{"error": {…}}`, the same in a list of one, or what Google's token service says.
-fn read(document: &Value) -> ErrorBody {
+fn read_value(document: &Value) -> ErrorBody {
     let document = match document.as_array() {
         Some(list) => match list.iter().find(|one| one.get("error").is_some()) {
             Some(one) => one,
@@ -80,7 +81,7 @@ fn detail<'a>(error: &'a Value, kind: &str) -> Option<&'a Value> {
 
 /// An error that a stream has brought.
 pub(super) fn of_event(document: &Value) -> ir::Error {
-    let body = read(document);
+    let body = read_value(document);
     let word = WORDS.iter().find(|(word, ..)| body.kind == *word);
     let status = body.status.unwrap_or(500);
     let some = |text: String| (!text.is_empty()).then_some(text);

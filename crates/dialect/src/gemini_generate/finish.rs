@@ -56,7 +56,7 @@ pub(super) fn write(reason: &FinishReason) -> &str {
         FinishReason::Length | FinishReason::ContextWindow => "MAX_TOKENS",
         FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
         FinishReason::Other(word) if OTHERS.contains(&word.as_str()) => word,
-        FinishReason::Error | FinishReason::Other(_) => "OTHER",
+        FinishReason::Error(_) | FinishReason::Other(_) => "OTHER",
     }
 }
 

@@ -43,7 +43,7 @@ const TYPES: [(&str, &str); 24] = [
 pub(super) fn blob(mut blob: Fields) -> Result<PartBody, RequestFault> {
     let media_type = blob.text("mimeType")?.unwrap_or_default();
     let data = standard(blob.required_text("data")?);
-    let title = blob.text("displayName")?;
+    let title = blob.label("displayName")?;
     let source = Source::Base64 { media_type: media_type.clone(), data };
     Ok(body(source, media_type, title))
 }
@@ -52,7 +52,7 @@ pub(super) fn blob(mut blob: Fields) -> Result<PartBody, RequestFault> {
 pub(super) fn file(mut file: Fields) -> Result<PartBody, RequestFault> {
     let uri = file.required_text("fileUri")?;
     let stated = file.text("mimeType")?;
-    let title = file.text("displayName")?;
+    let title = file.label("displayName")?;
     let guessed = || if is_youtube(&uri) { Some("video/*") } else { guess(&uri) };
     let media_type = stated.or_else(|| guessed().map(str::to_owned)).unwrap_or_default();
     let source = if is_kept(&uri) {

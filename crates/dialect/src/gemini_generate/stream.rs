@@ -7,4 +7,4 @@ mod write;
 
 pub(super) use observe::{observe, skim};
 pub(super) use read::Reader;
-pub(super) use write::StreamOut;
+pub(super) use write::EventWriter;

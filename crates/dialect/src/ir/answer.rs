@@ -5,6 +5,7 @@ use weir_types::Usage;
 
 use super::part::Part;
 use super::request::Extra;
+use crate::fault::AnswerFault;
 
 /// An answer that can be translated.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +80,10 @@ pub enum FinishReason {
     Pause,
     /// The context window is full.
     ContextWindow,
-    /// The provider failed.
-    Error,
+    /// The provider failed; its own word for it. Readers make an error of the whole answer or
+    /// stream ([`Event::ending`](super::Event::ending)), so that no
+    /// client takes what came of it for an answer.
+    Error(String),
     /// Something that no other format has a word for, as the provider writes it.
     Other(String),
 }
@@ -90,6 +93,20 @@ impl Finish {
     #[must_use]
     pub const fn new(reason: FinishReason) -> Self {
         Self { reason, stop_sequence: None }
+    }
+}
+
+impl ChatAnswer {
+    /// The answer, unless its provider broke off one of its choices.
+    ///
+    /// # Errors
+    /// It did; says so in the provider's word.
+    pub(crate) fn unless_broken(self) -> Result<Self, AnswerFault> {
+        let broken = self.choices.iter().find_map(|choice| match &choice.finish.as_ref()?.reason {
+            FinishReason::Error(word) => Some(word.clone()),
+            _ => None,
+        });
+        broken.map_or(Ok(self), |word| Err(AnswerFault::Broken(word)))
     }
 }
 

@@ -8,8 +8,8 @@
 use serde_json::Value;
 use weir_types::Usage;
 
-use super::answer::Finish;
-use super::error::Error;
+use super::answer::{Finish, FinishReason};
+use super::error::{Error, ErrorKind};
 use super::part::{Media, Sealed};
 
 /// A piece of a stream.
@@ -127,6 +127,20 @@ pub enum Delta {
 }
 
 impl Event {
+    /// The end of one of the answers; the end of all if the provider broke it off.
+    #[must_use]
+    pub fn ending(choice: u32, finish: Finish) -> Self {
+        let FinishReason::Error(word) = finish.reason else {
+            return Self::Finish { choice, finish };
+        };
+        let mut error = Error::new(0, format!("the provider broke its answer off: {word}"));
+        if word.eq_ignore_ascii_case("timeout") {
+            error.kind = ErrorKind::Timeout;
+        }
+        error.label = word;
+        Self::Error(error)
+    }
+
     /// Whether a reader of the stream would miss it: the first such event is the commit point.
     #[must_use]
     pub const fn is_content(&self) -> bool {

@@ -166,6 +166,15 @@ pub struct Thinking {
     pub is_summary: bool,
 }
 
+/// What a format calls a block that only it knows: its `type`, or its one member where blocks have
+/// none.
+#[must_use]
+pub fn block_name(raw: &Value) -> &str {
+    let named = raw.get("type").and_then(Value::as_str);
+    let first = || raw.as_object()?.keys().next().map(String::as_str);
+    named.or_else(first).unwrap_or("block")
+}
+
 impl Part {
     /// A block without a cache mark.
     #[must_use]

@@ -62,8 +62,9 @@ pub struct Chat {
     /// Keep the whole prompt.
     pub cache: Option<CacheMark>,
     /// The member that means something kept at the provider, or done by it alone
-    /// (`previous_response_id`, `background`): without it the request would be another, so no other
-    /// format may take it. The member itself is in `extra` or a [`PartBody::Foreign`].
+    /// (`previous_response_id`, `background`), or that protects somebody (`guardrailConfig`):
+    /// without it the request would be another, so no other format may take it. Whoever translates
+    /// refuses it, not the writers. The member itself is in `extra` or a [`PartBody::Foreign`].
     pub needs_state: Option<&'static str>,
     /// Members that only the source format has, by name.
     pub extra: Extra,

@@ -3,29 +3,24 @@
 pub(super) mod read;
 pub(super) mod write;
 
+pub(super) use read::read;
+pub(super) use write::write;
+
 use super::usage;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;
 use crate::json::{Members, elements};
-use serde::de::IgnoredAny;
+use crate::whole;
 
 /// Reads a whole answer. What is JSON but has an unknown shape says nothing and is no error.
 ///
 /// # Errors
 /// The body is not JSON.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(error) => Err(AnswerFault::NotJson(error.to_string())),
-        };
-    };
-    let member = |name| document.raw(name).ok().flatten().filter(|raw| *raw != b"null");
-    let choices = member("choices");
-    Ok(AnswerFacts {
-        usage: member("usage").and_then(usage::read).unwrap_or_default(),
-        finish: choices.and_then(finish),
-        is_error: member("error").is_some() && choices.is_none(),
+    whole::observe(body, |document| AnswerFacts {
+        usage: document.raw("usage").and_then(usage::read).unwrap_or_default(),
+        finish: document.raw("choices").and_then(finish),
+        is_error: false,
     })
 }
 

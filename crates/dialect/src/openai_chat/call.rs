@@ -4,9 +4,12 @@
 //! of Google's own OpenAI-compatible endpoint; one of another format stands under that format's
 //! name. <https://ai.google.dev/gemini-api/docs/thought-signatures#openai>
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
+use crate::custom;
 use crate::ir::{Sealed, ToolCall};
 
 /// What signatures of Gemini stand under.
@@ -58,6 +61,15 @@ pub(super) fn extra_content(sealed: &Sealed) -> Value {
     };
     let signature = Map::from_iter([(SIGNATURE.to_owned(), json!(sealed.data))]);
     Value::Object(Map::from_iter([(owner.to_owned(), Value::Object(signature))]))
+}
+
+/// A call as its client knows it, whose tools called `custom` take plain text.
+pub(super) fn for_client<'a>(call: &'a ToolCall, custom: &[String]) -> Cow<'a, ToolCall> {
+    if call.is_custom || !custom.contains(&call.name) {
+        return Cow::Borrowed(call);
+    }
+    let arguments = custom::unwrapped(&call.arguments);
+    Cow::Owned(ToolCall { arguments, is_custom: true, ..call.clone() })
 }
 
 /// Writes a call, whole; `id` in place of its own, which may be empty.

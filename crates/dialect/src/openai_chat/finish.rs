@@ -14,7 +14,7 @@ pub(super) fn read(word: &str, stop_text: Option<&str>) -> Finish {
         "content_filter" | "safety" => FinishReason::ContentFilter,
         "refusal" => FinishReason::Refusal,
         "model_length" => FinishReason::ContextWindow,
-        "error" | "abort" | "insufficient_system_resource" => FinishReason::Error,
+        "error" | "abort" | "insufficient_system_resource" => FinishReason::Error(word.to_owned()),
         other => FinishReason::Other(other.to_owned()),
     };
     Finish { reason, stop_sequence: stop_text.map(str::to_owned) }
@@ -36,14 +36,14 @@ pub(super) fn write(reason: &FinishReason, holds: Holds) -> &'static str {
     match reason.clone().with_calls(holds.calls) {
         FinishReason::ToolCalls if holds.legacy => "function_call",
         FinishReason::ToolCalls => "tool_calls",
-        // An answer that its provider broke off is one that was cut short.
-        FinishReason::Length | FinishReason::ContextWindow | FinishReason::Error => "length",
+        FinishReason::Length | FinishReason::ContextWindow => "length",
         FinishReason::ContentFilter => "content_filter",
         FinishReason::Refusal if !holds.refusal => "content_filter",
         FinishReason::Refusal
         | FinishReason::Stop
         | FinishReason::StopSequence
         | FinishReason::Pause
+        | FinishReason::Error(_)
         | FinishReason::Other(_) => "stop",
     }
 }

@@ -19,6 +19,13 @@ use crate::fields::Fields;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Request};
 use crate::peek::PathFacts;
+use crate::state;
+
+/// Searches that the host does for the model, and indexes that it keeps for its customer: an answer
+/// without them is another.
+/// <https://platform.openai.com/docs/api-reference/chat/create>
+/// <https://learn.microsoft.com/azure/ai-services/openai/references/on-your-data>
+const STATE: [&str; 2] = ["web_search_options", "data_sources"];
 
 /// Reads a request.
 pub(super) fn read(body: &Bytes, path: &PathFacts<'_>) -> Result<Request, RequestFault> {
@@ -50,6 +57,7 @@ fn read_chat(mut fields: Fields, model: String) -> Result<Request, RequestFault>
     for (name, value) in fields.rest() {
         chat.extra.insert(name, value);
     }
+    state::note(&mut chat, &STATE, &[]);
     Ok(Request::Chat(Box::new(chat)))
 }
 
@@ -60,7 +68,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Written, R
         Request::Embedding(embedding) => embedding::write_request(embedding, target),
         Request::Rerank(rerank) => rerank::write_request(rerank, target),
         Request::CountTokens(_) => {
-            Err(RequestFault::untranslatable(Dialect::OpenAiChat, Operation::CountTokens))
+            Err(RequestFault::unserved(Dialect::OpenAiChat, Operation::CountTokens))
         }
     }
 }

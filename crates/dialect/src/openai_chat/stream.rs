@@ -6,8 +6,11 @@
 mod choice;
 mod deltas;
 mod part;
-pub(super) mod reader;
-pub(super) mod writer;
+mod read;
+mod write;
+
+pub(super) use read::Reader;
+pub(super) use write::EventWriter;
 
 use std::sync::LazyLock;
 
@@ -90,7 +93,7 @@ fn says_something(raw: Option<&RawValue>) -> bool {
 ///
 /// # Errors
 /// It is not an event of this format.
-pub(super) fn read(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
+pub(super) fn observe(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     let data = data.trim_ascii();
     if data == b"[DONE]" {
         return Ok(Observed::plain(Kind::Done));
@@ -133,14 +136,14 @@ static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\
 pub(super) fn skim(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     let is_object = data.first() == Some(&b'{') && data.last() == Some(&b'}');
     if !is_object || event == b"error" {
-        return read(event, data);
+        return observe(event, data);
     }
     // The names cannot match inside a string: quotes are escaped there.
     let holds = |finder: &Finder<'_>| {
         finder.find_iter(data).any(|at| is_set(data.get(at + finder.needle().len()..)))
     };
     if holds(&FINISH) || holds(&USAGE) || holds(&ERROR) {
-        return read(event, data);
+        return observe(event, data);
     }
     Ok(Observed::plain(Kind::Content))
 }
@@ -158,7 +161,7 @@ mod tests {
     use super::*;
 
     fn kind(data: &str) -> Kind {
-        read(b"", data.as_bytes()).unwrap().kind
+        observe(b"", data.as_bytes()).unwrap().kind
     }
 
     fn delta(delta: &str) -> String {
@@ -198,9 +201,9 @@ mod tests {
         assert_eq!(kind(r#"{"error":"x","choices":[]}"#), Kind::Error);
         assert_eq!(kind(r#"{"object":"error","message":"x"}"#), Kind::Error);
         assert_eq!(kind(r#"{"error":null,"choices":[]}"#), Kind::Preamble);
-        assert_eq!(read(b"error", b"{}").unwrap().kind, Kind::Error);
-        assert_eq!(read(b"error", b"overloaded").unwrap().kind, Kind::Error);
-        assert_eq!(read(b"", b"overloaded"), Err(Garbage::NOT_AN_OBJECT));
+        assert_eq!(observe(b"error", b"{}").unwrap().kind, Kind::Error);
+        assert_eq!(observe(b"error", b"overloaded").unwrap().kind, Kind::Error);
+        assert_eq!(observe(b"", b"overloaded"), Err(Garbage::NOT_AN_OBJECT));
     }
 
     #[test]
@@ -215,7 +218,7 @@ mod tests {
             r#"{"object":"error","message":"x"}"#,
             "[DONE]",
         ] {
-            assert_eq!(skim(b"", data.as_bytes()), read(b"", data.as_bytes()), "{data}");
+            assert_eq!(skim(b"", data.as_bytes()), observe(b"", data.as_bytes()), "{data}");
         }
         let seen = skim(b"", br#"{"choices":[{"index":1,"finish_reason":"stop"}]}"#).unwrap();
         assert_eq!(seen.choices, [(1, Some("stop".to_owned()))]);

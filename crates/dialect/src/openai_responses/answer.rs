@@ -13,31 +13,24 @@ pub(super) use output::{
 pub(super) use read::{read, seconds};
 pub(super) use write::write;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::usage;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;
-use crate::json::Members;
+use crate::whole;
 
 /// What a whole answer says about itself. What is JSON but has an unknown shape says nothing and is
 /// no error.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
-    let Ok(document) = Members::scan(body) else {
-        return match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => Ok(AnswerFacts::default()),
-            Err(error) => Err(AnswerFault::NotJson(error.to_string())),
-        };
-    };
-    let member = |name| document.raw(name).ok().flatten().filter(|raw| *raw != b"null");
-    let status = document.text("status").ok().flatten();
-    let details = document.value("incomplete_details").ok().flatten();
-    let has_failed = status.as_deref() == Some("failed");
-    Ok(AnswerFacts {
-        usage: member("usage").and_then(usage::read_raw).unwrap_or_default(),
-        finish: ended_by(status.as_deref(), details.as_ref()),
-        is_error: has_failed || (member("error").is_some() && member("output").is_none()),
+    whole::observe(body, |document| {
+        let status = document.text("status");
+        let details = document.value("incomplete_details");
+        AnswerFacts {
+            usage: document.raw("usage").and_then(usage::read_raw).unwrap_or_default(),
+            finish: ended_by(status.as_deref(), details.as_ref()),
+            is_error: status.as_deref() == Some("failed"),
+        }
     })
 }
 

@@ -6,19 +6,10 @@ use weir_types::Dialect;
 
 use crate::fault::RequestFault;
 use crate::fields::Fields;
-use crate::ir::{CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source};
-
-/// Types of media by the ending of a file's name, where nothing else says the type.
-const ENDINGS: [(&str, &str); 8] = [
-    ("pdf", "application/pdf"),
-    ("txt", "text/plain"),
-    ("md", "text/markdown"),
-    ("csv", "text/csv"),
-    ("html", "text/html"),
-    ("json", "application/json"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-];
+use crate::ir::{
+    CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source, block_name,
+};
+use crate::media::{PDF, document_ending, document_type};
 
 /// Citations that this format has in one flat object.
 const FLAT_ANNOTATIONS: [&str; 3] = ["file_citation", "container_file_citation", "file_path"];
@@ -62,7 +53,7 @@ fn image(fields: &mut Fields) -> Result<Image, RequestFault> {
 }
 
 fn document(fields: &mut Fields) -> Result<Document, RequestFault> {
-    let title = fields.text("filename")?;
+    let title = fields.label("filename")?;
     let source = if let Some(id) = fields.text("file_id")? {
         file(id)
     } else if let Some(url) = fields.text("file_url")? {
@@ -71,7 +62,10 @@ fn document(fields: &mut Fields) -> Result<Document, RequestFault> {
         match Source::from_url(&data) {
             taken @ Source::Base64 { .. } => taken,
             // Base64 without the head of a `data:` URL is taken, too.
-            _ => Source::Base64 { media_type: type_of(title.as_deref()).to_owned(), data },
+            _ => Source::Base64 {
+                media_type: title.as_deref().and_then(document_type).unwrap_or_default().to_owned(),
+                data,
+            },
         }
     } else {
         return Err(fields.missing("file_data", "a file, or `file_id` or `file_url`"));
@@ -91,12 +85,6 @@ fn audio(fields: &mut Fields) -> Result<Media, RequestFault> {
     let data = audio.required_text("data")?;
     let source = Source::Base64 { media_type: media_type.clone(), data };
     Ok(Media { source, media_type: Some(media_type) })
-}
-
-fn type_of(name: Option<&str>) -> &'static str {
-    let ending = name.and_then(|name| name.rsplit_once('.')).map_or("", |(_, ending)| ending);
-    let row = ENDINGS.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending));
-    row.map_or("", |(_, media_type)| *media_type)
 }
 
 /// Writes one block as input: of users, of system messages, of tool results. `None`: it cannot be
@@ -141,8 +129,11 @@ pub(super) fn write(
     Ok(Some(written))
 }
 
+/// How long a breakpoint may ask for; what else marks of other hosts say is left to the default.
+const BREAKPOINT_TTLS: [&str; 2] = ["30m", "12h"];
+
 fn breakpoint(mark: &CacheMark) -> Value {
-    match &mark.ttl {
+    match mark.ttl.as_deref().filter(|ttl| BREAKPOINT_TTLS.contains(ttl)) {
         Some(ttl) => json!({ "mode": "explicit", "ttl": ttl }),
         None => json!({ "mode": "explicit" }),
     }
@@ -154,8 +145,7 @@ pub(super) fn input_text(text: &str) -> Value {
 
 /// Notes the loss of a block that only another format knows.
 pub(super) fn foreign(raw: &Value, losses: &mut Losses) {
-    let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block");
-    losses.add(format!("messages.{kind}"), "only the source format has such a block");
+    losses.add(format!("messages.{}", block_name(raw)), "only the source format has such a block");
 }
 
 /// The name of a file at this provider; files of another provider are not there.
@@ -223,15 +213,14 @@ fn write_document(
         }
         Source::Base64 { media_type, data } => {
             let known = match media_type.as_str() {
-                "" => type_of(document.title.as_deref()),
+                "" => document.title.as_deref().and_then(document_type).unwrap_or(PDF),
                 known => known,
             };
-            let known = if known.is_empty() { "application/pdf" } else { known };
             members.insert("file_data".to_owned(), json!(format!("data:{known};base64,{data}")));
-            let name = document.title.clone().unwrap_or_else(|| {
-                let row = ENDINGS.iter().find(|(_, media_type)| *media_type == known);
-                format!("document.{}", row.map_or("bin", |(ending, _)| *ending))
-            });
+            let name = document
+                .title
+                .clone()
+                .unwrap_or_else(|| format!("document.{}", document_ending(known).unwrap_or("bin")));
             members.insert("filename".to_owned(), json!(name));
         }
         source @ Source::Url(_) => {

@@ -6,7 +6,7 @@ use weir_framing::Writer;
 
 use crate::ir::{self, ErrorKind};
 use crate::openai_error::word;
-pub(super) use crate::openai_error::{parse, write};
+pub(super) use crate::openai_error::{read, write};
 
 /// Later than any event of the stream that the error ends: numbers must rise, and what the stream
 /// has counted up to is not known here.
@@ -28,7 +28,10 @@ pub(super) fn event(error: &ir::Error, out: &mut Writer) {
 
 /// Reads what a failed response or an event `error` says: `code` and `message`, in an object
 /// `error` or beside the type.
-pub(super) fn read(said: &Value) -> ir::Error {
+pub(super) fn of_event(said: &Value) -> ir::Error {
+    if let Some(Value::String(message)) = said.get("error") {
+        return ir::Error::new(0, message);
+    }
     let said = said.get("error").filter(|error| error.is_object()).unwrap_or(said);
     let text = |name: &str| match said.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),

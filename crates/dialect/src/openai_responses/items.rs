@@ -100,14 +100,3 @@ pub(super) fn write_call(id: Option<&str>, call: &ToolCall, status: Option<&str>
 pub(super) fn foreign(raw: Value) -> Part {
     Part::new(PartBody::Foreign { dialect: Dialect::OpenAiResponses, raw })
 }
-
-/// The text that a custom tool was called with by a model that knows functions only: they are given
-/// the tool as a function of one text.
-pub(super) fn custom_input(arguments: &str) -> String {
-    let members = serde_json::from_str::<Map<String, Value>>(arguments).unwrap_or_default();
-    let mut values = members.into_iter();
-    match (values.next(), values.next()) {
-        (Some((_, Value::String(text))), None) => text,
-        _ => arguments.to_owned(),
-    }
-}

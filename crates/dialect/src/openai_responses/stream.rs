@@ -11,7 +11,7 @@ mod text;
 mod write;
 
 pub(super) use read::Reader;
-pub(super) use write::Writer;
+pub(super) use write::EventWriter;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

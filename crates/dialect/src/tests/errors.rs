@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 use weir_framing::{Decoder, Framing, Writer};
+use weir_types::Dialect;
 
 use super::Problems;
 use super::fixture::{every, formats, frames};
 use crate::ir::{Error, ErrorKind};
-use crate::{Depth, Format, Kind};
+use crate::{Depth, Format, Kind, format, ir};
 
 /// With what must be escaped in JSON, and a line end that an event must not have.
 const MESSAGE: &str = "model \"x\" isn\u{2019}t there:\n\t\\o/ \u{1F600}";
@@ -102,4 +103,91 @@ fn every_providers_error_reaches_a_client_of_every_format() {
         }
     }
     problems.report();
+}
+
+/// Errors as hosts write them that relay other hosts, in whatever format they answer.
+const RELAYED: [&str; 4] = [
+    r#"{"error":{"message":"no host is free","type":"overloaded","code":503}}"#,
+    r#"{"error":"no host is free"}"#,
+    r#"{"object":"error","message":"no host is free","type":"overloaded","code":503}"#,
+    r#"{"type":"error","error":{"type":"overloaded_error","message":"no host is free"}}"#,
+];
+
+#[test]
+fn errors_of_relays_are_known_in_every_format() {
+    let mut problems = Problems::default();
+    for format in formats() {
+        for body in RELAYED {
+            let place = format!("{:?} {body}", format.dialect());
+            let facts = format.observe_answer(body.as_bytes());
+            problems.check(facts.as_ref().is_ok_and(|facts| facts.is_error), || {
+                format!("{place}: {facts:?}")
+            });
+            let read = format.read_error(body.as_bytes());
+            problems.check(read.message == "no host is free", || format!("{place}: {read:?}"));
+            let is_code = body.contains("503");
+            problems.check(!is_code || read.status == Some(503), || format!("{place}: {read:?}"));
+        }
+        // In the midst of a stream, nothing but the name of the member tells.
+        for body in RELAYED.iter().take(2) {
+            let place = format!("{:?} {body}", format.dialect());
+            let frame = weir_framing::Frame {
+                raw: body.as_bytes(),
+                name: b"",
+                data: Some(body.as_bytes().into()),
+                is_exception: false,
+            };
+            for depth in [Depth::Full, Depth::Skim] {
+                let kind = format.observe(&frame, depth).map(|seen| seen.kind);
+                problems.check(kind == Ok(Kind::Error), || format!("{place}: {depth:?} {kind:?}"));
+            }
+            let mut events = Vec::new();
+            let read = format.stream_reader().map(|mut reader| reader.read(&frame, &mut events));
+            let last = events.last();
+            let is_told =
+                matches!(last, Some(ir::Event::Error(error)) if !error.message.is_empty());
+            problems.check(is_told, || format!("{place}: {read:?} {last:?}"));
+        }
+    }
+    problems.report();
+}
+
+/// The last event of a stream, or all of one, in which the provider says that it broke off.
+const BROKEN_OFF: [(Dialect, &str, &str); 4] = [
+    (
+        Dialect::OpenAiChat,
+        "",
+        r#"{"id":"c","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"error"}]}"#,
+    ),
+    (
+        Dialect::OpenAiResponses,
+        "response.cancelled",
+        r#"{"response":{"id":"r","status":"cancelled","output":[]}}"#,
+    ),
+    (Dialect::BedrockConverse, "messageStop", r#"{"stopReason":"malformed_model_output"}"#),
+    (
+        Dialect::CohereChat,
+        "",
+        r#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT","usage":{}}}"#,
+    ),
+];
+
+#[test]
+fn an_answer_that_is_broken_off_is_an_error_to_clients_of_other_formats() {
+    for (dialect, name, data) in BROKEN_OFF {
+        let frame = weir_framing::Frame {
+            raw: data.as_bytes(),
+            name: name.as_bytes(),
+            data: Some(data.as_bytes().into()),
+            is_exception: false,
+        };
+        let mut reader = format(dialect).stream_reader().unwrap();
+        let mut events = Vec::new();
+        reader.read(&frame, &mut events).unwrap();
+        let _ = reader.finish(&mut events);
+        let Some(ir::Event::Error(error)) = events.last() else { panic!("{dialect:?} {events:?}") };
+        assert!(error.message.contains("broke its answer off"), "{dialect:?} {error:?}");
+        let is_finish = |event: &ir::Event| matches!(event, ir::Event::Finish { .. });
+        assert!(!events.iter().any(is_finish), "{dialect:?}");
+    }
 }

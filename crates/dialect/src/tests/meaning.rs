@@ -383,7 +383,7 @@ fn class(reason: &FinishReason) -> Option<&'static str> {
         FinishReason::ContentFilter
         | FinishReason::Refusal
         | FinishReason::Pause
-        | FinishReason::Error
+        | FinishReason::Error(_)
         | FinishReason::Other(_) => None,
     }
 }

@@ -28,7 +28,10 @@ impl Heard {
     fn is_good(&self) -> bool {
         let seen = || self.full.iter().flatten();
         let is_error = |seen: &Observed| seen.kind == Kind::Error;
+        // A word for "broken off" is passed on to those who know it, and told to others.
+        let is_broken = matches!(self.events.last(), Some(Event::Error(_)));
         seen().any(|seen| seen.finish().is_some())
+            && !is_broken
             && !seen().any(is_error)
             && self.full.iter().all(Result::is_ok)
     }

@@ -1,6 +1,7 @@
 //! Every request and every answer of every format, written by every format: what that format reads
 //! in it is what was said, or the request is refused as one that another provider may serve.
 
+use bytes::Bytes;
 use serde_json::Value;
 use weir_types::{Dialect, Operation};
 
@@ -10,9 +11,10 @@ use super::fixture::{
     served_by, target,
 };
 use super::meaning::{answer_differs, chat_differs};
-use crate::ir::{Losses, Request};
+use super::state::needs_state;
+use crate::ir::{Extra, Losses, Request, Rerank};
 use crate::names::Renames;
-use crate::{Format, RequestFault, sealed};
+use crate::{AnswerFault, Format, RequestFault, format, sealed};
 
 /// Reads a request; `None` if its operation is not translated at all.
 fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Option<Request> {
@@ -105,8 +107,13 @@ fn a_request_means_the_same_in_every_format_or_is_refused() {
     let mut problems = Problems::default();
     for (from, fixture) in every("requests") {
         let Some(request) = read(from, &fixture, &mut problems) else { continue };
+        let is_bound = needs_state(&request).is_some();
         for to in formats() {
             let is_own = to.dialect() == from.dialect();
+            // Refused by whoever translates, before a writer sees it.
+            if is_bound && !is_own {
+                continue;
+            }
             let place = format!("{} as {:?}", fixture.label(), to.dialect());
             if let Err(found) = check_request(to, &request, is_own) {
                 problems.extend(&place, found);
@@ -124,7 +131,8 @@ fn an_answer_says_the_same_in_every_format() {
         let answer = match from.read_answer(operation, &fixture.bytes) {
             Ok(answer) => answer,
             Err(fault) => {
-                let is_apart = operation == Operation::Completion;
+                let is_apart =
+                    operation == Operation::Completion || matches!(fault, AnswerFault::Broken(_));
                 problems.check(is_apart, || format!("{}: {fault:?}", fixture.label()));
                 continue;
             }
@@ -152,4 +160,32 @@ fn an_answer_says_the_same_in_every_format() {
         }
     }
     problems.report();
+}
+
+#[test]
+fn what_is_not_translated_is_said_in_full() {
+    for format in formats() {
+        let dialect = format.dialect();
+        let body = Bytes::from_static(br#"{"model":"m","prompt":"Once"}"#);
+        let path = path(dialect, Operation::Completion, &Value::Null, false);
+        let fault = format.read_request(&body, &path).unwrap_err();
+        let label = dialect.label();
+        let expected = format!(
+            "text_completion requests of the format {label} are not translated; \
+             send this one to a provider that speaks {label} itself"
+        );
+        assert_eq!((fault.message, fault.is_targets, fault.param), (expected, true, None));
+    }
+    let rerank = Request::Rerank(Rerank {
+        source: Dialect::CohereChat,
+        model: "m".to_owned(),
+        query: "q".to_owned(),
+        documents: vec!["d".into()],
+        top_n: None,
+        return_documents: None,
+        extra: Extra::new(),
+    });
+    let to = Dialect::AnthropicMessages;
+    let fault = format(to).write_request(&rerank, &target(to, Operation::Rerank)).unwrap_err();
+    assert!(fault.is_targets && fault.message.contains("anthropic_messages has no rerank"));
 }

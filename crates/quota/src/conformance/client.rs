@@ -57,7 +57,7 @@ pub(super) fn cool(scope: Scope, retry_after: Option<Micros>) -> Outcome {
     Outcome { health: vec![health] }
 }
 
-/// An outcome that shows a scope well.
+/// An outcome that shows a scope healthy.
 pub(super) fn well(scope: Scope) -> Outcome {
     Outcome { health: vec![Health::Well(scope)] }
 }

@@ -92,7 +92,7 @@ pub(super) async fn of_a_key_and_model_spares_other_models(rig: Rig) -> Verdict 
     no_key(&a.acquire(&class(&["k"])).await?.1)?;
     a.take(&class_for("n", &["k"])).await?;
 
-    // Of a key that the limits do not name nothing is kept.
+    // Nothing is kept of a key that the limits do not name.
     let (lease, _) = a.take(&class_for("n", &["k"])).await?;
     let reply = a.send(vec![settle(lease, cool(key("gone"), None))]).await?;
     ensure_eq!(reply.status.cooling, 1, "scopes that cool");

@@ -61,7 +61,7 @@ pub(super) async fn follows_an_empty_pool_for_its_full_length(rig: Rig) -> Verdi
     Ok(())
 }
 
-/// Q4: nothing runs out while nobody could renew it.
+/// Q4: nothing runs out while no router could renew it.
 pub(super) async fn follows_a_gap_and_ends_when_all_have_restated(rig: Rig) -> Verdict {
     let [(mut a, of_a), (mut b, of_b)] = settled(&rig, 2).await?;
     let wanted = class(&["k"]);

@@ -1,7 +1,7 @@
 //! Q1 to Q10 as checks of snapshots, for random runs of any store that can show itself.
 //!
 //! A state is checked alone, and a step against the state before it. A step is a poll, or one
-//! command executed at the very time of a poll of the same router: then nothing but the command
+//! command executed at the very time of a poll of the same router: then only the command
 //! explains the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +155,7 @@ fn check_keys(step: &Step<'_>, granted: &[&LeaseView]) -> Verdict {
     Ok(())
 }
 
-/// Nothing ends without a cause (Q9), nor twice (Q3), nor comes from nowhere.
+/// Nothing ends without a cause (Q9) or twice (Q3), or comes from nowhere.
 fn check_ends(step: &Step<'_>, told: &Told) -> Verdict {
     let (now, caller) = (step.after.now, step.batch.router);
     let replaced = |id: TicketId| told.restates && id.router == caller;

@@ -1,4 +1,4 @@
-//! Leases: counted by identity, reclaimed when nobody renews them, re-asserted when somebody does.
+//! Leases: counted by identity, reclaimed unless renewed, re-asserted by their routers.
 
 use super::client::{Client, class, end, granted, handed, key, limits, queued};
 use super::{Rig, Verdict};
@@ -16,7 +16,7 @@ pub(super) async fn an_end_counts_once(rig: Rig) -> Verdict {
     ensure_eq!(handed(&reply), vec![waiting], "one slot freed");
     ensure_eq!(reply.status.leases, 2, "leases");
 
-    // Nor is anything learnt from an end that was not one.
+    // Nothing is learnt from an end either that was not one.
     let cooling = super::client::cool(key("k"), None);
     let reply = a.send(vec![super::client::settle(first, cooling)]).await?;
     ensure_eq!((reply.status.leases, reply.status.cooling), (2, 0), "after a late settle");

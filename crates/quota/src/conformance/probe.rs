@@ -1,4 +1,4 @@
-//! Probes: after its rest a scope admits one lease at a time until it is shown to be well.
+//! Probes: after its rest a scope admits one lease at a time until it is shown to be healthy.
 
 use super::client::{
     Client, class, cool, end, granted, handed, key, limits, no_key, queued, settle, well,
@@ -57,7 +57,7 @@ pub(super) async fn that_proves_nothing_is_followed_by_another(rig: Rig) -> Verd
     Ok(())
 }
 
-/// Q6: a stream that has begun need not end before the scope is known to be well.
+/// Q6: a stream that has begun need not end before the scope is known to be healthy.
 pub(super) async fn ends_with_the_first_content(rig: Rig) -> Verdict {
     let mut a = Client::start(&rig, 1, limits(3, 6, &[("k", 1.0)])).await?;
     let waiting = rested(&mut a).await?;

@@ -14,7 +14,7 @@ fn rotate(lease: TicketId, attempt: u32, bad: &str, keys: &[&str]) -> Command {
     }
 }
 
-/// Q6, and the slot: a rotation is no hand-off, so it passes waiting tickets.
+/// Q6, and the slot: a rotation is not a hand-off, so it passes waiting tickets.
 pub(super) async fn changes_the_key_and_keeps_the_slot(rig: Rig) -> Verdict {
     let keys = [("k", 4.0), ("l", 2.0), ("m", 1.0)];
     let mut a = Client::start(&rig, 1, limits(1, 4, &keys)).await?;

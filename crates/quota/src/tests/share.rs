@@ -106,7 +106,7 @@ fn what_cannot_be_chosen_is_passed_over() {
     assert_eq!(lags, [0.0; 2]);
 }
 
-/// Weights far apart neither starve the small key for ever nor give it more than its share.
+/// Weights far apart neither starve the small key forever nor give it more than its share.
 #[test]
 fn tiny_weights_get_their_turn() {
     let weights = [1.0, 0.001];

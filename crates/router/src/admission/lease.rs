@@ -39,10 +39,31 @@ pub(crate) struct Lease {
     settled: bool,
 }
 
+// === impl Pool: the ways in ===
+
+impl Pool {
+    /// A slot and a key, once there are any, at the latest at `deadline`. Dropping the future
+    /// gives up the place.
+    pub(crate) async fn acquire(
+        self: &Arc<Self>,
+        ask: QueuePlace,
+        deadline: Instant,
+    ) -> Result<Lease, Rejection> {
+        self.enter(ask, deadline).granted().await
+    }
+
+    /// Enters the queue, at once.
+    pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
+        let class = ask.class.clone();
+        let number = self.with(|state, now| state.enter(ask, deadline, now));
+        Waiting::new(self.clone(), number, class, deadline)
+    }
+}
+
 // === impl Waiting ===
 
 impl Waiting {
-    pub(super) fn new(pool: Arc<Pool>, number: u64, class: Class, deadline: Instant) -> Self {
+    fn new(pool: Arc<Pool>, number: u64, class: Class, deadline: Instant) -> Self {
         Self { pool, number, class, deadline, moved: false, done: false }
     }
 

@@ -17,10 +17,9 @@ use weir_quota::{
 use weir_types::{FailureClass, KeyName, ProviderName, QuotaMode};
 
 use super::causes::Causes;
-use super::lease::{Lease, Waiting};
 use super::limits::limits;
 use super::state::State;
-use crate::plan::{QueuePlace, Rejection};
+use crate::plan::Rejection;
 use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
@@ -63,23 +62,6 @@ impl Pool {
             changed: Notify::new(),
             orphan: Mutex::default(),
         })
-    }
-
-    /// A slot and a key, once there are any, at the latest at `deadline`. Dropping the future
-    /// gives up the place.
-    pub(crate) async fn acquire(
-        self: &Arc<Self>,
-        ask: QueuePlace,
-        deadline: Instant,
-    ) -> Result<Lease, Rejection> {
-        self.enter(ask, deadline).granted().await
-    }
-
-    /// Enters the queue, at once.
-    pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
-        let class = ask.class.clone();
-        let number = self.with(|state, now| state.enter(ask, deadline, now));
-        Waiting::new(self.clone(), number, class, deadline)
     }
 
     /// Whether the store has ever answered for this pool.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use weir_types::{Fault, FaultCode, Operation};
 
-use super::entry::{Entry, REMEMBERED_MAX, read};
+use super::entry::{Entry, REMEMBERED_MAX, names_of, read};
 use super::{Query, Target, fault};
 
 /// The providers of one bare model, for one operation, streamed or not.
@@ -124,7 +124,7 @@ fn why_none(entries: &[Entry], model: &str, ask: Query<'_>, faults: &[Fault]) ->
     let telling = [FaultCode::NoEligibleKeys, FaultCode::UnsupportedOperation];
     let serving = |entry: &Entry| entry.serving(model, ask).next().is_some();
     if !entries.iter().any(serving) {
-        return fault::unknown_model(model, entries);
+        return fault::unknown_model(model, &names_of(entries));
     }
     let pinned_badly = |fault: &Fault| fault.code == FaultCode::InvalidRequest;
     if let Some(pin) = ask.pin
@@ -137,5 +137,5 @@ fn why_none(entries: &[Entry], model: &str, ask: Query<'_>, faults: &[Fault]) ->
         .iter()
         .find_map(|code| faults.iter().find(|fault| fault.code == *code))
         .or_else(|| faults.iter().find(|fault| !pinned_badly(fault)));
-    found.cloned().unwrap_or_else(|| fault::unknown_model(model, entries))
+    found.cloned().unwrap_or_else(|| fault::unknown_model(model, &names_of(entries)))
 }

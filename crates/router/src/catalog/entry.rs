@@ -148,6 +148,11 @@ impl Entry {
     }
 }
 
+/// What the providers are called.
+pub(super) fn names_of(entries: &[Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| &*entry.provider.name).collect()
+}
+
 pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

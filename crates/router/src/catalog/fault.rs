@@ -2,7 +2,6 @@
 
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, Operation};
 
-use super::entry::Entry;
 use crate::settings::ProviderSettings;
 
 /// How alike two names must be to be suggested.
@@ -51,9 +50,9 @@ pub(super) fn no_providers() -> Fault {
 }
 
 /// A provider is named alone and does not exist.
-pub(super) fn no_provider(name: &str, entries: &[Entry]) -> Fault {
-    let known = listed(entries.iter().map(|entry| &*entry.provider.name));
-    let hint = nearest(name, entries).map(|near| format!("; did you mean `{near}`?"));
+pub(super) fn no_provider(name: &str, providers: &[&str]) -> Fault {
+    let known = listed(providers.iter().copied());
+    let hint = nearest(name, providers).map(|near| format!("; did you mean `{near}`?"));
     let hint = hint.unwrap_or_default();
     Fault::new(
         FaultCode::UnknownModel,
@@ -62,10 +61,10 @@ pub(super) fn no_provider(name: &str, entries: &[Entry]) -> Fault {
 }
 
 /// No provider's keys serve a bare model.
-pub(super) fn unknown_model(model: &str, entries: &[Entry]) -> Fault {
-    let known = listed(entries.iter().map(|entry| &*entry.provider.name));
+pub(super) fn unknown_model(model: &str, providers: &[&str]) -> Fault {
+    let known = listed(providers.iter().copied());
     let message = match model.split_once('/') {
-        Some((provider, rest)) => unknown_prefix(model, provider, rest, entries, &known),
+        Some((provider, rest)) => unknown_prefix(model, provider, rest, providers, &known),
         None => {
             format!("no key of any provider serves the model `{model}`; the providers are {known}")
         }
@@ -78,17 +77,16 @@ fn unknown_prefix(
     model: &str,
     provider: &str,
     rest: &str,
-    entries: &[Entry],
+    providers: &[&str],
     known: &str,
 ) -> String {
     let what = match provider {
         "" => format!("no provider stands before the `/` of `{model}`"),
         _ => format!("no provider `{provider}` is configured"),
     };
-    let near = nearest(provider, entries);
+    let near = nearest(provider, providers);
     let hint = near.map(|near| format!("; did you mean `{near}/{rest}`?")).unwrap_or_default();
-    let first = entries.first().map(|entry| &*entry.provider.name);
-    let behind = near.or(first).unwrap_or("provider");
+    let behind = near.or_else(|| providers.first().copied()).unwrap_or("provider");
     format!(
         "{what}{hint} (the providers are {known}; a model whose own name has a `/` is sent behind \
          its provider's: `{behind}/{model}`)"
@@ -157,11 +155,11 @@ pub(super) fn pin_does_not_serve(provider: &ProviderSettings, pin: &str, model: 
     .with_param("model")
 }
 
-fn nearest<'a>(name: &str, entries: &'a [Entry]) -> Option<&'a str> {
+fn nearest<'a>(name: &str, providers: &[&'a str]) -> Option<&'a str> {
     let wanted = name.to_ascii_lowercase();
-    entries
+    providers
         .iter()
-        .map(|entry| (strsim::jaro_winkler(&wanted, &entry.provider.name), &*entry.provider.name))
+        .map(|&known| (strsim::jaro_winkler(&wanted, known), known))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)

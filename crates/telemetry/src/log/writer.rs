@@ -1,7 +1,7 @@
 //! The thread that writes log lines, and the bounded queue in front of it.
 //!
-//! Writing to a pipe nobody reads blocks. It blocks this thread only; lines that no longer fit are
-//! counted, and the count is written once there is room again.
+//! Writing to a pipe that is not read blocks. It blocks this thread only; lines that no longer fit
+//! are counted, and the count is written once there is room again.
 
 use std::io::{self, Write};
 use std::sync::Arc;

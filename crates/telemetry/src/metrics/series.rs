@@ -19,7 +19,7 @@ use super::histogram::Histogram;
 
 /// What an unregistered name is counted under.
 pub(super) const OTHER: &str = "other";
-/// What stands for a provider where nobody answered.
+/// What stands for a provider where none answered.
 pub(super) const NONE: &str = "none";
 
 pub(super) const OPERATIONS: usize = Operation::ALL.len() + 1;
@@ -42,7 +42,7 @@ pub(super) struct Series {
 #[derive(Debug)]
 pub(super) struct ProviderSeries {
     pub(super) name: Arc<str>,
-    /// By operation; made at an operation's first use, for there are many and most are never used.
+    /// By operation; made at an operation's first use, as there are many and most are never used.
     operations: Box<[OnceLock<Box<OperationSeries>>]>,
     pub(super) tokens: [Slot<Counter>; TOKEN_KINDS.len()],
     pub(super) broken: Slot<Counter>,

@@ -1,4 +1,4 @@
-//! What the page says, and that nobody can make it grow.
+//! What the page says, and that clients cannot make it grow.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Every variable: followed, and refused when it makes no sense.
+//! Every variable: followed, and refused when it is not valid.
 
 use super::*;
 

@@ -168,6 +168,8 @@ mod tests {
             ("weir-edge", "weir-rpc", false),
             ("weir-dialect", "weir-framing", false),
             ("weir-config", "weir-provider", false),
+            ("weir-provider", "weir-dialect", false),
+            ("weir-sim", "weir-runtime", false),
             ("weir-router", "weir-quota-memory", true),
             ("weir-quota", "weir-quota", true),
             ("weir", "weir-config", false),

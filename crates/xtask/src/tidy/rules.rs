@@ -131,7 +131,7 @@ pub(super) const IMPURE: &[&str] = &[
     "tracing*",
 ];
 
-/// What a pure crate must not call. Naming a type (`Instant`, `Duration`) is no call.
+/// What a pure crate must not call. Naming a type (`Instant`, `Duration`) is not a call.
 pub(super) const IMPURE_CALLS: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
@@ -155,6 +155,36 @@ pub(super) const BANNED: &[&str] =
 /// and certificates are not recognised, two crypto providers panic.
 pub(super) const ONE_LINE: &[&str] =
     &["opentelemetry*", "tonic", "prost", "http", "hyper", "rustls", "ring", "tokio", "axum"];
+
+/// Where wire formats are: `NAME.rs` and the folder of that name.
+pub(super) const FORMATS_IN: &str = "crates/dialect/src/";
+/// What the folder of every format has, as a file or as a folder of files.
+pub(super) const FORMAT_FILES: &[&str] = &["request", "answer", "stream", "error", "models"];
+
+/// Code that must not name a wire format.
+pub(super) const ROOMS: &[&str] = &["crates/edge/src/", "crates/router/src/", "crates/worker/src/"];
+/// The one file of them that may: its rows say which format a path speaks.
+pub(super) const ROUTES: &str = "crates/edge/src/route.rs";
+
+/// Crates in which modules that stand side by side must not need each other.
+pub(super) const NO_CIRCLES_IN: &[&str] =
+    &["crates/edge/src/", "crates/rpc/src/", "crates/router/src/", "crates/worker/src/"];
+
+/// An import that closes a circle and stays for now.
+#[derive(Debug)]
+pub(super) struct KnownCircle {
+    /// One of `NO_CIRCLES_IN`.
+    pub(super) folder: &'static str,
+    /// The module that imports, from the crate's root: `a::b`.
+    pub(super) from: &'static str,
+    /// What it imports.
+    pub(super) to: &'static str,
+    /// Why it is still there.
+    pub(super) reason: &'static str,
+}
+
+/// The list may only shrink: an entry that closes no circle any more is a finding.
+pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[];
 
 /// Whether `name` is what `pattern` says: itself, or with `*` at the end, its start.
 pub(super) fn matches_name(pattern: &str, name: &str) -> bool {

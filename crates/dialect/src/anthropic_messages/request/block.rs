@@ -5,8 +5,12 @@ use weir_types::Dialect;
 
 use super::write::{Draft, mark};
 use crate::anthropic_messages::{OWN, citation};
+use crate::custom;
 use crate::fault::RequestFault;
-use crate::ir::{Document, Image, Part, PartBody, Sealed, Source, Thinking, ToolCall, ToolResult};
+use crate::ir::{
+    Document, Image, Part, PartBody, Sealed, Source, Thinking, ToolCall, ToolResult, block_name,
+};
+use crate::media;
 
 /// Images in other forms are refused.
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
@@ -29,7 +33,7 @@ pub(super) fn write(draft: &mut Draft<'_>, part: &Part) -> Result<Option<Value>,
         PartBody::Thinking(thinking) => write_thinking(draft, thinking),
         PartBody::Foreign { dialect: OWN, raw: Value::Object(raw) } => Some(raw.clone()),
         PartBody::Foreign { raw, .. } => {
-            let kind = raw.get("type").and_then(Value::as_str).unwrap_or("unknown");
+            let kind = block_name(raw);
             let text = format!("a block of type \"{kind}\" is known to its own provider only");
             return Err(RequestFault::unsupported("messages", text));
         }
@@ -78,7 +82,9 @@ fn write_image(draft: &mut Draft<'_>, image: &Image) -> Result<Map<String, Value
         Source::Base64 { media_type, data } => {
             let media_type = match media_type.as_str() {
                 "image/jpg" => "image/jpeg",
-                "" | "application/octet-stream" | "image/*" => image_type(data),
+                "" | "application/octet-stream" | "image/*" => {
+                    media::image_type(data).unwrap_or("image/jpeg")
+                }
                 other => other,
             };
             if !IMAGE_TYPES.contains(&media_type) {
@@ -92,17 +98,10 @@ fn write_image(draft: &mut Draft<'_>, image: &Image) -> Result<Map<String, Value
     Ok(block("image", [("source", source)]))
 }
 
-/// What the first bytes tell.
-fn image_type(data: &str) -> &'static str {
-    let starts = [("iVBOR", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp")];
-    let found = starts.iter().find(|(start, _)| data.starts_with(start));
-    found.map_or("image/jpeg", |(_, kind)| kind)
-}
-
 fn write_document(document: &Document) -> Result<Map<String, Value>, RequestFault> {
     let source = match &document.source {
         Source::Base64 { media_type, data } if media_type.starts_with("text/") => {
-            let Some(text) = text_of(data) else {
+            let Some(text) = media::text_of(data) else {
                 let text = "a document of text must be UTF-8 in base64";
                 return Err(RequestFault::unsupported("messages.document", text));
             };
@@ -165,7 +164,7 @@ fn write_call(draft: &mut Draft<'_>, call: &ToolCall) -> Map<String, Value> {
 /// The arguments as an object; what is none is put into one.
 pub(in crate::anthropic_messages) fn input(arguments: &str, is_custom: bool) -> Value {
     if is_custom {
-        return json!({ "input": arguments });
+        return custom::wrapped(arguments);
     }
     if arguments.trim().is_empty() {
         return json!({});
@@ -226,27 +225,4 @@ fn write_thinking(draft: &mut Draft<'_>, thinking: &Thinking) -> Option<Map<Stri
     let why = "Anthropic refuses thoughts that it did not sign";
     draft.losses.add_if(!thinking.text.is_empty(), "messages.thinking", why);
     None
-}
-
-/// The text that base64 stands for, if it is one.
-fn text_of(data: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(data.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in data.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0x00FF_FFFF;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

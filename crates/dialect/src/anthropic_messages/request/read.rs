@@ -16,6 +16,14 @@ use crate::ir::{
     ToolBody, ToolChoice,
 };
 use crate::peek::PathFacts;
+use crate::state;
+
+/// A container with what was left in it, and servers that Anthropic asks on the model's behalf.
+const STATE: [&str; 2] = ["container", "mcp_servers"];
+
+/// Files put into a container, and what stands for a conversation that Anthropic has shortened.
+const STATE_BLOCKS: [(&str, &str); 2] =
+    [("container_upload", "messages.container_upload"), ("compaction", "messages.compaction")];
 
 /// Reads a request for chat or for a count of tokens.
 ///
@@ -72,6 +80,11 @@ pub(in super::super) fn read(
     // Says which wire format this is; hosts that demand it in the body are told by their quirks.
     fields.any("anthropic_version");
     chat.extra.extend(fields.rest());
+    state::note(&mut chat, &STATE, &STATE_BLOCKS);
+    // Where the request may be served; `global` is no bound.
+    if chat.extra.get("inference_geo").is_some_and(|place| place != "global") {
+        state::note(&mut chat, &["inference_geo"], &[]);
+    }
     Ok(Box::new(chat))
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::schema;
 use super::write::{Draft, mark};
 use crate::anthropic_messages::OWN;
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{Tool, ToolBody, ToolChoice};
 
@@ -20,7 +21,7 @@ pub(super) struct Tools {
 /// Writes the tools of `draft`'s request.
 ///
 /// # Errors
-/// One of them is run by another provider, or takes plain text.
+/// One of them is run by another provider.
 pub(super) fn write(draft: &mut Draft<'_>) -> Result<Tools, RequestFault> {
     let chat = draft.chat;
     let mut list = Vec::with_capacity(chat.tools.len());
@@ -80,17 +81,13 @@ fn is_allowed(tool: &Tool, choice: Option<&ToolChoice>) -> bool {
 }
 
 fn write_tool(draft: &mut Draft<'_>, tool: &Tool) -> Result<Value, RequestFault> {
-    let mut written = match &tool.body {
+    let mut written = match &*custom::as_function(&tool.body, &mut draft.losses) {
         ToolBody::Function { name, description, parameters, strict } => {
             let parameters = parameters.as_ref();
             function(draft, name, description.as_deref(), parameters, *strict)
         }
-        ToolBody::Custom { name, .. } => {
-            let text = format!("the tool \"{name}\" takes plain text, which Claude cannot write");
-            return Err(RequestFault::unsupported("tools", text));
-        }
         ToolBody::Hosted { dialect: OWN, raw: Value::Object(raw), .. } => raw.clone(),
-        ToolBody::Hosted { name, .. } => {
+        ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
             let text = format!("the tool \"{name}\" is run by another provider than Anthropic");
             return Err(RequestFault::unsupported("tools", text));
         }

@@ -69,7 +69,9 @@ impl StreamReader for Reader {
         };
         let kind = event.get("type").and_then(Value::as_str).map(str::to_owned);
         let kind = kind.unwrap_or_else(|| String::from_utf8_lossy(frame.name).into_owned());
-        match kind.as_str() {
+        // Hosts that relay others leave out the type.
+        let has_error = event.get("error").is_some_and(|error| !error.is_null());
+        match if has_error { "error" } else { kind.as_str() } {
             "message_start" => self.start(event.get("message").unwrap_or(&Value::Null), events),
             "content_block_start" => self.begin(&mut event, events)?,
             "content_block_delta" => self.fill(&mut event, events)?,

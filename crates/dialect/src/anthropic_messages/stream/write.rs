@@ -8,9 +8,9 @@ use weir_framing::Writer;
 use weir_types::Usage;
 
 use crate::anthropic_messages::{OWN, answer, citation, usage, words};
+use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{self, Delta, Event, Finish, FinishReason, Losses, PartBody, PartStart, Sealed};
-use crate::json::quoted;
 
 /// Characters that stand for one token, roughly.
 const CHARS_PER_TOKEN: usize = 4;
@@ -146,7 +146,11 @@ impl EventWriter {
                 json!({ "type": "citations_delta", "citation": citation })
             }
             (Delta::Arguments(piece), Kind::Call { is_custom, has_arguments }) => {
-                let piece = if *is_custom { as_json(&piece, *has_arguments) } else { piece };
+                let begin = if *has_arguments { "" } else { custom::PIECES.0 };
+                let piece = match is_custom {
+                    true => format!("{begin}{}", custom::piece(&piece)),
+                    false => piece,
+                };
                 *has_arguments |= !piece.is_empty();
                 json!({ "type": "input_json_delta", "partial_json": piece })
             }
@@ -159,10 +163,10 @@ impl EventWriter {
     fn end_block(&mut self, out: &mut Writer) {
         let Some(Open { index, kind, .. }) = self.open.take() else { return };
         let owed = match kind {
-            Kind::Call { is_custom: true, has_arguments: true } => "\"}",
-            Kind::Call { is_custom: true, has_arguments: false } => "{\"input\":\"\"}",
-            Kind::Call { is_custom: false, has_arguments: false } => "{}",
-            _ => "",
+            Kind::Call { is_custom: true, has_arguments: true } => custom::PIECES.1.to_owned(),
+            Kind::Call { is_custom: true, has_arguments: false } => custom::wrapped("").to_string(),
+            Kind::Call { is_custom: false, has_arguments: false } => "{}".to_owned(),
+            _ => String::new(),
         };
         if !owed.is_empty() {
             let delta = json!({ "type": "input_json_delta", "partial_json": owed });
@@ -226,14 +230,6 @@ fn send<const N: usize>(kind: &str, members: [(&str, Value); N], out: &mut Write
     event.insert("type".into(), json!(kind));
     event.extend(members.map(|(name, value)| (name.to_owned(), value)));
     out.event(kind, Value::Object(event).to_string().as_bytes());
-}
-
-/// A piece of plain text as a piece of the object that stands for it.
-fn as_json(piece: &str, has_begun: bool) -> String {
-    let quoted = quoted(piece);
-    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-    let begin = if has_begun { "" } else { "{\"input\":\"" };
-    format!("{begin}{}", String::from_utf8_lossy(inner))
 }
 
 /// Roughly how many tokens the prompt has; at least one.

@@ -143,7 +143,7 @@ fn every_end_has_a_word() {
         (FinishReason::Length, "max_tokens"),
         (FinishReason::ContentFilter, "refusal"),
         (FinishReason::Pause, "pause_turn"),
-        (FinishReason::Error, "end_turn"),
+        (FinishReason::Error("error".into()), "end_turn"),
         (FinishReason::Other("eos".into()), "end_turn"),
     ] {
         assert_eq!(crate::anthropic_messages::words::stop_reason(&reason, false), word);

@@ -96,7 +96,7 @@ fn document(value: Value, path: String) -> Result<PartBody, RequestFault> {
         return Ok(foreign(json!({ "document": value })));
     }
     let mut fields = Fields::new(value, path)?;
-    let title = fields.text("name")?;
+    let title = fields.label("name")?;
     let context = fields.text("context")?;
     let citations = match fields.object("citations")? {
         Some(mut citations) => citations.flag("enabled")?,

@@ -7,8 +7,11 @@ use weir_types::Dialect;
 use super::citations::{citation, guard};
 use super::media::{self, DOCUMENTS, IMAGES, Medium, SOUNDS, VIDEOS};
 use super::titles::Titles;
+use crate::custom;
 use crate::fault::RequestFault;
-use crate::ir::{Document, Losses, Media, Part, PartBody, Source, Thinking, ToolCall, ToolResult};
+use crate::ir::{
+    Document, Losses, Media, Part, PartBody, Source, Thinking, ToolCall, ToolResult, block_name,
+};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 const NOT_OURS: &str = "only the provider that signed it can read it";
@@ -24,7 +27,7 @@ fn input(call: &ToolCall) -> Value {
     match serde_json::from_str(&call.arguments) {
         Ok(object @ Value::Object(_)) if !call.is_custom => object,
         Ok(other) if !call.is_custom => json!({ "input": other }),
-        _ => json!({ "input": call.arguments }),
+        _ => custom::wrapped(&call.arguments),
     }
 }
 
@@ -151,7 +154,8 @@ impl<'a> Asking<'a> {
             PartBody::Video(video) => Some(json!({ "video": medium(video, VIDEO)? })),
             PartBody::Foreign { dialect, raw } if *dialect == OWN => Some(raw.clone()),
             PartBody::Foreign { raw, .. } => {
-                self.foreign(raw)?;
+                let member = format!("messages.{}", block_name(raw));
+                self.losses.add(member, "the target knows no such block");
                 None
             }
             PartBody::Audio(_)
@@ -159,17 +163,6 @@ impl<'a> Asking<'a> {
             | PartBody::ToolResult(_)
             | PartBody::Thinking(_) => None,
         })
-    }
-
-    fn foreign(&mut self, raw: &Value) -> Result<(), RequestFault> {
-        let name = raw.get("type").and_then(Value::as_str).unwrap_or("block");
-        let member = format!("messages.{name}");
-        if name == "item_reference" {
-            let text = "the conversation refers to what another provider keeps";
-            return Err(RequestFault::unsupported(member, text));
-        }
-        self.losses.add(member, "the target knows no such block");
-        Ok(())
     }
 
     fn document(&mut self, document: &Document) -> Result<Value, RequestFault> {
@@ -352,8 +345,7 @@ impl<'a> Answered<'a> {
             },
             PartBody::Foreign { dialect, raw } if *dialect == OWN => return Some(raw.clone()),
             PartBody::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("block");
-                self.losses.add(format!("message.{name}"), NO_SUCH);
+                self.losses.add(format!("message.{}", block_name(raw)), NO_SUCH);
                 return None;
             }
             PartBody::Document(_) => "message.document",

@@ -11,6 +11,13 @@ use crate::fields::Fields;
 use crate::ir::{Chat, Message, OutputFormat, Reasoning, Request, Role};
 use crate::ir::{Effort, Part};
 use crate::peek::PathFacts;
+use crate::state;
+
+/// What AWS keeps for its customer: guardrails, and what is put into prompts of its library.
+const STATE: [&str; 2] = ["guardrailConfig", "promptVariables"];
+
+/// In the ARN of a prompt, which stands where a model's name does and brings its own.
+const PROMPT: &str = ":prompt/";
 
 pub(in crate::bedrock_converse) fn read(
     body: &Bytes,
@@ -65,6 +72,10 @@ fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, RequestFault> 
         }
     }
     chat.extra.extend(fields.rest());
+    if chat.model.contains(PROMPT) {
+        chat.needs_state = Some("modelId");
+    }
+    state::note(&mut chat, &STATE, &[]);
     Ok(chat)
 }
 

@@ -10,6 +10,7 @@ use weir_types::Dialect;
 use super::super::blocks;
 use super::cache::Block;
 use super::model::{self, Family};
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Losses, PartBody, Tool, ToolBody, ToolChoice};
@@ -165,27 +166,15 @@ fn definitions(
 ) -> Result<Vec<Block>, RequestFault> {
     let mut blocks = Vec::with_capacity(chat.tools.len());
     for tool in &chat.tools {
-        let value = match &tool.body {
+        let value = match &*custom::as_function(&tool.body, losses) {
             ToolBody::Function { name, description, parameters, strict } => {
                 let strict = strict.filter(|_| takes_strict);
                 let is_lost = !takes_strict && tool_is_strict(tool);
                 losses.add_if(is_lost, "tools.strict", "this model is not held to schemas");
                 spec(name, description.as_deref(), parameters.as_ref(), strict)
             }
-            ToolBody::Custom { name, description, format } => {
-                let why = "a tool of plain text is a function with the text as its member `input`";
-                losses.add("tools.custom", why);
-                losses.add_if(format.is_some(), "tools.format", "the target has no grammars");
-                let text = json!({
-                    "type": "object",
-                    "properties": { "input": { "type": "string" } },
-                    "required": ["input"],
-                    "additionalProperties": false
-                });
-                spec(name, description.as_deref(), Some(&text), None)
-            }
             ToolBody::Hosted { dialect: OWN, raw, .. } => raw.clone(),
-            ToolBody::Hosted { name, .. } => {
+            ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
                 let text = format!("the tool {name:?} runs at another provider than Bedrock");
                 return Err(RequestFault::unsupported("tools", text));
             }

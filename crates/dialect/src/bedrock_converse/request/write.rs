@@ -13,16 +13,6 @@ use crate::ir::{Chat, Losses, Request};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 
-/// What other formats' providers keep on their side: without it the request means something else.
-const KEPT_ELSEWHERE: [&str; 6] = [
-    "previous_response_id",
-    "conversation",
-    "prompt",
-    "background",
-    "cachedContent",
-    "mcp_servers",
-];
-
 pub(in crate::bedrock_converse) fn write(
     request: &Request,
     target: &Target<'_>,
@@ -44,7 +34,7 @@ pub(in crate::bedrock_converse) fn write(
             outer
         }
         Request::Embedding(_) | Request::Rerank(_) => {
-            return Err(RequestFault::untranslatable(OWN, target.operation));
+            return Err(RequestFault::unserved(OWN, target.operation));
         }
     };
     Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
@@ -111,26 +101,16 @@ fn body(
             None => losses.add_if(tier != "auto", "service_tier", "the target has no such tier"),
         }
     }
-    extra(chat, family, &mut body, losses)?;
+    extra(chat, family, &mut body, losses);
     Ok(body)
 }
 
 /// Members of one format: put back into this one, told of for others.
-fn extra(
-    chat: &Chat,
-    family: model::Family,
-    body: &mut Map<String, Value>,
-    losses: &mut Losses,
-) -> Result<(), RequestFault> {
+fn extra(chat: &Chat, family: model::Family, body: &mut Map<String, Value>, losses: &mut Losses) {
     for (name, value) in &chat.extra {
         if chat.source == OWN {
             merge(body, name, value);
             continue;
-        }
-        let says_something = !matches!(value, Value::Null | Value::Bool(false));
-        if KEPT_ELSEWHERE.contains(&name.as_str()) && says_something {
-            let text = format!("`{name}` refers to what only another provider keeps");
-            return Err(RequestFault::unsupported(name.clone(), text));
         }
         let is_beta = name == "anthropic_beta" && matches!(family, model::Family::Claude(_));
         if is_beta {
@@ -139,7 +119,6 @@ fn extra(
             losses.add(name.clone(), "the target has no such member");
         }
     }
-    Ok(())
 }
 
 /// Adds `value` as the member `name`; of two objects what is there already stays.

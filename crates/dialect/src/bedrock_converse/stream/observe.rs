@@ -47,6 +47,12 @@ pub(in crate::bedrock_converse) fn observe(
             let usage = event.get("usage").map(words::usage).filter(|usage| !usage.is_empty());
             Ok(Observed { usage, ..Observed::plain(Kind::Done) })
         }
+        // A host that relays others may fail in its own way.
+        _ if memmem::find(data, b"\"error\"").is_some() => {
+            let event = parsed(data)?;
+            let is_error = event.get("error").is_some_and(|error| !error.is_null());
+            Ok(Observed::plain(if is_error { Kind::Error } else { Kind::Preamble }))
+        }
         _ => Ok(Observed::plain(Kind::Preamble)),
     }
 }

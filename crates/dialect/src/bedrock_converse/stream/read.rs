@@ -12,7 +12,7 @@ use super::super::{blocks, error, words};
 use super::is_exception;
 use crate::fault::Garbage;
 use crate::format::StreamReader;
-use crate::ir::{Delta, Event, Finish, Media, PartStart, Sealed, Source};
+use crate::ir::{Delta, Error, Event, Finish, Media, PartStart, Sealed, Source};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 /// More than any image or sealed reasoning that is sent in pieces.
@@ -27,6 +27,8 @@ pub(in crate::bedrock_converse) struct Reader {
     parts: u32,
     has_calls: bool,
     has_finished: bool,
+    /// An error has come: nothing follows.
+    has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -41,10 +43,13 @@ enum Open {
 
 impl StreamReader for Reader {
     fn read(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Result<(), Garbage> {
+        if self.has_failed {
+            return Ok(());
+        }
         let name = String::from_utf8_lossy(frame.name);
         let data = frame.data.as_deref().unwrap_or_default();
         if frame.is_exception || is_exception(frame.name) {
-            events.push(Event::Error(error::exception_read(&name, data)));
+            self.fail(error::exception_read(&name, data), events);
             return Ok(());
         }
         if frame.data.is_none() {
@@ -72,6 +77,10 @@ impl StreamReader for Reader {
                     events.push(Event::Usage(usage));
                 }
             }
+            // A host that relays others may fail in its own way.
+            _ if event.get("error").is_some_and(|error| !error.is_null()) => {
+                self.fail(error::exception_read("", data), events);
+            }
             // What a later version adds is of no concern.
             _ => {}
         }
@@ -79,7 +88,7 @@ impl StreamReader for Reader {
     }
 
     fn finish(&mut self, events: &mut Vec<Event>) -> Result<(), Garbage> {
-        if !self.has_finished {
+        if !self.has_finished || self.has_failed {
             return Err(Garbage::ENDS_EARLY);
         }
         events.push(Event::End);
@@ -96,6 +105,11 @@ fn text(of: &Value, pointer: &str) -> Option<String> {
 }
 
 impl Reader {
+    fn fail(&mut self, error: Error, events: &mut Vec<Event>) {
+        self.has_failed = true;
+        events.push(Event::Error(error));
+    }
+
     fn start(&mut self, events: &mut Vec<Event>) {
         if !self.has_started {
             self.has_started = true;
@@ -272,7 +286,10 @@ impl Reader {
             reason,
             stop_sequence: stop_sequence(event.get("additionalModelResponseFields")),
         };
-        events.push(Event::Finish { choice: 0, finish });
+        match Event::ending(0, finish) {
+            Event::Error(error) => self.fail(error, events),
+            ending => events.push(ending),
+        }
     }
 }
 

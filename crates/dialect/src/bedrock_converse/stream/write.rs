@@ -6,8 +6,11 @@ use weir_framing::Writer;
 use weir_types::{Dialect, Usage};
 
 use super::super::{blocks, words};
+use crate::custom;
 use crate::format::{Asked, StreamWriter};
-use crate::ir::{Delta, Event, Finish, FinishReason, Losses, Media, PartStart, Sealed, Source};
+use crate::ir::{
+    Delta, Event, Finish, FinishReason, Losses, Media, PartStart, Sealed, Source, block_name,
+};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 
@@ -136,7 +139,7 @@ impl Writing {
                 self.block_start(&start, out);
                 self.open = Open::Call { is_custom };
                 if is_custom {
-                    self.block_delta(&json!({ "toolUse": { "input": "{\"input\":\"" } }), out);
+                    self.block_delta(&json!({ "toolUse": { "input": custom::PIECES.0 } }), out);
                 }
             }
             PartStart::Redacted(Sealed { origin: OWN, data }) => {
@@ -148,7 +151,7 @@ impl Writing {
             PartStart::Image(image) => self.image(&image, out),
             PartStart::Foreign { dialect: OWN, raw } => self.foreign(&raw, out),
             PartStart::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("block");
+                let name = block_name(&raw);
                 let why = "streams of this format have no such block";
                 self.losses.add(format!("message.{name}"), why);
             }
@@ -213,7 +216,7 @@ impl Writing {
             }
             (Delta::Signature(_), _) => self.lose_signature(),
             (Delta::Arguments(piece), Open::Call { is_custom }) => {
-                let piece = if is_custom { escaped(&piece) } else { piece };
+                let piece = if is_custom { custom::piece(&piece) } else { piece };
                 if !piece.is_empty() {
                     self.block_delta(&json!({ "toolUse": { "input": piece } }), out);
                 }
@@ -246,7 +249,7 @@ impl Writing {
             Open::Nothing | Open::Words { is_written: false, .. } => {}
             Open::Words { .. } | Open::Call { is_custom: false } => self.block_stop(out),
             Open::Call { is_custom: true } => {
-                self.block_delta(&json!({ "toolUse": { "input": "\"}" } }), out);
+                self.block_delta(&json!({ "toolUse": { "input": custom::PIECES.1 } }), out);
                 self.block_stop(out);
             }
         }
@@ -278,10 +281,4 @@ impl Writing {
             json!({ "usage": words::token_usage(&self.usage), "metrics": { "latencyMs": 0 } });
         send(out, "metadata", &metadata);
     }
-}
-
-/// A piece of text as it stands within a JSON string.
-fn escaped(piece: &str) -> String {
-    let quoted = Value::from(piece).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }

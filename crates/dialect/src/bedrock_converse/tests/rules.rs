@@ -312,9 +312,6 @@ fn what_cannot_be_said_is_told_or_refused() {
     for change in [
         |chat: &mut Chat| chat.sampling.n = Some(2),
         |chat: &mut Chat| chat.modalities = vec!["text".into(), "audio".into()],
-        |chat: &mut Chat| {
-            chat.extra.insert("previous_response_id".into(), json!("resp_1"));
-        },
     ] {
         let mut refused = all.clone();
         change(&mut refused);

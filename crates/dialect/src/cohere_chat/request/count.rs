@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Losses, Part, PartBody, Source, ToolBody};
@@ -18,11 +19,12 @@ const CHARACTERS_MAX: usize = 65_536;
 /// Writes a request to count the tokens of `chat`.
 pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestFault> {
     let mut text = String::new();
+    let mut losses = Losses::default();
     for part in chat.messages.iter().flat_map(|message| &message.parts) {
         add_part(part, &mut text)?;
     }
     for tool in &chat.tools {
-        match &tool.body {
+        match &*custom::as_function(&tool.body, &mut losses) {
             ToolBody::Function { name, description, parameters, .. } => {
                 add(name, &mut text);
                 add(description.as_deref().unwrap_or_default(), &mut text);
@@ -42,7 +44,6 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
         let why = format!("Cohere counts no texts over {CHARACTERS_MAX} characters");
         return Err(RequestFault::unsupported("messages", why));
     }
-    let mut losses = Losses::default();
     losses.add("messages", "counted as plain text, without the model's template");
     let body = json!({ "model": target.model, "text": text });
     Ok(Written { body: Bytes::from(body.to_string()), losses })

@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
 use super::super::{citation, document};
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{
     Chat, Image, Losses, Message, Part, PartBody, Role, Source, Thinking, ToolCall, ToolResult,
+    block_name,
 };
 
 /// What is written so far.
@@ -117,7 +119,7 @@ impl<'a> Conversation<'a> {
                 let why = "Cohere's models take text and images, neither sound nor film";
                 return Err(RequestFault::unsupported("messages.content", why));
             }
-            other => self.own(other)?,
+            other => self.own(other),
         })
     }
 
@@ -144,7 +146,7 @@ impl<'a> Conversation<'a> {
                 PartBody::Refusal(text) => said.blocks.push(text_block(text)),
                 PartBody::Thinking(thinking) => self.thinking(thinking, has_calls, &mut said),
                 PartBody::ToolCall(call) => said.calls.push(self.call(call)),
-                other => said.blocks.extend(self.own(other)?),
+                other => said.blocks.extend(self.own(other)),
             }
         }
         let mut members = Map::new();
@@ -191,15 +193,10 @@ impl<'a> Conversation<'a> {
         } else {
             call.id.clone()
         };
-        let arguments = if call.is_custom {
-            json!({ "input": call.arguments }).to_string()
-        } else {
-            call.arguments.clone()
-        };
         json!({
             "id": id,
             "type": "function",
-            "function": { "name": call.name, "arguments": arguments },
+            "function": { "name": call.name, "arguments": custom::json_arguments(call) },
         })
     }
 
@@ -225,7 +222,7 @@ impl<'a> Conversation<'a> {
                     let why = "Cohere's models take text and images, neither sound nor film";
                     return Err(RequestFault::unsupported("messages.content", why));
                 }
-                other => blocks.extend(self.own(other)?),
+                other => blocks.extend(self.own(other)),
             }
         }
         let content = content(blocks);
@@ -249,16 +246,12 @@ impl<'a> Conversation<'a> {
     }
 
     /// A block that only one format knows, given back to Cohere if it is Cohere's.
-    fn own(&mut self, body: &PartBody) -> Result<Option<Value>, RequestFault> {
+    fn own(&mut self, body: &PartBody) -> Option<Value> {
         match body {
-            PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Ok(Some(raw.clone())),
-            PartBody::Foreign { dialect, raw } if kind(raw) == "item_reference" => {
-                let why = format!("what {} keeps cannot be read by Cohere", dialect.label());
-                Err(RequestFault::unsupported("messages", why))
-            }
+            PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Some(raw.clone()),
             other => {
                 self.drop(other, "Cohere has no such block here");
-                Ok(None)
+                None
             }
         }
     }
@@ -270,7 +263,7 @@ impl<'a> Conversation<'a> {
             PartBody::Audio(_) => "audio",
             PartBody::Video(_) => "video",
             PartBody::Thinking(_) => "thinking",
-            PartBody::Foreign { raw, .. } => kind(raw),
+            PartBody::Foreign { raw, .. } => block_name(raw),
             _ => "content",
         };
         self.losses.add(format!("messages.{name}"), why);
@@ -291,10 +284,6 @@ impl<'a> Conversation<'a> {
         let content = content(blocks);
         self.messages.push(json!({ "role": role, "content": content }));
     }
-}
-
-fn kind(raw: &Value) -> &str {
-    raw.get("type").and_then(Value::as_str).unwrap_or("content")
 }
 
 fn text_block(text: &str) -> Value {

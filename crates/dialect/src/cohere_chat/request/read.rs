@@ -12,6 +12,10 @@ use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Message, OutputFormat, Part, PartBody, Reasoning, Role, Sampling, ToolBody};
 use crate::peek::PathFacts;
+use crate::state;
+
+/// A prompt that the client has put into a model's own marks is no conversation to another.
+const STATE: [&str; 1] = ["raw_prompting"];
 
 /// Reads a chat request.
 pub(super) fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, RequestFault> {
@@ -40,6 +44,7 @@ pub(super) fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, Req
     chat.reasoning = reasoning(&mut fields)?;
     chat.output = output(&mut fields)?;
     chat.extra.extend(fields.rest());
+    state::note(&mut chat, &STATE, &[]);
     Ok(chat)
 }
 

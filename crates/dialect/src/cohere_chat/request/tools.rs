@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Extra, Losses, Tool, ToolBody, ToolChoice};
@@ -67,9 +68,9 @@ pub(super) fn write(
     let mut stricts = Vec::new();
     for tool in &chat.tools {
         losses.add_if(tool.cache.is_some(), "cache_control", "Cohere has no cache marks");
-        if let Some((name, written)) = function(&tool.body, &mut stricts)?
-            && only.is_none_or(|names| names.iter().any(|only| only == name))
-        {
+        let body = custom::as_function(&tool.body, losses);
+        let (name, written) = function(&body, &mut stricts)?;
+        if only.is_none_or(|names| names.iter().any(|only| only == name)) {
             tools.push(written);
         }
     }
@@ -115,7 +116,7 @@ struct Strictness {
 fn function<'a>(
     tool: &'a ToolBody,
     stricts: &mut Vec<Strictness>,
-) -> Result<Option<(&'a str, Value)>, RequestFault> {
+) -> Result<(&'a str, Value), RequestFault> {
     match tool {
         ToolBody::Function { name, description, parameters, strict } => {
             let required = parameters.as_ref().and_then(|schema| schema.get("required"));
@@ -131,17 +132,11 @@ fn function<'a>(
             let none = || json!({ "type": "object", "properties": {} });
             let parameters = parameters.clone().unwrap_or_else(none);
             function.insert("parameters".to_owned(), parameters);
-            Ok(Some((name, json!({ "type": "function", "function": function }))))
+            Ok((name, json!({ "type": "function", "function": function })))
         }
-        ToolBody::Custom { name, .. } => {
-            let why = format!("tool \"{name}\" takes plain text; Cohere's tools take JSON only");
-            Err(RequestFault::unsupported("tools", why))
-        }
-        ToolBody::Hosted { dialect: Dialect::CohereChat, name, raw } => {
-            Ok(Some((name, raw.clone())))
-        }
-        ToolBody::Hosted { dialect, name, .. } => {
-            let why = format!("tool \"{name}\" is run by {} and not by Cohere", dialect.label());
+        ToolBody::Hosted { dialect: Dialect::CohereChat, name, raw } => Ok((name, raw.clone())),
+        ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
+            let why = format!("tool \"{name}\" is run by another provider than Cohere");
             Err(RequestFault::unsupported("tools", why))
         }
     }

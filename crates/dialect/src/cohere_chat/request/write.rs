@@ -10,17 +10,6 @@ use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Effort, Losses, OutputFormat, Reasoning, Sampling};
 
-/// Members of other formats that name something which their provider keeps or runs.
-const STATE: [&str; 7] = [
-    "previous_response_id",
-    "conversation",
-    "prompt",
-    "background",
-    "container",
-    "mcp_servers",
-    "cachedContent",
-];
-
 /// Writes a chat request.
 pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestFault> {
     let mut losses = Losses::default();
@@ -48,7 +37,7 @@ pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestF
     if chat.stream {
         body.insert("stream".to_owned(), json!(true));
     }
-    extra(chat, &mut body, &mut losses)?;
+    extra(chat, &mut body, &mut losses);
     leave_out(chat, &mut losses)?;
     Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
 }
@@ -128,25 +117,15 @@ fn thinking(asked: &Reasoning, losses: &mut Losses) -> Option<Value> {
     }
 }
 
-fn extra(
-    chat: &Chat,
-    body: &mut Map<String, Value>,
-    losses: &mut Losses,
-) -> Result<(), RequestFault> {
+fn extra(chat: &Chat, body: &mut Map<String, Value>, losses: &mut Losses) {
     let is_own = chat.source == Dialect::CohereChat;
     for (name, value) in &chat.extra {
         if is_own && !name.contains('.') {
             body.insert(name.clone(), value.clone());
             continue;
         }
-        let is_set = !matches!(value, Value::Null | Value::Bool(false));
-        if !is_own && is_set && STATE.contains(&name.as_str()) {
-            let why = format!("`{name}` is about what {} keeps or runs", chat.source.label());
-            return Err(RequestFault::unsupported(name.clone(), why));
-        }
         losses.add(name.clone(), "Cohere has no such member");
     }
-    Ok(())
 }
 
 /// What Cohere has nothing for.

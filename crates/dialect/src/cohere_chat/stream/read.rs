@@ -256,9 +256,12 @@ impl Reader {
         self.is_over = true;
         let member = |name| event.get("delta").and_then(|delta| delta.get(name));
         if let Some(reason) = member("finish_reason").and_then(Value::as_str) {
+            let ending = Event::ending(0, answer::finish(reason, self.has_calls));
+            if let Event::Error(error) = ending {
+                return self.fail(error, events);
+            }
             self.is_finished = true;
-            let finish = answer::finish(reason, self.has_calls);
-            events.push(Event::Finish { choice: 0, finish });
+            events.push(ending);
         }
         events.extend(member("usage").and_then(usage::read).map(Event::Usage));
     }

@@ -9,6 +9,7 @@ use super::{annotations, read_logprobs};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::ir::{Answer, ChatAnswer, Choice, Finish, FinishReason, Part, PartBody};
+use crate::whole;
 
 /// Members of a candidate that are read; the others are kept for the format itself.
 const CANDIDATES: &str = "candidates";
@@ -20,8 +21,7 @@ fn shape(fault: RequestFault) -> AnswerFault {
 
 /// Reads a whole answer.
 pub(in super::super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     match operation {
         Operation::Chat => chat(document).map(Answer::Chat),
         Operation::CountTokens => {

@@ -12,13 +12,17 @@ use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
 use crate::ir::{Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody};
 
+/// Members that only this format has: what else an answer holds is another format's.
+/// <https://ai.google.dev/api/generate-content#GenerateContentResponse>
+const OWN_MEMBERS: [&str; 3] = ["createTime", "modelStatus", "promptFeedback"];
+
 /// Writes a whole answer.
 pub(in super::super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
     let mut losses = Losses::default();
     let document = match answer {
         Answer::Chat(answer) => chat(answer, asked, &mut losses),
         Answer::Tokens(total) => json!({ "totalTokens": total }),
-        Answer::Embedding(answer) => embedding::write_answer(answer, asked)?,
+        Answer::Embedding(answer) => embedding::write_answer(answer, asked, &mut losses)?,
         Answer::Rerank(_) => {
             let dialect = Dialect::GeminiGenerate;
             return Err(AnswerFault::untranslatable(dialect, asked.operation));
@@ -37,8 +41,14 @@ fn chat(answer: &ChatAnswer, asked: &Asked<'_>, losses: &mut Losses) -> Value {
         let candidates = answer.choices.iter().map(|choice| candidate(choice, answer, losses));
         document.insert("candidates".to_owned(), candidates.collect());
     }
-    for (name, value) in answer.extra.iter().filter(|(name, _)| *name != "candidates") {
-        document.insert(name.clone(), value.clone());
+    for (name, value) in &answer.extra {
+        match name.as_str() {
+            "candidates" => {}
+            own if OWN_MEMBERS.contains(&own) => {
+                document.insert(name.clone(), value.clone());
+            }
+            _ => losses.add(name.clone(), "Gemini's answers have no such member"),
+        }
     }
     if let Some(metadata) = finish::usage_metadata(&answer.usage) {
         document.insert("usageMetadata".to_owned(), metadata);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
 use super::super::media::{self, Place};
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{Document, Image, Losses, Part, PartBody, Sealed, Thinking, ToolCall};
 
@@ -202,7 +203,7 @@ fn set(part: &mut Value, name: &str, value: Value) {
 /// The arguments of `call` as an object, and whether they had to be wrapped in one.
 pub(in super::super) fn arguments(call: &ToolCall) -> (Value, bool) {
     if call.is_custom {
-        return (json!({ "input": call.arguments }), true);
+        return (custom::wrapped(&call.arguments), false);
     }
     match serde_json::from_str(&call.arguments) {
         Ok(args @ Value::Object(_)) => (args, false),

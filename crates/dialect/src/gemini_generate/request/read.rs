@@ -11,6 +11,10 @@ use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Extra, Message, Part, Request, Role};
 use crate::peek::PathFacts;
+use crate::state;
+
+/// A prompt that Google keeps, and a template of Model Armor that guards prompts and answers.
+const STATE: [&str; 2] = ["cachedContent", "modelArmorConfig"];
 
 /// Reads a request.
 pub(in super::super) fn read(body: &Bytes, path: &PathFacts<'_>) -> Result<Request, RequestFault> {
@@ -38,11 +42,6 @@ fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, RequestFault> 
     let stated = fields.text("model")?;
     chat.model = model(path, stated);
     chat.stream = path.stream.unwrap_or(false);
-    if fields.has("cachedContent") {
-        let text = "`cachedContent` names a prompt that Google keeps; \
-                    only the provider that keeps it can go on from it";
-        return Err(RequestFault::unsupported("cachedContent", text));
-    }
     if let Some(system) = fields.any("systemInstruction") {
         system_message(system, &mut chat)?;
     }
@@ -57,6 +56,7 @@ fn chat(mut fields: Fields, path: &PathFacts<'_>) -> Result<Chat, RequestFault> 
         chat.metadata = labels.rest();
     }
     chat.extra.extend(fields.rest());
+    state::note(&mut chat, &STATE, &[]);
     Ok(chat)
 }
 

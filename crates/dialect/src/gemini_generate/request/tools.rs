@@ -5,6 +5,7 @@ use weir_types::Dialect;
 
 use super::super::{camel, schema};
 use super::read::keep;
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Extra, Losses, Tool, ToolBody, ToolChoice};
@@ -77,19 +78,15 @@ pub(super) fn write(
     let mut hosted = Vec::new();
     for tool in &chat.tools {
         losses.add_if(tool.cache.is_some(), "tools.cache_control", "Gemini caches by itself");
-        match &tool.body {
+        match &*custom::as_function(&tool.body, losses) {
             ToolBody::Function { name, description, parameters, strict } => {
                 losses.add_if(strict.is_some(), "tools.strict", "Gemini has no such member");
                 functions.push(declaration(name, description.as_deref(), parameters.as_ref()));
             }
-            ToolBody::Custom { name, .. } => {
-                let text = format!("Gemini has no tools that take plain text, such as \"{name}\"");
-                return Err(RequestFault::unsupported("tools", text));
-            }
             ToolBody::Hosted { dialect: Dialect::GeminiGenerate, raw, .. } => {
                 hosted.push(raw.clone());
             }
-            ToolBody::Hosted { name, .. } => {
+            ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
                 let text = format!(
                     "the tool \"{name}\" is run by another provider; Gemini does not have it"
                 );

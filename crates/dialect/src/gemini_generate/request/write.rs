@@ -11,10 +11,6 @@ use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Losses, Request};
 
-/// Members of other formats that name something which another provider keeps, or a way of answering
-/// that Google does not have: without them the request would mean something else.
-const STATEFUL: [&str; 4] = ["previous_response_id", "conversation", "prompt", "background"];
-
 /// Writes a request.
 pub(in super::super) fn write(
     request: &Request,
@@ -27,7 +23,7 @@ pub(in super::super) fn write(
         Request::Embedding(asked) => embedding::write(asked, target, &mut losses)?,
         Request::Rerank(_) => {
             let dialect = Dialect::GeminiGenerate;
-            return Err(RequestFault::untranslatable(dialect, target.operation));
+            return Err(RequestFault::unserved(dialect, target.operation));
         }
     };
     Ok(Written { body: Bytes::from(body.to_string()), losses })
@@ -61,7 +57,9 @@ fn chat(
     if is_own {
         put_back(chat, &mut body, losses);
     } else {
-        refuse_or_lose(chat, losses)?;
+        for name in chat.extra.keys() {
+            losses.add(name.clone(), "Gemini has no such member");
+        }
     }
     Ok(body)
 }
@@ -114,17 +112,6 @@ fn put_back(chat: &Chat, body: &mut Map<String, Value>, losses: &mut Losses) {
             object = inner;
         }
     }
-}
-
-fn refuse_or_lose(chat: &Chat, losses: &mut Losses) -> Result<(), RequestFault> {
-    for (name, value) in &chat.extra {
-        if STATEFUL.contains(&name.as_str()) && *value != Value::Bool(false) {
-            let text = format!("`{name}` is known to the provider that keeps it only");
-            return Err(RequestFault::unsupported(name.clone(), text));
-        }
-        losses.add(name.clone(), "Gemini has no such member");
-    }
-    Ok(())
 }
 
 /// Only the longer form counts what stands beside the conversation, and repeats the model; Vertex

@@ -17,7 +17,7 @@ const ARGUMENTS_BYTES_MAX: usize = 1 << 20;
 
 /// The writer.
 #[derive(Debug)]
-pub(in super::super) struct StreamOut {
+pub(in super::super) struct EventWriter {
     id: String,
     model: String,
     usage: Usage,
@@ -46,7 +46,7 @@ enum Open {
     Whole,
 }
 
-impl StreamOut {
+impl EventWriter {
     /// The writer of a stream for the client that asked as `asked` says.
     pub(in super::super) fn new(asked: &Asked<'_>) -> Self {
         Self {
@@ -224,7 +224,7 @@ impl StreamOut {
     }
 }
 
-impl StreamWriter for StreamOut {
+impl StreamWriter for EventWriter {
     fn write(&mut self, event: Event, out: &mut Writer) {
         match event {
             Event::Start { id, model, usage, .. } => {

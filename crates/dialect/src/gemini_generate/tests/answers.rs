@@ -196,3 +196,14 @@ fn errors_of_the_gateway_have_googles_words() {
         assert_eq!(body["error"]["code"], code);
     }
 }
+
+#[test]
+fn members_of_other_formats_are_left_out() {
+    let mut answer = chat(&fixture("answers", "text"));
+    answer.extra.insert("metrics".to_owned(), json!({"latencyMs": 1}));
+    answer.extra.insert("createTime".to_owned(), json!("2026-11-01T00:00:00Z"));
+    let (body, losses) = written(answer);
+    assert_eq!(body["createTime"], "2026-11-01T00:00:00Z");
+    assert_eq!(body.get("metrics"), None);
+    assert_eq!(losses, ["metrics"]);
+}

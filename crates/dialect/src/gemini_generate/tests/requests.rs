@@ -45,14 +45,6 @@ fn without_sentinel(mut body: Value) -> Value {
 }
 
 #[test]
-fn a_prompt_that_google_keeps_is_not_translated() {
-    let body =
-        json!({"contents": [{"parts": [{"text": "Hi"}]}], "cachedContent": "cachedContents/x"});
-    let fault = read(Operation::Chat, &body).unwrap_err();
-    assert_eq!((fault.param.as_deref(), fault.is_targets), (Some("cachedContent"), true));
-}
-
-#[test]
 fn faults_say_where() {
     for (body, param) in [
         (json!({}), "contents"),
@@ -228,8 +220,6 @@ fn what_only_another_provider_has_is_refused_or_lost() {
     chat.user = Some("u".into());
     let (_, losses) = write(&chat, MODEL).unwrap();
     assert_eq!(losses, ["audio", "logit_bias", "seed", "user"]);
-    chat.extra.insert("previous_response_id".into(), json!("resp_1"));
-    assert!(write(&chat, MODEL).unwrap_err().is_targets);
     chat.extra.clear();
     let raw = json!({"type": "web_search"});
     let dialect = Dialect::OpenAiResponses;

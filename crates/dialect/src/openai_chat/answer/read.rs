@@ -8,19 +8,19 @@ use crate::ir::{
     Answer, ChatAnswer, Choice, Extra, FinishReason, Image, Media, Part, PartBody, Source, Thinking,
 };
 use crate::openai_chat::{call, embedding, finish, reasoning, rerank, usage};
+use crate::whole;
 
 /// Reads an answer.
 pub(in crate::openai_chat) fn read(
     operation: Operation,
     body: &[u8],
 ) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))?;
+    let document = whole::document(body)?;
     let Value::Object(document) = document else {
         return Err(AnswerFault::Shape("it is not an object".to_owned()));
     };
     match operation {
-        Operation::Chat => chat(document).map(Answer::Chat),
+        Operation::Chat => chat(document)?.unless_broken().map(Answer::Chat),
         Operation::Embedding => embedding::read_answer(document).map(Answer::Embedding),
         Operation::Rerank => rerank::read_answer(document).map(Answer::Rerank),
         other => Err(AnswerFault::untranslatable(Dialect::OpenAiChat, other)),

@@ -4,9 +4,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
-use crate::ir::{Answer, ChatAnswer, Choice, Losses, Media, PartBody, Request, Source, Thinking};
+use crate::ir::{
+    Answer, ChatAnswer, Choice, Losses, Media, PartBody, Request, Source, Thinking, block_name,
+};
 use crate::openai_chat::finish::{self, Holds};
 use crate::openai_chat::{call, citation, embedding, reasoning, rerank, usage};
 
@@ -62,7 +65,8 @@ pub(in crate::openai_chat) fn is_legacy(asked: &Asked<'_>) -> bool {
 }
 
 fn choice(choice: &Choice, asked: &Asked<'_>, losses: &mut Losses) -> Value {
-    let mut said = Said { choice: choice.index, ..Said::default() };
+    let custom = custom::names(asked.request);
+    let mut said = Said { choice: choice.index, custom: &custom, ..Said::default() };
     for part in &choice.parts {
         said.part(&part.body, asked, losses);
     }
@@ -84,6 +88,8 @@ fn choice(choice: &Choice, asked: &Asked<'_>, losses: &mut Losses) -> Value {
 #[derive(Default)]
 struct Said<'a> {
     choice: u32,
+    /// The client's tools that take plain text.
+    custom: &'a [String],
     text: Option<String>,
     annotations: Vec<Value>,
     refusal: String,
@@ -111,7 +117,8 @@ impl<'a> Said<'a> {
             PartBody::ToolCall(called) => {
                 let made = || call::made_id(asked.id, self.choice, self.calls.len());
                 let id = if called.id.is_empty() { made() } else { called.id.clone() };
-                self.calls.push(call::write(called, &id, true));
+                let called = call::for_client(called, self.custom);
+                self.calls.push(call::write(&called, &id, true));
             }
             PartBody::Image(image) => match image.source.to_url() {
                 Some(url) => self.images.push(picture(&url)),
@@ -136,8 +143,8 @@ impl<'a> Said<'a> {
                 losses.add("content", "a block that answers of the target do not have");
             }
             PartBody::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("content").to_owned();
-                losses.add(name, "a block that only the source's clients know");
+                losses
+                    .add(block_name(raw).to_owned(), "a block that only the source's clients know");
             }
         }
     }

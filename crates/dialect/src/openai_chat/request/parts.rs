@@ -6,6 +6,7 @@ use weir_types::Dialect;
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{CacheMark, Document, Image, Media, Part, PartBody, Source, Thinking};
+use crate::media::{PDF, document_type};
 
 /// Takes `content`; absent: nothing is said.
 pub(super) fn content(fields: &mut Fields) -> Result<Vec<Part>, RequestFault> {
@@ -90,12 +91,13 @@ fn file(fields: &mut Fields) -> Result<Document, RequestFault> {
     let Some(mut file) = fields.object("file")? else {
         return Err(fields.missing("file", "an object"));
     };
-    let title = file.text("filename")?;
+    let title = file.label("filename")?;
     let source = match (file.text("file_id")?, file.text("file_data")?) {
         (Some(id), _) => Source::File { dialect: Dialect::OpenAiChat, id },
         (None, Some(data)) => match Source::from_url(&data) {
             Source::Url(url) if !url.contains(':') => Source::Base64 {
-                media_type: title.as_deref().map_or(PDF, media_type).to_owned(),
+                // OpenAI's first files were PDF alone.
+                media_type: title.as_deref().and_then(document_type).unwrap_or(PDF).to_owned(),
                 data: url,
             },
             source => source,
@@ -108,24 +110,8 @@ fn file(fields: &mut Fields) -> Result<Document, RequestFault> {
 /// Mistral's document: its address, which may be a data URL.
 fn document_url(fields: &mut Fields) -> Result<Document, RequestFault> {
     let (url, _) = url(fields, "document_url")?;
-    let title = fields.text("document_name")?;
+    let title = fields.label("document_name")?;
     Ok(Document { source: Source::from_url(&url), title, context: None, citations: None })
-}
-
-const PDF: &str = "application/pdf";
-
-/// What a file is by its name. OpenAI's first files were PDF alone.
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
-        "txt" => "text/plain",
-        "md" => "text/markdown",
-        "html" => "text/html",
-        "csv" => "text/csv",
-        "json" => "application/json",
-        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        _ => PDF,
-    }
 }
 
 /// Mistral's chunk: the thoughts in text chunks of their own.

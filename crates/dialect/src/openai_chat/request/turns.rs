@@ -9,7 +9,7 @@ use weir_types::Dialect;
 use super::write::Draft;
 use super::write_parts as parts;
 use crate::fault::RequestFault;
-use crate::ir::{Message, Part, PartBody, Role, Source, Thinking, ToolResult};
+use crate::ir::{Message, Part, PartBody, Role, Source, Thinking, ToolResult, block_name};
 use crate::openai_chat::hosts::Replay;
 use crate::openai_chat::{call, reasoning};
 
@@ -232,7 +232,7 @@ impl<'a> Said<'a> {
                 _ => draft.losses.add("messages.audio", "the target takes back only its own sound"),
             },
             PartBody::Foreign { dialect, raw } if *dialect != Dialect::OpenAiChat => {
-                let member = format!("messages.{}", parts::foreign_name(raw));
+                let member = format!("messages.{}", block_name(raw));
                 draft.losses.add(member, "a block that only the source's provider knows");
             }
             PartBody::Image(_) | PartBody::Document(_) | PartBody::Video(_) => {

@@ -63,7 +63,7 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
     draft.put("messages", messages);
     write_tools::write(&mut draft, tools);
     write_options::write(&mut draft);
-    extra(&mut draft)?;
+    extra(&mut draft);
     let Draft { members, mut losses, marks, .. } = draft;
     let why = "the target marks no places worth keeping, or no more than four";
     losses.add_if(marks.is_lost, "cache_control", why);
@@ -79,45 +79,43 @@ const SHARED: &[&str] = &[
     "safety_identifier",
 ];
 
-/// Members without which a request means something else.
-const NEEDED: &[(Dialect, &str)] = &[
-    (Dialect::OpenAiResponses, "previous_response_id"),
-    (Dialect::OpenAiResponses, "conversation"),
-    (Dialect::OpenAiResponses, "prompt"),
-    (Dialect::OpenAiResponses, "background"),
-    (Dialect::AnthropicMessages, "container"),
-    (Dialect::AnthropicMessages, "mcp_servers"),
-    (Dialect::GeminiGenerate, "cachedContent"),
-    (Dialect::BedrockConverse, "guardrailConfig"),
-    (Dialect::BedrockConverse, "promptVariables"),
-    (Dialect::CohereChat, "documents"),
-];
-
-fn extra(draft: &mut Draft<'_>) -> Result<(), RequestFault> {
+fn extra(draft: &mut Draft<'_>) {
     let source = draft.chat.source;
     for (name, value) in &draft.chat.extra {
         let is_own = source == Dialect::OpenAiChat
             || (source == Dialect::OpenAiResponses && SHARED.contains(&name.as_str()));
         if is_own {
             match (draft.members.get_mut(name), value) {
-                (None, value) => draft.put(name, value.clone()),
+                (None, value) => {
+                    let value = shared(source, name, value, &mut draft.losses);
+                    draft.put(name, value);
+                }
                 (Some(Value::Object(there)), Value::Object(more)) => {
                     there.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
                 }
                 (Some(_), _) => {}
             }
-        } else if NEEDED.contains(&(source, name.as_str())) && *value != json!(false) {
-            let text = format!(
-                "`{name}` has no counterpart in chat completions and the request would mean \
-                 something else without it; send it to a provider that speaks {}",
-                source.label()
-            );
-            return Err(RequestFault::unsupported(name.clone(), text));
         } else {
             draft.losses.add(name.clone(), NO_MEMBER);
         }
     }
-    Ok(())
+}
+
+/// How long prompts may be kept: Responses have longer times, too.
+const CACHE_TTL: &str = "30m";
+
+/// A member that means the same in both, but for the words that only Responses know.
+fn shared(source: Dialect, name: &str, value: &Value, losses: &mut Losses) -> Value {
+    let mut value = value.clone();
+    if source == Dialect::OpenAiResponses
+        && name == "prompt_cache_options"
+        && let Some(options) = value.as_object_mut()
+        && options.get("ttl").is_some_and(|ttl| ttl != CACHE_TTL)
+    {
+        options.remove("ttl");
+        losses.add("prompt_cache_options.ttl", "chat completions know no such time");
+    }
+    value
 }
 
 /// Writes marks, at most as many as every host takes: the last ones, which cover the most.

@@ -29,6 +29,8 @@ pub(super) fn write(draft: &mut Draft<'_>) {
 fn limits(draft: &mut Draft<'_>) {
     let sampling = &draft.chat.sampling;
     // Anthropic's 0 warms a cache and wants no answer; one token is as little as there is here.
+    let is_none = sampling.max_output_tokens == Some(0);
+    draft.losses.add_if(is_none, "max_tokens", "raised to the least that the target takes");
     let wanted = sampling.max_output_tokens.map(|most| most.max(1));
     let bound = draft.gpt().map_or(u64::MAX, |gpt| gpt.output_tokens_max);
     let is_over = wanted.is_some_and(|wanted| wanted > bound);

@@ -5,7 +5,8 @@ use weir_types::Dialect;
 
 use super::write::Draft;
 use crate::fault::RequestFault;
-use crate::ir::{Document, Image, Media, Part, PartBody, Source};
+use crate::ir::{Document, Image, Media, Part, PartBody, Source, block_name};
+use crate::media;
 
 /// Parts as content: one plain text as a string, anything else as an array.
 pub(super) fn content(mut blocks: Vec<Value>) -> Value {
@@ -44,15 +45,8 @@ pub(super) fn block(part: &Part, draft: &mut Draft<'_>) -> Result<Option<Value>,
     Ok(Some(block))
 }
 
-/// What a block of another format is called.
-pub(super) fn foreign_name(raw: &Value) -> &str {
-    let named = raw.get("type").and_then(Value::as_str);
-    let first = || raw.as_object()?.keys().next().map(String::as_str);
-    named.or_else(first).unwrap_or("block")
-}
-
 fn foreign(dialect: Dialect, raw: &Value) -> RequestFault {
-    let (name, source) = (foreign_name(raw), dialect.label());
+    let (name, source) = (block_name(raw), dialect.label());
     let text = format!("a block `{name}` is known to the format {source} alone");
     RequestFault::unsupported(format!("messages.{name}"), text)
 }
@@ -65,7 +59,7 @@ fn image(image: &Image) -> Result<Value, RequestFault> {
     let url = match &image.source {
         Source::Url(url) if !url.starts_with("gs:") && !url.starts_with("s3:") => url.clone(),
         Source::Base64 { media_type, data } if media_type.is_empty() => {
-            format!("data:{};base64,{data}", image_type(data))
+            format!("data:{};base64,{data}", media::image_type(data).unwrap_or("image/png"))
         }
         source @ Source::Base64 { .. } => source.to_url().unwrap_or_default(),
         Source::Url(_) => return Err(refused("messages.image", "images in a cloud's own storage")),
@@ -78,16 +72,6 @@ fn image(image: &Image) -> Result<Value, RequestFault> {
         members.insert("detail".to_owned(), json!(detail));
     }
     Ok(json!({"type": "image_url", "image_url": image_url}))
-}
-
-/// What an image is by its first bytes.
-fn image_type(data: &str) -> &'static str {
-    match data {
-        _ if data.starts_with("/9j/") => "image/jpeg",
-        _ if data.starts_with("R0lGOD") => "image/gif",
-        _ if data.starts_with("UklGR") => "image/webp",
-        _ => "image/png",
-    }
 }
 
 fn audio(sound: &Media, draft: &Draft<'_>) -> Result<Value, RequestFault> {

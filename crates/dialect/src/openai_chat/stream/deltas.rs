@@ -1,8 +1,11 @@
 //! Writes the deltas of one answer of a stream: what each event adds to its message.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use crate::ir::{Delta, Losses, PartStart, Sealed};
+use crate::custom;
+use crate::ir::{Delta, Losses, PartStart, Sealed, block_name};
 use crate::openai_chat::answer::write::picture;
 use crate::openai_chat::finish::Holds;
 use crate::openai_chat::{call, citation, reasoning};
@@ -13,6 +16,8 @@ pub(super) struct Deltas {
     choice: u32,
     request_id: String,
     is_legacy: bool,
+    /// The client's tools that take plain text.
+    custom: Arc<[String]>,
     has_refusal: bool,
     open: Open,
     /// Calls and blocks of thoughts so far.
@@ -41,6 +46,9 @@ enum Open {
         at: usize,
         is_custom: bool,
         has_arguments: bool,
+        /// Arguments of a function that stands for a tool of plain text: the text in them is
+        /// known at their end.
+        held: Option<String>,
     },
     Audio {
         id: Option<String>,
@@ -54,11 +62,17 @@ fn one(name: &str, value: Value) -> Option<Members> {
 }
 
 impl Deltas {
-    pub(super) fn new(choice: u32, request_id: &str, is_legacy: bool) -> Self {
+    pub(super) fn new(
+        choice: u32,
+        request_id: &str,
+        is_legacy: bool,
+        custom: Arc<[String]>,
+    ) -> Self {
         Self {
             choice,
             request_id: request_id.to_owned(),
             is_legacy,
+            custom,
             has_refusal: false,
             open: Open::Nothing,
             calls: 0,
@@ -100,8 +114,10 @@ impl Deltas {
                 None => losses.add("image", "an image that only its provider can show"),
             },
             PartStart::Foreign { raw, .. } => {
-                let name = raw.get("type").and_then(Value::as_str).unwrap_or("content").to_owned();
-                losses.add(name, "a block that only the source's clients know");
+                losses.add(
+                    block_name(&raw).to_owned(),
+                    "a block that only the source's clients know",
+                );
             }
         }
         None
@@ -120,7 +136,10 @@ impl Deltas {
             losses.add("tool_calls", "the client takes one call at a time");
             return None;
         }
-        self.open = Open::Call { at, is_custom, has_arguments: false };
+        let is_held = !is_custom && self.custom.iter().any(|custom| custom == name);
+        let is_custom = is_custom || is_held;
+        let held = is_held.then(String::new);
+        self.open = Open::Call { at, is_custom, has_arguments: false, held };
         if self.is_legacy {
             return one("function_call", json!({"name": name, "arguments": ""}));
         }
@@ -157,7 +176,11 @@ impl Deltas {
                 let detail = self.sealed(&sealed, kind, false, at);
                 one("reasoning_details", json!([detail]))
             }
-            (Open::Call { at, is_custom, has_arguments }, Delta::Arguments(piece)) => {
+            (Open::Call { held: Some(held), .. }, Delta::Arguments(piece)) => {
+                held.push_str(&piece);
+                None
+            }
+            (Open::Call { at, is_custom, has_arguments, .. }, Delta::Arguments(piece)) => {
                 *has_arguments |= !piece.trim().is_empty();
                 let (at, is_custom) = (*at, *is_custom);
                 Some(self.arguments(at, is_custom, &piece))
@@ -211,7 +234,11 @@ impl Deltas {
         let open = std::mem::replace(&mut self.open, Open::Nothing);
         match open {
             // "No arguments" is an empty object, and not nothing.
-            Open::Call { at, is_custom: false, has_arguments: false } => {
+            Open::Call { at, held: Some(held), .. } => {
+                let text = custom::unwrapped(&held);
+                (!text.is_empty()).then(|| self.arguments(at, true, &text))
+            }
+            Open::Call { at, is_custom: false, has_arguments: false, .. } => {
                 Some(self.arguments(at, false, "{}"))
             }
             _ => None,

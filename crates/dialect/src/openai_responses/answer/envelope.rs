@@ -4,8 +4,9 @@
 use serde_json::{Map, Value, json};
 use weir_types::Usage;
 
+use crate::custom;
 use crate::format::Asked;
-use crate::ir::{Chat, Finish, FinishReason, Losses, Request, ToolBody};
+use crate::ir::{Chat, Finish, FinishReason, Losses, Request};
 use crate::openai_responses::request::{self, plain_system};
 use crate::openai_responses::{tools, usage};
 
@@ -35,14 +36,10 @@ impl Envelope {
             Request::Chat(chat) | Request::CountTokens(chat) => chat,
             Request::Embedding(_) | Request::Rerank(_) => &nothing,
         };
-        let custom_tools = chat.tools.iter().filter_map(|tool| match &tool.body {
-            ToolBody::Custom { name, .. } => Some(name.clone()),
-            ToolBody::Function { .. } | ToolBody::Hosted { .. } => None,
-        });
         Self {
             members: members(asked, chat),
             now: asked.now,
-            custom_tools: custom_tools.collect(),
+            custom_tools: custom::names(asked.request),
             id: asked.id.to_owned(),
         }
     }
@@ -116,7 +113,7 @@ impl State<'_> {
             Some(FinishReason::Length | FinishReason::ContextWindow) => "incomplete",
             Some(FinishReason::ContentFilter) => "incomplete",
             Some(FinishReason::Other(word)) if is_incomplete(word) => "incomplete",
-            Some(FinishReason::Error) => "failed",
+            Some(FinishReason::Error(_)) => "failed",
             _ => "completed",
         }
     }

@@ -14,7 +14,7 @@ pub(in crate::openai_responses) fn finish(
     let details = response.get("incomplete_details");
     let reason = text(details.and_then(|details| details.get("reason")));
     let reason = match (text(response.get("status")).as_str(), reason.as_str()) {
-        ("failed" | "cancelled", _) => FinishReason::Error,
+        (word @ ("failed" | "cancelled"), _) => FinishReason::Error(word.to_owned()),
         (_, "max_output_tokens") => FinishReason::Length,
         (_, "content_filter") => FinishReason::ContentFilter,
         ("incomplete", "") => FinishReason::Length,

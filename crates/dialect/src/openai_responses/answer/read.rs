@@ -8,6 +8,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::ir::{Answer, ChatAnswer, Choice, Extra, Part, PartBody};
 use crate::openai_responses::{content, items, usage};
+use crate::whole;
 
 /// Members that repeat the request, or that have a place of their own.
 const KNOWN: [&str; 29] = [
@@ -47,14 +48,13 @@ pub(in crate::openai_responses) fn read(
     operation: Operation,
     body: &[u8],
 ) -> Result<Answer, AnswerFault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| AnswerFault::NotJson(error.to_string()))?;
+    let document = whole::document(body)?;
     if operation == Operation::CountTokens {
         let count = document.get("input_tokens").and_then(Value::as_u64);
         let missing = || AnswerFault::Shape("`input_tokens` is missing".to_owned());
         return count.map(Answer::Tokens).ok_or_else(missing);
     }
-    response(document).map(Answer::Chat)
+    response(document)?.unless_broken().map(Answer::Chat)
 }
 
 fn response(document: Value) -> Result<ChatAnswer, AnswerFault> {

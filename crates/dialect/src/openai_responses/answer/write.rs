@@ -6,9 +6,10 @@ use weir_types::Dialect;
 
 use super::envelope::{Envelope, State};
 use super::output;
+use crate::custom;
 use crate::fault::AnswerFault;
 use crate::format::{Asked, Written};
-use crate::ir::{Answer, Choice, Finish, Losses, PartBody, Thinking, ToolCall};
+use crate::ir::{Answer, Choice, Finish, Losses, PartBody, Thinking, ToolCall, block_name};
 use crate::openai_responses::{content, items};
 
 /// Writes an answer for the client that asked as `asked` says.
@@ -111,8 +112,8 @@ impl Output<'_> {
                 self.items.push(raw.clone());
             }
             PartBody::Foreign { raw, .. } => {
-                let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block").to_owned();
-                self.losses.add(kind, "the client's format has no such block");
+                self.losses
+                    .add(block_name(raw).to_owned(), "the client's format has no such block");
             }
             PartBody::Audio(_) => self.lost("audio"),
             PartBody::Video(_) => self.lost("video"),
@@ -144,7 +145,7 @@ impl Output<'_> {
         self.losses.add_if(call.signature.is_some(), "thinking.signature", why);
         let mut call = call.clone();
         if !call.is_custom && self.envelope.is_custom(&call.name) {
-            call.arguments = items::custom_input(&call.arguments);
+            call.arguments = custom::unwrapped(&call.arguments);
             call.is_custom = true;
         }
         if call.id.is_empty() {

@@ -56,7 +56,7 @@ pub(in crate::openai_responses) fn write(
         Request::CountTokens(chat) => (chat, true),
         Request::Embedding(_) | Request::Rerank(_) => {
             let (dialect, operation) = (Dialect::OpenAiResponses, target.operation);
-            return Err(RequestFault::untranslatable(dialect, operation));
+            return Err(RequestFault::unserved(dialect, operation));
         }
     };
     let mut body = Body { members: Map::new(), chat, losses: Losses::default() };
@@ -105,11 +105,6 @@ impl Body<'_> {
     }
 
     fn conversation(&mut self) -> Result<(), RequestFault> {
-        let foreign = self.chat.needs_state.filter(|_| !self.is_own());
-        if let Some(member) = foreign {
-            let text = "it refers to what another provider keeps";
-            return Err(RequestFault::unsupported(member, text));
-        }
         let mut items = Items::write(self.chat, &mut self.losses)?;
         self.set_some("instructions", items.instructions.take());
         // With a kept prompt or an earlier response, there may be nothing new to say.

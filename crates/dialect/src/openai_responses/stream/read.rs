@@ -78,7 +78,8 @@ impl StreamReader for Reader {
             Some(kind) => kind.to_owned(),
             None => String::from_utf8_lossy(frame.name).into_owned(),
         };
-        let has_error = members.get("error").is_some_and(Value::is_object);
+        let error = members.get("error");
+        let has_error = error.is_some_and(|error| error.is_object() || error.is_string());
         if kind == "error" || is_error || (has_error && !kind.starts_with("response.")) {
             self.failed(&Value::Object(members), events);
             return Ok(());
@@ -162,7 +163,7 @@ impl Reader {
     /// `said` is a failed response or an event `error`.
     fn failed(&mut self, said: &Value, events: &mut Vec<Event>) {
         self.end = End::Failed;
-        events.push(Event::Error(error::read(said)));
+        events.push(Event::Error(error::of_event(said)));
     }
 
     fn item_added(
@@ -292,13 +293,18 @@ impl Reader {
             }
             self.slots.end(at, events)?;
         }
-        self.end = End::Finished;
         // The type of the event says more than a status that a host forgot to change.
         if let Value::Object(members) = &mut response {
             members.insert("status".to_owned(), kind.into());
         }
         let finish = answer::finish(&response, self.has_calls, self.has_refusal);
-        events.push(Event::Finish { choice: 0, finish });
+        let ending = Event::ending(0, finish);
+        let is_error = matches!(ending, Event::Error(_));
+        self.end = if is_error { End::Failed } else { End::Finished };
+        events.push(ending);
+        if is_error {
+            return Ok(());
+        }
         if let Some(usage) = response.get("usage").and_then(usage::read) {
             events.push(Event::Usage(usage));
         }

@@ -12,14 +12,14 @@ use weir_framing::Writer as Out;
 use weir_types::{Dialect, Usage};
 
 use crate::format::{Asked, StreamWriter};
-use crate::ir::{Event, Finish, Losses, PartStart, Sealed, ToolCall};
+use crate::ir::{Event, Finish, Losses, PartStart, Sealed, ToolCall, block_name};
 use crate::openai_responses::answer::{
     Envelope, State, image_item, message_item, refusal, text_part,
 };
 use crate::openai_responses::items;
 
 /// Writes one stream.
-pub(in crate::openai_responses) struct Writer {
+pub(in crate::openai_responses) struct EventWriter {
     envelope: Envelope,
     /// The number of the next event.
     sequence: u64,
@@ -72,7 +72,7 @@ impl Words {
     }
 }
 
-impl StreamWriter for Writer {
+impl StreamWriter for EventWriter {
     fn write(&mut self, event: Event, out: &mut Out) {
         match event {
             Event::Start { model, created, usage, .. } => {
@@ -110,7 +110,7 @@ impl StreamWriter for Writer {
     }
 }
 
-impl Writer {
+impl EventWriter {
     /// A writer for the client that asked as `asked` says.
     pub(in crate::openai_responses) fn new(asked: &Asked<'_>) -> Self {
         Self {
@@ -197,8 +197,8 @@ impl Writer {
             }
             PartStart::Foreign { dialect: Dialect::OpenAiResponses, raw } => self.whole(raw, out),
             PartStart::Foreign { raw, .. } => {
-                let kind = raw.get("type").and_then(Value::as_str).unwrap_or("block").to_owned();
-                self.losses.add(kind, "the client's format has no such block");
+                self.losses
+                    .add(block_name(&raw).to_owned(), "the client's format has no such block");
             }
         }
     }

@@ -46,7 +46,7 @@ fn an_error_ends_a_stream_flat() {
 
 #[test]
 fn failures_within_a_stream_have_a_kind() {
-    let kind = |said| super::super::error::read(&said).kind;
+    let kind = |said| super::super::error::of_event(&said).kind;
     assert_eq!(kind(json!({"code": "rate_limit_exceeded"})), ErrorKind::RateLimited);
     assert_eq!(kind(json!({"error": {"code": "server_error"}})), ErrorKind::Internal);
     assert_eq!(kind(json!({"error": {"code": "invalid_prompt"}})), ErrorKind::InvalidRequest);

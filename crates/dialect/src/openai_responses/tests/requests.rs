@@ -71,10 +71,6 @@ fn state_of_the_provider_is_named_and_goes_nowhere_else() {
     }
     let not = chat(&json!({"model": "m", "input": "x", "background": false}));
     assert_eq!(not.needs_state, None);
-    let elsewhere =
-        Chat { needs_state: Some("cachedContent"), ..Chat::new(Dialect::GeminiGenerate) };
-    let fault = written(elsewhere).unwrap_err();
-    assert!(fault.is_targets && fault.param.as_deref() == Some("cachedContent"));
 }
 
 #[test]
@@ -320,4 +316,17 @@ fn limits_and_efforts_that_would_be_refused_are_not_sent() {
     assert_eq!(losses, ["max_tokens", "reasoning"]);
     chat.source = Dialect::OpenAiChat;
     assert_eq!(written(chat).unwrap().0["reasoning"]["effort"], "none");
+}
+
+#[test]
+fn a_breakpoint_says_no_time_of_another_host() {
+    for (ttl, expected) in
+        [("1h", json!({"mode": "explicit"})), ("12h", json!({"mode": "explicit", "ttl": "12h"}))]
+    {
+        let mut part = Part::text("x");
+        part.cache = Some(CacheMark { ttl: Some(ttl.to_owned()) });
+        let chat = foreign(Dialect::OpenAiChat, vec![message(Role::User, vec![part])]);
+        let (body, _) = written(chat).unwrap();
+        assert_eq!(body["input"][0]["content"][0]["prompt_cache_breakpoint"], expected);
+    }
 }

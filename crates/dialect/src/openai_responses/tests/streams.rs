@@ -424,7 +424,10 @@ fn a_cut_answer_is_incomplete_and_unknown_counts_are_not_zero() {
     assert_eq!(cut["response"]["usage"], Value::Null);
     let filtered = last(FinishReason::ContentFilter);
     assert_eq!(filtered["response"]["incomplete_details"]["reason"], "content_filter");
-    assert_eq!(last(FinishReason::Error)["response"]["error"]["code"], "server_error");
+    assert_eq!(
+        last(FinishReason::Error("failed".into()))["response"]["error"]["code"],
+        "server_error"
+    );
     assert_eq!(last(FinishReason::Pause)["type"], "response.completed");
 }
 

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use weir_framing::Writer as Out;
 
-use super::{Open, Writer, argument_names};
+use super::{EventWriter, Open, argument_names};
 use crate::ir::Delta;
 use crate::openai_responses::answer::logprobs_out;
 use crate::openai_responses::{content, items};
 
-impl Writer {
+impl EventWriter {
     pub(super) fn delta(&mut self, delta: Delta, logprobs: Option<&Value>, out: &mut Out) {
         match delta {
             Delta::Text(text) => self.text(&text, logprobs, out),

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 use weir_framing::Writer as Out;
 
-use super::{Open, Writer, argument_names};
+use super::{EventWriter, Open, argument_names};
+use crate::custom;
 use crate::ir::ToolCall;
 use crate::openai_responses::answer::message_item;
 use crate::openai_responses::items;
 
-impl Writer {
+impl EventWriter {
     /// Ends a part. A message stays open, everything else is done.
     pub(super) fn part_end(&mut self, out: &mut Out) {
         let at = self.items.len();
@@ -78,7 +79,7 @@ impl Writer {
         let (kind, name) = argument_names(call.is_custom);
         let told = call.arguments.clone();
         call.arguments = match is_held {
-            true => items::custom_input(&told),
+            true => custom::unwrapped(&told),
             false => items::arguments_of(told.clone(), call.is_custom),
         };
         // Nothing of it has been told: it was held back, or there are no arguments.

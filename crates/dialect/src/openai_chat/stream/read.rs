@@ -47,7 +47,7 @@ impl StreamReader for Reader {
         let is_error =
             is_error || says("error") || document.get("object").is_some_and(|o| o == "error");
         if is_error {
-            self.fail(error::parse(data), String::new(), events);
+            self.fail(error::read(data), String::new(), events);
             return Ok(());
         }
         self.chunk(document, events)
@@ -64,8 +64,11 @@ impl StreamReader for Reader {
             choice.settle(events);
         }
         for (index, choice) in &mut self.choices {
-            if let Some(finish) = choice.take_finish() {
-                events.push(Event::Finish { choice: *index, finish });
+            let Some(finish) = choice.take_finish() else { continue };
+            events.push(Event::ending(*index, finish));
+            if matches!(events.last(), Some(Event::Error(_))) {
+                self.has_failed = true;
+                return Ok(());
             }
         }
         events.extend(self.usage.take().map(Event::Usage));

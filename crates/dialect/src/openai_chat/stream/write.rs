@@ -4,6 +4,7 @@
 //! What the deltas of one answer look like is [`super::deltas`]'s; here is what stands around them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use weir_framing::Writer as Frames;
 use weir_types::Usage;
 
 use super::deltas::Deltas;
+use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Event, Losses, Request};
 use crate::openai_chat::answer::write::{answer_id, is_legacy};
@@ -40,19 +42,21 @@ struct Choice<'a> {
 
 /// A writer of one stream.
 #[derive(Debug)]
-pub(in crate::openai_chat) struct Writer {
+pub(in crate::openai_chat) struct EventWriter {
     request_id: String,
     id: String,
     model: String,
     created: u64,
     wants_usage: bool,
     is_legacy: bool,
+    /// The client's tools that take plain text.
+    custom: Arc<[String]>,
     usage: Usage,
     choices: BTreeMap<u32, Deltas>,
     losses: Losses,
 }
 
-impl Writer {
+impl EventWriter {
     pub(in crate::openai_chat) fn new(asked: &Asked<'_>) -> Self {
         let wants_usage =
             matches!(asked.request, Request::Chat(chat) if chat.stream_usage == Some(true));
@@ -63,6 +67,7 @@ impl Writer {
             created: asked.now,
             wants_usage,
             is_legacy: is_legacy(asked),
+            custom: custom::names(asked.request).into(),
             usage: Usage::default(),
             choices: BTreeMap::new(),
             losses: Losses::default(),
@@ -101,7 +106,9 @@ impl Writer {
         if self.choices.contains_key(&index) {
             return;
         }
-        self.choices.insert(index, Deltas::new(index, &self.request_id, self.is_legacy));
+        let custom = Arc::clone(&self.custom);
+        let deltas = Deltas::new(index, &self.request_id, self.is_legacy, custom);
+        self.choices.insert(index, deltas);
         let delta = Map::from_iter([
             ("role".to_owned(), json!("assistant")),
             ("content".to_owned(), json!("")),
@@ -146,7 +153,7 @@ impl Writer {
     }
 }
 
-impl StreamWriter for Writer {
+impl StreamWriter for EventWriter {
     fn write(&mut self, event: Event, out: &mut Frames) {
         match event {
             Event::Start { id, model, created, usage } => {

@@ -1,0 +1,215 @@
+//! Every fixture in every format, one JSON object per line: what a request, an answer or a stream
+//! becomes on its way through the gateway, for programs that know the vendors' own types
+//! (`tests/formats`) to judge.
+//!
+//! Knows no format by more than its name and models, and judges nothing.
+
+use std::io::{self, BufWriter, Write};
+
+use bytes::Bytes;
+use fixture::{
+    Fixture, answer_operation, asked, every, formats, frames, operation_of, plain_request, route,
+    target,
+};
+use ir::{Event, Losses};
+use serde_json::{Value, json};
+use weir_dialect::names::Renames;
+use weir_dialect::{Asked, Format, PathFacts, RequestFault, Target, format, ir, sealed};
+use weir_framing::{Decoder, Writer};
+use weir_types::{Dialect, Operation};
+
+#[expect(clippy::unwrap_used, clippy::panic, reason = "it is the tests'")]
+#[path = "../src/tests/fixture.rs"]
+mod fixture;
+
+/// The folders of requests, and those of answers.
+const REQUESTS: [&str; 2] = ["requests", "counts"];
+const ANSWERS: [&str; 2] = ["answers", "counts/answers"];
+
+/// What has become of a fixture.
+enum Outcome {
+    Body(Bytes, Losses),
+    Events(Vec<Value>, Losses),
+    Refused(String),
+}
+
+fn main() -> io::Result<()> {
+    let mut lines = Lines { out: BufWriter::new(io::stdout().lock()) };
+    for (from, fixture) in REQUESTS.into_iter().flat_map(every) {
+        for to in formats() {
+            for model in models(to.dialect(), fixture.operation()) {
+                let outcome = request(from, &fixture, to, model)
+                    .unwrap_or_else(|fault| Outcome::Refused(fault.message));
+                lines.write("request", &fixture, to, (fixture.operation(), model), outcome)?;
+            }
+        }
+    }
+    for (from, fixture) in ANSWERS.into_iter().flat_map(every) {
+        let Some(operation) = answer_operation(fixture.dialect, &fixture.json()) else { continue };
+        for to in formats() {
+            let outcome = answer(from, &fixture, to, operation).unwrap_or_else(Outcome::Refused);
+            lines.write("answer", &fixture, to, (operation, ""), outcome)?;
+        }
+    }
+    for (from, fixture) in every("streams") {
+        let events = heard(from, &fixture);
+        for to in formats() {
+            let outcome = stream(to, &events).unwrap_or_else(Outcome::Refused);
+            lines.write("stream", &fixture, to, (Operation::Chat, ""), outcome)?;
+        }
+    }
+    lines.out.flush()
+}
+
+/// The models a request is written for: where generations differ, an old one and a new one.
+const fn models(dialect: Dialect, operation: Operation) -> &'static [&'static str] {
+    match (dialect, operation) {
+        (Dialect::OpenAiChat, Operation::Embedding) => &["text-embedding-3-small"],
+        (Dialect::GeminiGenerate, Operation::Embedding) => &["gemini-embedding-001"],
+        (Dialect::CohereChat, Operation::Embedding) => &["embed-v4.0"],
+        (Dialect::CohereChat, Operation::Rerank) => &["rerank-v3.5"],
+        (Dialect::OpenAiChat | Dialect::OpenAiResponses, _) => &["gpt-4o", "gpt-5"],
+        (Dialect::AnthropicMessages, _) => &["claude-sonnet-4-5", "claude-opus-5-5"],
+        (Dialect::GeminiGenerate, _) => &["gemini-2.5-pro", "gemini-3.1-pro-preview"],
+        (Dialect::BedrockConverse, _) => {
+            &["anthropic.claude-sonnet-4-5-20250929-v1:0", "amazon.nova-2-lite-v1:0"]
+        }
+        (Dialect::CohereChat, _) => &["command-a-03-2025"],
+    }
+}
+
+/// A request on the way to a provider that speaks `to`.
+fn request(
+    from: &dyn Format,
+    fixture: &Fixture,
+    to: &dyn Format,
+    model: &str,
+) -> Result<Outcome, RequestFault> {
+    let mut request = from.read_request(&fixture.bytes, &fixture.path())?;
+    let operation = operation_of(&request);
+    let mut losses = Losses::default();
+    match &mut request {
+        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
+            if let Some(member) = chat.needs_state.filter(|_| from.dialect() != to.dialect()) {
+                return Err(RequestFault::unsupported(member, "it names what a provider keeps"));
+            }
+            model.clone_into(&mut chat.model);
+            sealed::strip(chat, Some(to.dialect()), &mut losses);
+            let _names = Renames::fit(chat, &to.name_rules());
+        }
+        ir::Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
+        ir::Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
+    }
+    let target = Target { model, ..target(to.dialect(), operation) };
+    let written = to.write_request(&request, &target)?;
+    losses.extend(written.losses);
+    Ok(Outcome::Body(written.body, losses))
+}
+
+/// An answer for a client that speaks `to`.
+fn answer(
+    from: &dyn Format,
+    fixture: &Fixture,
+    to: &dyn Format,
+    operation: Operation,
+) -> Result<Outcome, String> {
+    let answer = from.read_answer(operation, &fixture.bytes).map_err(|fault| fault.to_string())?;
+    let request = plain_request(to.dialect());
+    let written = to
+        .write_answer(&answer, &asked(to.dialect(), operation, &request))
+        .map_err(|fault| fault.to_string())?;
+    Ok(Outcome::Body(written.body, written.losses))
+}
+
+/// What a stream says; its fault last, if it has one. `None`: it is not translated.
+fn heard(from: &dyn Format, fixture: &Fixture) -> Option<Vec<Event>> {
+    let (framing, stream) = fixture.stream();
+    let (decoder, mut reader) = (Decoder::new(framing), from.stream_reader()?);
+    let mut events = Vec::new();
+    let is_over = |events: &[Event]| matches!(events.last(), Some(Event::Error(_) | Event::End));
+    for raw in frames(framing, &stream, &[]) {
+        let frame = decoder.parse(&raw).ok()?;
+        let is_silent = frame.data.is_none() && !frame.is_exception;
+        if is_silent || is_over(&events) {
+            continue;
+        }
+        if let Err(garbage) = reader.read(&frame, &mut events) {
+            events.push(Event::Error(ir::Error::new(502, garbage.to_string())));
+        }
+    }
+    if !is_over(&events)
+        && let Err(garbage) = reader.finish(&mut events)
+    {
+        events.push(Event::Error(ir::Error::new(502, garbage.to_string())));
+    }
+    Some(events)
+}
+
+/// A stream for a client that speaks `to`.
+fn stream(to: &dyn Format, events: &Option<Vec<Event>>) -> Result<Outcome, String> {
+    let events = events.as_ref().ok_or("streams of this format are not translated")?;
+    let request = plain_request(to.dialect());
+    let asked = asked(to.dialect(), Operation::Chat, &request);
+    let mut writer = to.stream_writer(&asked).ok_or("this format has no such streams")?;
+    let mut out = Writer::new(to.framing());
+    for event in events {
+        match event {
+            Event::Error(error) => to.error_event(error, &mut out),
+            other => writer.write(other.clone(), &mut out),
+        }
+    }
+    out.end();
+    let written = out.take();
+    let decoder = Decoder::new(to.framing());
+    let mut said = Vec::new();
+    for raw in frames(to.framing(), &written, &[]) {
+        let frame = decoder.parse(&raw).map_err(|error| error.to_string())?;
+        let Some(data) = &frame.data else { continue };
+        let text = || Value::from(String::from_utf8_lossy(data));
+        let data = serde_json::from_slice(data).unwrap_or_else(|_| text());
+        said.push(json!({"name": String::from_utf8_lossy(frame.name), "data": data}));
+    }
+    Ok(Outcome::Events(said, writer.losses()))
+}
+
+/// Where the lines go.
+struct Lines<W> {
+    out: W,
+}
+
+impl<W: Write> Lines<W> {
+    fn write(
+        &mut self,
+        kind: &str,
+        fixture: &Fixture,
+        to: &dyn Format,
+        (operation, model): (Operation, &str),
+        outcome: Outcome,
+    ) -> io::Result<()> {
+        let mut line = json!({
+            "kind": kind,
+            "from": fixture::folder(fixture.dialect),
+            "fixture": format!("{}/{}", fixture.kind, fixture.name),
+            "to": fixture::folder(to.dialect()),
+            "operation": route(to.dialect(), operation).label(),
+            "model": model,
+        });
+        let losses = match outcome {
+            Outcome::Body(body, losses) => {
+                line["body"] = serde_json::from_slice(&body)?;
+                losses
+            }
+            Outcome::Events(events, losses) => {
+                line["events"] = Value::from(events);
+                losses
+            }
+            Outcome::Refused(message) => {
+                line["refused"] = Value::from(message);
+                Losses::default()
+            }
+        };
+        let each = losses.iter().map(|loss| format!("{}: {}", loss.member, loss.why));
+        line["losses"] = each.collect();
+        writeln!(self.out, "{line}")
+    }
+}

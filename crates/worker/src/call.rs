@@ -1,0 +1,141 @@
+//! A call under way: what was asked, until when, and what is told of it.
+//!
+//! `attempt` begins one; `whole`, `streamed` and `rejection` read what comes back. Knows none of
+//! them.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use weir_dialect::ir::Losses;
+use weir_rpc::{ReplyHead, Timings};
+use weir_telemetry::{Span, semconv};
+use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode, Secret, Usage};
+
+use crate::shared::Key;
+use crate::stream::Framings;
+use crate::way::Way;
+use crate::{Shared, headers};
+
+/// How long an attempt may take, and whose limit that is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) at: Instant,
+    /// The request's own deadline comes first.
+    pub(crate) is_requests: bool,
+}
+
+impl Limit {
+    pub(crate) fn new(shared: &Shared, context: &CallContext, stream: bool, now: Instant) -> Self {
+        let timeouts = &shared.timeouts;
+        let first = timeouts.first_token.filter(|_| stream).unwrap_or(timeouts.attempt);
+        let own = now + timeouts.attempt.min(first);
+        let requests = Instant::from_std(context.deadline.instant());
+        Self { at: own.min(requests), is_requests: requests < own }
+    }
+}
+
+/// What the reading of an error needs to know of a call.
+#[derive(Clone, Copy)]
+pub(crate) struct ErrorContext<'a> {
+    pub(crate) shared: &'a Shared,
+    /// What must not be seen in what comes back.
+    pub(crate) secrets: &'a [Secret],
+    pub(crate) model: &'a str,
+    pub(crate) limit: Limit,
+    pub(crate) way: &'a Way,
+}
+
+/// An attempt under way.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    /// Index into `shared.keys`.
+    pub(crate) key: usize,
+    pub(crate) operation: Operation,
+    pub(crate) way: Way,
+    pub(crate) framings: Framings,
+    /// What the request's translation lost.
+    pub(crate) losses: Losses,
+    /// As the provider writes it.
+    pub(crate) model: String,
+    pub(crate) limit: Limit,
+    pub(crate) span: Span,
+    pub(crate) started: Instant,
+    pub(crate) sent: Instant,
+    /// Last, so that it is dropped last.
+    pub(crate) _counted: Counted,
+}
+
+/// Tells the metrics when a call is over, however it ends.
+pub(crate) struct Counted(pub(crate) Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count_calls();
+    }
+}
+
+impl Call {
+    fn key(&self) -> Option<&Key> {
+        self.shared.keys.get(self.key)
+    }
+
+    pub(crate) fn error_context(&self) -> ErrorContext<'_> {
+        let secrets = self.key().map(|key| key.secrets.as_slice()).unwrap_or_default();
+        let (shared, model) = (&self.shared, &self.model);
+        ErrorContext { shared, secrets, model, limit: self.limit, way: &self.way }
+    }
+
+    /// The head of the reply; the time up to now is the provider's.
+    /// `lost` is what the answer's translation lost beside the request's.
+    pub(crate) fn reply_head(&self, head: &http::response::Parts, lost: &Losses) -> ReplyHead {
+        let now = Instant::now();
+        let upstream = now.duration_since(self.sent);
+        let whole = now.duration_since(self.started);
+        let mut losses = self.losses.clone();
+        losses.extend(lost.clone());
+        let micros =
+            |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        ReplyHead {
+            status: head.status.as_u16(),
+            content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),
+            headers: headers::passed_on(&head.headers, &losses),
+            provider: self.shared.provider.clone(),
+            key: self.key().map_or_else(|| "".into(), |key| key.name.clone()),
+            attempts: Vec::new(),
+            timings: Timings {
+                worker_us: micros(whole.saturating_sub(upstream)),
+                upstream_us: micros(upstream),
+                ..Timings::default()
+            },
+            quota_mode: QuotaMode::default(),
+        }
+    }
+
+    /// The first content has come.
+    pub(crate) fn first_content(&self) {
+        let after = self.sent.elapsed();
+        self.shared.telemetry.metrics.first_token(&self.shared.provider, self.operation, after);
+    }
+
+    /// The attempt is over; tells the span what came of it.
+    pub(crate) fn ended(&mut self, usage: &Usage, finish: Option<&str>, fault: Option<&Fault>) {
+        if !self.span.is_recording() {
+            return;
+        }
+        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        if !usage.is_empty() {
+            self.span.set(semconv::GEN_AI_USAGE_INPUT_TOKENS, count(usage.input_tokens));
+            self.span.set(semconv::GEN_AI_USAGE_OUTPUT_TOKENS, count(usage.output_tokens));
+            let cached = count(usage.cached_input_tokens);
+            self.span.set(semconv::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached);
+        }
+        if let Some(finish) = finish {
+            self.span.set(semconv::GEN_AI_RESPONSE_FINISH_REASONS, vec![finish.to_owned()]);
+        }
+        if let Some(fault) = fault {
+            let class = fault.detail.class.map_or("unclassified", FailureClass::label);
+            self.span.set(semconv::WEIR_FAILURE_CLASS, class);
+            self.span.fail(fault.code.kind(), &fault.detail.message);
+        }
+    }
+}
