@@ -84,6 +84,8 @@ class SelfHosted(Family):
         ]
 
 
+# In the order of the compatibility page. A family that is added here is in every scenario, and what
+# it cannot do goes into `table.py`; its models' names are all that a scenario knows of it.
 FAMILIES = [
     Family(
         "openai",

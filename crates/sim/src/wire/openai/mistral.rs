@@ -214,3 +214,60 @@ fn embed_of(body: &Value) -> Embed<'static> {
     };
     Embed { inputs, dimensions: count(body, "output_dimension"), encodings: vec![encoding] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::post;
+
+    const PATH: &str = "/mistral/v1/chat/completions";
+
+    fn ask(patch: &Value) -> Value {
+        let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
+        let mut body = json!({"model": "mistral-small", "tools": [tool],
+            "messages": [{"role": "user", "content": "call f"}]});
+        for (name, value) in patch.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    #[test]
+    fn its_own_words_are_taken_and_others_words_are_not() {
+        let document = json!([{"role": "user", "content":
+            [{"type": "text", "text": "x"}, {"type": "document_url", "document_url": "https://h"}]}]);
+        for patch in [json!({"random_seed": 1}), json!({"messages": document})] {
+            assert_eq!(post(PATH, &[], &ask(&patch)).status, 200, "{patch}");
+        }
+        for name in ["seed", "user", "stream_options", "max_completion_tokens", "logit_bias"] {
+            let said = post(PATH, &[], &ask(&json!({name: 1})));
+            assert_eq!((said.status, &said.json()["detail"][0]["loc"][1]), (422, &json!(name)));
+        }
+        let call = |id: &str| {
+            let call = json!({"id": id, "function": {"name": "f", "arguments": "{}"}});
+            json!({"messages": [{"role": "user", "content": "x"},
+                {"role": "assistant", "content": "", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": id, "content": "y"}]})
+        };
+        assert_eq!(post(PATH, &[], &ask(&call("abcDEF123"))).status, 200);
+        assert_eq!(post(PATH, &[], &ask(&call("call_1"))).status, 400);
+    }
+
+    #[test]
+    fn calls_are_streamed_whole_and_tokens_unasked() {
+        let said = post(PATH, &[], &ask(&json!({"stream": true, "tool_choice": "any"})));
+        let calls: Vec<Value> = said
+            .events()
+            .iter()
+            .filter_map(|(_, data)| data.pointer("/choices/0/delta/tool_calls/0").cloned())
+            .collect();
+        assert_eq!(calls.len(), 1);
+        assert_eq!(calls[0]["function"]["arguments"], "{}");
+        assert_eq!(calls[0]["id"].as_str().map(str::len), Some(9));
+        assert!(said.events().iter().any(|(_, data)| data["usage"]["total_tokens"].is_u64()));
+        let vectors = json!({"model": "mistral-embed", "input": ["a"], "output_dimension": 8});
+        let vectors = post("/mistral/v1/embeddings", &[], &vectors).json();
+        assert!(vectors["id"].is_string());
+        assert_eq!(vectors["data"][0]["embedding"].as_array().map(Vec::len), Some(8));
+    }
+}
