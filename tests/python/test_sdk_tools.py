@@ -1,5 +1,6 @@
 """Every SDK on every provider: tools."""
 
+from sdks.families import BY_NAME
 from sdks.matrix import Seat, scenario
 from sdks.talk import Ask, Call, Reply, Results, Tool, User, ask
 
@@ -86,6 +87,18 @@ def test_tool_round_trip(seat: Seat):
         assert "rain, 12 degrees" in seat.sent()["body"]
         again = answer(model, Ask([*turns, last, User("call get_time")], tools=asked.tools))
         assert only(again).name == "get_time"
+
+
+@scenario("tool called elsewhere")
+def test_a_tool_that_another_provider_called(seat: Seat):
+    """What a fallback, or a change of the model in a conversation, makes of a history."""
+    other = "gemini" if seat.family.name == "anthropic" else "anthropic"
+    asked = ask("call get_weather", tools=[WEATHER, TIME])
+    reply = seat.driver.ask(BY_NAME[other].model("chat"), asked)
+    turns = [*asked.turns, reply, Results([only(reply)], ["rain, 12 degrees"])]
+    last = seat.driver.ask(seat.family.model("chat"), Ask(turns, tools=asked.tools))
+    assert last.text and not last.calls
+    assert "rain, 12 degrees" in seat.sent()["body"]
 
 
 @scenario("forced tool")

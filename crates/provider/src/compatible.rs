@@ -3,6 +3,7 @@
 //! Sources: each vendor's public API reference. A row differs from [`BASE`] only in what the
 //! vendor does differently.
 
+use weir_dialect::names::NameRule;
 use weir_dialect::{ModelDrops, Quirks};
 use weir_types::{Dialect, Operation};
 
@@ -125,6 +126,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 "user",
                 "logit_bias",
             ],
+            call_ids: Some(NameRule { bytes_max: 9, beside: Some(""), is_exact: true }),
             ..PORTABLE
         },
         env_var: Some("MISTRAL_API_KEY"),

@@ -100,7 +100,9 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
             chat.model = start.wire_model.to_owned();
             chat.stream = start.stream;
             sealed::strip(chat, Some(provider.dialect()), &mut losses);
-            renames = Renames::fit(chat, &provider.name_rules());
+            let mut rules = provider.name_rules();
+            rules.call_id = start.quirks.call_ids.unwrap_or(rules.call_id);
+            renames = Renames::fit(chat, &rules);
         }
         ir::Request::Embedding(embedding) => embedding.model = start.wire_model.to_owned(),
         ir::Request::Rerank(rerank) => rerank.model = start.wire_model.to_owned(),
