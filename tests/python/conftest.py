@@ -16,6 +16,9 @@ from harness.redis import Redis
 from harness.sim import Sim
 from harness.topology import SERVICES, TOPOLOGIES, USUAL, Order, all_in_one
 from harness.warm import LEASE_TTL_MS, PROVIDER, SEED, WarmRedis
+from sdks import families
+from sdks.drivers import DRIVERS
+from sdks.matrix import Seat
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
@@ -232,3 +235,41 @@ def sdk():
 @pytest.fixture
 def client(gateway, sdk) -> openai.OpenAI:
     return sdk(gateway)
+
+
+@pytest.fixture(scope="session")
+def _sim_families(weir, run_dir):
+    yield from _sim(weir, run_dir, "sim-families")
+
+
+@pytest.fixture(scope="session")
+def family_gateway(topology, weir, run_dir, _warm_redis, _sim_families):
+    """One gateway for the whole matrix, with every provider family behind it; on topologies where
+    each provider is a process of its own, with two of them."""
+    wanted = families.FAMILIES if topology in USUAL else [families.BY_NAME[n] for n in FEW]
+    config = families.config(_sim_families.url, wanted)
+    log_level = "debug,h2=info"
+    name = f"{next(_numbers):03}-families"
+    order = Order(weir, config, {}, [], log_level, name, run_dir, _warm_redis)
+    gateway = TOPOLOGIES[topology](order)
+    yield gateway
+    _end(gateway, run_dir)
+
+
+# One that answers in events of text, and one that answers in binary frames.
+FEW = ["openai", "bedrock"]
+
+
+@pytest.fixture(scope="session")
+def _drivers(family_gateway):
+    made = {driver.name: driver(family_gateway.url) for driver in DRIVERS}
+    yield made
+    for driver in made.values():
+        driver.close()
+
+
+@pytest.fixture
+def seat(sdk, family, _drivers, _sim_families) -> Seat:
+    """A place in the matrix, whose provider has seen nothing yet."""
+    _sim_families.reset()
+    return Seat(_drivers[sdk], families.BY_NAME[family], _sim_families)

@@ -86,6 +86,10 @@ impl Format for BedrockConverse {
         Some("x-amzn-errortype")
     }
 
+    fn error_with_kind(&self, body: Bytes, kind: &str) -> Bytes {
+        error::with_kind(body, kind)
+    }
+
     fn write_error(&self, error: &ir::Error) -> Bytes {
         error::write(error)
     }

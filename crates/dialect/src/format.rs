@@ -111,6 +111,11 @@ pub trait Format: fmt::Debug + Send + Sync {
         None
     }
 
+    /// `body` with the kind that the header said, for a client that does not see the header.
+    fn error_with_kind(&self, body: Bytes, _kind: &str) -> Bytes {
+        body
+    }
+
     /// Writes an error body; JSON in every format.
     fn write_error(&self, error: &ir::Error) -> Bytes;
 

@@ -1,5 +1,7 @@
 //! How a request of a format must change for one vendor, as data.
 
+use crate::names::NameRule;
+
 /// Members to drop for certain models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelDrops {
@@ -25,6 +27,9 @@ pub struct Quirks {
     pub values: &'static [(&'static str, &'static str, &'static str)],
     /// Member, JSON text that replaces its value if that is an object.
     pub objects: &'static [(&'static str, &'static str)],
+    /// What ids of calls look like, where that is narrower than the format says. Only requests that
+    /// are translated are made to fit.
+    pub call_ids: Option<NameRule>,
     /// Removed from messages, from the blocks of their content, and from tools.
     pub block_drops: &'static [&'static str],
     /// String members that are dropped when longer than so many bytes.
@@ -43,6 +48,7 @@ impl Quirks {
         model_drops: &[],
         values: &[],
         objects: &[],
+        call_ids: None,
         block_drops: &[],
         text_bytes_max: &[],
         adds: &[],

@@ -154,6 +154,15 @@ pub static ROUTES: &[Route] = &[
     gemini("POST /genai/v1beta/models/{model}:embedContent", Operation::Embedding),
     gemini("POST /genai/v1beta/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/v1beta/models", Operation::ListModels),
+    gemini("POST /genai/v1/models/{model}:generateContent", Operation::Chat).streamed(false),
+    gemini("POST /genai/v1/models/{model}:streamGenerateContent", Operation::Chat)
+        .streamed(true)
+        .framed(Framing::JsonArray)
+        .framed_if("alt", "sse", Framing::Sse),
+    gemini("POST /genai/v1/models/{model}:countTokens", Operation::CountTokens),
+    gemini("POST /genai/v1/models/{model}:embedContent", Operation::Embedding),
+    gemini("POST /genai/v1/models/{model}:batchEmbedContents", Operation::Embedding),
+    gemini("GET /genai/v1/models", Operation::ListModels),
     Route::new("POST /bedrock/model/{model}/converse", BEDROCK, Operation::Chat)
         .of("bedrock")
         .streamed(false),

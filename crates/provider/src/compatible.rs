@@ -3,6 +3,7 @@
 //! Sources: each vendor's public API reference. A row differs from [`BASE`] only in what the
 //! vendor does differently.
 
+use weir_dialect::names::NameRule;
 use weir_dialect::{ModelDrops, Quirks};
 use weir_types::{Dialect, Operation};
 
@@ -109,9 +110,23 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "mistral",
         base_url: "https://api.mistral.ai",
         routes: VECTORS,
+        // It refuses members that it does not know.
         quirks: Quirks {
-            renames: &[("max_completion_tokens", "max_tokens")],
-            objects: &[("tool_choice", "\"any\"")],
+            renames: &[
+                ("max_completion_tokens", "max_tokens"),
+                ("seed", "random_seed"),
+                ("dimensions", "output_dimension"),
+            ],
+            drops: &[
+                "prompt_cache_retention",
+                "verbosity",
+                "store",
+                "web_search_options",
+                "stream_options",
+                "user",
+                "logit_bias",
+            ],
+            call_ids: Some(NameRule { bytes_max: 9, beside: Some(""), is_exact: true }),
             ..PORTABLE
         },
         env_var: Some("MISTRAL_API_KEY"),

@@ -43,6 +43,8 @@ pub(crate) struct Chat<'a> {
     pub(crate) choices: u32,
     /// A stream says how many tokens there were.
     pub(crate) usage: bool,
+    /// A stream has each call in one piece, under an id of nine letters and digits.
+    pub(crate) whole_calls: bool,
     /// The model's thoughts are asked for.
     pub(crate) thinks: bool,
     /// They are sent without their words.
@@ -65,6 +67,7 @@ impl<'a> Chat<'a> {
             tokens_max: None,
             choices: 1,
             usage: false,
+            whole_calls: false,
             thinks: false,
             hides_thoughts: false,
             seal: None,

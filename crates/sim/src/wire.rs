@@ -158,7 +158,8 @@ pub(crate) enum Host {
 }
 
 /// Formats by who is asked first. The usual one comes first where paths cannot be mistaken.
-const POSTED: [&dyn Wire; 6] = [
+const POSTED: [&dyn Wire; 7] = [
+    &openai::Mistral,
     &openai::OpenAi,
     &anthropic::Anthropic,
     &responses::Responses,

@@ -74,13 +74,16 @@ pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -
         return fault::broken(call.shared, &why, FailureClass::Transient);
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
-    let body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
+    let mut body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
     let format = call.way.provider();
     let mut error = format.read_error(&body);
     if let (Some(name), true) = (format.error_kind_header(), error.kind.is_empty()) {
         let said = headers::text(&head.headers, HeaderName::from_static(name));
         // What follows a colon is an address of the documentation.
         said.split(':').next().unwrap_or_default().clone_into(&mut error.kind);
+        if !error.kind.is_empty() {
+            body = format.error_with_kind(body, &error.kind);
+        }
     }
     let facts = facts(call, &error);
     let classified = classify(status, &facts, &head.headers, &body, SystemTime::now());

@@ -151,7 +151,8 @@ fn fit(
     start.wire_model.clone_into(&mut chat.model);
     chat.stream = start.stream;
     sealed::strip(chat, Some(provider.dialect()), losses);
-    let rules = provider.name_rules();
+    let mut rules = provider.name_rules();
+    rules.call_id = start.quirks.call_ids.unwrap_or(rules.call_id);
     let tools = (rules != NameRules::ANY).then(|| chat.tools.clone());
     let renames = Renames::fit(chat, &rules);
     let tools = tools.filter(|_| !renames.is_empty());

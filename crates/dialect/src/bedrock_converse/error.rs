@@ -63,6 +63,17 @@ fn plain(kind: &str) -> &str {
     kind.split(':').next().unwrap_or_default()
 }
 
+/// `body` with `__type`, where SDKs look when the header is missing. What is no object stays.
+pub(super) fn with_kind(body: Bytes, kind: &str) -> Bytes {
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(mut members)) => {
+            members.insert("__type".to_owned(), json!(kind));
+            Bytes::from(Value::Object(members).to_string())
+        }
+        _ => body,
+    }
+}
+
 /// Writes an error body. The header `x-amzn-errortype` would say the same as `__type`.
 pub(super) fn write(error: &Error) -> Bytes {
     Bytes::from(json!({ "message": message(error), "__type": exception(error) }).to_string())

@@ -46,6 +46,8 @@ pub(super) struct Host {
     pub(super) media_urls: bool,
     /// `file_data` may be a web address.
     pub(super) file_urls: bool,
+    /// Documents stand in parts `document_url` and not in parts `file`.
+    pub(super) document_urls: bool,
     /// A system message must be the first (chat templates refuse another).
     pub(super) system_first: bool,
     /// `reasoning: {effort, max_tokens, …}` in place of `reasoning_effort`.
@@ -65,6 +67,7 @@ const SERVER: Host = Host {
     allowed_tools: false,
     media_urls: true,
     file_urls: false,
+    document_urls: false,
     system_first: false,
     reasoning_object: false,
     thinkers: None,
@@ -102,7 +105,8 @@ const ROWS: &[Host] = &[
         thinkers: Some(&["gpt-oss", "qwen", "glm", "zai"]),
         ..STRICT
     },
-    Host { names: &["mistral", "perplexity"], ..STRICT },
+    Host { names: &["mistral"], document_urls: true, ..STRICT },
+    Host { names: &["perplexity"], ..STRICT },
     Host { names: &["gemini", "vertex"], extra_content: true, ..STRICT },
     Host { names: &["vllm", "sgl", "ollama"], system_first: true, cache_control: false, ..SERVER },
     Host {

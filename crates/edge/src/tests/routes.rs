@@ -78,6 +78,14 @@ async fn what_a_path_says_reaches_the_router() {
             Framing::Sse,
         ),
         (
+            "/genai/v1/models/gemini-x:generateContent",
+            Dialect::GeminiGenerate,
+            Operation::Chat,
+            "gemini-x",
+            false,
+            Framing::Sse,
+        ),
+        (
             "/bedrock/model/arn%3Aaws%3Abedrock%3Ax%2Fy/converse-stream",
             Dialect::BedrockConverse,
             Operation::Chat,

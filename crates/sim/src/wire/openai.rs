@@ -10,6 +10,7 @@ mod completion;
 mod embedding;
 mod error;
 mod messages;
+mod mistral;
 mod models;
 mod request;
 mod rerank;
@@ -26,6 +27,7 @@ use crate::call::{Call, percent_decoded};
 use crate::refusal::Refusal;
 
 pub(crate) use error::{invalid, missing, said};
+pub(crate) use mistral::Mistral;
 
 #[derive(Debug)]
 pub(crate) struct OpenAi;

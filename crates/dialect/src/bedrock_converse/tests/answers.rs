@@ -212,3 +212,13 @@ fn lists_of_models_are_read_and_written() {
         json!({ "modelId": "openai/gpt", "modelName": "openai/gpt", "providerName": "openai" });
     assert_eq!(other, json!({ "modelSummaries": [summary] }));
 }
+
+#[test]
+fn a_kind_from_the_header_gets_into_the_body() {
+    let body = Bytes::from_static(br#"{"message":"slow down"}"#);
+    let told = BedrockConverse.error_with_kind(body, "ThrottlingException");
+    let read = BedrockConverse.read_error(&told);
+    assert_eq!((&*read.kind, &*read.message), ("ThrottlingException", "slow down"));
+    let page = Bytes::from_static(b"<html>");
+    assert_eq!(BedrockConverse.error_with_kind(page.clone(), "X"), page);
+}

@@ -41,6 +41,7 @@ fn part(mut fields: Fields) -> Result<Part, RequestFault> {
         "audio_url" => PartBody::Audio(media(&mut fields, "audio_url")?),
         "video_url" => PartBody::Video(media(&mut fields, "video_url")?),
         "file" => PartBody::Document(file(&mut fields)?),
+        "document_url" => PartBody::Document(document_url(&mut fields)?),
         "thinking" => PartBody::Thinking(thinking(fields.any("thinking"))),
         _ => {
             let mut raw = fields.rest();
@@ -104,6 +105,13 @@ fn file(fields: &mut Fields) -> Result<Document, RequestFault> {
         (None, None) => return Err(file.missing("file_data", "a data URL, or `file_id`")),
     };
     Ok(Document { source, title, context: None, citations: None })
+}
+
+/// Mistral's document: its address, which may be a data URL.
+fn document_url(fields: &mut Fields) -> Result<Document, RequestFault> {
+    let (url, _) = url(fields, "document_url")?;
+    let title = fields.label("document_name")?;
+    Ok(Document { source: Source::from_url(&url), title, context: None, citations: None })
 }
 
 /// Mistral's chunk: the thoughts in text chunks of their own.

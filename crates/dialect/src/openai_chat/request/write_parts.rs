@@ -107,6 +107,13 @@ fn document(paper: &Document, draft: &mut Draft<'_>) -> Result<Value, RequestFau
     draft.losses.add_if(lost, "messages.document.citations", "the target cites nothing");
     let mut file = Map::new();
     match &paper.source {
+        Source::Base64 { .. } | Source::Url(_) if draft.host.document_urls => {
+            let mut part = Map::new();
+            part.insert("type".to_owned(), json!("document_url"));
+            part.insert("document_url".to_owned(), json!(paper.source.to_url()));
+            part.extend(paper.title.iter().map(|title| ("document_name".to_owned(), json!(title))));
+            return Ok(Value::Object(part));
+        }
         Source::Text(text) => {
             let head = [&paper.title, &paper.context].into_iter().flatten();
             let lines = head.map(String::as_str).chain([text.as_str()]);

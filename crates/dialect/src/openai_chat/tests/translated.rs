@@ -342,3 +342,19 @@ fn prompts_are_kept_no_longer_than_chat_can_say() {
     chat.extra.insert("prompt_cache_options".to_owned(), options("30m"));
     assert_eq!(write(chat, "openai").0["prompt_cache_options"], options("30m"));
 }
+
+#[test]
+fn mistrals_documents_stand_in_parts_of_its_own() {
+    let sent = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"document_url",
+        "document_url":"data:application/pdf;base64,JVBERi0=","document_name":"plan"}]}]}"#;
+    let path = PathFacts { operation: Operation::Chat, model: None, stream: None };
+    let Request::Chat(read) = FORMAT.read_request(&Bytes::from(sent), &path).unwrap() else {
+        unreachable!()
+    };
+    let PartBody::Document(document) = &read.messages[0].parts[0].body else { unreachable!() };
+    assert_eq!(document.title.as_deref(), Some("plan"));
+    let (body, _) = write((*read).clone(), "mistral");
+    assert_eq!(body["messages"], json(sent.as_bytes())["messages"]);
+    let (body, _) = write(*read, "openai");
+    assert_eq!(body["messages"][0]["content"][0]["file"]["filename"], "plan");
+}

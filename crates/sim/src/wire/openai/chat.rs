@@ -22,7 +22,7 @@ fn finish(stop: Stop) -> &'static str {
 pub(super) fn whole(model: &str, chat: &Chat<'_>, reply: &Reply) -> Vec<u8> {
     let mut out = head(model, reply, "chat.completion", 640);
     for index in 0..chat.choices {
-        choice(&mut out, reply, index);
+        choice(&mut out, reply, index, chat.whole_calls);
     }
     push(&mut out, "],");
     push_usage(&mut out, reply.tokens);
@@ -30,7 +30,7 @@ pub(super) fn whole(model: &str, chat: &Chat<'_>, reply: &Reply) -> Vec<u8> {
     out
 }
 
-fn choice(out: &mut Vec<u8>, reply: &Reply, index: u32) {
+fn choice(out: &mut Vec<u8>, reply: &Reply, index: u32, short: bool) {
     push(out, if index == 0 { "{\"index\":" } else { ",{\"index\":" });
     push_number(out, index as usize);
     push(out, ",\"message\":{\"role\":\"assistant\",\"content\":");
@@ -40,7 +40,7 @@ fn choice(out: &mut Vec<u8>, reply: &Reply, index: u32) {
             push(out, "null,\"tool_calls\":[");
             for (nth, call) in calls.iter().enumerate() {
                 push(out, if nth == 0 { "{" } else { ",{" });
-                push_call(out, &reply.id("call_", index, nth), call, &call.text);
+                push_call(out, &id_of(reply, index, nth, short), call, &call.text);
                 push(out, "}");
             }
             push(out, "]");
@@ -49,6 +49,15 @@ fn choice(out: &mut Vec<u8>, reply: &Reply, index: u32) {
     push(out, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"");
     push(out, finish(reply.stop));
     push(out, "\"}");
+}
+
+/// The id of a call, `short` where a host wants it so.
+fn id_of(reply: &Reply, index: u32, nth: usize, short: bool) -> String {
+    let id = reply.id("call_", index, nth);
+    match short {
+        true => id.chars().rev().take(9).collect(),
+        false => id,
+    }
 }
 
 fn push_call(out: &mut Vec<u8>, id: &str, call: &ToolCall, arguments: &str) {
@@ -86,7 +95,7 @@ pub(super) fn events(model: &str, told: Told<'_>) -> Events {
             Content::Calls(_) => push(out, "\"role\":\"assistant\",\"content\":null"),
         };
         chunk(&mut events, Kind::Role, index, &role, "null");
-        pieces(reply, index, chunks, &mut |delta| {
+        pieces(reply, index, (chunks, chat.whole_calls), &mut |delta| {
             chunk(&mut events, Kind::Content, index, delta, "null");
         });
         chunk(&mut events, Kind::Finish, index, &|_| {}, &finish);
@@ -103,7 +112,12 @@ pub(super) fn events(model: &str, told: Told<'_>) -> Events {
 }
 
 /// Hands every content delta of one choice to `emit`, in order.
-fn pieces(reply: &Reply, index: u32, chunks: u32, emit: &mut dyn FnMut(Delta<'_>)) {
+fn pieces(
+    reply: &Reply,
+    index: u32,
+    (chunks, whole_calls): (u32, bool),
+    emit: &mut dyn FnMut(Delta<'_>),
+) {
     let calls = match &reply.content {
         Content::Calls(calls) => calls,
         Content::Text(text) => {
@@ -124,9 +138,13 @@ fn pieces(reply: &Reply, index: u32, chunks: u32, emit: &mut dyn FnMut(Delta<'_>
         emit(&|out| {
             open(out);
             push(out, ",");
-            push_call(out, &reply.id("call_", index, nth), call, "");
+            let text = if whole_calls { &call.text } else { "" };
+            push_call(out, &id_of(reply, index, nth, whole_calls), call, text);
             push(out, "}]");
         });
+        if whole_calls {
+            continue;
+        }
         for piece in text::split(&call.text, chunks) {
             emit(&|out| {
                 open(out);
