@@ -65,9 +65,11 @@ fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<B
         Some(member) => splices.replace(member.value.clone(), wanted),
         None => splices.insert_member("model", wanted),
     }
-    let model_drops: Vec<_> = quirks.drops_for(model).collect();
-    for member in members.iter() {
-        change(body, members, member, quirks, &model_drops, &mut splices);
+    if quirks.change_members() {
+        let model_drops: Vec<_> = quirks.drops_for(model).collect();
+        for member in members.iter() {
+            change(body, members, member, quirks, &model_drops, &mut splices);
+        }
     }
     for (name, raw) in quirks.adds {
         if members.find(name)?.is_none() {

@@ -55,6 +55,17 @@ impl Quirks {
         omits_model: false,
     };
 
+    /// Whether a member that a request has may have to change.
+    #[must_use]
+    pub const fn change_members(&self) -> bool {
+        !(self.renames.is_empty()
+            && self.drops.is_empty()
+            && self.model_drops.is_empty()
+            && self.values.is_empty()
+            && self.objects.is_empty()
+            && self.text_bytes_max.is_empty())
+    }
+
     /// The drops that depend on `model`, the vendor's name of it.
     pub fn drops_for(&self, model: &str) -> impl Iterator<Item = &'static str> {
         let applies = move |rule: &&ModelDrops| {

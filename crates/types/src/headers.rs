@@ -109,9 +109,11 @@ pub fn answered_as(name: &str) -> Option<&str> {
     match name {
         // The client's own request id has this name.
         "x-request-id" | "request-id" | "x-amzn-requestid" => Some("x-upstream-request-id"),
-        _ if header_class(name).is_some() => None,
         _ if ANSWERED_OWN.contains(&name) => Some(name),
-        _ => ANSWERED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)).then_some(name),
+        _ => {
+            let is_wanted = ANSWERED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            (is_wanted && header_class(name).is_none()).then_some(name)
+        }
     }
 }
 

@@ -10,9 +10,10 @@ use crate::json::Members;
 /// so that an odd member does not cost the others.
 pub(super) fn read(raw: &[u8]) -> Option<Usage> {
     let counts = Members::scan(raw).ok()?;
-    let cached = |name| count(&Members::scan(member(&counts, name)?).ok()?, "cached_tokens");
-    let reasoning = |name| count(&Members::scan(member(&counts, name)?).ok()?, "reasoning_tokens");
-    let written = |name| count(&Members::scan(member(&counts, name)?).ok()?, "cache_write_tokens");
+    let details = |name| Members::scan(member(&counts, name)?).ok();
+    let input = details("prompt_tokens_details").or_else(|| details("input_tokens_details"));
+    let output = details("completion_tokens_details").or_else(|| details("output_tokens_details"));
+    let of_input = |name| input.as_ref().and_then(|details| count(details, name));
     let usage = Usage {
         input_tokens: count(&counts, "prompt_tokens")
             .or_else(|| count(&counts, "input_tokens"))
@@ -20,15 +21,12 @@ pub(super) fn read(raw: &[u8]) -> Option<Usage> {
         output_tokens: count(&counts, "completion_tokens")
             .or_else(|| count(&counts, "output_tokens"))
             .unwrap_or(0),
-        cached_input_tokens: cached("prompt_tokens_details")
-            .or_else(|| cached("input_tokens_details"))
+        cached_input_tokens: of_input("cached_tokens")
             .or_else(|| count(&counts, "prompt_cache_hit_tokens"))
             .unwrap_or(0),
-        cache_write_tokens: written("prompt_tokens_details")
-            .or_else(|| written("input_tokens_details"))
-            .unwrap_or(0),
-        reasoning_tokens: reasoning("completion_tokens_details")
-            .or_else(|| reasoning("output_tokens_details"))
+        cache_write_tokens: of_input("cache_write_tokens").unwrap_or(0),
+        reasoning_tokens: output
+            .and_then(|details| count(&details, "reasoning_tokens"))
             .unwrap_or(0),
     };
     (!usage.is_empty()).then_some(usage)
