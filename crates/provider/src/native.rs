@@ -104,11 +104,16 @@ pub(crate) const VENDORS: &[Vendor] = &[
         base_url: "https://generativelanguage.googleapis.com/v1beta",
         auth: Auth::Header("x-goog-api-key"),
         routes: &[
-            gemini(Operation::Chat, "/models/{model}:generateContent").only(false),
-            gemini(Operation::Chat, "/models/{model}:streamGenerateContent?alt=sse").only(true),
-            gemini(Operation::CountTokens, "/models/{model}:countTokens"),
-            gemini(Operation::Embedding, "/models/{model}:batchEmbedContents"),
-            Route::get(Operation::ListModels, "/models?pageSize=1000", Dialect::GeminiGenerate),
+            gemini(Operation::Chat, "/v1beta/models/{model}:generateContent").only(false),
+            gemini(Operation::Chat, "/v1beta/models/{model}:streamGenerateContent?alt=sse")
+                .only(true),
+            gemini(Operation::CountTokens, "/v1beta/models/{model}:countTokens"),
+            gemini(Operation::Embedding, "/v1beta/models/{model}:batchEmbedContents").in_own_form(),
+            Route::get(
+                Operation::ListModels,
+                "/v1beta/models?pageSize=1000",
+                Dialect::GeminiGenerate,
+            ),
         ],
         quirks: MODEL_IN_PATH,
         // A stream of this format has no last event but the one with the finish reason.
@@ -186,7 +191,9 @@ pub(crate) const VENDORS: &[Vendor] = &[
             vertex_gemini(Operation::Chat, google!("{model}:streamGenerateContent?alt=sse"))
                 .only(true),
             vertex_gemini(Operation::CountTokens, google!("{model}:countTokens")),
-            gemini(Operation::Embedding, google!("{model}:predict")).signed(Auth::GoogleOrKey),
+            gemini(Operation::Embedding, google!("{model}:predict"))
+                .signed(Auth::GoogleOrKey)
+                .in_own_form(),
             vertex_claude(Operation::Chat, claude!("{model}:rawPredict"))
                 .only(false)
                 .needs(&VERTEX_CLAUDE),

@@ -33,6 +33,9 @@ pub struct Route {
     pub headers: &'static [(&'static str, &'static str)],
     /// What its requests need, where that differs from the vendor's.
     pub quirks: Option<&'static Quirks>,
+    /// Clients of the same format may send requests of another form: they are read and written anew,
+    /// too.
+    pub has_own_form: bool,
 }
 
 impl Route {
@@ -65,6 +68,7 @@ impl Route {
             auth: None,
             headers: &[],
             quirks: None,
+            has_own_form: false,
         }
     }
 
@@ -110,6 +114,13 @@ impl Route {
         self
     }
 
+    /// With requests of a form that clients of the same format need not send.
+    #[must_use]
+    pub const fn in_own_form(mut self) -> Self {
+        self.has_own_form = true;
+        self
+    }
+
     /// Only for what is streamed, or not.
     #[must_use]
     pub const fn only(mut self, stream: bool) -> Self {
@@ -143,7 +154,8 @@ impl Route {
         if !self.serves(operation, stream) || !is_served {
             return None;
         }
-        if self.operation == operation && self.dialect == dialect {
+        let is_same = self.operation == operation && self.dialect == dialect;
+        if is_same && !self.has_own_form {
             return Some(Fit::Same);
         }
         self.operation.is_translated().then_some(Fit::Translated)

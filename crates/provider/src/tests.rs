@@ -218,6 +218,13 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         ("anthropic", chat, Dialect::AnthropicMessages, "claude-x", ("/v1/messages", Fit::Same)),
         ("anthropic", chat, Dialect::OpenAiChat, "claude-x", ("/v1/messages", Fit::Translated)),
         (
+            "gemini",
+            Operation::Embedding,
+            Dialect::GeminiGenerate,
+            "gemini-embedding-001",
+            ("/v1beta/models/{model}:batchEmbedContents", Fit::Translated),
+        ),
+        (
             "azure",
             chat,
             Dialect::OpenAiChat,
