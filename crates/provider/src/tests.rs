@@ -205,6 +205,8 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         fits.min_by_key(|(_, fit)| *fit).map(|(route, fit)| (route.template, fit))
     };
     let (chat, responses) = (Operation::Chat, Operation::Responses);
+    let embedding = Operation::Embedding;
+    let gemini_batch = "/v1beta/models/{model}:batchEmbedContents";
     for (vendor, operation, dialect, model, expected) in [
         ("openai", chat, Dialect::OpenAiChat, "gpt-x", ("/v1/chat/completions", Fit::Same)),
         ("openai", responses, Dialect::OpenAiResponses, "gpt-x", ("/v1/responses", Fit::Same)),
@@ -217,13 +219,7 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         ),
         ("anthropic", chat, Dialect::AnthropicMessages, "claude-x", ("/v1/messages", Fit::Same)),
         ("anthropic", chat, Dialect::OpenAiChat, "claude-x", ("/v1/messages", Fit::Translated)),
-        (
-            "gemini",
-            Operation::Embedding,
-            Dialect::GeminiGenerate,
-            "gemini-embedding-001",
-            ("/v1beta/models/{model}:batchEmbedContents", Fit::Translated),
-        ),
+        ("gemini", embedding, Dialect::GeminiGenerate, "m", (gemini_batch, Fit::Translated)),
         (
             "azure",
             chat,
@@ -266,6 +262,6 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
     ] {
         assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");
     }
-    assert_eq!(found("groq", Operation::Embedding, Dialect::OpenAiChat, "m"), None);
+    assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
     assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
 }
