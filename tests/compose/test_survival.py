@@ -113,7 +113,7 @@ def serves(stack, target) -> bool:
         return f"{port} open" in target.exec(f"(: </dev/tcp/127.0.0.1/{port}) && echo {port} open",
                                              check=False)
     try:
-        burst(stack.edges(), CLIENTS, "sim:latency=20")
+        burst(stack.edges(), CLIENTS, "sim:latency=20", stream=True)
         return counted(stack)[target.id] > 0
     except OSError:
         return False  # An edge whose port is open before it listens itself.

@@ -121,11 +121,13 @@ class Load:
         return [one for one in self.outcomes if one.status != 200]
 
 
-def burst(addresses: list[tuple[str, int]], count: int, behaviour: str) -> list[http.Answer]:
-    """So many requests at once, over all edges."""
+def burst(
+    addresses: list[tuple[str, int]], count: int, behaviour: str, **more
+) -> list[http.Answer]:
+    """So many requests at once, over all edges; `more` are members of their bodies."""
     targets = [addresses[number % len(addresses)] for number in range(count)]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(
-            lambda address: http.request("POST", url(address), body(behaviour), timeout=60),
+            lambda address: http.request("POST", url(address), body(behaviour, **more), timeout=60),
             targets,
         ))
