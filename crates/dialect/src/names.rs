@@ -11,7 +11,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{
-    Chat, ChatAnswer, Event, Part, PartBody, PartStart, ToolBody, ToolCall, ToolChoice, ToolResult,
+    Chat, ChatAnswer, Event, Part, PartBody, PartStart, Tool, ToolBody, ToolCall, ToolChoice,
+    ToolResult,
 };
 
 /// How many characters of a form tell it from others: 26 · 36⁹ possibilities.
@@ -91,6 +92,13 @@ impl Renames {
     /// Gives the tool that a stream calls the client's name back.
     pub fn restore_event(&self, event: &mut Event) {
         if let Event::PartStart { start: PartStart::ToolCall { name, .. }, .. } = event {
+            self.restore(Kind::Tool, name);
+        }
+    }
+
+    /// Gives a request's tools the client's names back.
+    pub fn restore_tools(&self, tools: &mut [Tool]) {
+        for name in tools.iter_mut().filter_map(name_of) {
             self.restore(Kind::Tool, name);
         }
     }
@@ -212,17 +220,17 @@ fn forms(request: &mut Chat, kind: Kind, rule: &NameRule) -> BTreeMap<String, St
     forms
 }
 
+/// A tool's name, unless it is its provider's own word.
+fn name_of(tool: &mut Tool) -> Option<&mut String> {
+    match &mut tool.body {
+        ToolBody::Function { name, .. } | ToolBody::Custom { name, .. } => Some(name),
+        ToolBody::Hosted { .. } => None,
+    }
+}
+
 /// Calls `visit` with every name of a tool and every id of a call.
 fn each_name(request: &mut Chat, visit: &mut dyn FnMut(Kind, &mut String)) {
-    for tool in &mut request.tools {
-        match &mut tool.body {
-            ToolBody::Function { name, .. } | ToolBody::Custom { name, .. } => {
-                visit(Kind::Tool, name);
-            }
-            // Its provider's own word.
-            ToolBody::Hosted { .. } => {}
-        }
-    }
+    request.tools.iter_mut().filter_map(name_of).for_each(|name| visit(Kind::Tool, name));
     match &mut request.tool_choice {
         Some(ToolChoice::Function(name)) => visit(Kind::Tool, name),
         Some(ToolChoice::Allowed { names, .. }) => {

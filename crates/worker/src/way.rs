@@ -3,7 +3,7 @@
 //! which of the two it is, is here and in `stream`.
 
 use bytes::Bytes;
-use weir_dialect::names::{NameRules, Renames};
+use weir_dialect::names::Renames;
 use weir_dialect::{
     AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target, ir,
     sealed,
@@ -84,12 +84,13 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     };
     let mut request = client.read_request(body, &path)?;
     let mut losses = Losses::default();
-    let Fitted { renames, tools } = fit(&mut request, start, &mut losses)?;
+    let renames = fit(&mut request, start, &mut losses)?;
     let target = Target { operation: operations.1, model: start.wire_model, vendor: start.vendor };
     let written = provider.write_request(&request, &target)?;
     losses.extend(written.losses);
-    if let (ir::Request::Chat(chat), Some(tools)) = (&mut request, tools) {
-        chat.tools = tools;
+    if let ir::Request::Chat(chat) = &mut request {
+        // Answers are written with the client's names.
+        renames.restore_tools(&mut chat.tools);
     }
     let patch = Patch { model: start.wire_model, quirks: start.quirks };
     let parts = if *start.quirks == Quirks::NONE {
@@ -110,32 +111,23 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses })
 }
 
-/// What a request's way back needs to undo.
-#[derive(Default)]
-struct Fitted {
-    renames: Renames,
-    /// The tools as the client named them, where one had to be renamed: answers are written with
-    /// these names.
-    tools: Option<Vec<ir::Tool>>,
-}
-
 /// Makes the request one that the provider's format can say: its model's name, without what only
 /// other formats can read, names that it takes.
 fn fit(
     request: &mut ir::Request,
     start: &Start<'_>,
     losses: &mut Losses,
-) -> Result<Fitted, RequestFault> {
+) -> Result<Renames, RequestFault> {
     let Start { client, provider, .. } = *start;
     let chat = match request {
         ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => chat,
         ir::Request::Embedding(embedding) => {
             start.wire_model.clone_into(&mut embedding.model);
-            return Ok(Fitted::default());
+            return Ok(Renames::default());
         }
         ir::Request::Rerank(rerank) => {
             start.wire_model.clone_into(&mut rerank.model);
-            return Ok(Fitted::default());
+            return Ok(Renames::default());
         }
     };
     if let Some(member) = chat.needs_state
@@ -153,10 +145,7 @@ fn fit(
     sealed::strip(chat, Some(provider.dialect()), losses);
     let mut rules = provider.name_rules();
     rules.call_id = start.quirks.call_ids.unwrap_or(rules.call_id);
-    let tools = (rules != NameRules::ANY).then(|| chat.tools.clone());
-    let renames = Renames::fit(chat, &rules);
-    let tools = tools.filter(|_| !renames.is_empty());
-    Ok(Fitted { renames, tools })
+    Ok(Renames::fit(chat, &rules))
 }
 
 /// A whole answer for the client.

@@ -238,6 +238,8 @@ proptest! {
         }
         let again = request.clone();
         prop_assert!(Renames::fit(&mut request, &rules).is_empty());
-        prop_assert_eq!(request, again);
+        prop_assert_eq!(&request, &again);
+        renames.restore_tools(&mut request.tools);
+        prop_assert_eq!(request.tools, chat(&calls).tools);
     }
 }
