@@ -29,9 +29,9 @@ pub struct Alias {
     pub region: SecretRef,
     /// Project of this model (vertex, bedrock, bedrock_mantle).
     pub project_id: SecretRef,
-    /// Call the provider's Anthropic-style endpoints (deepseek, fireworks, vllm, sgl).
-    #[schemars(with = "Option<bool>")]
-    pub use_anthropic_endpoints: bool,
+    /// Whether the provider's Anthropic-style endpoints are called (deepseek, fireworks, vllm, sgl).
+    /// Default: as the key says.
+    pub use_anthropic_endpoints: Option<bool>,
     /// API version (azure).
     pub api_version: SecretRef,
     /// Anthropic API version (azure).
@@ -95,6 +95,12 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("inference_profile_arn", &["bedrock"]),
     ("use_deployments_endpoint", &["replicate"]),
 ];
+
+/// The providers that read `field`; none if all do.
+pub(crate) fn owners(field: &str) -> &'static [&'static str] {
+    let found = OWNERS.iter().find(|(name, _)| *name == field);
+    found.map(|(_, owners)| *owners).unwrap_or_default()
+}
 
 /// The aliases in `field`, of a key of `vendor`, added to those that stand in `aliases`.
 pub(crate) fn read(field: &Field<'_>, vendor: &str, aliases: &mut Vec<Alias>) {
@@ -171,7 +177,7 @@ fn long_form(target: &Field<'_>, vendor: &str) -> Option<Alias> {
         description: section.text("description"),
         region: section.reference("region"),
         project_id: section.reference("project_id"),
-        use_anthropic_endpoints: section.unacted_flag("use_anthropic_endpoints"),
+        use_anthropic_endpoints: section.flag("use_anthropic_endpoints"),
         api_version: section.reference("api_version"),
         anthropic_version: section.reference("anthropic_version"),
         endpoint: section.checked("endpoint", crate::endpoint::base),

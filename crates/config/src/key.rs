@@ -47,9 +47,9 @@ pub struct Key {
     /// Whether batch and file calls may use the key.
     #[schemars(with = "Option<bool>")]
     pub use_for_batch_api: bool,
-    /// Call the provider's Anthropic-style endpoints (deepseek, fireworks, vllm, sgl).
-    #[schemars(with = "Option<bool>")]
-    pub use_anthropic_endpoints: bool,
+    /// Whether the provider's Anthropic-style endpoints are called (deepseek, fireworks, vllm, sgl).
+    /// Default: for clients that speak Anthropic's format.
+    pub use_anthropic_endpoints: Option<bool>,
     /// Free text.
     pub description: Option<String>,
     /// What the provider needs besides the value.
@@ -71,7 +71,7 @@ impl Key {
             aliases: Vec::new(),
             enabled: true,
             use_for_batch_api: false,
-            use_anthropic_endpoints: false,
+            use_anthropic_endpoints: None,
             description: None,
             blocks: KeyBlocks::default(),
         }
@@ -230,14 +230,12 @@ fn note_missing_value(section: &mut Section<'_>, context: &Context<'_>, blocks: 
     }
 }
 
-fn anthropic_endpoints(section: &mut Section<'_>, vendor: &str) -> bool {
+fn anthropic_endpoints(section: &mut Section<'_>, vendor: &str) -> Option<bool> {
     const NAME: &str = "use_anthropic_endpoints";
-    let owners = ["deepseek", "fireworks", "vllm", "sgl"];
-    let on = section.flag(NAME).unwrap_or_default();
-    if on && !owners.contains(&vendor) {
-        section.refuse(NAME, &owners, vendor);
-    } else if on {
-        section.unacted(NAME);
+    let owners = aliases::owners(NAME);
+    let chosen = section.flag(NAME);
+    if chosen == Some(true) && !owners.contains(&vendor) {
+        section.refuse(NAME, owners, vendor);
     }
-    on
+    chosen
 }

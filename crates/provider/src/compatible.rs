@@ -7,8 +7,10 @@ use weir_dialect::names::NameRule;
 use weir_dialect::{ModelDrops, Quirks};
 use weir_types::{Dialect, Operation};
 
+use crate::native::ANTHROPIC_VERSION;
 use crate::route::Route;
 use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
+use crate::wanted::Choice;
 
 /// What most hosts have in common.
 pub(crate) const BASE: Vendor = Vendor {
@@ -59,8 +61,27 @@ const ALL: &[Route] = &[
     models("/v1/models"),
 ];
 
+/// OpenAI's Responses of a host's own. What chat needs is nothing to them: dropping `store` would
+/// even change what the host keeps.
 const fn responses(template: &'static str) -> Route {
-    Route::post(Operation::Responses, template, Dialect::OpenAiResponses)
+    Route::post(Operation::Responses, template, Dialect::OpenAiResponses).needs(&Quirks::NONE)
+}
+
+/// Anthropic's Messages of a host that speaks OpenAI's chat as well.
+const fn messages(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::AnthropicMessages)
+        .with(ANTHROPIC_VERSION)
+        .needs(&Quirks::NONE)
+}
+
+/// Of those, what conversations go through where the configuration chooses it.
+const fn anthropic_style(route: Route) -> Route {
+    route.chosen(Choice::AnthropicEndpoints, true)
+}
+
+/// And what they go through where it does not.
+const fn openai_style(route: Route) -> Route {
+    route.chosen(Choice::AnthropicEndpoints, false)
 }
 
 /// OpenAI's own.
@@ -73,12 +94,86 @@ pub(crate) const OPENAI: &[Route] = &[
     Route::post(Operation::CountTokens, "/v1/responses/input_tokens", Dialect::OpenAiResponses),
 ];
 
-/// Chat, text completions, the model list, and Responses of their own.
-const TEXT_AND_RESPONSES: &[Route] = &[
+/// <https://docs.x.ai/docs/api-reference>
+const XAI: &[Route] = &[
     chat("/v1/chat/completions"),
     completion("/v1/completions"),
     models("/v1/models"),
     responses("/v1/responses"),
+];
+
+/// <https://openrouter.ai/docs/api-reference/overview>
+const OPENROUTER: &[Route] = &[
+    chat("/v1/chat/completions"),
+    completion("/v1/completions"),
+    models("/v1/models"),
+    responses("/v1/responses"),
+    messages(Operation::Chat, "/v1/messages"),
+];
+
+/// What Groq says that its Responses do not take, as far as it changes no answer.
+/// <https://console.groq.com/docs/responses-api>
+const GROQ_RESPONSES: Quirks = Quirks {
+    drops: &["prompt_cache_key", "prompt_cache_retention", "safety_identifier"],
+    ..Quirks::NONE
+};
+
+const GROQ: &[Route] = &[
+    chat("/v1/chat/completions"),
+    models("/v1/models"),
+    responses("/v1/responses").needs(&GROQ_RESPONSES),
+];
+
+/// <https://api-docs.deepseek.com/guides/anthropic_api>
+const DEEPSEEK: &[Route] = &[
+    openai_style(chat("/chat/completions")),
+    completion("/beta/completions"),
+    models("/models"),
+    anthropic_style(
+        messages(Operation::Chat, "/anthropic/v1/messages").signed(Auth::Header("x-api-key")),
+    ),
+];
+
+/// <https://docs.fireworks.ai/nexus/apis-and-sdks>
+const FIREWORKS: &[Route] = &[
+    openai_style(chat("/v1/chat/completions")),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+    openai_style(responses("/v1/responses")),
+    anthropic_style(messages(Operation::Chat, "/v1/messages")),
+];
+
+/// <https://docs.ollama.com/api/openai-compatibility>,
+/// <https://docs.ollama.com/api/anthropic-compatibility>
+const OLLAMA: &[Route] = &[
+    chat("/v1/chat/completions"),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+    responses("/v1/responses"),
+    messages(Operation::Chat, "/v1/messages"),
+];
+
+/// <https://docs.sglang.ai/basic_usage/openai_api.html>; its Responses are not complete.
+const SGL: &[Route] = &[
+    openai_style(chat("/v1/chat/completions")),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+    anthropic_style(messages(Operation::Chat, "/v1/messages")),
+    anthropic_style(messages(Operation::CountTokens, "/v1/messages/count_tokens")),
+];
+
+/// <https://docs.vllm.ai/en/stable/serving/online_serving.html>
+const VLLM: &[Route] = &[
+    openai_style(chat("/v1/chat/completions")),
+    completion("/v1/completions"),
+    embedding("/v1/embeddings"),
+    models("/v1/models"),
+    openai_style(responses("/v1/responses")),
+    anthropic_style(messages(Operation::Chat, "/v1/messages")),
+    anthropic_style(messages(Operation::CountTokens, "/v1/messages/count_tokens")),
 ];
 
 /// Members that only OpenAI itself understands and that other hosts may refuse.
@@ -101,8 +196,7 @@ const PORTABLE: Quirks = Quirks {
 };
 
 /// A server that the user runs: its URL is on the key, a secret is optional.
-const SELF_HOSTED: Vendor =
-    Vendor { routes: ALL, base_url_from_key: true, keys_may_be_empty: true, ..BASE };
+const SELF_HOSTED: Vendor = Vendor { base_url_from_key: true, keys_may_be_empty: true, ..BASE };
 
 /// The table.
 pub(crate) const VENDORS: &[Vendor] = &[
@@ -135,6 +229,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "groq",
         base_url: "https://api.groq.com/openai",
+        routes: GROQ,
         env_var: Some("GROQ_API_KEY"),
         ..BASE
     },
@@ -149,7 +244,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "fireworks",
         base_url: "https://api.fireworks.ai/inference",
-        routes: ALL,
+        routes: FIREWORKS,
         quirks: Quirks { renames: &[("prompt_cache_key", "user")], ..PORTABLE },
         env_var: Some("FIREWORKS_API_KEY"),
         ..BASE
@@ -157,7 +252,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "openrouter",
         base_url: "https://openrouter.ai/api",
-        routes: TEXT_AND_RESPONSES,
+        routes: OPENROUTER,
         // It relays to OpenAI and Anthropic too and passes on what those understand.
         quirks: Quirks {
             drops: &["prompt_cache_key", "prompt_cache_retention", "store"],
@@ -190,7 +285,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "xai",
         base_url: "https://api.x.ai",
-        routes: TEXT_AND_RESPONSES,
+        routes: XAI,
         quirks: Quirks {
             model_drops: &[
                 ModelDrops {
@@ -230,7 +325,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "deepseek",
         base_url: "https://api.deepseek.com",
-        routes: &[chat("/chat/completions"), completion("/beta/completions"), models("/models")],
+        routes: DEEPSEEK,
         env_var: Some("DEEPSEEK_API_KEY"),
         ..BASE
     },
@@ -249,7 +344,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         ..BASE
     },
     Vendor { name: "opencode-go", base_url: "https://opencode.ai/zen/go", ..BASE },
-    Vendor { name: "ollama", ..SELF_HOSTED },
-    Vendor { name: "sgl", ..SELF_HOSTED },
-    Vendor { name: "vllm", ..SELF_HOSTED },
+    Vendor { name: "ollama", routes: OLLAMA, ..SELF_HOSTED },
+    Vendor { name: "sgl", routes: SGL, ..SELF_HOSTED },
+    Vendor { name: "vllm", routes: VLLM, ..SELF_HOSTED },
 ];

@@ -10,11 +10,13 @@ mod phrases;
 mod retry_after;
 mod route;
 mod vendor;
+mod wanted;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
 pub use retry_after::retry_after;
 pub use route::{Fit, ModelScope, Route, Template};
 pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
+pub use wanted::{Choice, Choices, Wanted};
 
 /// The facts about the built-in provider called `name`, if this build serves it.
 #[must_use]

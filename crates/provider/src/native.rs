@@ -11,7 +11,7 @@ use crate::route::Route;
 use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
 /// <https://docs.claude.com/en/api/versioning>
-const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
+pub(crate) const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
 
 const fn anthropic(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::AnthropicMessages).with(ANTHROPIC_VERSION)

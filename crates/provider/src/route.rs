@@ -7,6 +7,7 @@ use weir_dialect::families::Family;
 use weir_types::{Dialect, Framing, Operation};
 
 use crate::vendor::Auth;
+use crate::wanted::{Choice, Wanted};
 
 /// One thing that a vendor offers.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Route {
     pub dialect: Dialect,
     /// For which models.
     pub models: ModelScope,
+    /// Not where the configuration chooses the contrary.
+    pub choice: Option<(Choice, bool)>,
     /// How its streams are framed.
     pub framing: Framing,
     /// How a secret is sent, where that differs from the vendor's usual way.
@@ -64,6 +67,7 @@ impl Route {
             template,
             dialect,
             models: ModelScope::All,
+            choice: None,
             framing: Framing::Sse,
             auth: None,
             headers: &[],
@@ -83,6 +87,13 @@ impl Route {
     #[must_use]
     pub const fn except(mut self, families: &'static [Family]) -> Self {
         self.models = ModelScope::Except(families);
+        self
+    }
+
+    /// Only where the configuration chooses so, or says nothing.
+    #[must_use]
+    pub const fn chosen(mut self, choice: Choice, value: bool) -> Self {
+        self.choice = Some((choice, value));
         self
     }
 
@@ -136,25 +147,21 @@ impl Route {
             && (self.operation == operation || equivalent(operation) == Some(self.operation))
     }
 
-    /// How a request of a client that speaks `dialect` can be sent to it, for a model of `family`;
-    /// `None`: it cannot.
+    /// How a request can be sent to it; `None`: it cannot.
     #[must_use]
-    pub fn fit(
-        &self,
-        operation: Operation,
-        stream: bool,
-        dialect: Dialect,
-        family: Family,
-    ) -> Option<Fit> {
+    pub fn fit(&self, wanted: &Wanted) -> Option<Fit> {
         let is_served = match self.models {
             ModelScope::All => true,
-            ModelScope::Only(only) => only == family,
-            ModelScope::Except(families) => !families.contains(&family),
+            ModelScope::Only(only) => only == wanted.family,
+            ModelScope::Except(families) => !families.contains(&wanted.family),
         };
-        if !self.serves(operation, stream) || !is_served {
+        let is_chosen = self.choice.is_none_or(|(choice, value)| {
+            wanted.choices.get(choice).is_none_or(|chosen| chosen == value)
+        });
+        if !self.serves(wanted.operation, wanted.stream) || !is_served || !is_chosen {
             return None;
         }
-        let is_same = self.operation == operation && self.dialect == dialect;
+        let is_same = self.operation == wanted.operation && self.dialect == wanted.dialect;
         if is_same && !self.has_own_form {
             return Some(Fit::Same);
         }

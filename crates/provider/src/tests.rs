@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use weir_types::{FailureClass, Operation};
+use weir_dialect::families::Family;
+use weir_types::{Dialect, FailureClass, Operation};
 
 use super::*;
 
@@ -193,16 +194,57 @@ fn retry_info_in_the_body_is_read() {
     assert_eq!(wait(429, &[], r#"{"retryDelay":33}"#), None);
 }
 
+/// The route that a request takes, and how it fits it.
+fn found(
+    vendor: &str,
+    operation: Operation,
+    dialect: Dialect,
+    model: &str,
+    choices: Choices,
+) -> Option<(&'static str, Fit)> {
+    let family = Family::of(model);
+    let wanted = Wanted { operation, stream: false, dialect, family, choices };
+    let routes = super::vendor(vendor).unwrap().routes.iter();
+    let fits = routes.filter_map(|route| Some((route, route.fit(&wanted)?)));
+    fits.min_by_key(|(_, fit)| *fit).map(|(route, fit)| (route.template, fit))
+}
+
+#[test]
+fn hosts_with_anthropic_style_endpoints_are_asked_there_if_client_or_configuration_want_it() {
+    let (openai, anthropic) = (Dialect::OpenAiChat, Dialect::AnthropicMessages);
+    let chat = |vendor, dialect, chosen| {
+        let choices = Choices { anthropic_endpoints: chosen };
+        found(vendor, Operation::Chat, dialect, "m", choices).unwrap()
+    };
+    for (vendor, chat_path, messages_path) in [
+        ("deepseek", "/chat/completions", "/anthropic/v1/messages"),
+        ("fireworks", "/v1/chat/completions", "/v1/messages"),
+        ("sgl", "/v1/chat/completions", "/v1/messages"),
+        ("vllm", "/v1/chat/completions", "/v1/messages"),
+    ] {
+        for chosen in [None, Some(false)] {
+            assert_eq!(chat(vendor, openai, chosen), (chat_path, Fit::Same));
+        }
+        for chosen in [None, Some(true)] {
+            assert_eq!(chat(vendor, anthropic, chosen), (messages_path, Fit::Same));
+        }
+        assert_eq!(chat(vendor, openai, Some(true)), (messages_path, Fit::Translated));
+        assert_eq!(chat(vendor, anthropic, Some(false)), (chat_path, Fit::Translated));
+        let choices = Choices { anthropic_endpoints: Some(true) };
+        let responses = (Operation::Responses, Dialect::OpenAiResponses);
+        let found = found(vendor, responses.0, responses.1, "m", choices);
+        assert_eq!(found, Some((messages_path, Fit::Translated)));
+    }
+    for vendor in ["ollama", "openrouter"] {
+        assert_eq!(chat(vendor, anthropic, None), ("/v1/messages", Fit::Same));
+        assert_eq!(chat(vendor, openai, None), ("/v1/chat/completions", Fit::Same));
+    }
+}
+
 #[test]
 fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_one() {
-    use weir_dialect::families::Family;
-    use weir_types::Dialect;
     let found = |vendor: &str, operation, dialect, model: &str| {
-        let family = Family::of(model);
-        let routes = super::vendor(vendor).unwrap().routes.iter();
-        let fits =
-            routes.filter_map(|route| Some((route, route.fit(operation, false, dialect, family)?)));
-        fits.min_by_key(|(_, fit)| *fit).map(|(route, fit)| (route.template, fit))
+        found(vendor, operation, dialect, model, Choices::default())
     };
     let (chat, responses) = (Operation::Chat, Operation::Responses);
     let embedding = Operation::Embedding;
@@ -211,12 +253,13 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         ("openai", chat, Dialect::OpenAiChat, "gpt-x", ("/v1/chat/completions", Fit::Same)),
         ("openai", responses, Dialect::OpenAiResponses, "gpt-x", ("/v1/responses", Fit::Same)),
         (
-            "groq",
+            "cerebras",
             responses,
             Dialect::OpenAiResponses,
             "m",
             ("/v1/chat/completions", Fit::Translated),
         ),
+        ("groq", responses, Dialect::OpenAiResponses, "m", ("/v1/responses", Fit::Same)),
         ("anthropic", chat, Dialect::AnthropicMessages, "claude-x", ("/v1/messages", Fit::Same)),
         ("anthropic", chat, Dialect::OpenAiChat, "claude-x", ("/v1/messages", Fit::Translated)),
         ("gemini", embedding, Dialect::GeminiGenerate, "m", (gemini_batch, Fit::Translated)),

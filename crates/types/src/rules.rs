@@ -50,14 +50,20 @@ impl KeyRules {
             && self.only_model.as_deref().is_none_or(|only| only == self.resolve(model))
     }
 
-    /// The provider's name of `model`: exact alias, else an alias that differs in ASCII case
-    /// only, else the name itself.
+    /// The provider's name of `model`: that of its alias, else the name itself.
     #[must_use]
     pub fn resolve<'a>(&'a self, model: &'a str) -> &'a str {
-        let exact = self.aliases.iter().find(|(alias, _)| &**alias == model);
-        exact
-            .or_else(|| self.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(model)))
-            .map_or(model, |(_, target)| target)
+        self.alias_at(model).and_then(|at| self.aliases.get(at)).map_or(model, |(_, target)| target)
+    }
+
+    /// Which of [`KeyRules::aliases`] `model` is: the same name, else one that differs in ASCII case
+    /// only.
+    #[must_use]
+    pub fn alias_at(&self, model: &str) -> Option<usize> {
+        let exact = self.aliases.iter().position(|(alias, _)| &**alias == model);
+        exact.or_else(|| {
+            self.aliases.iter().position(|(alias, _)| alias.eq_ignore_ascii_case(model))
+        })
     }
 }
 

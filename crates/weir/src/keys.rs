@@ -5,13 +5,13 @@
 
 mod ambient;
 
-use weir_config::{AzureKey, BedrockKey, Key, SecretRef, VertexKey, process_variable};
-use weir_provider::{Auth, Vendor};
+use weir_config::{Alias, AzureKey, BedrockKey, Key, SecretRef, VertexKey, process_variable};
+use weir_provider::{Auth, Choices, Vendor};
 use weir_types::Secret;
 use weir_upstream::{
     AwsIdentity, AwsKeys, AwsRole, AwsSource, AzureIdentity, AzureSource, GoogleIdentity,
 };
-use weir_worker::{Credential, KeySettings};
+use weir_worker::{Credential, KeySettings, ModelSettings};
 
 use ambient::Surroundings;
 
@@ -22,14 +22,25 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
     let credential = credential(key, vendor, &surroundings, &mut missing);
     let base_url = key.url().and_then(|url| missing.text("url", url));
     let variables = variables(key, &mut missing);
+    let aliases =
+        key.aliases.iter().map(|alias| ModelSettings { choices: choices(key, Some(alias)) });
     KeySettings {
         name: key.name.clone(),
         credential,
         base_url,
         variables,
         rules: key.rules(),
+        model: ModelSettings { choices: choices(key, None) },
+        aliases: aliases.collect(),
         unusable: missing.reason,
     }
+}
+
+/// Which of the vendor's interfaces a key asks a model through. What the alias says comes before
+/// what the key says.
+fn choices(key: &Key, alias: Option<&Alias>) -> Choices {
+    let of_alias = alias.and_then(|alias| alias.use_anthropic_endpoints);
+    Choices { anthropic_endpoints: of_alias.or(key.use_anthropic_endpoints) }
 }
 
 /// What the vendor's addresses need of a key.

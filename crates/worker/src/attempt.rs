@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_provider::Fit;
+use weir_provider::{Fit, Wanted};
 use weir_rpc::{Body, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Usage};
@@ -216,11 +216,17 @@ fn destination<'a>(
     request: &WorkerRequest,
 ) -> Result<Destination<'a>, Fault> {
     let stream = request.stream && request.operation.streams();
-    let resolved = key.rules.resolve(&request.model);
-    let found = key.endpoints.find(request.operation, stream, request.dialect, resolved);
+    let resolved = key.resolve(&request.model);
+    let found = key.endpoints.find(&Wanted {
+        operation: request.operation,
+        stream,
+        dialect: request.dialect,
+        family: key.endpoints.family(resolved.name),
+        choices: resolved.settings.choices,
+    });
     let (endpoint, fit) =
         found.ok_or_else(|| fault::unsupported(shared, request.operation, stream))?;
-    let model = shared.vendor.wire_model(resolved).into_owned();
+    let model = shared.vendor.wire_model(resolved.name).into_owned();
     let resource = request.resource.as_deref().unwrap_or_default();
     let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
         Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)

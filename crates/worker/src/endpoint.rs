@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
-use weir_provider::{Fit, ModelScope, Route, Template};
-use weir_types::{Dialect, Operation, OperationSet, Secret};
+use weir_provider::{Fit, ModelScope, Route, Template, Wanted};
+use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
 use crate::credential::{Authorizers, Given};
@@ -75,24 +75,21 @@ impl Endpoints {
         Ok(Self { base, list, asks_family })
     }
 
-    /// The endpoint for a request of a client that speaks `dialect`: the first of the same format,
-    /// else the first that it can be translated for.
-    pub(crate) fn find(
-        &self,
-        operation: Operation,
-        stream: bool,
-        dialect: Dialect,
-        model: &str,
-    ) -> Option<(&Endpoint, Fit)> {
-        // Most vendors do not care whose a model is, and looking at its name is not free.
-        let family = if self.asks_family { Family::of(model) } else { Family::Other };
+    /// The endpoint for a request: the first of the client's format, else the first that it can be
+    /// translated for.
+    pub(crate) fn find(&self, wanted: &Wanted) -> Option<(&Endpoint, Fit)> {
+        let (operation, stream) = (wanted.operation, wanted.stream);
         let allowed =
             self.list.iter().filter(|endpoint| endpoint.allowed.contains(operation, stream));
-        let fits = allowed.filter_map(|endpoint| {
-            Some((endpoint, endpoint.route.fit(operation, stream, dialect, family)?))
-        });
+        let fits = allowed.filter_map(|endpoint| Some((endpoint, endpoint.route.fit(wanted)?)));
         // Of equals the first.
         fits.min_by_key(|(_, fit)| *fit)
+    }
+
+    /// Whose model it is that the provider calls `model`, as far as it matters here: most vendors do
+    /// not care, and looking at its name is not free.
+    pub(crate) fn family(&self, model: &str) -> Family {
+        if self.asks_family { Family::of(model) } else { Family::Other }
     }
 
     /// The endpoint of an operation that means the same in every format.

@@ -21,7 +21,9 @@ mod way;
 mod whole;
 mod worker;
 
-pub use settings::{Credential, Custom, KeySettings, Settings, SettingsError, Timeouts};
+pub use settings::{
+    Credential, Custom, KeySettings, ModelSettings, Settings, SettingsError, Timeouts,
+};
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};
 pub use worker::Worker;

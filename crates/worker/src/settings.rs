@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use weir_provider::Vendor;
+use weir_provider::{Choices, Vendor};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity};
 
@@ -45,8 +45,20 @@ pub struct KeySettings {
     pub variables: Vec<(String, String)>,
     /// Models and aliases.
     pub rules: KeyRules,
+    /// What is known of models that are no alias.
+    pub model: ModelSettings,
+    /// What is known of the aliases, in the order of `rules.aliases`; [`KeySettings::model`] for
+    /// those that are missing.
+    pub aliases: Vec<ModelSettings>,
     /// Why the key cannot be used, if something it refers to is missing. Without secrets.
     pub unusable: Option<String>,
+}
+
+/// What the configuration says of a model beside its names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// Which of the vendor's interfaces it is asked through.
+    pub choices: Choices,
 }
 
 /// What a key shows to its provider. How, the vendor's routes say.

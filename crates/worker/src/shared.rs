@@ -12,18 +12,38 @@ use weir_upstream::Transport;
 
 use crate::endpoint::{EndpointFault, Endpoints};
 use crate::headers;
-use crate::settings::{Custom, KeySettings, Settings, SettingsError, Timeouts};
+use crate::settings::{Custom, KeySettings, ModelSettings, Settings, SettingsError, Timeouts};
 
 /// One key, ready for use.
 pub(crate) struct Key {
     pub(crate) name: KeyName,
     pub(crate) rules: KeyRules,
+    model: ModelSettings,
+    aliases: Vec<ModelSettings>,
     /// What the settings say that must not be seen.
     secrets: Vec<Secret>,
     pub(crate) endpoints: Endpoints,
 }
 
+/// A model as a key knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resolved<'k> {
+    /// The provider's name of it.
+    pub(crate) name: &'k str,
+    pub(crate) settings: &'k ModelSettings,
+}
+
 impl Key {
+    /// What `model`, as the client names it, is here.
+    pub(crate) fn resolve<'k>(&'k self, model: &'k str) -> Resolved<'k> {
+        let at = self.rules.alias_at(model);
+        let alias = at.and_then(|at| self.rules.aliases.get(at));
+        Resolved {
+            name: alias.map_or(model, |(_, target)| target),
+            settings: at.and_then(|at| self.aliases.get(at)).unwrap_or(&self.model),
+        }
+    }
+
     /// What must not be seen in what a provider answers, at this moment.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         self.secrets.iter().cloned().chain(self.endpoints.secrets()).collect()
@@ -69,10 +89,14 @@ impl Shared {
                 Some(why) => why,
                 None => match endpoints(&settings, key)? {
                     Ok(endpoints) => {
-                        let name = key.name.clone();
-                        let rules = key.rules.clone();
-                        let secrets = key.credential.secrets();
-                        keys.push(Key { name, rules, secrets, endpoints });
+                        keys.push(Key {
+                            name: key.name.clone(),
+                            rules: key.rules.clone(),
+                            model: key.model.clone(),
+                            aliases: key.aliases.clone(),
+                            secrets: key.credential.secrets(),
+                            endpoints,
+                        });
                         continue;
                     }
                     Err(why) => why,

@@ -43,7 +43,7 @@ NOT: dict[tuple[str, str, str], str] = {
     },
     **{
         ("*", family, "token counting"): "the provider has no call for it"
-        for family in ("cohere", "mistral", "groq", "vllm", "azure")
+        for family in ("cohere", "mistral", "groq", "azure")
     },
     ("*", "azure-claude", "token counting"): "Weir does not ask Azure for it",
     # What Mistral's SDK expects and OpenAI's format, in which Weir serves it, does not have.

@@ -17,7 +17,7 @@ use weir_rpc::{
 use weir_runtime::{Drain, DrainControl, HttpLimits, serve_http};
 use weir_telemetry::Telemetry;
 use weir_types::{KeyRules, ModelList, OperationSet, ProviderName, Secret};
-use weir_worker::{Credential, Timeouts, UpstreamSettings, Worker};
+use weir_worker::{Credential, ModelSettings, Timeouts, UpstreamSettings, Worker};
 
 use crate::provider::Provider;
 use crate::rows::{PROBE, ROUTES, TALKER};
@@ -112,6 +112,8 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         base_url: None,
         variables: Vec::new(),
         rules: rules(),
+        model: ModelSettings::default(),
+        aliases: Vec::new(),
         unusable: None,
     };
     weir_worker::Settings {

@@ -192,3 +192,21 @@ fn addresses_get_what_they_need_of_a_key() {
     let (_, unusable) = variables("evil.test/x?");
     assert_eq!(unusable.as_deref(), Some("region: not the name of a region"));
 }
+
+#[test]
+fn an_alias_chooses_before_its_key() {
+    let chosen = |key: &str| {
+        let config = config("deepseek", &format!(r#""value": "v"{key}"#));
+        let vendor = weir_provider::vendor("deepseek").unwrap();
+        let settings = worker_key(&config.providers[0].keys[0], vendor, None);
+        let of = |model: &ModelSettings| model.choices.anthropic_endpoints;
+        (of(&settings.model), settings.aliases.iter().map(of).collect::<Vec<_>>())
+    };
+    let aliases = r#""aliases": {"a": "m", "b": {"model_id": "m", "use_anthropic_endpoints": false},
+        "c": {"model_id": "m", "use_anthropic_endpoints": true}}"#;
+    assert_eq!(chosen(""), (None, vec![]));
+    let plain = (None, vec![None, Some(false), Some(true)]);
+    assert_eq!(chosen(&format!(", {aliases}")), plain);
+    let on = (Some(true), vec![Some(true), Some(false), Some(true)]);
+    assert_eq!(chosen(&format!(r#", "use_anthropic_endpoints": true, {aliases}"#)), on);
+}

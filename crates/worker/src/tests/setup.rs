@@ -12,7 +12,9 @@ use weir_types::{
     TraceContext,
 };
 
-use crate::{Credential, KeySettings, Settings, Shared, Timeouts, UpstreamSettings, Worker};
+use crate::{
+    Credential, KeySettings, ModelSettings, Settings, Shared, Timeouts, UpstreamSettings, Worker,
+};
 
 pub(super) const SECRET: &str = "sk-very-secret-value";
 
@@ -43,6 +45,8 @@ pub(super) fn key(name: &str) -> KeySettings {
         base_url: None,
         variables: Vec::new(),
         rules: KeyRules { models: ModelList::All, ..KeyRules::default() },
+        model: ModelSettings::default(),
+        aliases: Vec::new(),
         unusable: None,
     }
 }

@@ -1,0 +1,88 @@
+"""Hosts that serve one conversation in several formats: which of their endpoints is asked, with which
+credential, and that a request which they understand reaches them as it was written.
+"""
+
+import json
+
+import pytest
+from harness.config import Config, Key
+
+# Spaces, an escape and an order that no writer of ours has.
+MESSAGES = (
+    '{ "max_tokens":64,"model" : "%s", "messages": [{"content":"hi \\u00e9","role":"user"}],'
+    ' "stop_sequences": ["~"] }'
+)
+RESPONSES = '{ "input":"hi \\u00e9", "store" : false,"model": "%s","max_output_tokens": 64}'
+HOSTS = {
+    "deepseek": "/anthropic/v1/messages",
+    "fireworks": "/v1/messages",
+    "vllm": "/v1/messages",
+    "sgl": "/v1/messages",
+}
+MODEL = "deepseek-x"
+
+
+def provider(name: str, sim, extra: dict | None = None) -> Config:
+    extra = dict(extra or {})
+    if name == "vllm":
+        extra["vllm_key_config"] = {"url": sim.url, "model_name": MODEL}
+    if name == "sgl":
+        extra["sgl_key_config"] = {"url": sim.url}
+    config = Config().provider(name, sim.url, [Key("main", extra=extra)])
+    if name in ("vllm", "sgl"):
+        del config.document["providers"][name]["network_config"]["base_url"]
+    return config
+
+
+def post(gateway, path: str, body: str | dict):
+    text = body if isinstance(body, str) else json.dumps(body)
+    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    answer = gateway.request("POST", path, text.encode(), headers=headers)
+    assert answer.status == 200, answer.body
+    return answer
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_messages_reach_a_host_that_has_them_as_they_were_written(start, sim, host):
+    config = provider(host, sim)
+    gateway = start(config)
+    answer = post(gateway, "/v1/messages", MESSAGES % f"{host}/{MODEL}")
+    (entry,) = sim.requests()
+    assert (entry["path"], entry["body"]) == (HOSTS[host], MESSAGES % MODEL)
+    assert entry["key"] == config.secret("main")
+    headers = dict(entry["headers"])
+    assert headers["anthropic-version"] == "2023-06-01"
+    assert answer.json()["type"] == "message"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_key_chooses_the_endpoints_of_every_client(start, sim, host):
+    gateway = start(provider(host, sim, {"use_anthropic_endpoints": True}))
+    chat = {"model": f"{host}/{MODEL}", "messages": [{"role": "user", "content": "hi"}]}
+    answer = post(gateway, "/v1/chat/completions", chat).json()
+    assert answer["choices"][0]["message"]["content"].endswith("You said: hi")
+    post(gateway, "/v1/responses", {"model": f"{host}/{MODEL}", "input": "hi"})
+    events = gateway.stream(f"{host}/{MODEL}", messages=chat["messages"]).read()
+    assert events.text.endswith("You said: hi") and events.done
+    assert [entry["path"] for entry in sim.requests()] == [HOSTS[host]] * 3
+
+
+def test_an_alias_chooses_before_its_key(start, sim):
+    aliases = {
+        "old": {"model_id": "m", "use_anthropic_endpoints": False},
+        "new": {"model_id": "m", "use_anthropic_endpoints": True},
+    }
+    gateway = start(provider("deepseek", sim, {"aliases": aliases}))
+    post(gateway, "/v1/messages", MESSAGES % "deepseek/old")
+    post(gateway, "/v1/chat/completions", {"model": "deepseek/new", "messages": [
+        {"role": "user", "content": "hi"}]})  # fmt: skip
+    paths = [entry["path"] for entry in sim.requests()]
+    assert paths == ["/chat/completions", "/anthropic/v1/messages"]
+
+
+@pytest.mark.parametrize("host", ["vllm", "fireworks", "groq", "xai", "openrouter"])
+def test_responses_reach_a_host_that_has_them_as_they_were_written(start, sim, host):
+    gateway = start(provider(host, sim))
+    post(gateway, "/v1/responses", RESPONSES % f"{host}/{MODEL}")
+    (entry,) = sim.requests()
+    assert (entry["path"], entry["body"]) == ("/v1/responses", RESPONSES % MODEL)
