@@ -183,7 +183,7 @@ fn long_form(target: &Field<'_>, vendor: &str) -> Option<Alias> {
         endpoint: section.checked("endpoint", crate::endpoint::base),
         project_number: section.reference("project_number"),
         force_single_region: section.flag("force_single_region").unwrap_or_default(),
-        inference_profile_arn: section.reference("inference_profile_arn"),
+        inference_profile_arn: section.checked("inference_profile_arn", crate::arn::any),
         use_deployments_endpoint: section.flag("use_deployments_endpoint").unwrap_or_default(),
     };
     section.unacted("model_name");

@@ -9,6 +9,7 @@
 //! Secrets stay references until the process that needs one asks for it (`SecretRef::resolve`).
 
 mod aliases;
+mod arn;
 mod builtin;
 mod client;
 mod config;
@@ -41,6 +42,7 @@ mod unacted;
 use std::path::Path;
 
 pub use aliases::{Alias, ModelFamily};
+pub use arn::Arn;
 pub use builtin::{BUILTIN_PROVIDERS, is_builtin};
 pub use client::{Client, HeaderFilter};
 pub use config::{Config, Version};

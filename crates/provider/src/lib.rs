@@ -3,6 +3,7 @@
 //! Pure: no sockets, no clock, no configuration. A vendor that speaks a known wire format is one
 //! row of a table; what a row cannot say does not exist.
 
+mod amazon;
 mod classify;
 mod compatible;
 mod native;

@@ -4,8 +4,9 @@
 
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
-use weir_types::{Dialect, Framing, Operation};
+use weir_types::{Dialect, Operation};
 
+use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
 use crate::compatible::{BASE, OPENAI};
 use crate::route::Route;
 use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
@@ -13,16 +14,16 @@ use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
 /// <https://docs.claude.com/en/api/versioning>
 pub(crate) const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
 
+/// A key of Azure's may say which.
+const AZURE_VERSION: &[(&str, &str)] =
+    &[("anthropic-version", "2023-06-01"), ("anthropic-version", "{anthropic_version}")];
+
 const fn anthropic(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::AnthropicMessages).with(ANTHROPIC_VERSION)
 }
 
 const fn gemini(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::GeminiGenerate)
-}
-
-const fn bedrock(operation: Operation, template: &'static str) -> Route {
-    Route::post(operation, template, Dialect::BedrockConverse)
 }
 
 const fn cohere(operation: Operation, template: &'static str) -> Route {
@@ -38,7 +39,8 @@ const fn responses(operation: Operation, template: &'static str) -> Route {
 }
 
 /// The model stands in the path.
-const MODEL_IN_PATH: Quirks = Quirks { omits_model: true, drops: &["model"], ..Quirks::NONE };
+pub(crate) const MODEL_IN_PATH: Quirks =
+    Quirks { omits_model: true, drops: &["model"], ..Quirks::NONE };
 
 /// <https://docs.claude.com/en/api/claude-on-vertex-ai>: the version stands in the body.
 const VERTEX_VERSION: &[(&str, &str)] = &[("anthropic_version", "\"vertex-2023-10-16\"")];
@@ -64,6 +66,17 @@ macro_rules! claude {
     ($rest:literal) => {
         concat!("/v1/projects/{project}/locations/{region}/publishers/anthropic/models/", $rest)
     };
+}
+
+/// A model of the customer's own, made from one of Google's, behind an endpoint with a number.
+macro_rules! endpoint {
+    ($rest:literal) => {
+        concat!("/v1beta1/projects/{project_number}/locations/{region}/endpoints/", $rest)
+    };
+}
+
+const fn tuned(operation: Operation, template: &'static str) -> Route {
+    gemini(operation, template).numbered()
 }
 
 const fn vertex_gemini(operation: Operation, template: &'static str) -> Route {
@@ -134,25 +147,8 @@ pub(crate) const VENDORS: &[Vendor] = &[
         env_var: Some("COHERE_API_KEY"),
         ..OWN
     },
-    Vendor {
-        name: "bedrock",
-        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
-        routes: &[
-            bedrock(Operation::Chat, "/model/{model}/converse").only(false),
-            bedrock(Operation::Chat, "/model/{model}/converse-stream")
-                .only(true)
-                .framed(Framing::EventStream),
-            bedrock(Operation::CountTokens, "/model/{model}/count-tokens"),
-            Route::get(
-                Operation::ListModels,
-                "https://bedrock.{region}.amazonaws.com/foundation-models",
-                Dialect::BedrockConverse,
-            ),
-        ],
-        auth: Auth::Aws("bedrock"),
-        quirks: MODEL_IN_PATH,
-        ..OWN
-    },
+    BEDROCK,
+    BEDROCK_MANTLE,
     Vendor {
         name: "azure",
         auth: Auth::Azure("api-key"),
@@ -176,6 +172,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             responses(Operation::Responses, "/openai/v1/responses"),
             anthropic(Operation::Chat, "/anthropic/v1/messages")
                 .of(Family::Anthropic)
+                .with(AZURE_VERSION)
                 .signed(Auth::Azure("x-api-key")),
             Route::get(Operation::ListModels, "/openai/v1/models", Dialect::OpenAiChat),
         ],
@@ -187,6 +184,9 @@ pub(crate) const VENDORS: &[Vendor] = &[
         base_url: "https://{vertex_host}",
         auth: Auth::Google,
         routes: &[
+            tuned(Operation::Chat, endpoint!("{model}:generateContent")).only(false),
+            tuned(Operation::Chat, endpoint!("{model}:streamGenerateContent?alt=sse")).only(true),
+            tuned(Operation::CountTokens, endpoint!("{model}:countTokens")),
             vertex_gemini(Operation::Chat, google!("{model}:generateContent")).only(false),
             vertex_gemini(Operation::Chat, google!("{model}:streamGenerateContent?alt=sse"))
                 .only(true),

@@ -32,8 +32,12 @@ pub struct Route {
     pub framing: Framing,
     /// How a secret is sent, where that differs from the vendor's usual way.
     pub auth: Option<Auth>,
-    /// Headers that it needs, unless the caller sends others.
+    /// Headers that it needs, unless the caller sends others. A value that is a variable of the key
+    /// (`{project}`) is the operator's word: it wins over the caller's, and where the key has no
+    /// such variable the header is not sent.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Only for keys that have this variable.
+    pub wants: Option<&'static str>,
     /// What its requests need, where that differs from the vendor's.
     pub quirks: Option<&'static Quirks>,
     /// Clients of the same format may send requests of another form: they are read and written anew,
@@ -71,6 +75,7 @@ impl Route {
             framing: Framing::Sse,
             auth: None,
             headers: &[],
+            wants: None,
             quirks: None,
             has_own_form: false,
         }
@@ -94,6 +99,27 @@ impl Route {
     #[must_use]
     pub const fn chosen(mut self, choice: Choice, value: bool) -> Self {
         self.choice = Some((choice, value));
+        self
+    }
+
+    /// Only for models whose names begin with one of these.
+    #[must_use]
+    pub const fn beginning(mut self, names: &'static [&'static str]) -> Self {
+        self.models = ModelScope::Beginning(names);
+        self
+    }
+
+    /// Only for models that have a number for a name.
+    #[must_use]
+    pub const fn numbered(mut self) -> Self {
+        self.models = ModelScope::Numbered;
+        self
+    }
+
+    /// Only for keys that have this variable.
+    #[must_use]
+    pub const fn wanting(mut self, variable: &'static str) -> Self {
+        self.wants = Some(variable);
         self
     }
 
@@ -149,11 +175,18 @@ impl Route {
 
     /// How a request can be sent to it; `None`: it cannot.
     #[must_use]
-    pub fn fit(&self, wanted: &Wanted) -> Option<Fit> {
-        let is_served = match self.models {
-            ModelScope::All => true,
-            ModelScope::Only(only) => only == wanted.family,
-            ModelScope::Except(families) => !families.contains(&wanted.family),
+    pub fn fit(&self, wanted: &Wanted<'_>) -> Option<Fit> {
+        let (model, family) = (wanted.model, wanted.family);
+        let (is_served, by_name) = match self.models {
+            ModelScope::All => (true, false),
+            ModelScope::Only(only) => (only == family, false),
+            ModelScope::Except(families) => (!families.contains(&family), false),
+            ModelScope::Beginning(names) => {
+                (names.iter().any(|name| model.starts_with(name)), true)
+            }
+            ModelScope::Numbered => {
+                (!model.is_empty() && model.bytes().all(|byte| byte.is_ascii_digit()), true)
+            }
         };
         let is_chosen = self.choice.is_none_or(|(choice, value)| {
             wanted.choices.get(choice).is_none_or(|chosen| chosen == value)
@@ -162,10 +195,14 @@ impl Route {
             return None;
         }
         let is_same = self.operation == wanted.operation && self.dialect == wanted.dialect;
-        if is_same && !self.has_own_form {
-            return Some(Fit::Same);
+        let is_same = is_same && !self.has_own_form;
+        match (is_same, by_name) {
+            (true, true) => Some(Fit::NamedSame),
+            (true, false) => Some(Fit::Same),
+            (false, _) if !self.operation.is_translated() => None,
+            (false, true) => Some(Fit::NamedTranslated),
+            (false, false) => Some(Fit::Translated),
         }
-        self.operation.is_translated().then_some(Fit::Translated)
     }
 }
 
@@ -178,15 +215,32 @@ pub enum ModelScope {
     Only(Family),
     /// For those of all other families.
     Except(&'static [Family]),
+    /// For those whose names begin with one of these.
+    Beginning(&'static [&'static str]),
+    /// For those that have a number for a name, as models of a customer's own have.
+    Numbered,
 }
 
-/// How a request fits a route.
+/// How a request fits a route, the best first: a route that is for models of certain names is the
+/// only one that serves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
+    /// As it is, to a route for models of such names.
+    NamedSame,
+    /// In another format, to a route for models of such names.
+    NamedTranslated,
     /// As it is.
     Same,
     /// In another format.
     Translated,
+}
+
+impl Fit {
+    /// Whether the request goes out as it came.
+    #[must_use]
+    pub fn is_same(self) -> bool {
+        matches!(self, Self::Same | Self::NamedSame)
+    }
 }
 
 /// The operation that says the same as `operation` in another format.

@@ -22,7 +22,7 @@ fn rows_are_complete_and_unambiguous() {
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
-    assert_eq!(served_names().count(), 23);
+    assert_eq!(served_names().count(), 24);
     assert!(served("groq") && served("vertex") && !served("databricks") && !served("Groq"));
 }
 
@@ -203,8 +203,9 @@ fn found(
     choices: Choices,
 ) -> Option<(&'static str, Fit)> {
     let family = Family::of(model);
-    let wanted = Wanted { operation, stream: false, dialect, family, choices };
+    let wanted = Wanted { operation, stream: false, dialect, model, family, choices };
     let routes = super::vendor(vendor).unwrap().routes.iter();
+    let routes = routes.filter(|route| route.wants.is_none());
     let fits = routes.filter_map(|route| Some((route, route.fit(&wanted)?)));
     fits.min_by_key(|(_, fit)| *fit).map(|(route, fit)| (route.template, fit))
 }
@@ -307,4 +308,26 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
     }
     assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
     assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
+}
+
+#[test]
+fn names_of_models_lead_to_routes_of_their_own() {
+    let (chat, responses) = (Operation::Chat, Operation::Responses);
+    let found = |vendor: &str, operation, dialect, model: &str| {
+        found(vendor, operation, dialect, model, Choices::default())
+    };
+    let mantle = |operation, dialect, model| found("bedrock_mantle", operation, dialect, model);
+    for (operation, dialect, model, template) in [
+        (chat, Dialect::OpenAiChat, "openai.gpt-5.6-x", "/openai/v1/chat/completions"),
+        (responses, Dialect::OpenAiResponses, "xai.grok-5", "/openai/v1/responses"),
+        (chat, Dialect::AnthropicMessages, "openai.gpt-6", "/openai/v1/chat/completions"),
+        (chat, Dialect::OpenAiChat, "openai.gpt-oss-120b", "/v1/chat/completions"),
+        (responses, Dialect::OpenAiResponses, "qwen.qwen3", "/v1/responses"),
+        (chat, Dialect::OpenAiChat, "anthropic.claude-x", "/anthropic/v1/messages"),
+    ] {
+        let found = mantle(operation, dialect, model).map(|(template, _)| template);
+        assert_eq!(found, Some(template), "{model}");
+    }
+    let tuned = found("vertex", chat, Dialect::OpenAiChat, "4567");
+    assert!(tuned.is_some_and(|(template, _)| template.contains("/endpoints/{model}:")));
 }

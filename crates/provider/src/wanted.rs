@@ -7,14 +7,16 @@ use weir_types::{Dialect, Operation};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// What.
     pub operation: Operation,
     /// As a stream.
     pub stream: bool,
     /// The format that the client speaks.
     pub dialect: Dialect,
-    /// Whose model it is for.
+    /// The provider's name of the model.
+    pub model: &'a str,
+    /// Whose model it is.
     pub family: Family,
     /// What the configuration chooses for it.
     pub choices: Choices,

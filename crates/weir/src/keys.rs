@@ -4,8 +4,9 @@
 //! key names no credential at all is the process's own identity meant (`ambient`).
 
 mod ambient;
+mod places;
 
-use weir_config::{Alias, AzureKey, BedrockKey, Key, SecretRef, VertexKey, process_variable};
+use weir_config::{Alias, AzureKey, Key, SecretRef, VertexKey, process_variable};
 use weir_provider::{Auth, Choices, Vendor};
 use weir_types::Secret;
 use weir_upstream::{
@@ -17,11 +18,11 @@ use ambient::Surroundings;
 
 /// A key's part of its worker's settings.
 pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str>) -> KeySettings {
-    let mut missing = Missing { reason: provider_lacks.map(str::to_owned) };
+    let mut missing = Missing { reason: provider_lacks.map(str::to_owned), ..Missing::default() };
     let surroundings = Surroundings { variable: &process_variable };
     let credential = credential(key, vendor, &surroundings, &mut missing);
     let base_url = key.url().and_then(|url| missing.text("url", url));
-    let variables = variables(key, &mut missing);
+    let places::Places { variables, variants } = places::of(key, &mut missing);
     let aliases =
         key.aliases.iter().map(|alias| ModelSettings { choices: choices(key, Some(alias)) });
     KeySettings {
@@ -32,6 +33,7 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
         rules: key.rules(),
         model: ModelSettings { choices: choices(key, None) },
         aliases: aliases.collect(),
+        variants,
         unusable: missing.reason,
     }
 }
@@ -43,38 +45,6 @@ fn choices(key: &Key, alias: Option<&Alias>) -> Choices {
     Choices { anthropic_endpoints: of_alias.or(key.use_anthropic_endpoints) }
 }
 
-/// What the vendor's addresses need of a key.
-fn variables(key: &Key, missing: &mut Missing) -> Vec<(String, String)> {
-    let blocks = &key.blocks;
-    let mut variables = Vec::new();
-    let mut add = |name: &str, value: Option<String>| {
-        variables.extend(value.map(|value| (name.to_owned(), value)));
-    };
-    if let Some(azure) = &blocks.azure_key_config {
-        add("api_version", missing.text("api_version", &azure.api_version));
-    }
-    if let Some(bedrock) = &blocks.bedrock_key_config {
-        add("region", missing.region(&bedrock.region));
-    }
-    if let Some(vertex) = &blocks.vertex_key_config {
-        let region = missing.region(&vertex.region);
-        add("project", missing.text("project_id", &vertex.project_id));
-        add("vertex_host", region.as_deref().map(vertex_host));
-        add("region", region);
-    }
-    variables
-}
-
-/// Vertex AI's server for `region`.
-fn vertex_host(region: &str) -> String {
-    match region {
-        "global" => "aiplatform.googleapis.com".to_owned(),
-        // Regions that span a continent.
-        "us" | "eu" => format!("aiplatform.{region}.rep.googleapis.com"),
-        region => format!("{region}-aiplatform.googleapis.com"),
-    }
-}
-
 fn credential(
     key: &Key,
     vendor: &Vendor,
@@ -83,11 +53,11 @@ fn credential(
 ) -> Credential {
     let blocks = &key.blocks;
     let found = match vendor.auth {
-        Auth::Aws(_) => blocks.bedrock_key_config.as_ref().map(|block| {
+        Auth::Aws(_) => AwsBlock::of(key).map(|block| {
             if !key.value.is_none() {
                 return Ok(of_value(key, missing));
             }
-            aws(block, surroundings, missing).map(Credential::Aws)
+            aws(&block, surroundings, missing).map(Credential::Aws)
         }),
         Auth::Azure(_) => {
             blocks.azure_key_config.as_ref().map(|block| azure(key, block, surroundings, missing))
@@ -98,7 +68,7 @@ fn credential(
         Auth::Bearer | Auth::Header(_) => None,
     };
     found.unwrap_or_else(|| Ok(of_value(key, missing))).unwrap_or_else(|why| {
-        missing.note(why);
+        missing.note(&why);
         Credential::None
     })
 }
@@ -107,26 +77,59 @@ fn of_value(key: &Key, missing: &mut Missing) -> Credential {
     missing.take("value", &key.value).map_or(Credential::None, Credential::Secret)
 }
 
+/// Who calls, in either of AWS's blocks.
+struct AwsBlock<'a> {
+    region: &'a SecretRef,
+    access_key: &'a SecretRef,
+    secret_key: &'a SecretRef,
+    session_token: &'a SecretRef,
+    role_arn: &'a SecretRef,
+    external_id: &'a SecretRef,
+    session_name: &'a SecretRef,
+}
+
+macro_rules! aws_block {
+    ($block:expr) => {
+        AwsBlock {
+            region: &$block.region,
+            access_key: &$block.access_key,
+            secret_key: &$block.secret_key,
+            session_token: &$block.session_token,
+            role_arn: &$block.role_arn,
+            external_id: &$block.external_id,
+            session_name: &$block.session_name,
+        }
+    };
+}
+
+impl<'a> AwsBlock<'a> {
+    fn of(key: &'a Key) -> Option<Self> {
+        let bedrock = key.blocks.bedrock_key_config.as_ref().map(|block| aws_block!(block));
+        let mantle = key.blocks.bedrock_mantle_key_config.as_ref();
+        bedrock.or_else(|| mantle.map(|block| aws_block!(block)))
+    }
+}
+
 fn aws(
-    block: &BedrockKey,
+    block: &AwsBlock<'_>,
     surroundings: &Surroundings<'_>,
     missing: &mut Missing,
 ) -> Result<AwsIdentity, String> {
     let source = if block.access_key.is_none() && block.secret_key.is_none() {
         surroundings.aws()?
     } else {
-        let access_key = missing.text("access_key", &block.access_key);
-        let secret_key = missing.take("secret_key", &block.secret_key);
-        let session_token = missing.take("session_token", &block.session_token);
+        let access_key = missing.text("access_key", block.access_key);
+        let secret_key = missing.take("secret_key", block.secret_key);
+        let session_token = missing.take("session_token", block.session_token);
         let (access_key, secret_key) =
             access_key.zip(secret_key).ok_or("access_key and secret_key belong together")?;
         AwsSource::Keys(AwsKeys { access_key, secret_key, session_token })
     };
-    let external_id = missing.text("external_id", &block.external_id);
-    let session_name = missing.text("session_name", &block.session_name);
-    let role = missing.text("role_arn", &block.role_arn);
+    let external_id = missing.text("external_id", block.external_id);
+    let session_name = missing.text("session_name", block.session_name);
+    let role = missing.text("role_arn", block.role_arn);
     Ok(AwsIdentity {
-        region: missing.region(&block.region).unwrap_or_default(),
+        region: missing.region(block.region).unwrap_or_default(),
         source,
         role: role.map(|arn| AwsRole { arn, external_id, session_name }),
         sts_endpoint: surroundings.set("AWS_ENDPOINT_URL_STS"),
@@ -180,15 +183,22 @@ fn google(
 /// Collects why something cannot be used; the first reason stays.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
+    /// What paths begin with.
+    within: String,
     reason: Option<String>,
 }
 
 impl Missing {
+    fn within(path: &str) -> Self {
+        Self { within: path.to_owned(), reason: None }
+    }
+
     pub(crate) fn take(&mut self, path: &str, value: &SecretRef) -> Option<Secret> {
         match value.resolve() {
             Ok(secret) => secret,
             Err(missing) => {
-                self.note(format!("{path}: variable {} is not set or empty", missing.variable));
+                let why = format!("{path}: variable {} is not set or empty", missing.variable);
+                self.note(&why);
                 None
             }
         }
@@ -204,14 +214,15 @@ impl Missing {
         let region = self.text("region", value)?.trim().to_owned();
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if region.is_empty() || !region.bytes().all(is_name) {
-            self.note("region: not the name of a region".to_owned());
+            self.note("region: not the name of a region");
             return None;
         }
         Some(region)
     }
 
-    fn note(&mut self, why: String) {
-        self.reason.get_or_insert(why);
+    fn note(&mut self, why: &str) {
+        let within = &self.within;
+        self.reason.get_or_insert_with(|| format!("{within}{why}"));
     }
 
     pub(crate) fn reason(self) -> Option<String> {

@@ -153,9 +153,9 @@ async fn sendable(
         }),
         Content::Json => {
             let body = body.collect(shared.request_bytes_max).await?;
-            let ready = match fit {
-                Fit::Same => way::patched(&body, start),
-                Fit::Translated => way::translated(&body, start),
+            let ready = match fit.is_same() {
+                true => way::patched(&body, start),
+                false => way::translated(&body, start),
             };
             let Ready { parts, way, losses } = ready?;
             Ok(Sendable { outgoing: Outgoing::parts(parts), upload: None, way, losses })
@@ -217,16 +217,21 @@ fn destination<'a>(
 ) -> Result<Destination<'a>, Fault> {
     let stream = request.stream && request.operation.streams();
     let resolved = key.resolve(&request.model);
-    let found = key.endpoints.find(&Wanted {
+    let endpoints = resolved.endpoints;
+    let found = endpoints.find(&Wanted {
         operation: request.operation,
         stream,
         dialect: request.dialect,
-        family: key.endpoints.family(resolved.name),
+        model: resolved.name,
+        family: endpoints.family(resolved.name),
         choices: resolved.settings.choices,
     });
     let (endpoint, fit) =
         found.ok_or_else(|| fault::unsupported(shared, request.operation, stream))?;
-    let model = shared.vendor.wire_model(resolved.name).into_owned();
+    let model = match resolved.wire_name {
+        Some(name) => name.to_owned(),
+        None => shared.vendor.wire_model(resolved.name).into_owned(),
+    };
     let resource = request.resource.as_deref().unwrap_or_default();
     let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
         Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)

@@ -17,22 +17,9 @@ use crate::settings::Credential;
 pub(crate) enum Authorizers {
     Nothing,
     Secret(Secret),
-    /// Of one identity, for whatever is asked of it.
-    Identity {
-        kind: Cloud,
-        authorizer: Arc<dyn Authorizer>,
-    },
-    Google {
-        api_key: Option<Arc<dyn Authorizer>>,
-        token: Option<Arc<dyn Authorizer>>,
-    },
-}
-
-/// Whose identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cloud {
-    Aws,
-    Azure,
+    Aws(Aws),
+    Azure(Arc<dyn Authorizer>),
+    Google { api_key: Option<Arc<dyn Authorizer>>, token: Option<Arc<dyn Authorizer>> },
 }
 
 /// What there is for a route.
@@ -68,12 +55,9 @@ impl Authorizers {
             Credential::Secret(secret) => Self::Secret(secret.clone()),
             Credential::Aws(identity) => {
                 let Auth::Aws(service) = usual else { return Err(other("AWS")) };
-                let authorizer = Arc::new(Aws::new(identity, service)?);
-                Self::Identity { kind: Cloud::Aws, authorizer }
+                Self::Aws(Aws::new(identity, service)?)
             }
-            Credential::Azure(identity) => {
-                Self::Identity { kind: Cloud::Azure, authorizer: identity.authorizer()? }
-            }
+            Credential::Azure(identity) => Self::Azure(identity.authorizer()?),
             Credential::Google { api_key, identity } => Self::Google {
                 api_key: api_key.as_ref().map(|key| in_address(key)),
                 token: identity.as_ref().map(|identity| identity.authorizer()).transpose()?,
@@ -81,11 +65,12 @@ impl Authorizers {
         })
     }
 
-    /// What there is for a route that wants `auth`.
+    /// What there is for a route that wants `auth`; in `region`, where signatures differ by region
+    /// and it is not the key's own.
     ///
     /// # Errors
     /// Why the credential cannot be used, without secrets.
-    pub(crate) fn of(&self, auth: Auth) -> Result<Given, String> {
+    pub(crate) fn of(&self, auth: Auth, region: Option<&str>) -> Result<Given, String> {
         let given = match (self, auth) {
             (Self::Nothing, _) => return Ok(Given::Nothing),
             (Self::Secret(secret), Auth::Bearer | Auth::Aws(_)) => {
@@ -96,16 +81,16 @@ impl Authorizers {
             }
             (Self::Secret(secret), Auth::GoogleOrKey) => Some(in_address(secret)),
             (Self::Secret(_), Auth::Google) => None,
-            (Self::Identity { kind: Cloud::Aws, authorizer }, Auth::Aws(_))
-            | (Self::Identity { kind: Cloud::Azure, authorizer }, Auth::Azure(_)) => {
-                Some(Arc::clone(authorizer))
+            (Self::Aws(aws), Auth::Aws(service)) => {
+                Some(Arc::new(aws.elsewhere(service, region)?) as _)
             }
+            (Self::Azure(authorizer), Auth::Azure(_)) => Some(Arc::clone(authorizer)),
             (Self::Google { api_key, token }, Auth::GoogleOrKey) => {
                 api_key.as_ref().or(token.as_ref()).cloned()
             }
             (Self::Google { token, .. }, Auth::Google) => token.clone(),
-            (Self::Identity { kind: Cloud::Aws, .. }, _) => return Err(other("AWS")),
-            (Self::Identity { kind: Cloud::Azure, .. }, _) => return Err(other("Azure")),
+            (Self::Aws(_), _) => return Err(other("AWS")),
+            (Self::Azure(_), _) => return Err(other("Azure")),
             (Self::Google { .. }, _) => return Err(other("Google")),
         };
         Ok(given.map_or(Given::Unfit, Given::Authorizer))
@@ -156,7 +141,7 @@ mod tests {
 
     /// What is shown: a header's name, `?` for the address, `-` for nothing, `x` for no way.
     fn shown(credential: &Credential, auth: Auth) -> String {
-        let given = Authorizers::new(credential, auth).and_then(|all| all.of(auth));
+        let given = Authorizers::new(credential, auth).and_then(|all| all.of(auth, None));
         match given {
             Ok(Given::Nothing) => "-".to_owned(),
             Ok(Given::Unfit) => "x".to_owned(),

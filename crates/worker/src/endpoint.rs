@@ -12,15 +12,15 @@ use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
 use crate::credential::{Authorizers, Given};
-use crate::settings::{Custom, KeySettings, Settings};
+use crate::settings::{Custom, KeySettings, Settings, Variant};
 
 /// The endpoints of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
     base: String,
     list: Vec<Endpoint>,
-    /// Whether an endpoint serves models of some families only.
-    asks_family: bool,
+    /// Whether an endpoint serves some models only.
+    asks_model: bool,
 }
 
 /// One route of a key.
@@ -28,8 +28,10 @@ pub(crate) struct Endpoints {
 pub(crate) struct Endpoint {
     pub(crate) route: Route,
     pub(crate) quirks: Quirks,
-    /// Headers that the route needs.
+    /// Headers that the route needs, unless the caller sends others.
     pub(crate) headers: HeaderMap,
+    /// Headers with what the operator says, which win over the caller's.
+    pub(crate) own_headers: HeaderMap,
     /// `None`: nothing is sent.
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     address: Address,
@@ -62,22 +64,29 @@ enum Address {
 }
 
 impl Endpoints {
-    pub(crate) fn new(settings: &Settings, key: &KeySettings) -> Result<Self, EndpointFault> {
-        let base = base(settings, key)?;
-        let authorizers = Authorizers::new(&key.credential, settings.vendor.auth)
-            .map_err(EndpointFault::Credential)?;
+    /// Those of a key's models, or of a variant of them.
+    pub(crate) fn new(
+        settings: &Settings,
+        key: &KeySettings,
+        variant: Option<&Variant>,
+        authorizers: &Authorizers,
+    ) -> Result<Self, EndpointFault> {
+        let base_url = variant.and_then(|variant| variant.base_url.as_ref());
+        let base = base(settings, key, base_url.or(key.base_url.as_ref()))?;
+        let own = variant.map(|variant| variant.variables.as_slice()).unwrap_or_default();
+        let place = Place { base: &base, own, keys: &key.variables };
         let mut list = Vec::new();
         for route in settings.vendor.routes.iter().cloned().chain(added(settings)) {
-            let endpoint = Endpoint::new(settings, key, &authorizers, &base, route)?;
+            let endpoint = Endpoint::new(settings, &place, authorizers, route)?;
             list.extend(endpoint.filter(|endpoint| endpoint.allowed != OperationSet::NONE));
         }
-        let asks_family = list.iter().any(|one| one.route.models != ModelScope::All);
-        Ok(Self { base, list, asks_family })
+        let asks_model = list.iter().any(|one| one.route.models != ModelScope::All);
+        Ok(Self { base, list, asks_model })
     }
 
     /// The endpoint for a request: the first of the client's format, else the first that it can be
     /// translated for.
-    pub(crate) fn find(&self, wanted: &Wanted) -> Option<(&Endpoint, Fit)> {
+    pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<(&Endpoint, Fit)> {
         let (operation, stream) = (wanted.operation, wanted.stream);
         let allowed =
             self.list.iter().filter(|endpoint| endpoint.allowed.contains(operation, stream));
@@ -89,7 +98,7 @@ impl Endpoints {
     /// Whose model it is that the provider calls `model`, as far as it matters here: most vendors do
     /// not care, and looking at its name is not free.
     pub(crate) fn family(&self, model: &str) -> Family {
-        if self.asks_family { Family::of(model) } else { Family::Other }
+        if self.asks_model { Family::of(model) } else { Family::Other }
     }
 
     /// The endpoint of an operation that means the same in every format.
@@ -112,6 +121,21 @@ impl Endpoints {
     /// What tells servers of one provider apart.
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+}
+
+/// What addresses are made of.
+struct Place<'a> {
+    base: &'a str,
+    /// Variables that win over the key's.
+    own: &'a [(String, String)],
+    keys: &'a [(String, String)],
+}
+
+impl Place<'_> {
+    fn variable(&self, name: &str) -> Option<&str> {
+        let mut all = self.own.iter().chain(self.keys);
+        all.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -140,15 +164,14 @@ impl Endpoint {
     /// open it.
     fn new(
         settings: &Settings,
-        key: &KeySettings,
+        place: &Place<'_>,
         authorizers: &Authorizers,
-        base: &str,
         route: Route,
     ) -> Result<Option<Self>, EndpointFault> {
-        let variable = |name: &str| {
-            let found = key.variables.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone())
-        };
+        let base = place.base;
+        if route.wants.is_some_and(|wanted| place.variable(wanted).is_none()) {
+            return Ok(None);
+        }
         // Behind an address of the operator's own everything is there.
         let path = match route.template.split_once("://") {
             Some((_, rest)) if base != settings.vendor.base_url => {
@@ -156,10 +179,12 @@ impl Endpoint {
             }
             _ => route.template,
         };
+        let variable = |name: &str| place.variable(name).map(str::to_owned);
         let Ok(template) = Template::new(base, path, variable) else {
             return Ok(None);
         };
-        let given = authorizers.of(route.auth.unwrap_or(settings.vendor.auth));
+        let auth = route.auth.unwrap_or(settings.vendor.auth);
+        let given = authorizers.of(auth, place.variable("region"));
         let authorizer = match given.map_err(EndpointFault::Credential)? {
             Given::Nothing => None,
             Given::Authorizer(authorizer) => Some(authorizer),
@@ -173,9 +198,11 @@ impl Endpoint {
             let (_, path) = overrides.iter().find(|(of, _)| of == name)?;
             Some(overriding(name, base, path.trim()).map(|address| (name, address)))
         });
+        let (headers, own_headers) = headers(route.headers, place)?;
         Ok(Some(Self {
             quirks: route.quirks.copied().unwrap_or(settings.vendor.quirks),
-            headers: headers(route.headers)?,
+            headers,
+            own_headers,
             authorizer,
             address: Address::new(template, route.operation.config_name(false))?,
             overrides: overridden.collect::<Result<_, String>>()?,
@@ -233,13 +260,25 @@ fn overriding(name: &str, base: &str, path: &str) -> Result<Address, String> {
     Address::new(template, name)
 }
 
-fn headers(list: &[(&'static str, &'static str)]) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(list.len());
+/// The vendor's headers, and those with a value of the key's.
+fn headers(
+    list: &[(&'static str, &'static str)],
+    place: &Place<'_>,
+) -> Result<(HeaderMap, HeaderMap), String> {
+    let (mut vendors, mut own) = (HeaderMap::new(), HeaderMap::new());
     for (name, value) in list {
-        let name = HeaderName::try_from(*name).map_err(|_| format!("{name} is not a header"))?;
-        headers.insert(name, HeaderValue::from_static(value));
+        let header = HeaderName::from_static(name);
+        let variable = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let Some(variable) = variable else {
+            vendors.insert(header, HeaderValue::from_static(value));
+            continue;
+        };
+        if let Some(text) = place.variable(variable) {
+            let value = HeaderValue::from_str(text);
+            own.insert(header, value.map_err(|_| format!("{variable} cannot be sent in {name}"))?);
+        }
     }
-    Ok(headers)
+    Ok((vendors, own))
 }
 
 /// Whether the configuration allows `operation`.
@@ -249,9 +288,9 @@ pub(crate) fn is_allowed(custom: Option<&Custom>, operation: Operation, stream: 
     allowed.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == name))
 }
 
-fn base(settings: &Settings, key: &KeySettings) -> Result<String, String> {
+fn base(settings: &Settings, key: &KeySettings, own: Option<&String>) -> Result<String, String> {
     let vendor = settings.vendor.base_url;
-    let base = key.base_url.as_deref().or(settings.base_url.as_deref()).unwrap_or(vendor);
+    let base = own.or(settings.base_url.as_ref()).map_or(vendor, String::as_str);
     let base = base.trim().trim_end_matches('/');
     if base.is_empty() {
         return Err(format!("key {} has no URL and the provider has none either", key.name));

@@ -57,6 +57,9 @@ pub(crate) fn of_call(
             headers.insert(name, value);
         }
     }
+    for (name, value) in &endpoint.own_headers {
+        headers.insert(name, value.clone());
+    }
     headers.insert(header::ACCEPT, accept(body.stream));
     match body.content_type {
         Some("") => {

@@ -22,7 +22,8 @@ mod whole;
 mod worker;
 
 pub use settings::{
-    Credential, Custom, KeySettings, ModelSettings, Settings, SettingsError, Timeouts,
+    Credential, Custom, KeySettings, ModelSettings, Models, Settings, SettingsError, Timeouts,
+    Variant,
 };
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};

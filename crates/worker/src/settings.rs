@@ -50,6 +50,8 @@ pub struct KeySettings {
     /// What is known of the aliases, in the order of `rules.aliases`; [`KeySettings::model`] for
     /// those that are missing.
     pub aliases: Vec<ModelSettings>,
+    /// Models that are called in another way; of several that fit one the first counts.
+    pub variants: Vec<Variant>,
     /// Why the key cannot be used, if something it refers to is missing. Without secrets.
     pub unusable: Option<String>,
 }
@@ -59,6 +61,28 @@ pub struct KeySettings {
 pub struct ModelSettings {
     /// Which of the vendor's interfaces it is asked through.
     pub choices: Choices,
+}
+
+/// How some of a key's models are called, where that differs from the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// Which models.
+    pub models: Models,
+    /// Another URL than the key's.
+    pub base_url: Option<String>,
+    /// Win over the key's of the same names.
+    pub variables: Vec<(String, String)>,
+    /// What the provider is told instead of the model's name.
+    pub model: Option<String>,
+}
+
+/// Some models of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Models {
+    /// What this alias of the key stands for.
+    Alias(String),
+    /// Those whose names at the provider begin with one of these.
+    Beginning(&'static [&'static str]),
 }
 
 /// What a key shows to its provider. How, the vendor's routes say.

@@ -10,9 +10,12 @@ use weir_telemetry::Telemetry;
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::Transport;
 
+use crate::credential::Authorizers;
 use crate::endpoint::{EndpointFault, Endpoints};
 use crate::headers;
-use crate::settings::{Custom, KeySettings, ModelSettings, Settings, SettingsError, Timeouts};
+use crate::settings::{
+    Custom, KeySettings, ModelSettings, Models, Settings, SettingsError, Timeouts, Variant,
+};
 
 /// One key, ready for use.
 pub(crate) struct Key {
@@ -23,23 +26,35 @@ pub(crate) struct Key {
     /// What the settings say that must not be seen.
     secrets: Vec<Secret>,
     pub(crate) endpoints: Endpoints,
+    variants: Vec<(Variant, Endpoints)>,
 }
 
 /// A model as a key knows it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Resolved<'k> {
-    /// The provider's name of it.
-    pub(crate) name: &'k str,
+pub(crate) struct Resolved<'k, 'm> {
+    /// The provider's name of it, which says whose it is.
+    pub(crate) name: &'m str,
+    /// What the provider is told instead.
+    pub(crate) wire_name: Option<&'k str>,
+    pub(crate) endpoints: &'k Endpoints,
     pub(crate) settings: &'k ModelSettings,
 }
 
 impl Key {
     /// What `model`, as the client names it, is here.
-    pub(crate) fn resolve<'k>(&'k self, model: &'k str) -> Resolved<'k> {
+    pub(crate) fn resolve<'k: 'm, 'm>(&'k self, model: &'m str) -> Resolved<'k, 'm> {
         let at = self.rules.alias_at(model);
         let alias = at.and_then(|at| self.rules.aliases.get(at));
+        let name = alias.map_or(model, |(_, target)| &**target);
+        let is_meant = |variant: &Variant| match &variant.models {
+            Models::Alias(name) => alias.is_some_and(|(alias, _)| **alias == **name),
+            Models::Beginning(names) => names.iter().any(|begin| name.starts_with(begin)),
+        };
+        let variant = self.variants.iter().find(|(variant, _)| is_meant(variant));
         Resolved {
-            name: alias.map_or(model, |(_, target)| target),
+            name,
+            wire_name: variant.and_then(|(variant, _)| variant.model.as_deref()),
+            endpoints: variant.map_or(&self.endpoints, |(_, endpoints)| endpoints),
             settings: at.and_then(|at| self.aliases.get(at)).unwrap_or(&self.model),
         }
     }
@@ -88,7 +103,7 @@ impl Shared {
             let why = match reason(&settings, key) {
                 Some(why) => why,
                 None => match endpoints(&settings, key)? {
-                    Ok(endpoints) => {
+                    Ok((endpoints, variants)) => {
                         keys.push(Key {
                             name: key.name.clone(),
                             rules: key.rules.clone(),
@@ -96,6 +111,7 @@ impl Shared {
                             aliases: key.aliases.clone(),
                             secrets: key.credential.secrets(),
                             endpoints,
+                            variants,
                         });
                         continue;
                     }
@@ -156,6 +172,9 @@ impl Shared {
     }
 }
 
+/// The endpoints of a key and of its variants.
+type KeyEndpoints = (Endpoints, Vec<(Variant, Endpoints)>);
+
 /// The endpoints of `key`, or why it cannot be used.
 ///
 /// # Errors
@@ -163,12 +182,19 @@ impl Shared {
 fn endpoints(
     settings: &Settings,
     key: &KeySettings,
-) -> Result<Result<Endpoints, String>, SettingsError> {
-    let provider = settings.provider.clone();
-    match Endpoints::new(settings, key) {
+) -> Result<Result<KeyEndpoints, String>, SettingsError> {
+    let made = || {
+        let authorizers = Authorizers::new(&key.credential, settings.vendor.auth)
+            .map_err(EndpointFault::Credential)?;
+        let of = |variant| Endpoints::new(settings, key, variant, &authorizers);
+        let variants = key.variants.iter().map(|one| Ok((one.clone(), of(Some(one))?)));
+        Ok((of(None)?, variants.collect::<Result<_, EndpointFault>>()?))
+    };
+    match made() {
         Ok(endpoints) => Ok(Ok(endpoints)),
         Err(EndpointFault::Credential(why)) => Ok(Err(why)),
         Err(EndpointFault::Address(why)) => {
+            let provider = settings.provider.clone();
             Err(SettingsError { provider, why: format!("key {}: {why}", key.name) })
         }
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 
 use super::together;
 use crate::aliases::{self, Alias};
+use crate::arn;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 
@@ -87,7 +88,7 @@ pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<Bedroc
         access_key: section.secret("access_key"),
         secret_key: section.secret("secret_key"),
         session_token: section.secret("session_token"),
-        arn: section.reference("arn"),
+        arn: section.checked("arn", arn::kind),
         role_arn: section.reference("role_arn"),
         external_id: section.reference("external_id"),
         session_name: section.reference("session_name"),

@@ -114,6 +114,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         rules: rules(),
         model: ModelSettings::default(),
         aliases: Vec::new(),
+        variants: Vec::new(),
         unusable: None,
     };
     weir_worker::Settings {

@@ -104,16 +104,22 @@ pub struct Aws {
     source: Arc<Source>,
 }
 
+/// Whether this can be the name of a region: it becomes a part of hosts' names.
+fn region(text: &str) -> Result<String, String> {
+    let region = text.trim().to_owned();
+    match !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        true => Ok(region),
+        false => Err("the region is not the name of one".to_owned()),
+    }
+}
+
 impl Aws {
-    /// Signs for `service` as `identity`.
+    /// Signs for `service` as `identity`, in its region.
     ///
     /// # Errors
     /// Settings that cannot be used, without secrets.
     pub fn new(identity: &AwsIdentity, service: &'static str) -> Result<Self, String> {
-        let region = identity.region.trim().to_owned();
-        if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err("the region is not the name of one".to_owned());
-        }
+        let region = region(&identity.region)?;
         let endpoint = sts::endpoint(&region, identity.sts_endpoint.as_deref())?;
         let source = match &identity.source {
             AwsSource::Keys(keys) => Source::fixed(keys)?,
@@ -139,6 +145,15 @@ impl Aws {
             source = Arc::new(Source::Fetched(Cache::new(assume)));
         }
         Ok(Self { region, service, source })
+    }
+
+    /// The same identity, with the same credentials, for another service or region.
+    ///
+    /// # Errors
+    /// The region is not the name of one.
+    pub fn elsewhere(&self, service: &'static str, other: Option<&str>) -> Result<Self, String> {
+        let region = other.map_or_else(|| Ok(self.region.clone()), region)?;
+        Ok(Self { region, service, source: Arc::clone(&self.source) })
     }
 }
 

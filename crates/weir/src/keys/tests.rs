@@ -186,7 +186,7 @@ fn addresses_get_what_they_need_of_a_key() {
         ("us-central1", "us-central1-aiplatform.googleapis.com"),
     ] {
         let (found, unusable) = variables(region);
-        assert_eq!(found, format!("project=p vertex_host={host} region={region}"));
+        assert_eq!(found, format!("project=p project_number=p vertex_host={host} region={region}"));
         assert_eq!(unusable, None);
     }
     let (_, unusable) = variables("evil.test/x?");

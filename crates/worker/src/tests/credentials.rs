@@ -8,7 +8,7 @@ use weir_upstream::{AwsIdentity, AwsKeys, AwsSource, AzureIdentity, AzureSource,
 
 use super::fake::json;
 use super::*;
-use crate::{Credential, Settings, Worker};
+use crate::{Credential, Models, Settings, Variant, Worker};
 
 const GEMINI: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},
     "finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1}}"#;
@@ -88,7 +88,8 @@ async fn bedrock_is_signed_for_or_gets_the_value() {
         sts_endpoint: None,
     };
     for credential in [Credential::Aws(identity), Credential::Secret(secret(SECRET))] {
-        let settings = of("bedrock", &fake.url, credential, &[("region", "eu-west-1")]);
+        let variables = [("region", "eu-west-1"), ("arn", "")];
+        let settings = of("bedrock", &fake.url, credential, &variables);
         let seen = format!("{settings:?}");
         assert!(!seen.contains("planted") && !seen.contains(SECRET), "{seen}");
         ask(&worker(settings), "anthropic.claude-x-v1:0").await.unwrap();
@@ -213,4 +214,63 @@ fn an_identity_that_cannot_be_used_costs_its_key_alone() {
     assert_eq!(described.keys.len(), 1);
     let (_, why) = &described.unusable[0];
     assert!(why.contains("`token_uri`") && !why.contains("planted"), "{why}");
+}
+
+#[tokio::test]
+async fn an_alias_may_be_called_in_another_region_and_under_another_name() {
+    let fake = answering(&[CONVERSE, CONVERSE, CONVERSE]).await;
+    let keys =
+        AwsKeys { access_key: "AK".to_owned(), secret_key: secret("planted"), session_token: None };
+    let identity = AwsIdentity {
+        region: "eu-west-1".to_owned(),
+        source: AwsSource::Keys(keys),
+        role: None,
+        sts_endpoint: None,
+    };
+    let variables = [("region", "eu-west-1"), ("arn", "arn:aws:bedrock:r:1:kind/")];
+    let mut settings = of("bedrock", &fake.url, Credential::Aws(identity), &variables);
+    let key = &mut settings.keys[0];
+    key.rules.aliases = vec![("far".into(), "m-1".into()), ("one".into(), "m-2".into())];
+    let variant = |alias: &str, name: &str, value: &str, model: Option<&str>| Variant {
+        models: Models::Alias(alias.to_owned()),
+        base_url: None,
+        variables: vec![(name.to_owned(), value.to_owned())],
+        model: model.map(str::to_owned),
+    };
+    key.variants = vec![
+        variant("far", "region", "us-east-2", None),
+        variant("one", "arn", "", Some("arn:aws:bedrock:r:1:kind/p")),
+    ];
+    let worker = worker(settings);
+    for model in ["FAR", "one", "m-3"] {
+        let dialect = Dialect::BedrockConverse;
+        let asked = WorkerRequest { model: model.into(), dialect, ..request(&worker, false) };
+        send(&worker, asked).await.unwrap();
+    }
+    let kind = "arn%3Aaws%3Abedrock%3Ar%3A1%3Akind%2F";
+    for (sent, (model, region)) in
+        fake.requests().iter().zip([("m-1", "us-east-2"), ("p", "eu-west-1"), ("m-3", "eu-west-1")])
+    {
+        let (line, credential) = shown(sent, "authorization");
+        assert_eq!(line, format!("POST /model/{kind}{model}/converse"));
+        assert!(credential.contains(&format!("/{region}/bedrock/aws4_request")), "{credential}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_the_key_names_wins_over_the_callers() {
+    let fake = answering(&[CLAUDE, CLAUDE]).await;
+    for (variables, expected) in
+        [(vec![("anthropic_version", "2024-01-01")], "2024-01-01"), (vec![], "2020-12-12")]
+    {
+        let credential = Credential::Secret(secret(SECRET));
+        let worker = worker(of("azure", &fake.url, credential, &variables));
+        let dialect = Dialect::AnthropicMessages;
+        let headers = vec![("anthropic-version".to_owned(), "2020-12-12".to_owned())];
+        let model = "claude-x".into();
+        let asked = WorkerRequest { model, dialect, headers, ..request(&worker, false) };
+        send(&worker, asked).await.unwrap();
+        let sent = fake.requests();
+        assert_eq!(shown(sent.last().unwrap(), "anthropic-version").1, expected);
+    }
 }

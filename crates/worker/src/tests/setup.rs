@@ -47,6 +47,7 @@ pub(super) fn key(name: &str) -> KeySettings {
         rules: KeyRules { models: ModelList::All, ..KeyRules::default() },
         model: ModelSettings::default(),
         aliases: Vec::new(),
+        variants: Vec::new(),
         unusable: None,
     }
 }

@@ -1,0 +1,102 @@
+//! Amazon's two hosts of models: Bedrock's own runtime, and the one that speaks the makers' formats.
+//!
+//! Sources: the API references of Amazon Bedrock; OpenAI's and Anthropic's own clients for it.
+
+use weir_dialect::Quirks;
+use weir_dialect::families::Family;
+use weir_types::{Dialect, Framing, Operation};
+
+use crate::compatible::BASE;
+use crate::native::MODEL_IN_PATH;
+use crate::route::Route;
+use crate::vendor::{Auth, StreamEnd, Vendor};
+
+const fn converse(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::BedrockConverse)
+}
+
+/// The project that a call is accounted to, where the key names one.
+const PROJECT: &[(&str, &str)] = &[("openai-project", "{project}")];
+const WORKSPACE: &[(&str, &str)] =
+    &[("anthropic-version", "2023-06-01"), ("anthropic-workspace-id", "{project}")];
+
+/// Models that the makers' host answers under another path than the rest of OpenAI's format.
+const FRONTIER: &[&str] = &["openai.gpt-5", "openai.gpt-6", "google.gemma-4", "xai.grok"];
+/// Those that are at home there. Names of inference profiles (`us.openai.…`) are not.
+const OPENAIS: &[&str] = &["openai."];
+
+const fn chat(template: &'static str) -> Route {
+    Route::post(Operation::Chat, template, Dialect::OpenAiChat).with(PROJECT)
+}
+
+const fn responses(template: &'static str) -> Route {
+    Route::post(Operation::Responses, template, Dialect::OpenAiResponses).with(PROJECT)
+}
+
+const fn claude(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::AnthropicMessages)
+        .of(Family::Anthropic)
+        .with(WORKSPACE)
+}
+
+/// The runtime has no projects, so a key's project leads OpenAI's models to the host that has.
+const fn of_project(route: Route) -> Route {
+    route.wanting("project").signed(Auth::Aws(MANTLE)).needs(&Quirks::NONE)
+}
+
+const MANTLE: &str = "bedrock-mantle";
+
+/// `{arn}` is what stands before the names of models, with a slash at its end.
+pub(crate) const BEDROCK: Vendor = Vendor {
+    name: "bedrock",
+    base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+    routes: &[
+        converse(Operation::Chat, "/model/{arn}{model}/converse").only(false),
+        converse(Operation::Chat, "/model/{arn}{model}/converse-stream")
+            .only(true)
+            .framed(Framing::EventStream),
+        converse(Operation::CountTokens, "/model/{arn}{model}/count-tokens"),
+        of_project(
+            chat("https://bedrock-mantle.{region}.api.aws/openai/v1/chat/completions")
+                .beginning(FRONTIER),
+        ),
+        of_project(
+            responses("https://bedrock-mantle.{region}.api.aws/openai/v1/responses")
+                .beginning(FRONTIER),
+        ),
+        of_project(
+            chat("https://bedrock-mantle.{region}.api.aws/v1/chat/completions").beginning(OPENAIS),
+        ),
+        of_project(
+            responses("https://bedrock-mantle.{region}.api.aws/v1/responses").beginning(OPENAIS),
+        ),
+        Route::get(
+            Operation::ListModels,
+            "https://bedrock.{region}.amazonaws.com/foundation-models",
+            Dialect::BedrockConverse,
+        ),
+    ],
+    auth: Auth::Aws("bedrock"),
+    quirks: MODEL_IN_PATH,
+    stream_end: StreamEnd::NeedsDone,
+    ..BASE
+};
+
+/// OpenAI's and Anthropic's formats as they are, with Amazon's credentials.
+pub(crate) const BEDROCK_MANTLE: Vendor = Vendor {
+    name: "bedrock_mantle",
+    base_url: "https://bedrock-mantle.{region}.api.aws",
+    routes: &[
+        chat("/openai/v1/chat/completions").beginning(FRONTIER),
+        responses("/openai/v1/responses").beginning(FRONTIER),
+        chat("/v1/chat/completions").except(&[Family::Anthropic]),
+        responses("/v1/responses").except(&[Family::Anthropic]),
+        claude(Operation::Chat, "/anthropic/v1/messages"),
+        claude(Operation::CountTokens, "/anthropic/v1/messages/count_tokens"),
+        Route::get(Operation::ListModels, "/v1/models", Dialect::OpenAiChat).with(PROJECT),
+    ],
+    auth: Auth::Aws(MANTLE),
+    quirks: Quirks::NONE,
+    stream_end: StreamEnd::NeedsDone,
+    ..BASE
+};
