@@ -86,3 +86,47 @@ def test_responses_reach_a_host_that_has_them_as_they_were_written(start, sim, h
     post(gateway, "/v1/responses", RESPONSES % f"{host}/{MODEL}")
     (entry,) = sim.requests()
     assert (entry["path"], entry["body"]) == ("/v1/responses", RESPONSES % MODEL)
+
+
+AZURE = {"azure_key_config": {"endpoint": "{url}"}}
+VERTEX = {"vertex_key_config": {"project_id": "p", "region": "us-central1"}}
+BEDROCK = {"bedrock_key_config": {"region": "us-east-1"}}
+GOOGLE = "/v1/projects/p/locations/us-central1/publishers/google/models/tuned-1:generateContent"
+
+
+@pytest.mark.parametrize(
+    ("host", "block", "alias", "path"),
+    [
+        ("azure", AZURE, {"model_family": "anthropic"}, "/anthropic/v1/messages"),
+        ("azure", AZURE, {"model_name": "claude-sonnet-5"}, "/anthropic/v1/messages"),
+        ("azure", AZURE, {"model_name": "claude-x", "model_family": "openai"},
+         "/openai/v1/chat/completions"),
+        ("azure", AZURE, {}, "/openai/v1/chat/completions"),
+        ("vertex", VERTEX, {"model_family": "gemini"}, GOOGLE),
+        ("vertex", VERTEX, {"model_name": "gemini-2.5-pro"}, GOOGLE),
+    ],
+)  # fmt: skip
+def test_the_family_of_an_alias_decides_the_format(start, sim, host, block, alias, path):
+    extra = json.loads(json.dumps(block).replace("{url}", sim.url))
+    extra["aliases"] = {"fast": {"model_id": "tuned-1", **alias}}
+    config = Config().provider(host, sim.url, [Key("main", extra=extra)])
+    if host == "azure":
+        del config.document["providers"][host]["network_config"]["base_url"]
+    chat = {"model": f"{host}/fast", "messages": [{"role": "user", "content": "hi"}]}
+    answer = post(start(config), "/v1/chat/completions", chat).json()
+    assert answer["choices"][0]["message"]["content"].endswith("You said: hi")
+    (entry,) = sim.requests()
+    assert entry["path"] == path
+
+
+def test_rules_of_models_go_by_the_common_name_of_an_alias(start, sim):
+    """A profile's ARN says nothing of the model behind it, which thinks as that model does."""
+    arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"
+    aliases = {"known": {"model_id": arn, "model_name": "anthropic.claude-sonnet-4-5"}}
+    extra = {**BEDROCK, "aliases": aliases}
+    gateway = start(Config().provider("bedrock", sim.url, [Key("main", extra=extra)]))
+    chat = {"messages": [{"role": "user", "content": "hi"}], "reasoning_effort": "low"}
+    post(gateway, "/v1/chat/completions", {"model": "bedrock/known", **chat})
+    (entry,) = sim.requests()
+    extra = json.loads(entry["body"])["additionalModelRequestFields"]
+    assert extra["thinking"]["type"] == "enabled"

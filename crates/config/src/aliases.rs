@@ -19,9 +19,10 @@ pub struct Alias {
     pub name: String,
     /// The provider's name for the model.
     pub model_id: String,
-    /// The model's common name, for prices and logs.
+    /// The model's common name. What is known of models is looked up by it.
     pub model_name: Option<String>,
-    /// Whose model it is, where the names do not tell; decides the wire format.
+    /// Whose model it is; decides the wire format where a provider has several. Default: what
+    /// `model_name`, `model_id` or the alias tells, in this order.
     pub model_family: Option<ModelFamily>,
     /// Free text.
     pub description: Option<String>,
@@ -186,8 +187,6 @@ fn long_form(target: &Field<'_>, vendor: &str) -> Option<Alias> {
         inference_profile_arn: section.checked("inference_profile_arn", crate::arn::any),
         use_deployments_endpoint: section.flag("use_deployments_endpoint").unwrap_or_default(),
     };
-    section.unacted("model_name");
-    section.unacted("model_family");
     for (name, owners) in OWNERS {
         if !owners.contains(&vendor) {
             section.refuse(name, owners, vendor);

@@ -23,6 +23,10 @@ pub enum Family {
     Llama,
     /// Gemma.
     Gemma,
+    /// Google's images.
+    Imagen,
+    /// Google's videos.
+    Veo,
     /// Amazon's Nova.
     Nova,
     /// Amazon's Titan.
@@ -37,9 +41,15 @@ const FAMILIES: &[(&str, Family)] = &[
     ("anthropic.", Family::Anthropic),
     ("gemini", Family::Gemini),
     ("gemma", Family::Gemma),
+    ("imagen", Family::Imagen),
+    ("veo-", Family::Veo),
     ("mistral", Family::Mistral),
+    ("mixtral", Family::Mistral),
     ("codestral", Family::Mistral),
+    ("devstral", Family::Mistral),
+    ("magistral", Family::Mistral),
     ("ministral", Family::Mistral),
+    ("pixtral", Family::Mistral),
     ("cohere", Family::Cohere),
     ("command-", Family::Cohere),
     ("llama", Family::Llama),
@@ -56,5 +66,38 @@ impl Family {
         let model = model.to_ascii_lowercase();
         let found = FAMILIES.iter().find(|(part, _)| model.contains(part));
         found.map_or(Self::Other, |(_, family)| *family)
+    }
+
+    /// A name that says no more of a model than its family, in the words that hosts of many families
+    /// use; empty for [`Family::Other`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic.claude",
+            Self::OpenAi => "openai.gpt-",
+            Self::Gemini => "gemini",
+            Self::Gemma => "gemma",
+            Self::Imagen => "imagen",
+            Self::Veo => "veo-",
+            Self::Mistral => "mistral.mistral",
+            Self::Cohere => "cohere.command",
+            Self::Llama => "meta.llama",
+            Self::Nova => "amazon.nova-",
+            Self::Titan => "amazon.titan",
+            Self::Other => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_family_tells_the_family() {
+        for (_, family) in FAMILIES {
+            assert_eq!(Family::of(family.name()), *family);
+        }
+        assert_eq!(Family::of(Family::Other.name()), Family::Other);
     }
 }

@@ -200,6 +200,8 @@ pub struct Target<'a> {
     pub operation: Operation,
     /// The model as the vendor names it.
     pub model: &'a str,
+    /// The name by which rules of models are found: the vendor's may say nothing.
+    pub known_as: &'a str,
     /// The vendor's name in the configuration; its quirks are applied afterwards by
     /// [`Format::patch`], so writers need it for nothing but rules of models that differ by host.
     pub vendor: &'a str,

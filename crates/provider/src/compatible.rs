@@ -195,6 +195,26 @@ const PORTABLE: Quirks = Quirks {
     ..Quirks::NONE
 };
 
+/// Mistral refuses members that it does not know.
+pub(crate) const MISTRAL: Quirks = Quirks {
+    renames: &[
+        ("max_completion_tokens", "max_tokens"),
+        ("seed", "random_seed"),
+        ("dimensions", "output_dimension"),
+    ],
+    drops: &[
+        "prompt_cache_retention",
+        "verbosity",
+        "store",
+        "web_search_options",
+        "stream_options",
+        "user",
+        "logit_bias",
+    ],
+    call_ids: Some(NameRule { bytes_max: 9, beside: Some(""), is_exact: true }),
+    ..PORTABLE
+};
+
 /// A server that the user runs: its URL is on the key, a secret is optional.
 const SELF_HOSTED: Vendor = Vendor { base_url_from_key: true, keys_may_be_empty: true, ..BASE };
 
@@ -204,25 +224,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "mistral",
         base_url: "https://api.mistral.ai",
         routes: VECTORS,
-        // It refuses members that it does not know.
-        quirks: Quirks {
-            renames: &[
-                ("max_completion_tokens", "max_tokens"),
-                ("seed", "random_seed"),
-                ("dimensions", "output_dimension"),
-            ],
-            drops: &[
-                "prompt_cache_retention",
-                "verbosity",
-                "store",
-                "web_search_options",
-                "stream_options",
-                "user",
-                "logit_bias",
-            ],
-            call_ids: Some(NameRule { bytes_max: 9, beside: Some(""), is_exact: true }),
-            ..PORTABLE
-        },
+        quirks: MISTRAL,
         env_var: Some("MISTRAL_API_KEY"),
         ..BASE
     },

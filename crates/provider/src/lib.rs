@@ -18,6 +18,7 @@ pub use retry_after::retry_after;
 pub use route::{Fit, ModelScope, Route, Template};
 pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
 pub use wanted::{Choice, Choices, Wanted};
+pub use weir_dialect::families::Family;
 
 /// The facts about the built-in provider called `name`, if this build serves it.
 #[must_use]

@@ -7,7 +7,7 @@ use weir_dialect::families::Family;
 use weir_types::{Dialect, Operation};
 
 use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
-use crate::compatible::{BASE, OPENAI};
+use crate::compatible::{BASE, MISTRAL, OPENAI};
 use crate::route::Route;
 use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
 
@@ -77,6 +77,18 @@ macro_rules! endpoint {
 
 const fn tuned(operation: Operation, template: &'static str) -> Route {
     gemini(operation, template).numbered()
+}
+
+/// A model of Mistral's there.
+macro_rules! mistralai {
+    ($rest:literal) => {
+        concat!("/v1/projects/{project}/locations/{region}/publishers/mistralai/models/", $rest)
+    };
+}
+
+/// <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/mistral>
+const fn vertex_mistral(template: &'static str) -> Route {
+    Route::post(Operation::Chat, template, Dialect::OpenAiChat).of(Family::Mistral).needs(&MISTRAL)
 }
 
 const fn vertex_gemini(operation: Operation, template: &'static str) -> Route {
@@ -202,12 +214,20 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .needs(&VERTEX_CLAUDE),
             vertex_claude(Operation::CountTokens, claude!("count-tokens:rawPredict"))
                 .needs(&VERTEX_CLAUDE_COUNT),
+            vertex_mistral(mistralai!("{model}:rawPredict")).only(false),
+            vertex_mistral(mistralai!("{model}:streamRawPredict")).only(true),
             Route::post(
                 Operation::Chat,
                 project!("endpoints/openapi/chat/completions"),
                 Dialect::OpenAiChat,
             )
-            .except(&[Family::Anthropic, Family::Gemini])
+            .except(&[
+                Family::Anthropic,
+                Family::Gemini,
+                Family::Imagen,
+                Family::Mistral,
+                Family::Veo,
+            ])
             .needs(&Quirks::NONE),
             Route::get(
                 Operation::ListModels,

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use weir_dialect::families::Family;
 use weir_types::{Dialect, FailureClass, Operation};
 
 use super::*;
@@ -303,10 +302,24 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
                 Fit::Same,
             ),
         ),
+        (
+            "vertex",
+            chat,
+            Dialect::OpenAiChat,
+            "mistral-small-2503",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/mistralai/models/\
+                 {model}:rawPredict",
+                Fit::Same,
+            ),
+        ),
     ] {
         assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");
     }
     assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
+    // Pictures and films are no conversation.
+    assert_eq!(found("vertex", chat, Dialect::OpenAiChat, "imagen-4"), None);
+    assert_eq!(found("vertex", chat, Dialect::OpenAiChat, "veo-3"), None);
     assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
 }
 

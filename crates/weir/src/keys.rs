@@ -4,15 +4,16 @@
 //! key names no credential at all is the process's own identity meant (`ambient`).
 
 mod ambient;
+mod model;
 mod places;
 
-use weir_config::{Alias, AzureKey, Key, SecretRef, VertexKey, process_variable};
-use weir_provider::{Auth, Choices, Vendor};
+use weir_config::{AzureKey, Key, SecretRef, VertexKey, process_variable};
+use weir_provider::{Auth, Vendor};
 use weir_types::Secret;
 use weir_upstream::{
     AwsIdentity, AwsKeys, AwsRole, AwsSource, AzureIdentity, AzureSource, GoogleIdentity,
 };
-use weir_worker::{Credential, KeySettings, ModelSettings};
+use weir_worker::{Credential, KeySettings};
 
 use ambient::Surroundings;
 
@@ -23,26 +24,17 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
     let credential = credential(key, vendor, &surroundings, &mut missing);
     let base_url = key.url().and_then(|url| missing.text("url", url));
     let places::Places { variables, variants } = places::of(key, &mut missing);
-    let aliases =
-        key.aliases.iter().map(|alias| ModelSettings { choices: choices(key, Some(alias)) });
     KeySettings {
         name: key.name.clone(),
         credential,
         base_url,
         variables,
         rules: key.rules(),
-        model: ModelSettings { choices: choices(key, None) },
-        aliases: aliases.collect(),
+        model: model::without_alias(key),
+        aliases: key.aliases.iter().map(|alias| model::of_alias(key, alias)).collect(),
         variants,
         unusable: missing.reason,
     }
-}
-
-/// Which of the vendor's interfaces a key asks a model through. What the alias says comes before
-/// what the key says.
-fn choices(key: &Key, alias: Option<&Alias>) -> Choices {
-    let of_alias = alias.and_then(|alias| alias.use_anthropic_endpoints);
-    Choices { anthropic_endpoints: of_alias.or(key.use_anthropic_endpoints) }
 }
 
 fn credential(

@@ -30,6 +30,8 @@ struct Destination<'a> {
     uri: Uri,
     /// As the provider writes it.
     model: String,
+    /// As rules of models know it.
+    known_as: Option<&'a str>,
 }
 
 /// Makes one attempt.
@@ -44,7 +46,7 @@ pub(crate) async fn run(
     let at = find_key(&shared, &request)?;
     let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
     let destination = destination(&shared, key, &request)?;
-    let Destination { endpoint, fit, uri, model } = destination;
+    let Destination { endpoint, fit, uri, model, known_as } = destination;
     let stream = request.stream && request.operation.streams();
     let framings = Framings { provider: endpoint.route.framing, client: request.framing };
     let formats = (format(request.dialect), format(endpoint.route.dialect));
@@ -55,6 +57,7 @@ pub(crate) async fn run(
         operations: (request.operation, endpoint.route.operation),
         asked_model: &request.model,
         wire_model: &model,
+        known_as: known_as.unwrap_or(&model),
         stream,
         quirks: &endpoint.quirks,
         vendor: shared.vendor.name,
@@ -213,7 +216,7 @@ fn find_key(shared: &Shared, request: &WorkerRequest) -> Result<usize, Fault> {
 fn destination<'a>(
     shared: &Shared,
     key: &'a Key,
-    request: &WorkerRequest,
+    request: &'a WorkerRequest,
 ) -> Result<Destination<'a>, Fault> {
     let stream = request.stream && request.operation.streams();
     let resolved = key.resolve(&request.model);
@@ -223,7 +226,7 @@ fn destination<'a>(
         stream,
         dialect: request.dialect,
         model: resolved.name,
-        family: endpoints.family(resolved.name),
+        family: endpoints.family(resolved.name, resolved.settings.family),
         choices: resolved.settings.choices,
     });
     let (endpoint, fit) =
@@ -236,7 +239,8 @@ fn destination<'a>(
     let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
         Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)
     })?;
-    Ok(Destination { endpoint, fit, uri, model })
+    let known_as = resolved.settings.known_as.as_deref();
+    Ok(Destination { endpoint, fit, uri, model, known_as })
 }
 
 fn start_span(

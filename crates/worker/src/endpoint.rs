@@ -6,8 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
-use weir_dialect::families::Family;
-use weir_provider::{Fit, ModelScope, Route, Template, Wanted};
+use weir_provider::{Family, Fit, ModelScope, Route, Template, Wanted};
 use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
@@ -95,10 +94,13 @@ impl Endpoints {
         fits.min_by_key(|(_, fit)| *fit)
     }
 
-    /// Whose model it is that the provider calls `model`, as far as it matters here: most vendors do
-    /// not care, and looking at its name is not free.
-    pub(crate) fn family(&self, model: &str) -> Family {
-        if self.asks_model { Family::of(model) } else { Family::Other }
+    /// Whose model it is, as stated or as its name tells, as far as it matters here: most vendors do
+    /// not care, and looking at a name is not free.
+    pub(crate) fn family(&self, model: &str, stated: Option<Family>) -> Family {
+        if !self.asks_model {
+            return Family::Other;
+        }
+        stated.unwrap_or_else(|| Family::of(model))
     }
 
     /// The endpoint of an operation that means the same in every format.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use weir_provider::{Choices, Vendor};
+use weir_provider::{Choices, Family, Vendor};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity};
 
@@ -59,6 +59,10 @@ pub struct KeySettings {
 /// What the configuration says of a model beside its names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelSettings {
+    /// Whose it is; `None`: the provider's name of it tells.
+    pub family: Option<Family>,
+    /// The name by which rules of models are found; `None`: the provider's.
+    pub known_as: Option<String>,
     /// Which of the vendor's interfaces it is asked through.
     pub choices: Choices,
 }

@@ -58,6 +58,8 @@ pub(crate) struct Start<'a> {
     pub(crate) asked_model: &'a str,
     /// As the provider does.
     pub(crate) wire_model: &'a str,
+    /// As rules of models know it.
+    pub(crate) known_as: &'a str,
     pub(crate) stream: bool,
     pub(crate) quirks: &'a Quirks,
     pub(crate) vendor: &'a str,
@@ -85,7 +87,12 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     let mut request = client.read_request(body, &path)?;
     let mut losses = Losses::default();
     let renames = fit(&mut request, start, &mut losses)?;
-    let target = Target { operation: operations.1, model: start.wire_model, vendor: start.vendor };
+    let target = Target {
+        operation: operations.1,
+        model: start.wire_model,
+        known_as: start.known_as,
+        vendor: start.vendor,
+    };
     let written = provider.write_request(&request, &target)?;
     losses.extend(written.losses);
     if let ir::Request::Chat(chat) = &mut request {

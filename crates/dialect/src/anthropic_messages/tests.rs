@@ -60,7 +60,7 @@ fn chat_of(name: &str) -> Chat {
 }
 
 fn write_request(chat: &Chat, model: &str) -> Result<Written, crate::RequestFault> {
-    let target = Target { operation: Operation::Chat, model, vendor: "anthropic" };
+    let target = Target { operation: Operation::Chat, model, known_as: model, vendor: "anthropic" };
     AnthropicMessages.write_request(&Request::Chat(Box::new(chat.clone())), &target)
 }
 
@@ -115,7 +115,8 @@ fn requests_come_out_as_they_went_in() {
         let request = read_request(&name, &body);
         let before = json(&body);
         let model = before["model"].as_str().unwrap();
-        let target = Target { operation: operation(&name), model, vendor: "anthropic" };
+        let target =
+            Target { operation: operation(&name), model, known_as: model, vendor: "anthropic" };
         let written = AnthropicMessages.write_request(&request, &target).unwrap();
         let after = json(&written.body);
         if BENT.contains(&name.as_str()) {
@@ -130,7 +131,12 @@ fn requests_come_out_as_they_went_in() {
 fn a_second_translation_changes_nothing_more() {
     for (name, body) in fixtures("requests") {
         let model = json(&body)["model"].as_str().unwrap().to_owned();
-        let target = Target { operation: operation(&name), model: &model, vendor: "anthropic" };
+        let target = Target {
+            operation: operation(&name),
+            model: &model,
+            known_as: &model,
+            vendor: "anthropic",
+        };
         let write = |request: &Request| AnthropicMessages.write_request(request, &target).unwrap();
         let once = write(&read_request(&name, &body)).body;
         let twice = write(&read_request(&name, &once));

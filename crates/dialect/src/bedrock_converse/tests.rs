@@ -37,7 +37,7 @@ fn model_of(name: &str) -> &'static str {
 }
 
 fn target(model: &str) -> Target<'_> {
-    Target { operation: Operation::Chat, model, vendor: "bedrock" }
+    Target { operation: Operation::Chat, model, known_as: model, vendor: "bedrock" }
 }
 
 fn read(body: &Value, operation: Operation) -> Request {

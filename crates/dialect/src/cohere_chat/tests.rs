@@ -55,7 +55,7 @@ fn read(operation: Operation, body: &Bytes) -> ir::Request {
 }
 
 fn target(model: &str) -> Target<'_> {
-    Target { operation: Operation::Chat, model, vendor: "cohere" }
+    Target { operation: Operation::Chat, model, known_as: model, vendor: "cohere" }
 }
 
 fn asked<'a>(operation: Operation, request: &'a ir::Request) -> Asked<'a> {

@@ -49,7 +49,7 @@ fn read(operation: Operation, body: &Value) -> Result<Request, RequestFault> {
 }
 
 fn target(operation: Operation, model: &'static str, vendor: &'static str) -> Target<'static> {
-    Target { operation, model, vendor }
+    Target { operation, model, known_as: model, vendor }
 }
 
 /// Writes a conversation for `model` of the Gemini API.

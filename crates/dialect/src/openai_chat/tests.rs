@@ -67,7 +67,7 @@ fn model(request: &Request) -> String {
 
 fn write_for(request: &Request, vendor: &str) -> Written {
     let model = model(request);
-    let target = Target { operation: Operation::Chat, model: &model, vendor };
+    let target = Target { operation: Operation::Chat, model: &model, known_as: &model, vendor };
     FORMAT.write_request(request, &target).unwrap()
 }
 

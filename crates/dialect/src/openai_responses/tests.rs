@@ -55,7 +55,7 @@ fn chat(body: &Value) -> Chat {
 }
 
 fn target(model: &str) -> Target<'_> {
-    Target { operation: Operation::Responses, model, vendor: "openai" }
+    Target { operation: Operation::Responses, model, known_as: model, vendor: "openai" }
 }
 
 fn asked(request: &Request) -> Asked<'_> {

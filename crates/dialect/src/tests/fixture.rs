@@ -209,7 +209,7 @@ pub(crate) fn operation_of(request: &ir::Request) -> Operation {
 /// Where a request for `operation` is written for in `dialect`.
 pub(crate) fn target(dialect: Dialect, operation: Operation) -> Target<'static> {
     let (model, vendor) = served_by(dialect);
-    Target { operation: route(dialect, operation), model, vendor }
+    Target { operation: route(dialect, operation), model, known_as: model, vendor }
 }
 
 /// A request of `dialect` that asks for nothing in particular, streamed, with its usage.

@@ -199,7 +199,7 @@ fn an_alias_chooses_before_its_key() {
         let config = config("deepseek", &format!(r#""value": "v"{key}"#));
         let vendor = weir_provider::vendor("deepseek").unwrap();
         let settings = worker_key(&config.providers[0].keys[0], vendor, None);
-        let of = |model: &ModelSettings| model.choices.anthropic_endpoints;
+        let of = |model: &weir_worker::ModelSettings| model.choices.anthropic_endpoints;
         (of(&settings.model), settings.aliases.iter().map(of).collect::<Vec<_>>())
     };
     let aliases = r#""aliases": {"a": "m", "b": {"model_id": "m", "use_anthropic_endpoints": false},

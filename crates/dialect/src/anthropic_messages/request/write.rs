@@ -44,11 +44,11 @@ pub(in super::super) fn write(
     target: &Target<'_>,
     is_count: bool,
 ) -> Result<Written, RequestFault> {
-    let claude = claude::of(target.model);
+    let claude = claude::of(target.known_as);
     let mut draft = Draft { chat, claude, losses: Losses::default() };
     let mut body = Map::new();
     body.insert("model".into(), json!(target.model));
-    let max_tokens = max_tokens(&mut draft, target.model);
+    let max_tokens = max_tokens(&mut draft, target.known_as);
     if !is_count {
         body.insert("max_tokens".into(), json!(max_tokens));
         if chat.stream {

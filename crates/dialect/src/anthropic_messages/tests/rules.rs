@@ -365,7 +365,12 @@ fn counting_sends_what_is_counted_and_nothing_else() {
     chat.stream = true;
     chat.user = Some("u".into());
     chat.sampling.max_output_tokens = Some(5);
-    let target = Target { operation: Operation::CountTokens, model: "claude-opus-5", vendor: "" };
+    let target = Target {
+        operation: Operation::CountTokens,
+        model: "claude-opus-5",
+        known_as: "claude-opus-5",
+        vendor: "",
+    };
     let request = Request::CountTokens(Box::new(chat));
     let body = json(&AnthropicMessages.write_request(&request, &target).unwrap().body);
     let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();

@@ -45,10 +45,10 @@ fn body(
     target: &Target<'_>,
     losses: &mut Losses,
 ) -> Result<Map<String, Value>, RequestFault> {
-    let family = model::family(target.model);
-    let mut tools = tools::written(chat, family, target.model, losses)?;
+    let family = model::family(target.known_as);
+    let mut tools = tools::written(chat, family, target.known_as, losses)?;
     let mut turns = turns::written(chat, family, losses)?;
-    let settings = settings::written(chat, family, target.model, &tools, losses)?;
+    let settings = settings::written(chat, family, target.known_as, &tools, losses)?;
     let mut lists = vec![&mut tools.blocks, &mut turns.system];
     lists.extend(turns.turns.iter_mut().map(|turn| &mut turn.blocks));
     cache::settle(&mut lists, family, losses);

@@ -39,7 +39,7 @@ fn chat(
     target: &Target<'_>,
     losses: &mut Losses,
 ) -> Result<Map<String, Value>, RequestFault> {
-    let family = gemini::of(target.model);
+    let family = gemini::of(target.known_as);
     let is_own = chat.source == Dialect::GeminiGenerate;
     let place = Place { is_vertex: is_vertex(target), is_own };
     let contents = contents::write(chat, place, family, losses)?;

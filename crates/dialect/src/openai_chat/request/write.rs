@@ -50,9 +50,9 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
     let host = hosts::of(target.vendor);
     let mut draft = Draft {
         chat,
-        model: target.model,
+        model: target.known_as,
         host,
-        marks: Marker::new(host.marks(target.model), chat),
+        marks: Marker::new(host.marks(target.known_as), chat),
         losses: Losses::default(),
         members: Map::new(),
     };

@@ -312,7 +312,12 @@ fn broken_documents_are_faults_and_never_more() {
             let _ = FORMAT.read_error(&broken);
             let path = PathFacts::of(operation(name));
             if let Ok(request) = FORMAT.read_request(&Bytes::from(broken), &path) {
-                let target = Target { operation: path.operation, model: "m", vendor: vendor(name) };
+                let target = Target {
+                    operation: path.operation,
+                    model: "m",
+                    known_as: "m",
+                    vendor: vendor(name),
+                };
                 let _ = FORMAT.write_request(&request, &target);
             }
         }

@@ -54,7 +54,7 @@ fn write(chat: Chat, vendor: &str) -> (Value, Vec<String>) {
 }
 
 fn fault(chat: Chat, vendor: &str) -> String {
-    let target = Target { operation: Operation::Chat, model: "m", vendor };
+    let target = Target { operation: Operation::Chat, model: "m", known_as: "m", vendor };
     let fault = FORMAT.write_request(&Request::Chat(Box::new(chat)), &target).unwrap_err();
     assert!(fault.is_targets, "{fault}");
     fault.param.unwrap().into_owned()
@@ -311,7 +311,8 @@ fn embeddings_and_rerankings_of_other_formats() {
     assert_eq!(json(&written.body)["input"], json!(["a", "b"]));
     assert_eq!(members(&written), ["input_type"]);
     embedding.encodings.push("int8".to_owned());
-    let target = Target { operation: Operation::Embedding, model: "e", vendor: "openai" };
+    let target =
+        Target { operation: Operation::Embedding, model: "e", known_as: "e", vendor: "openai" };
     assert!(FORMAT.write_request(&Request::Embedding(embedding.clone()), &target).is_err());
     embedding.encodings.clear();
     embedding.inputs.push(EmbeddingInput::Tokens(vec![1]));

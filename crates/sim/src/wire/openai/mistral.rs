@@ -64,7 +64,15 @@ static EMBEDDINGS: Shape = Shape::Members(&[
 
 impl Wire for Mistral {
     fn route<'a>(&self, call: &Call<'a>) -> Option<Route<'a>> {
-        if call.is_get() || !call.path.contains("/mistral/") {
+        if call.is_get() {
+            return None;
+        }
+        if call.path.contains("/publishers/mistralai/models/") {
+            let (_, verb) = call.path.rsplit_once(':')?;
+            let asked = matches!(verb, "rawPredict" | "streamRawPredict");
+            return asked.then(|| Route::to(Asked::Chat));
+        }
+        if !call.path.contains("/mistral/") {
             return None;
         }
         let ends = [("/chat/completions", Asked::Chat), ("/embeddings", Asked::Embeddings)];
@@ -221,6 +229,15 @@ mod tests {
     use crate::wire::testing::post;
 
     const PATH: &str = "/mistral/v1/chat/completions";
+
+    #[test]
+    fn vertex_has_a_door_for_its_models() {
+        let body = json!({"model": "mistral-small-2503",
+            "messages": [{"role": "user", "content": "hi"}]});
+        let path = "/v1/projects/p/locations/r/publishers/mistralai/models/mistral-small-2503";
+        let said = post(&format!("{path}:rawPredict"), &[], &body).json();
+        assert_eq!(said["object"], "chat.completion");
+    }
 
     fn ask(patch: &Value) -> Value {
         let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
