@@ -4,6 +4,7 @@
 use serde_json::{Map, Number, Value};
 
 use crate::fault::RequestFault;
+use crate::json;
 
 /// The members of one object of a request that are not taken yet, and where the object stands.
 #[derive(Debug, Clone)]
@@ -32,11 +33,11 @@ impl Fields {
     /// It is not a JSON object; says where.
     pub fn document(body: &[u8]) -> Result<Self, RequestFault> {
         // A member twice at the top was refused when the body was peeked at.
-        let value = match serde_json::from_slice(body) {
+        let value = match json::read(body) {
             Ok(value) => value,
             Err(fault) => {
                 // The scanner says it in the words that clients of all formats get.
-                crate::json::Members::scan(body)?;
+                json::Members::scan(body)?;
                 return Err(RequestFault::invalid("", format!("request body: {fault}")));
             }
         };

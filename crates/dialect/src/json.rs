@@ -6,16 +6,20 @@
 
 mod scan;
 mod splice;
+mod string;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use splice::Splices;
+pub use write::{object, text};
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 
 use scan::Scanner;
@@ -80,8 +84,11 @@ impl<'a> Members<'a> {
     /// # Errors
     /// Not UTF-8, not JSON, not an object, or nested deeper than [`DEPTH_MAX`].
     pub fn scan(body: &'a [u8]) -> Result<Self, JsonFault> {
-        if let Err(fault) = std::str::from_utf8(body) {
-            return Err(JsonFault::at(body, fault.valid_up_to(), "the body is not valid UTF-8"));
+        if simdutf8::basic::from_utf8(body).is_err() {
+            // Only the standard library's says where.
+            let valid =
+                std::str::from_utf8(body).map_or_else(|fault| fault.valid_up_to(), str::len);
+            return Err(JsonFault::at(body, valid, "the body is not valid UTF-8"));
         }
         let mut scanner = Scanner::new(body);
         let (list, inside) = scanner.document()?;
@@ -222,5 +229,18 @@ pub fn elements(raw: &[u8]) -> Result<Vec<Range<usize>>, JsonFault> {
 /// `text` as a JSON string, quotes included.
 #[must_use]
 pub fn quoted(text: &str) -> Bytes {
-    Bytes::from(Value::from(text).to_string())
+    let mut out = Vec::new();
+    string::write(text, &mut out);
+    Bytes::from(out)
+}
+
+/// Reads a whole document. Its text is checked once, and not string by string.
+///
+/// # Errors
+/// It is not UTF-8, not JSON, or not what a `T` is.
+pub fn read<'a, T: Deserialize<'a>>(document: &'a [u8]) -> Result<T, serde_json::Error> {
+    match simdutf8::basic::from_utf8(document) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(document),
+    }
 }

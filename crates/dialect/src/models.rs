@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use weir_types::KeyRules;
 
 use crate::fault::AnswerFault;
+use crate::json;
 
 /// Entries of a list by the name of the model, in the form of OpenAI's `GET /v1/models`: at least
 /// `id`, `object`, `created` and `owned_by`, beside what the provider's own format adds.
@@ -29,8 +30,7 @@ impl Models {
     /// # Errors
     /// It is neither.
     pub fn parse(document: &[u8]) -> Result<Self, AnswerFault> {
-        let document: Value =
-            serde_json::from_slice(document).map_err(|_| AnswerFault::NotAList)?;
+        let document: Value = json::read(document).map_err(|_| AnswerFault::NotAList)?;
         let list = match document {
             Value::Array(list) => list,
             Value::Object(mut object) => {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;
+use crate::json;
 use crate::json::{Members, elements};
 
 /// Members of answers, of whatever format and operation: one that holds something makes an answer
@@ -75,7 +76,7 @@ impl<'a> Whole<'a> {
 /// # Errors
 /// The body is not JSON.
 pub(crate) fn document(body: &[u8]) -> Result<Value, AnswerFault> {
-    serde_json::from_slice(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))
+    json::read(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))
 }
 
 /// Looks at `body`: `facts` says what its format's members say; an error of any host's shape is

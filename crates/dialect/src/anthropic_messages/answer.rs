@@ -14,6 +14,7 @@ use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{
     Answer, ChatAnswer, Choice, FinishReason, Losses, Part, PartBody, Thinking, block_name,
 };
+use crate::json;
 use crate::whole;
 
 /// Looks at a whole answer. What is JSON but has an unknown shape says nothing and is no error.
@@ -135,7 +136,7 @@ pub(super) fn write(answer: &ChatAnswer, asked: &Asked<'_>) -> Written {
         counts.insert("service_tier".into(), json!(tier));
     }
     message.insert("usage".into(), counts.into());
-    Written { body: Bytes::from(Value::Object(message).to_string()), losses }
+    Written { body: json::object(&message), losses }
 }
 
 fn served_tier(tier: Option<&str>) -> Option<&str> {

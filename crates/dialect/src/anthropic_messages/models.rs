@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::fault::AnswerFault;
+use crate::json;
 use crate::models::Models;
 
 /// Members of an entry that are written as they stand, where the list has them.
@@ -22,7 +23,7 @@ const KEPT: [&str; 7] = [
 /// # Errors
 /// It is not a list.
 pub(super) fn read(body: &[u8]) -> Result<Models, AnswerFault> {
-    let document: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotAList)?;
+    let document: Value = json::read(body).map_err(|_| AnswerFault::NotAList)?;
     let list = document.get("data").and_then(Value::as_array).ok_or(AnswerFault::NotAList)?;
     let mut models = Models::default();
     for entry in list {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::{Operation, Usage};
 
@@ -10,6 +9,7 @@ use super::{blocks, words};
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{Answer, ChatAnswer, Choice, Finish, FinishReason, Losses, PartBody};
+use crate::json;
 use crate::whole;
 
 /// Members of answers that no other format has. None of their names means something else there.
@@ -88,7 +88,7 @@ pub(super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, Answe
     match answer {
         Answer::Chat(chat) => Ok(write_chat(chat, asked)),
         Answer::Tokens(count) => {
-            let body = Bytes::from(json!({ "inputTokens": count }).to_string());
+            let body = json::text(&json!({ "inputTokens": count }));
             Ok(Written { body, losses: Losses::default() })
         }
         Answer::Embedding(_) | Answer::Rerank(_) => {
@@ -134,5 +134,5 @@ fn write_chat(chat: &ChatAnswer, asked: &Asked<'_>) -> Written {
     } else if let Some(tier) = chat.extra.get("serviceTier") {
         body.insert("serviceTier".to_owned(), tier.clone());
     }
-    Written { body: Bytes::from(Value::Object(body).to_string()), losses: out.losses }
+    Written { body: json::object(&body), losses: out.losses }
 }

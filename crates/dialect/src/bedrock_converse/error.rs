@@ -8,6 +8,7 @@ use weir_framing::Writer;
 
 use crate::format::ErrorBody;
 use crate::ir::{Error, ErrorKind};
+use crate::json;
 use crate::openai_error;
 
 /// Exceptions, the status that each has, and what it means. 408 and 424 are the model's fault and
@@ -68,7 +69,7 @@ pub(super) fn with_kind(body: Bytes, kind: &str) -> Bytes {
     match serde_json::from_slice(&body) {
         Ok(Value::Object(mut members)) => {
             members.insert("__type".to_owned(), json!(kind));
-            Bytes::from(Value::Object(members).to_string())
+            json::object(&members)
         }
         _ => body,
     }
@@ -76,7 +77,7 @@ pub(super) fn with_kind(body: Bytes, kind: &str) -> Bytes {
 
 /// Writes an error body. The header `x-amzn-errortype` would say the same as `__type`.
 pub(super) fn write(error: &Error) -> Bytes {
-    Bytes::from(json!({ "message": message(error), "__type": exception(error) }).to_string())
+    json::text(&json!({ "message": message(error), "__type": exception(error) }))
 }
 
 fn exception(error: &Error) -> &'static str {
@@ -122,7 +123,7 @@ pub(super) fn event(error: &Error, out: &mut Writer) {
     if name == "modelStreamErrorException" && (100..600).contains(&error.status) {
         data.insert("originalStatusCode".to_owned(), json!(error.status));
     }
-    out.event(name, Value::Object(data).to_string().as_bytes());
+    out.event(name, &json::object(&data));
 }
 
 /// Reads an exception of a stream.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::fault::AnswerFault;
+use crate::json;
 use crate::models::Models;
 
 /// Members that only other formats' entries have, or that stand under another name here.
@@ -12,7 +13,7 @@ const NOT_OURS: [&str; 5] = ["id", "object", "created", "owned_by", "name"];
 
 /// Reads a list.
 pub(super) fn read(body: &[u8]) -> Result<Models, AnswerFault> {
-    let mut document: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotAList)?;
+    let mut document: Value = json::read(body).map_err(|_| AnswerFault::NotAList)?;
     let mut models = Models::default();
     let mut is_list = false;
     let lists = [
@@ -44,7 +45,7 @@ pub(super) fn read(body: &[u8]) -> Result<Models, AnswerFault> {
 /// Writes a list of foundation models.
 pub(super) fn write(models: &Models) -> Bytes {
     let summaries: Vec<_> = models.iter().map(|(id, entry)| summary(id, entry)).collect();
-    Bytes::from(json!({ "modelSummaries": summaries }).to_string())
+    json::text(&json!({ "modelSummaries": summaries }))
 }
 
 fn summary(id: &str, entry: &Map<String, Value>) -> Value {

@@ -3,7 +3,6 @@
 //! Texts, images and mixed inputs have a member each. What the vectors are for must be said
 //! (`input_type`); formats that do not say it mean documents, which is what is stored.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -12,6 +11,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{self, Embedding, EmbeddingAnswer, EmbeddingInput, Losses, Source, Vector};
+use crate::json;
 use crate::peek::PathFacts;
 
 /// Reads a request.
@@ -106,7 +106,7 @@ pub(super) fn write_request(
             losses.add(name.clone(), "Cohere has no such member");
         }
     }
-    Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
+    Ok(Written { body: json::object(&body), losses })
 }
 
 /// A text, or the `data:` URL of an image.

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::format::ErrorBody;
 use crate::ir::{self, ErrorKind};
+use crate::json;
 
 /// Reads an error body. One that is not JSON, or has no known shape, gives an empty result.
 pub(super) fn read(body: &[u8]) -> ErrorBody {
-    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    let document: Value = json::read(body).unwrap_or_default();
     read_value(&document)
 }
 
@@ -46,7 +47,7 @@ pub(super) fn write(error: &ir::Error) -> Bytes {
     put("message", message(error));
     put("code", error.code.as_deref().unwrap_or_default());
     put("param", error.param.as_deref().unwrap_or_default());
-    Bytes::from(Value::Object(members).to_string())
+    json::object(&members)
 }
 
 /// What people are told; never empty.

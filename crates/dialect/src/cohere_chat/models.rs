@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::fault::AnswerFault;
+use crate::json;
 use crate::models::Models;
 
 /// What Cohere says of a model beside its name.
@@ -24,7 +25,7 @@ const MEMBERS: [&str; 9] = [
 
 /// Reads one page.
 pub(super) fn read(body: &[u8]) -> Result<Models, AnswerFault> {
-    let mut document: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotAList)?;
+    let mut document: Value = json::read(body).map_err(|_| AnswerFault::NotAList)?;
     let list = match document.get_mut("models").map(Value::take) {
         Some(Value::Array(list)) => list,
         Some(Value::Null) => Vec::new(),
@@ -62,5 +63,5 @@ pub(super) fn write(models: &Models) -> Bytes {
         Value::Object(entry)
     };
     let list: Vec<Value> = models.iter().map(entry).collect();
-    Bytes::from(json!({ "models": list }).to_string())
+    json::text(&json!({ "models": list }))
 }

@@ -3,7 +3,6 @@
 //! Documents are texts; an object is written as JSON, which is the YAML that the vendor asks for.
 //! Documents are never repeated by the vendor: where that is wanted, the request has them.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -12,6 +11,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{self, Losses, Ranked, Rerank, RerankAnswer};
+use crate::json;
 use crate::peek::PathFacts;
 
 /// Reads a request.
@@ -65,7 +65,7 @@ pub(super) fn write_request(rerank: &Rerank, target: &Target<'_>) -> Result<Writ
             losses.add(name.clone(), "Cohere has no such member");
         }
     }
-    Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
+    Ok(Written { body: json::object(&body), losses })
 }
 
 /// Reads an answer.

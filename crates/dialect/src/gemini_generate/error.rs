@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::format::ErrorBody;
 use crate::ir::{self, ErrorKind};
+use crate::json;
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
@@ -111,7 +112,7 @@ pub(super) fn write(error: &ir::Error) -> Bytes {
     if !details.is_empty() {
         status.insert("details".to_owned(), Value::Array(details));
     }
-    Bytes::from(json!({ "error": status }).to_string())
+    json::text(&json!({ "error": status }))
 }
 
 /// The finer code, and what the request was.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::fault::AnswerFault;
+use crate::json;
 use crate::models::Models;
 
 /// Members of an entry that Gemini's clients know, beside the name.
@@ -25,7 +26,7 @@ const METHODS: [&str; 3] = ["generateContent", "streamGenerateContent", "countTo
 
 /// Reads one page.
 pub(super) fn read(body: &[u8]) -> Result<Models, AnswerFault> {
-    let document: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotAList)?;
+    let document: Value = json::read(body).map_err(|_| AnswerFault::NotAList)?;
     let Value::Object(mut document) = document else { return Models::parse(body) };
     let lists = ["models", "publisherModels", "tunedModels"];
     let list = match lists.iter().find_map(|name| document.remove(*name)) {
@@ -75,7 +76,7 @@ pub(super) fn write(models: &Models) -> Bytes {
         model.entry("supportedGenerationMethods").or_insert_with(|| json!(METHODS));
         model
     });
-    Bytes::from(json!({ "models": list.collect::<Vec<_>>() }).to_string())
+    json::text(&json!({ "models": list.collect::<Vec<_>>() }))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{DEPTH_MAX, JsonFault, Member};
+use super::{DEPTH_MAX, JsonFault, Member, string};
 
 /// A position in a document that is known to be UTF-8.
 pub(super) struct Scanner<'a> {
@@ -176,22 +176,20 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let Some(next) = memchr::memchr2(b'"', b'\\', rest) else {
-                return Err(JsonFault::at(self.bytes, start, "the string is not closed"));
-            };
-            // Without an early exit, so that the compiler checks many bytes at a time.
-            let plain = rest.get(..next).unwrap_or_default();
-            if plain.iter().fold(false, |found, &byte| found | (byte < 0x20)) {
-                let control = plain.iter().position(|&byte| byte < 0x20).unwrap_or(0);
-                self.at += control;
-                return Err(self.fault("control characters in strings must be escaped"));
+            self.at += string::plain_len(rest);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.fault("control characters in strings must be escaped")),
+                None => return Err(JsonFault::at(self.bytes, start, "the string is not closed")),
             }
-            self.at += next + 1;
-            if rest.get(next) == Some(&b'"') {
-                return Ok(escaped);
-            }
-            escaped = true;
-            self.escape()?;
         }
     }
 

@@ -14,6 +14,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{Embedding, EmbeddingAnswer, EmbeddingInput, Losses, Request, Source, Vector};
+use crate::json;
 
 const NO_MEMBER: &str = "the target has no such member";
 
@@ -113,7 +114,7 @@ pub(super) fn write_request(
             _ => losses.add(name.clone(), NO_MEMBER),
         }
     }
-    Ok(Written { body: Bytes::from(Value::Object(out).to_string()), losses })
+    Ok(Written { body: json::object(&out), losses })
 }
 
 fn input(input: &EmbeddingInput) -> Result<Value, RequestFault> {

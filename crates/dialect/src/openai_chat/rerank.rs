@@ -9,6 +9,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{Losses, Ranked, Request, Rerank, RerankAnswer};
+use crate::json;
 
 /// Reads a request.
 pub(super) fn read_request(mut fields: Fields, model: String) -> Result<Request, RequestFault> {
@@ -53,7 +54,7 @@ pub(super) fn write_request(rerank: &Rerank, target: &Target<'_>) -> Result<Writ
             _ => losses.add(name.clone(), "the target has no such member"),
         }
     }
-    Ok(Written { body: Bytes::from(Value::Object(out).to_string()), losses })
+    Ok(Written { body: json::object(&out), losses })
 }
 
 /// A document that is no more than a text, as a text.

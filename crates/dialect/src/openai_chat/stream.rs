@@ -40,6 +40,8 @@ struct Choice<'a> {
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
+    logprobs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finish_reason: Option<&'a RawValue>,
@@ -65,12 +67,33 @@ struct Delta<'a> {
     refusal: Option<&'a RawValue>,
     #[serde(borrow, default)]
     images: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+}
+
+impl Chunk<'_> {
+    /// Which answer this adds text to, and the text, if that is all it says: most chunks are so.
+    fn plain_text(&self) -> Option<(u32, String)> {
+        let is_error = says_something(self.error)
+            || self.object.is_some_and(|object| object.get() == "\"error\"");
+        let [choice] = self.choices.as_deref()? else { return None };
+        let delta = choice.delta.as_ref()?;
+        let others = [self.usage, choice.text, choice.finish_reason, choice.logprobs];
+        if is_error || delta.has_more_than_text() || others.into_iter().any(says_something) {
+            return None;
+        }
+        Some((choice.index.unwrap_or(0), usage::text(delta.content)?))
+    }
 }
 
 impl Delta<'_> {
     fn has_content(&self) -> bool {
+        says_something(self.content) || self.has_more_than_text()
+    }
+
+    fn has_more_than_text(&self) -> bool {
         [
-            self.content,
+            self.annotations,
             self.reasoning,
             self.reasoning_content,
             self.reasoning_details,

@@ -1,6 +1,5 @@
 //! Writes a request, obeying the model's rules; what is bent or left out is reported.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::thinking::{Plan, Rest};
@@ -11,6 +10,7 @@ use crate::families::claude::{self, Claude};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{CacheMark, Chat, Losses, OutputFormat};
+use crate::json;
 
 /// More marks in one request are refused.
 const MARKS_MAX: usize = 4;
@@ -79,7 +79,7 @@ pub(in super::super) fn write(
     note_losses(&mut draft);
     limit_marks(&mut body, &mut draft.losses);
     // Maps with names that are strings: there is nothing in it that could fail to be written.
-    let body = serde_json::to_vec(&body).map(Bytes::from).unwrap_or_default();
+    let body = json::object(&body);
     Ok(Written { body, losses: draft.losses })
 }
 

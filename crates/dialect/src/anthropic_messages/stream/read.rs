@@ -11,6 +11,7 @@ use crate::anthropic_messages::{OWN, citation, error, words};
 use crate::fault::Garbage;
 use crate::format::StreamReader;
 use crate::ir::{self, Delta, Event, PartStart, Sealed};
+use crate::json;
 
 /// No block that is collected is longer.
 const COLLECTED_BYTES_MAX: usize = 4 << 20;
@@ -57,7 +58,7 @@ impl StreamReader for Reader {
         if data.is_empty() || self.is_over {
             return Ok(());
         }
-        let mut event = match serde_json::from_slice(data) {
+        let mut event = match json::read(data) {
             Ok(Value::Object(event)) => event,
             // An error in words, not in JSON.
             Err(_) if frame.name == b"error" => {

@@ -3,6 +3,7 @@
 //! One message: its start, blocks that follow each other with numbers of their own, and at the end
 //! why it ended and what it cost. Answers beside the first have no place in a message.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use weir_framing::Writer;
 use weir_types::Usage;
@@ -11,6 +12,7 @@ use crate::anthropic_messages::{OWN, answer, citation, usage, words};
 use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{self, Delta, Event, Finish, FinishReason, Losses, PartBody, PartStart, Sealed};
+use crate::json;
 
 /// Characters that stand for one token, roughly.
 const CHARS_PER_TOKEN: usize = 4;
@@ -51,6 +53,39 @@ enum Kind {
     },
     /// All was said at its start.
     Whole,
+}
+
+/// A piece of a block, by far the most frequent event.
+#[derive(Serialize)]
+struct BlockDelta<'a> {
+    r#type: &'static str,
+    index: u32,
+    delta: Piece<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum Piece<'a> {
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citation { citation: Value },
+    #[serde(rename = "input_json_delta")]
+    Input { partial_json: &'a str },
+}
+
+impl Piece<'_> {
+    fn send(self, index: u32, out: &mut Writer) {
+        const NAME: &str = "content_block_delta";
+        // Text and values only: there is nothing in it that could fail to be written.
+        if let Ok(data) = serde_json::to_vec(&BlockDelta { r#type: NAME, index, delta: self }) {
+            out.event(NAME, &data);
+        }
+    }
 }
 
 impl EventWriter {
@@ -130,21 +165,20 @@ impl EventWriter {
     fn fill(&mut self, part: u32, delta: Delta, out: &mut Writer) {
         let Some(open) = self.open.as_mut().filter(|open| open.part == part) else { return };
         let losses = &mut self.losses;
-        let delta = match (delta, &mut open.kind) {
-            (Delta::Text(text), Kind::Text) => json!({ "type": "text_delta", "text": text }),
+        let index = open.index;
+        match (delta, &mut open.kind) {
+            (Delta::Text(text), Kind::Text) => Piece::Text { text: &text }.send(index, out),
             (Delta::Text(text), Kind::Thinking) => {
-                json!({ "type": "thinking_delta", "thinking": text })
+                Piece::Thinking { thinking: &text }.send(index, out);
             }
             (Delta::Signature(Sealed { origin: OWN, data }), Kind::Thinking) => {
-                json!({ "type": "signature_delta", "signature": data })
+                Piece::Signature { signature: &data }.send(index, out);
             }
-            (Delta::Signature(_), _) => return losses.add("thinking.signature", SEALED),
-            (Delta::Annotation(annotation), Kind::Text) => {
-                let Some(citation) = citation::shown(&annotation) else {
-                    return losses.add("annotations", "a message has no such citation");
-                };
-                json!({ "type": "citations_delta", "citation": citation })
-            }
+            (Delta::Signature(_), _) => losses.add("thinking.signature", SEALED),
+            (Delta::Annotation(annotation), Kind::Text) => match citation::shown(&annotation) {
+                Some(citation) => Piece::Citation { citation }.send(index, out),
+                None => losses.add("annotations", "a message has no such citation"),
+            },
             (Delta::Arguments(piece), Kind::Call { is_custom, has_arguments }) => {
                 let begin = if *has_arguments { "" } else { custom::PIECES.0 };
                 let piece = match is_custom {
@@ -152,12 +186,10 @@ impl EventWriter {
                     false => piece,
                 };
                 *has_arguments |= !piece.is_empty();
-                json!({ "type": "input_json_delta", "partial_json": piece })
+                Piece::Input { partial_json: &piece }.send(index, out);
             }
-            _ => return,
-        };
-        let index = open.index;
-        send("content_block_delta", [("index", json!(index)), ("delta", delta)], out);
+            _ => {}
+        }
     }
 
     fn end_block(&mut self, out: &mut Writer) {
@@ -169,8 +201,7 @@ impl EventWriter {
             _ => String::new(),
         };
         if !owed.is_empty() {
-            let delta = json!({ "type": "input_json_delta", "partial_json": owed });
-            send("content_block_delta", [("index", json!(index)), ("delta", delta)], out);
+            Piece::Input { partial_json: &owed }.send(index, out);
         }
         send("content_block_stop", [("index", json!(index))], out);
     }
@@ -229,7 +260,7 @@ fn send<const N: usize>(kind: &str, members: [(&str, Value); N], out: &mut Write
     let mut event = Map::new();
     event.insert("type".into(), json!(kind));
     event.extend(members.map(|(name, value)| (name.to_owned(), value)));
-    out.event(kind, Value::Object(event).to_string().as_bytes());
+    out.event(kind, &json::object(&event));
 }
 
 /// Roughly how many tokens the prompt has; at least one.

@@ -1,6 +1,5 @@
 //! Writes a request.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -10,6 +9,7 @@ use super::{cache, model, settings, tools, turns};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Losses, Request};
+use crate::json;
 
 const OWN: Dialect = Dialect::BedrockConverse;
 
@@ -37,7 +37,7 @@ pub(in crate::bedrock_converse) fn write(
             return Err(RequestFault::unserved(OWN, target.operation));
         }
     };
-    Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
+    Ok(Written { body: json::object(&body), losses })
 }
 
 fn body(

@@ -13,6 +13,7 @@ use super::is_exception;
 use crate::fault::Garbage;
 use crate::format::StreamReader;
 use crate::ir::{Delta, Error, Event, Finish, Media, PartStart, Sealed, Source};
+use crate::json;
 
 const OWN: Dialect = Dialect::BedrockConverse;
 /// More than any image or sealed reasoning that is sent in pieces.
@@ -55,7 +56,7 @@ impl StreamReader for Reader {
         if frame.data.is_none() {
             return Ok(());
         }
-        let event: Value = serde_json::from_slice(data).map_err(|_| Garbage::NOT_AN_OBJECT)?;
+        let event: Value = json::read(data).map_err(|_| Garbage::NOT_AN_OBJECT)?;
         if !event.is_object() {
             return Err(Garbage::NOT_AN_OBJECT);
         }

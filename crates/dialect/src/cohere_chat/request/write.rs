@@ -1,6 +1,5 @@
 //! Writes the top of a chat request. <https://docs.cohere.com/reference/chat#request>
 
-use bytes::Bytes;
 use serde_json::{Map, Number, Value, json};
 use weir_types::Dialect;
 
@@ -9,6 +8,7 @@ use super::tools;
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Effort, Losses, OutputFormat, Reasoning, Sampling};
+use crate::json;
 
 /// Writes a chat request.
 pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestFault> {
@@ -39,7 +39,7 @@ pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestF
     }
     extra(chat, &mut body, &mut losses);
     leave_out(chat, &mut losses)?;
-    Ok(Written { body: Bytes::from(Value::Object(body).to_string()), losses })
+    Ok(Written { body: json::object(&body), losses })
 }
 
 fn output(format: &OutputFormat, losses: &mut Losses) -> Value {

@@ -11,6 +11,7 @@ use super::super::usage;
 use super::{failure, kind, said};
 use crate::fault::Garbage;
 use crate::format::{Depth, Kind, Observed};
+use crate::json;
 
 static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message-end\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
@@ -45,7 +46,7 @@ fn read(name: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     if data == b"[DONE]" {
         return Ok(Observed::plain(Kind::Done));
     }
-    let event: Value = match serde_json::from_slice(data) {
+    let event: Value = match json::read(data) {
         Ok(event @ Value::Object(_)) => event,
         // An error in words, not in JSON.
         _ if name == b"error" => return Ok(Observed::plain(Kind::Error)),

@@ -12,6 +12,7 @@ use super::{failure, kind, said};
 use crate::fault::Garbage;
 use crate::format::StreamReader;
 use crate::ir::{Delta, Error, Event, PartStart};
+use crate::json;
 
 const NOT_OPEN: Garbage = Garbage("a tool call goes on that has not begun or is over");
 
@@ -54,7 +55,7 @@ impl StreamReader for Reader {
         if self.is_over || data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
-        let event: Value = match serde_json::from_slice(data) {
+        let event: Value = match json::read(data) {
             Ok(event @ Value::Object(_)) => event,
             _ if frame.name == b"error" => {
                 self.fail(Error::new(0, String::from_utf8_lossy(data)), events);

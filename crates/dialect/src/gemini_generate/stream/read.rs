@@ -14,6 +14,7 @@ use crate::fault::{Garbage, RequestFault};
 use crate::fields::Fields;
 use crate::format::StreamReader;
 use crate::ir::{Delta, Event, Finish, FinishReason, Part, PartBody, PartStart};
+use crate::json;
 
 /// More answers at once than Google gives.
 const CHOICES_MAX: usize = 128;
@@ -60,7 +61,7 @@ impl StreamReader for Reader {
         if self.has_failed || data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
-        let document: Value = serde_json::from_slice(data).map_err(|_| Garbage::NOT_AN_OBJECT)?;
+        let document: Value = json::read(data).map_err(|_| Garbage::NOT_AN_OBJECT)?;
         let document = match document {
             Value::Array(list) => list.into_iter().next().ok_or(Garbage::NOT_AN_OBJECT)?,
             other => other,

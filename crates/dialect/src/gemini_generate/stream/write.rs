@@ -11,6 +11,7 @@ use super::super::media::{self, Place};
 use super::super::parts::arguments;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Delta, Event, Finish, FinishReason, Losses, PartStart, Sealed, ToolCall};
+use crate::json;
 
 /// Arguments of one call that are longer are cut off; no event may be longer either.
 const ARGUMENTS_BYTES_MAX: usize = 1 << 20;
@@ -66,7 +67,7 @@ impl EventWriter {
         document.extend(usage.map(|usage| ("usageMetadata".to_owned(), usage)));
         document.insert("modelVersion".to_owned(), json!(self.model));
         document.insert("responseId".to_owned(), json!(self.id));
-        out.event("", Value::Object(document).to_string().as_bytes());
+        out.event("", &json::object(&document));
     }
 
     fn part(&self, choice: u32, part: &Value, logprobs: Option<&Value>, out: &mut Writer) {

@@ -1,6 +1,5 @@
 //! Writes whole answers.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -10,6 +9,7 @@ use crate::format::{Asked, Written};
 use crate::ir::{
     Answer, ChatAnswer, Choice, Losses, Media, PartBody, Request, Source, Thinking, block_name,
 };
+use crate::json;
 use crate::openai_chat::finish::{self, Holds};
 use crate::openai_chat::{call, citation, embedding, reasoning, rerank, usage};
 
@@ -51,7 +51,7 @@ fn chat(answer: &ChatAnswer, asked: &Asked<'_>) -> Written {
             put(name, value.clone());
         }
     }
-    Written { body: Bytes::from(Value::Object(document).to_string()), losses }
+    Written { body: json::object(&document), losses }
 }
 
 /// The provider's id, or one made of the request's.

@@ -1,7 +1,6 @@
 //! Writes a chat request: the order of the document, and what became of members that only the
 //! source knows.
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -9,6 +8,7 @@ use super::{turns, write_options, write_tools};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{CacheMark, Chat, Losses, PartBody};
+use crate::json;
 use crate::openai_chat::gpt::{self, Gpt};
 use crate::openai_chat::hosts::{self, Host, Marks};
 
@@ -67,7 +67,7 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
     let Draft { members, mut losses, marks, .. } = draft;
     let why = "the target marks no places worth keeping, or no more than four";
     losses.add_if(marks.is_lost, "cache_control", why);
-    Ok(Written { body: Bytes::from(Value::Object(members).to_string()), losses })
+    Ok(Written { body: json::object(&members), losses })
 }
 
 /// Members that mean the same in OpenAI's Responses.

@@ -84,6 +84,16 @@ impl Choice {
                 self.finish = Some(read);
             }
         }
+        self.check()
+    }
+
+    /// Takes more of the text, where a chunk says nothing else of this answer.
+    pub(super) fn text(&mut self, text: String, events: &mut Vec<Event>) -> Result<(), Garbage> {
+        self.add(Key::Text, Delta::Text(text), None, events);
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Garbage> {
         if self.number > PARTS_MAX || self.held > HELD_BYTES_MAX || self.has_too_many() {
             return Err(Garbage("a stream mixes more parts than can be put in order"));
         }

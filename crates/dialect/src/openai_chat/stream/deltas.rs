@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::custom;
@@ -56,6 +57,16 @@ enum Open {
 }
 
 type Members = Map<String, Value>;
+
+/// What an event adds to a message.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Said {
+    /// A piece of text, as most are: without a map of its own.
+    Text { content: String },
+    /// Anything.
+    Members(Members),
+}
 
 fn one(name: &str, value: Value) -> Option<Members> {
     Some(Map::from_iter([(name.to_owned(), value)]))
@@ -155,12 +166,18 @@ impl Deltas {
         one("tool_calls", json!([called]))
     }
 
-    pub(super) fn add(&mut self, delta: Delta, losses: &mut Losses) -> Option<Members> {
-        match (&mut self.open, delta) {
-            (Open::Text { .. }, Delta::Text(text)) => {
-                self.chars += text.chars().count();
-                one("content", json!(text))
+    pub(super) fn add(&mut self, delta: Delta, losses: &mut Losses) -> Option<Said> {
+        match (&self.open, delta) {
+            (Open::Text { .. }, Delta::Text(content)) => {
+                self.chars += content.chars().count();
+                Some(Said::Text { content })
             }
+            (_, delta) => self.add_members(delta, losses).map(Said::Members),
+        }
+    }
+
+    fn add_members(&mut self, delta: Delta, losses: &mut Losses) -> Option<Members> {
+        match (&mut self.open, delta) {
             (Open::Text { offset }, Delta::Annotation(annotation)) => {
                 let moved = citation::moved(&annotation, *offset);
                 losses.add_if(moved.is_none(), "citations", citation::NOT_OF_THE_WEB);

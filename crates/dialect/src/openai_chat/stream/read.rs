@@ -14,6 +14,7 @@ use super::choice::Choice;
 use crate::fault::Garbage;
 use crate::format::{ErrorBody, StreamReader};
 use crate::ir::{Error, ErrorKind, Event};
+use crate::json;
 use crate::openai_chat::{error, usage};
 
 /// More answers than any host gives.
@@ -35,7 +36,10 @@ impl StreamReader for Reader {
             return Ok(());
         }
         let is_error = frame.is_exception || frame.name == b"error";
-        let document = match serde_json::from_slice(data) {
+        if !is_error && self.has_begun && self.text(data, events)? {
+            return Ok(());
+        }
+        let document = match json::read(data) {
             Ok(Value::Object(document)) => document,
             _ if is_error => {
                 self.fail(ErrorBody::default(), String::from_utf8_lossy(data).into_owned(), events);
@@ -108,6 +112,17 @@ impl Reader {
             param: said(body.param),
             ..Error::new(status, if body.message.is_empty() { words } else { body.message })
         }));
+    }
+
+    /// Reads a chunk that does nothing but add text, without building values; whether it was one.
+    fn text(&mut self, data: &[u8], events: &mut Vec<Event>) -> Result<bool, Garbage> {
+        let chunk: Option<super::Chunk<'_>> = json::read(data).ok();
+        let Some((index, text)) = chunk.and_then(|chunk| chunk.plain_text()) else {
+            return Ok(false);
+        };
+        let Some(choice) = self.choices.get_mut(&index) else { return Ok(false) };
+        choice.text(text, events)?;
+        Ok(true)
     }
 
     fn chunk(

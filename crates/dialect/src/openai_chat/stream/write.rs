@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use weir_framing::Writer as Frames;
 use weir_types::Usage;
 
-use super::deltas::Deltas;
+use super::deltas::{Deltas, Said};
 use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Event, Losses, Request};
@@ -35,7 +35,7 @@ struct Chunk<'a> {
 #[derive(Serialize)]
 struct Choice<'a> {
     index: u32,
-    delta: &'a Map<String, Value>,
+    delta: &'a Said,
     logprobs: Option<Value>,
     finish_reason: Option<&'static str>,
 }
@@ -90,13 +90,7 @@ impl EventWriter {
         }
     }
 
-    fn delta(
-        &self,
-        index: u32,
-        delta: &Map<String, Value>,
-        logprobs: Option<Value>,
-        out: &mut Frames,
-    ) {
+    fn delta(&self, index: u32, delta: &Said, logprobs: Option<Value>, out: &mut Frames) {
         let choice = Choice { index, delta, logprobs, finish_reason: None };
         self.chunk(&[choice], Value::Null, out);
     }
@@ -109,11 +103,11 @@ impl EventWriter {
         let custom = Arc::clone(&self.custom);
         let deltas = Deltas::new(index, &self.request_id, self.is_legacy, custom);
         self.choices.insert(index, deltas);
-        let delta = Map::from_iter([
+        let delta = Said::Members(Map::from_iter([
             ("role".to_owned(), json!("assistant")),
             ("content".to_owned(), json!("")),
             ("refusal".to_owned(), Value::Null),
-        ]);
+        ]));
         self.delta(index, &delta, None, out);
     }
 
@@ -123,7 +117,7 @@ impl EventWriter {
         index: u32,
         logprobs: Option<Value>,
         out: &mut Frames,
-        said: impl FnOnce(&mut Deltas, &mut Losses) -> Option<Map<String, Value>>,
+        said: impl FnOnce(&mut Deltas, &mut Losses) -> Option<Said>,
     ) {
         self.begin(index, out);
         let Some(choice) = self.choices.get_mut(&index) else { return };
@@ -161,13 +155,15 @@ impl StreamWriter for EventWriter {
                 self.start(&id, model, created, out);
             }
             Event::PartStart { choice, start, .. } => {
-                self.say(choice, None, out, |deltas, losses| deltas.part_start(start, losses));
+                self.say(choice, None, out, |deltas, losses| {
+                    deltas.part_start(start, losses).map(Said::Members)
+                });
             }
             Event::Delta { choice, delta, logprobs, .. } => {
                 self.say(choice, logprobs, out, |deltas, losses| deltas.add(delta, losses));
             }
             Event::PartEnd { choice, .. } => {
-                self.say(choice, None, out, |deltas, _| deltas.part_end());
+                self.say(choice, None, out, |deltas, _| deltas.part_end().map(Said::Members));
             }
             Event::Finish { choice, finish } => {
                 self.begin(choice, out);
@@ -175,7 +171,7 @@ impl StreamWriter for EventWriter {
                 let reason = finish::write(&finish.reason, holds);
                 let ended = Choice {
                     index: choice,
-                    delta: &Map::new(),
+                    delta: &Said::Members(Map::new()),
                     logprobs: None,
                     finish_reason: Some(reason),
                 };

@@ -1,6 +1,5 @@
 //! Writes a request: its members, one by one. Items are written by [`super::items`].
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
@@ -9,6 +8,7 @@ use super::{INCLUDE_LOGPROBS, STATE};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{Chat, Effort, Losses, OutputFormat, Reasoning, Request};
+use crate::json;
 use crate::openai_responses::tools;
 
 /// Members that chat of the same vendor calls alike and means alike.
@@ -72,7 +72,7 @@ pub(in crate::openai_responses) fn write(
     if counts {
         members.retain(|name, _| COUNTED.contains(&name.as_str()));
     }
-    Ok(Written { body: Bytes::from(Value::Object(members).to_string()), losses })
+    Ok(Written { body: json::object(&members), losses })
 }
 
 struct Body<'a> {

@@ -13,6 +13,7 @@ use super::slots::{Shape, Slots};
 use crate::fault::Garbage;
 use crate::format::StreamReader;
 use crate::ir::{Delta, Event, PartStart};
+use crate::json;
 use crate::openai_responses::answer::{self, seconds};
 use crate::openai_responses::{error, items, usage};
 
@@ -64,7 +65,7 @@ impl StreamReader for Reader {
             return Ok(());
         }
         let is_error = frame.name == b"error";
-        let members = match serde_json::from_slice::<Value>(data) {
+        let members = match json::read::<Value>(data) {
             Ok(Value::Object(members)) => members,
             _ if is_error => {
                 let words = String::from_utf8_lossy(data).into_owned();

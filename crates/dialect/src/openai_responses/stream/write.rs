@@ -13,6 +13,7 @@ use weir_types::{Dialect, Usage};
 
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Event, Finish, Losses, PartStart, Sealed, ToolCall, block_name};
+use crate::json;
 use crate::openai_responses::answer::{
     Envelope, State, image_item, message_item, refusal, text_part,
 };
@@ -135,7 +136,7 @@ impl EventWriter {
             event.extend(members);
         }
         self.sequence += 1;
-        out.event(&name, Value::Object(event).to_string().as_bytes());
+        out.event(&name, &json::object(&event));
     }
 
     /// The place of the item that is being told.
