@@ -97,15 +97,20 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Custom> {
             .map(|field| overrides(&field))
             .unwrap_or_default(),
         does_not_send_done_marker: section.flag("does_not_send_done_marker").unwrap_or_default(),
-        wait_for_usage: section.unacted_flag("wait_for_usage"),
+        wait_for_usage: section.flag("wait_for_usage").unwrap_or_default(),
     };
-    if base == Some(BaseProvider::Bedrock) {
-        for name in ["is_key_less", "request_path_overrides"] {
-            let said = |field: &Field<'_>| !crate::unacted::is_empty(field.value);
-            if let Some(field) = section.field(name).filter(said) {
-                let draft = Draft::error("not possible with the base bedrock");
-                field.report(draft.expected("another base").found("bedrock").help("remove it"));
-            }
+    // Their addresses hold more than a path: the model, and whether a stream is wanted.
+    let impossible: &[&'static str] = match base {
+        Some(BaseProvider::Bedrock) => &["is_key_less", "request_path_overrides"],
+        Some(BaseProvider::Gemini) => &["request_path_overrides"],
+        _ => &[],
+    };
+    for name in impossible.iter().copied() {
+        let said = |field: &Field<'_>| !crate::unacted::is_empty(field.value);
+        if let (Some(base), Some(field)) = (base, section.field(name).filter(said)) {
+            let base = base.name();
+            let draft = Draft::error(format!("not possible with the base {base}"));
+            field.report(draft.expected("another base").found(base).help("remove it"));
         }
     }
     section.finish();

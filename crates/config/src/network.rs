@@ -1,5 +1,7 @@
 //! `network_config`: how a provider is called, and how long it may take.
 
+mod headers;
+
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
@@ -9,6 +11,8 @@ use crate::pem;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 use crate::report::Draft;
+
+pub(crate) use headers::is_header_name;
 
 /// How a provider is called.
 #[derive(Debug, Clone, JsonSchema)]
@@ -26,13 +30,14 @@ pub struct Network {
     /// Further attempts after the first.
     #[schemars(with = "Option<u32>", range(max = 100), extend("default" = 0))]
     pub max_retries: u32,
-    /// The first wait before another attempt, in milliseconds.
-    #[schemars(with = "Option<u64>", extend("default" = 500))]
+    /// The first wait before another attempt, in milliseconds or as "500ms".
+    #[schemars(with = "Option<Backoff>", extend("default" = 500))]
     pub retry_backoff_initial: Duration,
-    /// The longest wait before another attempt, in milliseconds.
-    #[schemars(with = "Option<u64>", extend("default" = 5000))]
+    /// The longest wait before another attempt, in milliseconds or as "5s".
+    #[schemars(with = "Option<Backoff>", extend("default" = 5000))]
     pub retry_backoff_max: Duration,
-    /// Connections to the provider at once, per worker.
+    /// Calls to one host of the provider at once, per worker process: connections, or streams of
+    /// HTTP/2.
     #[schemars(with = "Option<u32>", range(min = 1, max = 10_000), extend("default" = 5000))]
     pub max_conns_per_host: u32,
     /// How long a stream may be silent between two chunks.
@@ -59,9 +64,8 @@ pub struct Network {
     /// Anthropic beta headers to pass or drop, by prefix.
     #[schemars(schema_with = "overrides_schema")]
     pub beta_header_overrides: Vec<(String, bool)>,
-    /// Whether the provider may be at a private address.
-    #[schemars(with = "Option<bool>")]
-    pub allow_private_network: bool,
+    /// Whether the provider may be at a private address. Absent: it may be where this file says.
+    pub allow_private_network: Option<bool>,
     /// Give a stream up that starts too slowly.
     pub stream_throughput_guard: Option<ThroughputGuard>,
 }
@@ -97,7 +101,7 @@ impl Default for Network {
             insecure_skip_verify: false,
             ca_cert_pem: SecretRef::None,
             beta_header_overrides: Vec::new(),
-            allow_private_network: false,
+            allow_private_network: None,
             stream_throughput_guard: None,
         }
     }
@@ -119,7 +123,10 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
     let seconds = 1..=SECONDS_MAX;
     let network = Network {
         base_url: base_url(&mut section, vendor),
-        extra_headers: section.field("extra_headers").map(|f| headers(&f)).unwrap_or_default(),
+        extra_headers: section
+            .field("extra_headers")
+            .map(|f| headers::read(&f))
+            .unwrap_or_default(),
         default_request_timeout: section.seconds(
             "default_request_timeout_in_seconds",
             seconds.clone(),
@@ -143,11 +150,11 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
         first_token_timeout: section
             .whole("first_token_timeout_in_seconds", seconds)
             .map(Duration::from_secs),
-        enforce_http2: section.unacted_flag("enforce_http2"),
+        enforce_http2: section.flag("enforce_http2").unwrap_or_default(),
         insecure_skip_verify: insecure(&mut section),
         ca_cert_pem: section.checked("ca_cert_pem", pem::certificates),
         beta_header_overrides: overrides(&mut section),
-        allow_private_network: private_network(&mut section),
+        allow_private_network: section.flag("allow_private_network"),
         stream_throughput_guard: section
             .field("stream_throughput_guard")
             .and_then(|field| throughput_guard(&field)),
@@ -214,20 +221,10 @@ fn insecure(section: &mut Section<'_>) -> bool {
     on
 }
 
-fn private_network(section: &mut Section<'_>) -> bool {
-    let allowed = section.flag("allow_private_network");
-    if let (Some(false), Some(field)) = (allowed, section.field("allow_private_network")) {
-        let draft = Draft::warning("private addresses are not refused by this build");
-        field.report(draft.help("only this file says where calls go; check its addresses"));
-    }
-    allowed.unwrap_or_default()
-}
-
 fn overrides(section: &mut Section<'_>) -> Vec<(String, bool)> {
     let Some(field) = section.field("beta_header_overrides") else {
         return Vec::new();
     };
-    section.unacted("beta_header_overrides");
     let members = field.members().unwrap_or_default();
     members.iter().filter_map(|(name, f)| Some(((*name).to_owned(), f.flag()?))).collect()
 }
@@ -246,71 +243,22 @@ fn throughput_guard(field: &Field<'_>) -> Option<ThroughputGuard> {
     })
 }
 
-// === headers ===
-
-/// Headers that the transport writes itself.
-const TRANSPORT_HEADERS: [&str; 7] = [
-    "host",
-    "content-length",
-    "connection",
-    "transfer-encoding",
-    "upgrade",
-    "te",
-    "proxy-authorization",
-];
-
-fn headers(field: &Field<'_>) -> Vec<(String, SecretRef)> {
-    let mut headers: Vec<(String, SecretRef)> = Vec::new();
-    for (name, value) in field.members().unwrap_or_default() {
-        if let Some(draft) = header_fault(name, &headers) {
-            value.report(draft);
-            continue;
-        }
-        let lower = name.to_ascii_lowercase();
-        let is_credential = ["authorization", "key", "token", "secret", "cookie"]
-            .iter()
-            .any(|part| lower.contains(part));
-        let Some(text) = (if is_credential { value.secret() } else { value.reference() }) else {
-            continue;
-        };
-        if text.literal().is_some_and(|text| text.chars().any(|c| c.is_control() && c != '\t')) {
-            let draft = Draft::error("not a header's value");
-            value.report(draft.expected("one line of text").found("control characters"));
-        }
-        headers.push((name.to_owned(), text));
-    }
-    headers
-}
-
-fn header_fault(name: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
-    if !is_header_name(name) {
-        let draft = Draft::error("not a header's name");
-        return Some(draft.expected("letters, digits and hyphens").found("other characters"));
-    }
-    if earlier.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-        let draft = Draft::error("duplicate header");
-        return Some(draft.expected("each header once, ignoring case").found("a second one"));
-    }
-    let reserved = TRANSPORT_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name));
-    reserved.then(|| {
-        let draft = Draft::error("a header that the transport writes itself");
-        draft.expected("another header").found(name.to_ascii_lowercase()).help("remove it")
-    })
-}
-
-/// Whether `name` can be the name of an HTTP header.
-pub(crate) fn is_header_name(name: &str) -> bool {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    !name.is_empty() && name.len() <= 256 && name.chars().all(token)
-}
-
 // === schema ===
+
+/// A wait: a number of milliseconds, or a text with a unit.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Backoff {
+    Millis(u64),
+    Text(String),
+}
 
 fn add_older_spellings(schema: &mut Schema) {
     for (name, older) in OLDER_SPELLINGS {
         let property = serde_json::json!({
             "description": format!("Older spelling of `{name}`."),
-            "type": ["integer", "null"]
+            "type": ["integer", "string", "null"]
         });
         crate::schema::add_property(schema, older, property);
     }

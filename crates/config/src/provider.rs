@@ -194,6 +194,12 @@ fn read(name: &str, field: &Field<'_>, version: Version) -> Option<Provider> {
         custom,
         ..Provider::with_keys(name, keys)
     };
+    let network = &provider.network;
+    if is_custom && network.insecure_skip_verify && !network.ca_cert_pem.is_none() {
+        let draft = Draft::error("insecure_skip_verify and ca_cert_pem contradict each other");
+        let draft = draft.expected("one of them in a custom provider's network_config");
+        section.report(draft.found("both").help("remove insecure_skip_verify"));
+    }
     section.unacted("prompt_cache");
     section.unacted("pricing_overrides");
     section.finish();

@@ -14,6 +14,8 @@ use crate::reader::{Field, Section};
 use crate::report::Draft;
 use crate::suggest::nearest;
 
+mod duration;
+
 /// The largest integer that every JSON reader understands exactly.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -171,7 +173,7 @@ impl Section<'_> {
         seconds.map_or(default, Duration::from_secs)
     }
 
-    /// The same in milliseconds.
+    /// The same in milliseconds, or as a text with units: `500ms`, `1.5s`, `1m30s`.
     pub(crate) fn millis(
         &mut self,
         name: &'static str,
@@ -179,6 +181,21 @@ impl Section<'_> {
         default: Duration,
     ) -> Duration {
         let default_millis = u64::try_from(default.as_millis()).unwrap_or(u64::MAX);
+        if let Some(field) = self.field(name)
+            && let Value::StringLit(text) = field.value
+        {
+            let read = duration::parse(&text.value).filter(|read| {
+                u64::try_from(read.as_millis()).is_ok_and(|millis| range.contains(&millis))
+            });
+            if read.is_none() {
+                let (min, max) = (range.start(), range.end());
+                let expected = format!("\"500ms\", \"1.5s\" or the like, from {min} to {max} ms");
+                field.report(
+                    Draft::error("not a duration").expected(expected).found("another text"),
+                );
+            }
+            return read.unwrap_or(default);
+        }
         let millis = self.timing(name, range, default_millis, "milliseconds");
         millis.map_or(default, Duration::from_millis)
     }

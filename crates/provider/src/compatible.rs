@@ -9,7 +9,7 @@ use weir_types::{Dialect, Operation};
 
 use crate::native::ANTHROPIC_VERSION;
 use crate::route::Route;
-use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
+use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 use crate::wanted::Choice;
 
 /// What most hosts have in common.
@@ -19,6 +19,7 @@ pub(crate) const BASE: Vendor = Vendor {
     auth: Auth::Bearer,
     routes: CHAT,
     stream_end: StreamEnd::NeedsDone,
+    betas: Betas::All,
     quirks: PORTABLE,
     model_form: ModelForm::Plain,
     env_var: None,

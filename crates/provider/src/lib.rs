@@ -16,7 +16,7 @@ mod wanted;
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
 pub use retry_after::retry_after;
 pub use route::{Fit, ModelScope, Route, Template};
-pub use vendor::{Auth, ModelForm, StreamEnd, Vendor};
+pub use vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 pub use wanted::{Choice, Choices, Wanted};
 pub use weir_dialect::families::Family;
 

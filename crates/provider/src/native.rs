@@ -9,7 +9,7 @@ use weir_types::{Dialect, Operation};
 use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
 use crate::compatible::{BASE, MISTRAL, OPENAI};
 use crate::route::Route;
-use crate::vendor::{Auth, ModelForm, StreamEnd, Vendor};
+use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 
 /// <https://docs.claude.com/en/api/versioning>
 pub(crate) const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
@@ -46,6 +46,42 @@ pub(crate) const MODEL_IN_PATH: Quirks =
 const VERTEX_VERSION: &[(&str, &str)] = &[("anthropic_version", "\"vertex-2023-10-16\"")];
 const VERTEX_CLAUDE: Quirks = Quirks { omits_model: true, adds: VERTEX_VERSION, ..Quirks::NONE };
 const VERTEX_CLAUDE_COUNT: Quirks = Quirks { adds: VERTEX_VERSION, ..Quirks::NONE };
+
+/// Claude in Microsoft Foundry: most of what Anthropic's own service has.
+const AZURE_BETAS: Betas = Betas::Only(&[
+    "advanced-tool-use-",
+    "code-execution-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dangerous-tool-use-",
+    "effort-",
+    "files-api-",
+    "interleaved-thinking-",
+    "mcp-client-",
+    "per-turn-control-",
+    "prompt-caching-scope-",
+    "skills-",
+    "structured-outputs-",
+    "thinking-display-updates-",
+    "web-fetch-",
+    "web-search-",
+]);
+
+/// Claude on Vertex AI: no files, code or servers of tools there.
+const VERTEX_BETAS: Betas = Betas::Only(&[
+    "compact-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dangerous-tool-use-",
+    "interleaved-thinking-",
+    "per-turn-control-",
+    "thinking-binding-controls-",
+    "thinking-display-updates-",
+    "tool-search-tool-",
+    "web-search-",
+]);
 
 /// A path of a project's at Vertex AI.
 macro_rules! project {
@@ -164,6 +200,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "azure",
         auth: Auth::Azure("api-key"),
+        betas: AZURE_BETAS,
         routes: &[
             // The older interface, for keys that name its version.
             openai(
@@ -195,6 +232,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "vertex",
         base_url: "https://{vertex_host}",
         auth: Auth::Google,
+        betas: VERTEX_BETAS,
         routes: &[
             tuned(Operation::Chat, endpoint!("{model}:generateContent")).only(false),
             tuned(Operation::Chat, endpoint!("{model}:streamGenerateContent?alt=sse")).only(true),

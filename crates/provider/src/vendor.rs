@@ -46,6 +46,26 @@ pub enum ModelForm {
     WithoutPrefix(&'static str),
 }
 
+/// Which features that are still in trial (`anthropic-beta`) a vendor takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Betas {
+    /// All, also those that nobody here has heard of.
+    All,
+    /// Those whose names begin with one of these; it refuses requests with others.
+    Only(&'static [&'static str]),
+}
+
+impl Betas {
+    /// Whether the feature `name` is taken.
+    #[must_use]
+    pub fn takes(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(prefixes) => prefixes.iter().any(|prefix| name.starts_with(prefix)),
+        }
+    }
+}
+
 /// One vendor.
 #[derive(Debug, Clone, Copy)]
 pub struct Vendor {
@@ -62,6 +82,8 @@ pub struct Vendor {
     pub stream_end: StreamEnd,
     /// What its requests need, unless a route says otherwise.
     pub quirks: Quirks,
+    /// Which features in trial it takes.
+    pub betas: Betas,
     /// How it writes models.
     pub model_form: ModelForm,
     /// The variable that, when set, makes a start without a configuration use this vendor.

@@ -126,6 +126,13 @@ impl Metrics {
         });
     }
 
+    /// Worker: whether the provider's certificate is not checked.
+    pub fn insecure(&self, provider: &str, is_insecure: bool) {
+        self.series.with(provider, |of| {
+            of.insecure().set(i64::from(is_insecure));
+        });
+    }
+
     /// The page for `/metrics`: OpenMetrics text.
     #[must_use]
     pub fn render(&self) -> String {

@@ -24,7 +24,7 @@ pub enum HeaderClass {
 const TABLE: &[(&str, HeaderClass)] = &[
     ("accept", HeaderClass::Own),
     ("accept-encoding", HeaderClass::Message),
-    ("anthropic-beta", HeaderClass::Feature(Dialect::AnthropicMessages)),
+    (BETAS, HeaderClass::Feature(Dialect::AnthropicMessages)),
     ("anthropic-version", HeaderClass::Feature(Dialect::AnthropicMessages)),
     ("api-key", HeaderClass::Credential),
     ("authorization", HeaderClass::Credential),
@@ -65,6 +65,10 @@ const ANSWERED_OWN: &[&str] = &[LOSSES];
 
 /// The header that names what a translation left out.
 pub const LOSSES: &str = "x-weir-losses";
+
+/// The header that lists features that are still in trial, separated by commas. Not every provider
+/// of its format takes each of them.
+pub const BETAS: &str = "anthropic-beta";
 
 /// The row of `name`.
 #[must_use]

@@ -1,5 +1,5 @@
-//! An answer's body. It holds the permit of its call, so a call counts until its last byte, and
-//! dropping it early closes the connection.
+//! An answer's body. It holds the permit and the place of its call, so a call counts until its last
+//! byte, and dropping it early closes the connection, or the stream where calls share one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,17 +10,18 @@ use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Error;
+use crate::lanes::Place;
 
 /// A body that arrives.
 #[derive(Debug)]
 pub struct Body {
     incoming: Incoming,
-    permit: Option<OwnedSemaphorePermit>,
+    held: Option<(OwnedSemaphorePermit, Place)>,
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, permit: OwnedSemaphorePermit) -> Self {
-        Self { incoming, permit: Some(permit) }
+    pub(crate) fn new(incoming: Incoming, held: (OwnedSemaphorePermit, Place)) -> Self {
+        Self { incoming, held: Some(held) }
     }
 
     /// The next bytes; `None` at the end.
@@ -38,11 +39,11 @@ impl Body {
                     Err(_) => {}
                 },
                 Some(Err(error)) => {
-                    self.permit = None;
+                    self.held = None;
                     return Poll::Ready(Some(Err(Error::from_body(&error))));
                 }
                 None => {
-                    self.permit = None;
+                    self.held = None;
                     return Poll::Ready(None);
                 }
             }

@@ -10,17 +10,20 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::{Service, ServiceExt};
 
-use crate::error::innermost;
+use crate::error::{find, innermost};
 use crate::io::{Conn, Hop, Stream};
-use crate::proxy::Kind;
-use crate::{Error, Transport};
+use crate::proxy::{Kind, Via};
+use crate::reach::{Reach, Resolver};
+use crate::{Error, Settings, Transport, tls, tunnel};
 
 /// TCP keepalive notices peers that vanished: 10 s idle, then three probes 5 s apart.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
@@ -30,96 +33,138 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// Makes connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tcp: HttpConnector,
+    to_provider: HttpConnector<Resolver>,
+    to_proxy: HttpConnector<Resolver>,
     transport: Arc<Transport>,
 }
 
 impl Connector {
     pub(crate) fn new(transport: Arc<Transport>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(KEEPALIVE_IDLE));
-        tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
-        tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
-        // A share of it per address, so that a dead address leaves time for the next one.
-        tcp.set_connect_timeout(Some(transport.settings.connect_timeout));
-        Self { tcp, transport }
+        let Settings { reach, connect_timeout, .. } = transport.settings;
+        // Proxies stand in private networks, whatever may be called through them.
+        let proxies = if reach == Reach::PublicOnly { Reach::NoMetadata } else { reach };
+        let (to_provider, to_proxy) = (tcp(reach, connect_timeout), tcp(proxies, connect_timeout));
+        Self { to_provider, to_proxy, transport }
     }
 
     async fn connect(self, target: Uri) -> Result<Conn, Error> {
-        let limit = self.transport.settings.connect_timeout;
+        let is_https = target.scheme() == Some(&Scheme::HTTPS);
+        let target = with_port(&target, is_https)?;
+        self.check(&target)?;
+        let via = self.transport.route.via(&target);
         let name = host_and_port(&target);
-        let connecting = self.connect_unbounded(target);
-        match tokio::time::timeout(limit, connecting).await {
-            Ok(done) => done,
+        let end = Instant::now() + self.transport.settings.connect_timeout;
+        let hop = match via {
+            None => timeout_at(end, self.straight(&target))
+                .await
+                .map_err(|_| Error::ConnectTimeout { target: name.clone() })??,
+            Some(via) => {
+                let hop = timeout_at(end, self.through(via, &target)).await;
+                let hop = hop.unwrap_or_else(|_| Err("no connection in time".to_owned()));
+                hop.map_err(|why| Error::Proxy { proxy: host_and_port(&via.uri), why })?
+            }
+        };
+        if self.transport.forwarder(&target).is_some() {
+            return Ok(Conn::to_forwarder(hop));
+        }
+        if !is_https {
+            return Ok(Conn::to_provider(Stream::Plain(hop), false));
+        }
+        match timeout_at(end, self.secure(hop, &target)).await {
+            Ok(secured) => secured.map_err(|why| {
+                // Both ends of a tunnel can be at fault.
+                let way =
+                    via.map(|via| format!(" (through the proxy {})", host_and_port(&via.uri)));
+                Error::Tls { target: name, why: why + &way.unwrap_or_default() }
+            }),
             Err(_) => Err(Error::ConnectTimeout { target: name }),
         }
     }
 
-    async fn connect_unbounded(self, target: Uri) -> Result<Conn, Error> {
-        let is_https = target.scheme() == Some(&Scheme::HTTPS);
-        let target = with_port(&target, is_https)?;
-        let Some(via) = self.transport.route.via(&target) else {
-            let tcp = self.tcp.clone().oneshot(target.clone()).await.map_err(|error| {
-                Error::Connect { target: host_and_port(&target), why: innermost(&error) }
-            })?;
-            return self.finish(Hop::Tcp(tcp.into_inner()), &target, is_https).await;
-        };
-        let hop = self.connect_to_proxy(&via.uri).await?;
-        let failed = |why: String| Error::Proxy { proxy: host_and_port(&via.uri), why };
-        let hop = match &via.kind {
-            Kind::Http(_) if !is_https => return Ok(Conn::new(Stream::Plain(hop), true)),
+    /// Names that a proxy resolves are not known here; addresses are.
+    fn check(&self, target: &Uri) -> Result<(), Error> {
+        let checked = self.transport.settings.reach.check_host(target.host().unwrap_or_default());
+        checked.map_err(|why| Error::Forbidden { target: host_and_port(target), why })
+    }
+
+    async fn straight(&self, target: &Uri) -> Result<Hop, Error> {
+        match self.to_provider.clone().oneshot(target.clone()).await {
+            Ok(tcp) => Ok(Hop::Tcp(tcp.into_inner())),
+            Err(error) => Err(find::<Error>(&error).cloned().unwrap_or_else(|| Error::Connect {
+                target: host_and_port(target),
+                why: innermost(&error),
+            })),
+        }
+    }
+
+    /// To the proxy, and where it is to know no more than the target's name, beyond it.
+    async fn through(&self, via: &Via, target: &Uri) -> Result<Hop, String> {
+        let mut hop = self.connect_to_proxy(&via.uri).await?;
+        match &via.kind {
+            Kind::Http(_) if self.transport.forwarder(target).is_some() => Ok(hop),
             Kind::Http(login) => {
-                let mut tunnel = Tunnel::new(via.uri.clone(), Connected(Some(hop)));
-                if let Some(login) = login {
-                    tunnel = tunnel.with_auth(login.clone());
-                }
-                tunnel.oneshot(target.clone()).await.map_err(|error| failed(innermost(&error)))
+                tunnel::open(&mut hop, target, login.as_ref()).await?;
+                Ok(hop)
             }
             Kind::Socks5(login) => {
                 let mut socks = SocksV5::new(via.uri.clone(), Connected(Some(hop)));
                 if let Some((user, password)) = login {
                     socks = socks.with_auth(user.clone(), password.expose().to_owned());
                 }
-                socks.oneshot(target.clone()).await.map_err(|error| failed(error.to_string()))
+                let opened = socks.oneshot(target.clone()).await;
+                opened.map(TokioIo::into_inner).map_err(|error| error.to_string())
             }
-        }?;
-        self.finish(hop.into_inner(), &target, is_https).await
+        }
     }
 
-    async fn connect_to_proxy(&self, proxy: &Uri) -> Result<Hop, Error> {
-        let failed = |why: String| Error::Proxy { proxy: host_and_port(proxy), why };
-        let tcp = self.tcp.clone().oneshot(proxy.clone()).await;
-        let tcp = tcp.map_err(|error| failed(innermost(&error)))?.into_inner();
+    async fn connect_to_proxy(&self, proxy: &Uri) -> Result<Hop, String> {
+        let tcp = self.to_proxy.clone().oneshot(proxy.clone()).await;
+        let tcp = tcp.map_err(|error| innermost(&error))?.into_inner();
         if proxy.scheme() != Some(&Scheme::HTTPS) {
             return Ok(Hop::Tcp(tcp));
         }
-        let stream = self.handshake(tcp, proxy).await;
-        stream.map(|stream| Hop::Tls(Box::new(stream))).map_err(|error| failed(error.to_string()))
+        let tls = self.transport.tls().await.map_err(|error| error.to_string())?;
+        let stream = handshake(Arc::clone(&tls.proxy), tcp, proxy).await?;
+        Ok(Hop::Tls(Box::new(stream)))
     }
 
-    async fn finish(&self, hop: Hop, target: &Uri, is_https: bool) -> Result<Conn, Error> {
-        if !is_https {
-            return Ok(Conn::new(Stream::Plain(hop), false));
+    async fn secure(&self, hop: Hop, target: &Uri) -> Result<Conn, String> {
+        let tls = self.transport.tls().await.map_err(|error| error.to_string())?;
+        let stream = handshake(Arc::clone(&tls.provider), hop, target).await?;
+        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+        if self.transport.settings.enforce_http2 && !is_h2 {
+            return Err("it does not offer HTTP/2, which enforce_http2 demands".to_owned());
         }
-        let stream = self.handshake(hop, target).await?;
-        Ok(Conn::new(Stream::Tls(Box::new(stream)), false))
+        Ok(Conn::to_provider(Stream::Tls(Box::new(stream)), is_h2))
     }
+}
 
-    async fn handshake<T>(&self, io: T, target: &Uri) -> Result<TlsStream<T>, Error>
-    where
-        T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
-        let failed = |why: String| Error::Tls { target: host_and_port(target), why };
-        let config = self.transport.tls().await.map_err(|error| failed(error.to_string()))?;
-        let host = target.host().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| failed("the host is not a valid name".to_owned()))?;
-        let connected = TlsConnector::from(config).connect(name, io).await;
-        connected.map_err(|error| failed(error.to_string()))
-    }
+fn tcp(reach: Reach, connect_timeout: Duration) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEPALIVE_IDLE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+    // A share of it per address, so that a dead address leaves time for the next one.
+    tcp.set_connect_timeout(Some(connect_timeout));
+    tcp
+}
+
+async fn handshake<T>(
+    config: Arc<ClientConfig>,
+    io: T,
+    target: &Uri,
+) -> Result<TlsStream<T>, String>
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let host = target.host().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|_| "the host is not a valid name".to_owned())?;
+    let connected = TlsConnector::from(config).connect(name, io).await;
+    connected.map_err(|error| error.to_string())
 }
 
 impl Service<Uri> for Connector {

@@ -28,6 +28,21 @@ pub enum Error {
         /// What it or the system said.
         why: String,
     },
+    /// A proxy that reads the requests gives no answer before the deadline. Whose silence it is
+    /// cannot be told.
+    #[error("no answer in time through the proxy {proxy}")]
+    ProxySilent {
+        /// Which one.
+        proxy: String,
+    },
+    /// The settings forbid the address.
+    #[error("{target} is not called: {why}")]
+    Forbidden {
+        /// Whom.
+        target: String,
+        /// Which address, and why not.
+        why: String,
+    },
     /// No agreement on TLS, or a certificate that is not trusted.
     #[error("no TLS connection to {target}: {why}")]
     Tls {
@@ -95,7 +110,9 @@ impl Error {
     }
 }
 
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -90,17 +90,26 @@ pub(crate) struct Conn {
     io: TokioIo<Stream>,
     /// Requests must be in absolute form: an HTTP proxy reads them.
     is_proxied: bool,
+    /// The handshake says HTTP/2.
+    is_h2: bool,
 }
 
 impl Conn {
-    pub(crate) fn new(stream: Stream, is_proxied: bool) -> Self {
-        Self { io: TokioIo::new(stream), is_proxied }
+    /// Straight to the provider, or through a tunnel.
+    pub(crate) fn to_provider(stream: Stream, is_h2: bool) -> Self {
+        Self { io: TokioIo::new(stream), is_proxied: false, is_h2 }
+    }
+
+    /// To a proxy that reads the requests.
+    pub(crate) fn to_forwarder(hop: Hop) -> Self {
+        Self { io: TokioIo::new(Stream::Plain(hop)), is_proxied: true, is_h2: false }
     }
 }
 
 impl Connection for Conn {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(self.is_proxied)
+        let connected = Connected::new().proxy(self.is_proxied);
+        if self.is_h2 { connected.negotiated_h2() } else { connected }
     }
 }
 

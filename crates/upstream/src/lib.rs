@@ -9,10 +9,13 @@ mod client;
 mod connector;
 mod error;
 mod io;
+mod lanes;
 mod outgoing;
 mod proxy;
+mod reach;
 mod tls;
 mod transport;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;
@@ -25,4 +28,5 @@ pub use body::Body;
 pub use client::Client;
 pub use error::{Error, SettingsError};
 pub use outgoing::{Outgoing, Pieces};
+pub use reach::Reach;
 pub use transport::{Credentials, Proxy, Settings, Transport};

@@ -1,11 +1,13 @@
 //! Which way a target is reached. Every proxy URL is checked before anything starts: one that
 //! cannot be used is an error, not a direct connection.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HeaderValue, PROXY_AUTHORIZATION};
+use http::Uri;
+use http::header::HeaderValue;
 use http::uri::Scheme;
-use http::{Request, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 use weir_types::Secret;
@@ -30,10 +32,11 @@ pub(crate) enum Kind {
 }
 
 /// The way to targets.
+#[derive(Clone)]
 pub(crate) enum Route {
     Direct,
     Always(Box<Via>),
-    Environment { http: Option<Box<Via>>, https: Option<Box<Via>>, matcher: Box<Matcher> },
+    Environment { http: Option<Box<Via>>, https: Option<Box<Via>>, matcher: Arc<Matcher> },
 }
 
 impl Route {
@@ -61,7 +64,7 @@ impl Route {
                 Self::Environment {
                     http: read(http_proxy)?,
                     https: read(https_proxy)?,
-                    matcher: Box::new(matcher),
+                    matcher: Arc::new(matcher),
                 }
             }
         })
@@ -78,23 +81,6 @@ impl Route {
                 via.as_deref().filter(|_| matcher.intercept(target).is_some())
             }
         }
-    }
-
-    /// Adds what an HTTP proxy wants to see in the request itself: for http targets there is no
-    /// CONNECT that could carry it.
-    pub(crate) fn authorize<B>(&self, request: &mut Request<B>) {
-        let Some(Via { kind: Kind::Http(Some(value)), .. }) = self.forwarder(request.uri()) else {
-            return;
-        };
-        request.headers_mut().insert(PROXY_AUTHORIZATION, value.clone());
-    }
-
-    /// The HTTP proxy that gets the request for `target` itself, not a tunnel's bytes.
-    pub(crate) fn forwarder(&self, target: &Uri) -> Option<&Via> {
-        if target.scheme() != Some(&Scheme::HTTP) {
-            return None;
-        }
-        self.via(target).filter(|via| matches!(via.kind, Kind::Http(_)))
     }
 }
 

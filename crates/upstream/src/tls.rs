@@ -33,16 +33,42 @@ pub(crate) fn parse_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, Setti
     Ok(certificates)
 }
 
-/// The configuration for one provider.
-pub(crate) async fn client_config(
+/// How one provider is greeted, and the proxies on the way to it.
+pub(crate) struct Tls {
+    pub(crate) provider: Arc<ClientConfig>,
+    /// Proxies are asked in HTTP/1.1.
+    pub(crate) proxy: Arc<ClientConfig>,
+}
+
+/// The name of HTTP/2 in a handshake.
+pub(crate) const H2: &[u8] = b"h2";
+const HTTP_11: &[u8] = b"http/1.1";
+
+/// The configurations for one provider.
+pub(crate) async fn configs(
     authorities: &[CertificateDer<'static>],
     insecure_skip_verify: bool,
-) -> Result<Arc<ClientConfig>, SettingsError> {
+    enforce_http2: bool,
+) -> Result<Tls, SettingsError> {
+    let mut proxy = client_config(authorities, insecure_skip_verify).await?;
+    let mut provider = proxy.clone();
+    proxy.alpn_protocols = vec![HTTP_11.to_vec()];
+    provider.alpn_protocols = vec![H2.to_vec()];
+    if !enforce_http2 {
+        provider.alpn_protocols.push(HTTP_11.to_vec());
+    }
+    Ok(Tls { provider: Arc::new(provider), proxy: Arc::new(proxy) })
+}
+
+async fn client_config(
+    authorities: &[CertificateDer<'static>],
+    insecure_skip_verify: bool,
+) -> Result<ClientConfig, SettingsError> {
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&crypto))
         .with_safe_default_protocol_versions()
         .map_err(|error| SettingsError(error.to_string()))?;
-    let mut config = if insecure_skip_verify {
+    Ok(if insecure_skip_verify {
         let verifier = Arc::new(AnyCertificate(crypto));
         builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
     } else {
@@ -53,9 +79,7 @@ pub(crate) async fn client_config(
             return Err(SettingsError(why.to_owned()));
         }
         builder.with_root_certificates(roots).with_no_client_auth()
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    })
 }
 
 async fn system() -> Result<Arc<RootCertStore>, SettingsError> {

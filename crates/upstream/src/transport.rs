@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
-use rustls::ClientConfig;
+use http::uri::Scheme;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use weir_types::Secret;
 
-use crate::proxy::Route;
-use crate::{Error, SettingsError, tls};
+use crate::proxy::{Kind, Route, Via};
+use crate::reach::Reach;
+use crate::tls::{self, Tls};
+use crate::{Error, SettingsError};
 
 /// How a provider is reached.
 #[derive(Debug, Clone)]
@@ -22,8 +24,13 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// An unused connection is closed after this long.
     pub pool_idle_timeout: Duration,
-    /// Calls to one host at the same time, over all cores. At least 1.
+    /// Calls to one host at the same time, over all cores: connections, or streams where the host
+    /// speaks HTTP/2. At least 1.
     pub max_conns_per_host: usize,
+    /// HTTP/2 or nothing. Without it HTTP/2 is spoken where the host offers it in its TLS handshake.
+    pub enforce_http2: bool,
+    /// Which addresses may be called.
+    pub reach: Reach,
     /// Certificate authorities (PEM) that are trusted beside the system's.
     pub ca_pem: Vec<String>,
     /// Trust any certificate.
@@ -38,6 +45,8 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(30),
             pool_idle_timeout: Duration::from_secs(30),
             max_conns_per_host: 5000,
+            enforce_http2: false,
+            reach: Reach::NoMetadata,
             ca_pem: Vec::new(),
             insecure_skip_verify: false,
             proxy: Proxy::None,
@@ -90,9 +99,10 @@ pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) route: Route,
     authorities: Vec<CertificateDer<'static>>,
-    tls: OnceCell<Arc<ClientConfig>>,
+    tls: OnceCell<Tls>,
     permits: Mutex<HashMap<String, Arc<Semaphore>>>,
-    direct: OnceLock<Arc<Self>>,
+    local: OnceLock<Arc<Self>>,
+    aside: OnceLock<Arc<Self>>,
 }
 
 impl fmt::Debug for Transport {
@@ -119,28 +129,54 @@ impl Transport {
     }
 
     fn with(settings: Settings, route: Route, authorities: Vec<CertificateDer<'static>>) -> Self {
-        let permits = Mutex::new(HashMap::new());
-        let direct = OnceLock::new();
-        Self { settings, route, authorities, tls: OnceCell::new(), permits, direct }
+        Self {
+            settings,
+            route,
+            authorities,
+            tls: OnceCell::new(),
+            permits: Mutex::new(HashMap::new()),
+            local: OnceLock::new(),
+            aside: OnceLock::new(),
+        }
     }
 
-    /// The same without a proxy; `None` if there is none.
-    pub(crate) fn past_the_proxy(&self) -> Option<Arc<Self>> {
-        if matches!(self.route, Route::Direct) {
+    /// For servers of this machine: past the proxy, to addresses that providers never have.
+    pub(crate) fn local(&self) -> Arc<Self> {
+        let made = || {
+            let (proxy, reach) = (Proxy::None, Reach::Everything);
+            let own = self.settings.clone();
+            let settings = Settings { proxy, reach, enforce_http2: false, ..own };
+            Arc::new(Self::with(settings, Route::Direct, self.authorities.clone()))
+        };
+        Arc::clone(self.local.get_or_init(made))
+    }
+
+    /// For servers that serve the provider's calls: its way, but not its version of HTTP. `None`:
+    /// there is no difference.
+    pub(crate) fn aside(&self) -> Option<Arc<Self>> {
+        if !self.settings.enforce_http2 {
             return None;
         }
         let made = || {
-            let settings = Settings { proxy: Proxy::None, ..self.settings.clone() };
-            Arc::new(Self::with(settings, Route::Direct, self.authorities.clone()))
+            let settings = Settings { enforce_http2: false, ..self.settings.clone() };
+            Arc::new(Self::with(settings, self.route.clone(), self.authorities.clone()))
         };
-        Some(Arc::clone(self.direct.get_or_init(made)))
+        Some(Arc::clone(self.aside.get_or_init(made)))
     }
 
-    pub(crate) async fn tls(&self) -> Result<Arc<ClientConfig>, SettingsError> {
-        let config = self.tls.get_or_try_init(async || {
-            tls::client_config(&self.authorities, self.settings.insecure_skip_verify).await
-        });
-        config.await.cloned()
+    pub(crate) async fn tls(&self) -> Result<&Tls, SettingsError> {
+        let Settings { insecure_skip_verify, enforce_http2, .. } = self.settings;
+        let made = tls::configs(&self.authorities, insecure_skip_verify, enforce_http2);
+        self.tls.get_or_try_init(|| made).await
+    }
+
+    /// The HTTP proxy that gets the request for `target` itself, not a tunnel's bytes. HTTP/2 has
+    /// no such form of requests.
+    pub(crate) fn forwarder(&self, target: &Uri) -> Option<&Via> {
+        if self.settings.enforce_http2 || target.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        self.route.via(target).filter(|via| matches!(via.kind, Kind::Http(_)))
     }
 
     /// A permit for one call to the host of `uri`.

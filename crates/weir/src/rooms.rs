@@ -12,7 +12,7 @@ use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_rpc::LinkLimits;
 use weir_types::{Operation, OperationSet};
-use weir_upstream::Credentials;
+use weir_upstream::{Credentials, Reach};
 
 use crate::keys::{Missing, worker_key};
 
@@ -146,6 +146,7 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
             .map(|key| worker_key(key, vendor, missing.as_deref()))
             .collect(),
         extra_headers,
+        beta_overrides: network.beta_header_overrides.clone(),
         timeouts: weir_worker::Timeouts {
             attempt: network.default_request_timeout,
             first_token: network.first_token_timeout,
@@ -171,6 +172,7 @@ fn custom(custom: &Custom) -> weir_worker::Custom {
         path_overrides: custom.request_path_overrides.clone(),
         is_key_less: custom.is_key_less,
         does_not_send_done_marker: custom.does_not_send_done_marker,
+        wait_for_usage: custom.wait_for_usage,
     }
 }
 
@@ -184,6 +186,12 @@ fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settin
         connect_timeout: network.default_request_timeout.min(CONNECT_MAX),
         pool_idle_timeout: network.keep_alive_timeout,
         max_conns_per_host: usize::try_from(network.max_conns_per_host).unwrap_or(usize::MAX),
+        enforce_http2: network.enforce_http2,
+        reach: match network.allow_private_network {
+            Some(false) => Reach::PublicOnly,
+            // Only this file says where calls go.
+            Some(true) | None => Reach::NoMetadata,
+        },
         ca_pem: authorities.into_iter().flatten().map(|pem| pem.expose().to_owned()).collect(),
         insecure_skip_verify: network.insecure_skip_verify,
         proxy: proxy(&provider.proxy, missing),

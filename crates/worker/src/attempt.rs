@@ -64,13 +64,13 @@ pub(crate) async fn run(
         id: &context.request_id,
         now: now.as_secs(),
     };
-    let Sendable { outgoing, upload, way, losses } =
+    let Sendable { outgoing, upload, way, mut losses } =
         sendable(&shared, body, &request, fit, &start).await?;
     let span = start_span(&shared, &context, &request, &model, &uri);
     let mut call = Request::new(outgoing);
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;
-    *call.headers_mut() = headers_of(&shared, endpoint, &request, &span);
+    *call.headers_mut() = headers_of(&shared, endpoint, &request, &span, &mut losses);
 
     let sent = Instant::now();
     let limit = Limit::new(&shared, &context, stream, sent);
@@ -115,6 +115,7 @@ fn headers_of(
     endpoint: &Endpoint,
     request: &WorkerRequest,
     span: &Span,
+    losses: &mut Losses,
 ) -> HeaderMap {
     let stream = request.stream && request.operation.streams();
     let sends = request.operation.facts().request != Content::Empty;
@@ -122,7 +123,7 @@ fn headers_of(
         stream: stream.then_some(endpoint.route.framing),
         content_type: sends.then_some(&request.content_type),
     };
-    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect)
+    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect, losses)
 }
 
 /// A request's body, ready to be sent.

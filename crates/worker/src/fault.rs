@@ -57,12 +57,13 @@ pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
             return timed_out(shared, &error.to_string(), limit);
         }
         Error::Busy { .. } => (FaultCode::Unavailable, FailureClass::Transient),
-        Error::Proxy { .. } => {
-            let code = FaultCode::UpstreamUnreachable;
-            return Fault::new(code, format!("{}: {error}", shared.provider))
-                .with_class(FailureClass::Transient)
-                .with_side(Side::Gateway);
+        Error::ProxySilent { .. } if limit.is_requests => {
+            return timed_out(shared, &error.to_string(), limit);
         }
+        // What lies between us and the provider says nothing of its keys.
+        Error::Proxy { .. } => return ours(shared, FaultCode::UpstreamUnreachable, error),
+        Error::ProxySilent { .. } => return ours(shared, FaultCode::UpstreamTimedOut, error),
+        Error::Forbidden { .. } => return ours(shared, FaultCode::UpstreamUnreachable, error),
         Error::Connect { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { .. }
@@ -71,6 +72,13 @@ pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
         Error::Request(_) => (FaultCode::Internal, FailureClass::Caller),
     };
     Fault::new(code, format!("{}: {error}", shared.provider)).with_class(class)
+}
+
+/// A failure of what is ours, which may pass.
+fn ours(shared: &Shared, code: FaultCode, error: &Error) -> Fault {
+    Fault::new(code, format!("{}: {error}", shared.provider))
+        .with_class(FailureClass::Transient)
+        .with_side(Side::Gateway)
 }
 
 /// The limit of the attempt, or the request's own deadline, has passed.

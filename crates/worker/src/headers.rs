@@ -5,8 +5,9 @@ use weir_dialect::ir::Losses;
 use weir_framing::Framing;
 use weir_rpc::Header;
 use weir_types::TraceContext;
-use weir_types::headers::{LOSSES, answered_as, operator_may_set, provider_takes};
+use weir_types::headers::{BETAS, LOSSES, answered_as, operator_may_set, provider_takes};
 
+use crate::betas::Filter;
 use crate::endpoint::Endpoint;
 use crate::settings::Settings;
 
@@ -15,8 +16,15 @@ const USER_AGENT: HeaderValue =
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What every call sends.
-pub(crate) fn template(settings: &Settings) -> Result<HeaderMap, String> {
+/// What every call sends, and what a caller may add of features in trial.
+#[derive(Debug)]
+pub(crate) struct Template {
+    headers: HeaderMap,
+    betas: Filter,
+}
+
+/// What the settings say of every call.
+pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
     let mut headers = HeaderMap::with_capacity(16 + settings.extra_headers.len());
     headers.insert(header::USER_AGENT, USER_AGENT);
     for (name, value) in &settings.extra_headers {
@@ -31,23 +39,32 @@ pub(crate) fn template(settings: &Settings) -> Result<HeaderMap, String> {
         headers.insert(name, value);
     }
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-    Ok(headers)
+    Ok(Template { headers, betas: Filter::new(settings.vendor.betas, &settings.beta_overrides) })
 }
 
-/// The headers of one call, but for its credential.
+/// The headers of one call, but for its credential. What is held back of the caller's list of
+/// features, `losses` gets to know.
 pub(crate) fn of_call(
-    template: &HeaderMap,
+    template: &Template,
     endpoint: &Endpoint,
     callers: &[Header],
     trace: &TraceContext,
     body: &Expect<'_>,
+    losses: &mut Losses,
 ) -> HeaderMap {
-    let mut headers = template.clone();
+    let mut headers = template.headers.clone();
     for (name, value) in &endpoint.headers {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     let credential = endpoint.authorizer.as_ref().and_then(|authorizer| authorizer.header());
-    for (name, value) in callers {
+    if provider_takes(BETAS, endpoint.route.dialect) {
+        let lines = callers.iter().filter(|(name, _)| name == BETAS).map(|(_, value)| &**value);
+        let passed = template.betas.apply(lines, losses);
+        if let Some(Ok(value)) = passed.map(HeaderValue::try_from) {
+            headers.insert(HeaderName::from_static(BETAS), value);
+        }
+    }
+    for (name, value) in callers.iter().filter(|(name, _)| name != BETAS) {
         let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))
         else {
             continue;

@@ -5,6 +5,7 @@
 //! provider, no client. Secrets are known here and nowhere else.
 
 mod attempt;
+mod betas;
 mod call;
 mod credential;
 mod endpoint;

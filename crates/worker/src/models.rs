@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use http::Request;
 use tokio::time::Instant;
+use weir_dialect::ir::Losses;
 use weir_dialect::{Models, format};
 use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
@@ -87,8 +88,9 @@ async fn ask(
         .uri(Operation::ListModels, false, "", "")
         .map_err(|why| Fault::new(FaultCode::Internal, why))?;
     let expect = Expect { stream: None, content_type: None };
+    let (callers, mut losses) = (&request.headers, Losses::default());
     let headers =
-        headers::of_call(&shared.headers, endpoint, &request.headers, &context.trace, &expect);
+        headers::of_call(&shared.headers, endpoint, callers, &context.trace, &expect, &mut losses);
     let mut call = Request::new(Outgoing::parts(Vec::new()));
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;

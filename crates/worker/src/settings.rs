@@ -22,6 +22,9 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// Sent with every call, unless the call has a header of that name already.
     pub extra_headers: Vec<(String, Secret)>,
+    /// Which features in trial that clients ask for go on, by the beginnings of their names; what is
+    /// not said here the vendor's row says.
+    pub beta_overrides: Vec<(String, bool)>,
     /// Limits in time.
     pub timeouts: Timeouts,
     /// A request body is not longer.
@@ -169,6 +172,8 @@ pub struct Custom {
     pub is_key_less: bool,
     /// Streams end with a finish reason, without `[DONE]`.
     pub does_not_send_done_marker: bool,
+    /// Usage comes after the finish reason, however long that takes.
+    pub wait_for_usage: bool,
 }
 
 /// Settings that cannot work.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use weir_provider::{StreamEnd, Vendor};
 use weir_rpc::{Description, UsableKey};
 use weir_telemetry::Telemetry;
@@ -12,7 +11,7 @@ use weir_upstream::Transport;
 
 use crate::credential::Authorizers;
 use crate::endpoint::{EndpointFault, Endpoints};
-use crate::headers;
+use crate::headers::{self, Template};
 use crate::settings::{
     Custom, KeySettings, ModelSettings, Models, Settings, SettingsError, Timeouts, Variant,
 };
@@ -71,8 +70,9 @@ pub struct Shared {
     pub(crate) vendor: &'static Vendor,
     pub(crate) custom: Option<Custom>,
     pub(crate) stream_end: StreamEnd,
+    pub(crate) waits_for_usage: bool,
     /// What every call sends.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Template,
     pub(crate) keys: Vec<Key>,
     pub(crate) unusable: Vec<(KeyName, String)>,
     pub(crate) timeouts: Timeouts,
@@ -129,17 +129,20 @@ impl Shared {
         if keys.is_empty() {
             tracing::error!(provider, "no key can be used");
         }
+        telemetry.metrics.insecure(provider, settings.upstream.insecure_skip_verify);
         if settings.upstream.insecure_skip_verify {
             tracing::warn!(provider, "insecure_skip_verify: certificates are not checked");
         }
         let custom = settings.custom.as_ref();
         let no_done = custom.is_some_and(|custom| custom.does_not_send_done_marker);
+        let waits_for_usage = custom.is_some_and(|custom| custom.wait_for_usage);
         let vendors = settings.vendor.stream_end;
         Ok(Arc::new(Self {
             stream_end: if no_done { StreamEnd::FinishReasonEnough } else { vendors },
             provider: settings.provider,
             vendor: settings.vendor,
             custom: settings.custom,
+            waits_for_usage,
             headers,
             keys,
             unusable,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep, timeout_at};
 use weir_dialect::Garbage;
 use weir_provider::StreamEnd;
 use weir_rpc::{End, Frame, Reply, ReplyHead};
-use weir_types::{FailureClass, Fault, FaultCode};
+use weir_types::{FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Body, Error};
 
 use crate::call::Call;
@@ -64,6 +64,7 @@ struct Pipe {
     out: VecDeque<Bytes>,
     state: State,
     stream_end: StreamEnd,
+    waits_for_usage: bool,
 }
 
 /// Reads a stream up to its commit point.
@@ -87,6 +88,7 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
         out: VecDeque::new(),
         state: State::Relaying,
         stream_end: call.shared.stream_end,
+        waits_for_usage: call.shared.waits_for_usage,
     };
     let mut cause = None;
     while !pipe.events.is_committed() {
@@ -191,6 +193,11 @@ impl Pipe {
         self.events.is_finished() && self.stream_end == StreamEnd::FinishReasonEnough
     }
 
+    /// The same, and nothing is to be waited for that has not come yet.
+    fn is_settled(&self) -> bool {
+        self.is_complete() && (!self.waits_for_usage || self.events.sum().0 != Usage::default())
+    }
+
     /// All is said, only the event that ends the stream is missing.
     fn complete(&mut self) -> Result<(), Cause> {
         if let Step::Broken(broken) = self.events.complete(&mut self.out) {
@@ -263,14 +270,14 @@ impl StreamBody {
     /// Whether the provider has been silent for too long. The timer is moved only when it rings,
     /// not with every chunk.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_complete = self.pipe.is_complete();
-        let limit = if is_complete { self.idle.min(AFTER_FINISH_MAX) } else { self.idle };
+        let is_settled = self.pipe.is_settled();
+        let limit = if is_settled { self.idle.min(AFTER_FINISH_MAX) } else { self.idle };
         let since = match self.waiting_since {
             Some(since) => since,
             None => {
                 let now = Instant::now();
                 self.waiting_since = Some(now);
-                if is_complete {
+                if is_settled {
                     self.sleep.as_mut().reset(now + limit);
                 }
                 now

@@ -47,7 +47,6 @@ fn examples_are_free_of_needless_warnings() {
         told.extend(paths.map(|path| format!("{name} {path}")));
     }
     let expected = [
-        "anthropic.json providers.anthropic.network_config.beta_header_overrides",
         "bedrock.json providers.bedrock.keys[4].use_for_batch_api",
         "openai.json providers.openai.keys[2].use_for_batch_api",
         "tls-last-resort.json providers.openai.network_config.insecure_skip_verify",

@@ -101,6 +101,19 @@ fn every_value_arrives_in_its_unit() {
 }
 
 #[test]
+fn backoffs_are_numbers_or_texts() {
+    let provider = any_provider(
+        "openai",
+        &json!({
+            "keys": [{ "name": "a", "value": "env.K", "models": ["*"], "weight": 1 }],
+            "network_config": { "retry_backoff_initial": "500ms", "retry_backoff_max_ms": "1.5s" }
+        }),
+    );
+    assert_eq!(provider.network.retry_backoff_initial, Duration::from_millis(500));
+    assert_eq!(provider.network.retry_backoff_max, Duration::from_millis(1500));
+}
+
+#[test]
 fn providers_and_keys_keep_their_order() {
     let key = |name: &str| json!({ "name": name, "value": "env.K", "models": ["*"], "weight": 1 });
     let keys = json!({ "keys": [key("z"), key("a"), key("m")] });

@@ -124,6 +124,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         custom: None,
         keys: vec![key],
         extra_headers: Vec::new(),
+        beta_overrides: Vec::new(),
         timeouts: Timeouts { attempt, ..Timeouts::default() },
         request_bytes_max: 1 << 20,
         answer_bytes_max: 16 << 20,

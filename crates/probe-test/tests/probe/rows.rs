@@ -1,7 +1,7 @@
 //! The rows: what clients may call, and what providers offer.
 
 use weir_dialect::Quirks;
-use weir_provider::{Auth, ModelForm, Route as Offer, StreamEnd, Vendor};
+use weir_provider::{Auth, Betas, ModelForm, Route as Offer, StreamEnd, Vendor};
 use weir_types::{Dialect, Framing, Operation};
 
 /// What clients may call.
@@ -36,6 +36,7 @@ const fn vendor(name: &'static str, routes: &'static [Offer], auth: Auth) -> Ven
         base_url: "",
         auth,
         stream_end: StreamEnd::NeedsDone,
+        betas: Betas::All,
         quirks: Quirks::NONE,
         model_form: ModelForm::Plain,
         env_var: None,

@@ -38,6 +38,7 @@ pub(super) struct Families {
     pub(super) pool_buffer: Family<Labels, Gauge>,
     pub(super) quota_modes: Family<Labels, Gauge>,
     pub(super) connections: Family<Labels, Gauge>,
+    pub(super) insecure: Family<Labels, Gauge>,
 }
 
 impl Families {
@@ -65,8 +66,10 @@ impl Families {
         registry.register("queue_limit", buffer, self.pool_buffer.clone());
         let mode = "1 for how limits are kept at present: exact, share or refuse";
         registry.register("quota_mode", mode, self.quota_modes.clone());
-        let connections = "Connections to the provider in use";
+        let connections = "Connections to the provider in use, or streams of HTTP/2";
         registry.register("upstream_connections", connections, self.connections.clone());
+        let insecure = "1 where the provider's certificate is not checked";
+        registry.register("upstream_insecure", insecure, self.insecure.clone());
         self.register_times(registry);
     }
 

@@ -150,6 +150,10 @@ impl<'a> Handles<'a> {
         filled(&self.slots.connections, &self.families.connections, || self.provider_only())
     }
 
+    pub(super) fn insecure(self) -> &'a Gauge {
+        filled(&self.slots.insecure, &self.families.insecure, || self.provider_only())
+    }
+
     fn provider_only(self) -> Labels {
         vec![("provider", Arc::clone(&self.slots.name))]
     }

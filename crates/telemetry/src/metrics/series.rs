@@ -56,6 +56,7 @@ pub(super) struct ProviderSeries {
     pub(super) pool_buffer: Slot<Gauge>,
     pub(super) quota_modes: [Slot<Gauge>; QuotaMode::ALL.len()],
     pub(super) connections: Slot<Gauge>,
+    pub(super) insecure: Slot<Gauge>,
     pub(super) keys: HashMap<Arc<str>, KeySeries>,
     pub(super) other_key: KeySeries,
 }
@@ -144,6 +145,7 @@ impl ProviderSeries {
             pool_concurrency: Slot::new(),
             pool_buffer: Slot::new(),
             connections: Slot::new(),
+            insecure: Slot::new(),
             keys: keys.map(|key| (Arc::clone(&key.name), key)).collect(),
             other_key: KeySeries::new(OTHER),
         }

@@ -72,6 +72,7 @@ fn the_other_rooms_are_counted() {
     metrics.pool_limits("openai", 8, 100);
     metrics.first_token("openai", Operation::Chat, Duration::from_millis(2));
     metrics.upstream_connections("openai", 4);
+    metrics.insecure("openai", true);
     let page = parsed(&metrics.render());
     for (series, value) in [
         (r#"weir_grants_total{provider="openai",key="a"}"#, 1.0),
@@ -87,6 +88,7 @@ fn the_other_rooms_are_counted() {
         (r#"weir_queue_limit{provider="openai"}"#, 100.0),
         (r#"weir_time_to_first_token_seconds_count{provider="openai",operation="chat"}"#, 1.0),
         (r#"weir_upstream_connections{provider="openai"}"#, 4.0),
+        (r#"weir_upstream_insecure{provider="openai"}"#, 1.0),
     ] {
         assert_eq!(page.get(series), Some(&value), "{series} in {page:#?}");
     }

@@ -50,7 +50,7 @@ impl Call<'_> {
     /// Sends `request`.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Answer, AuthFault> {
         let sent = match self.way {
-            Way::Provider => self.client.send(request, self.deadline).await,
+            Way::Provider => self.client.send_aside(request, self.deadline).await,
             Way::Direct => self.client.send_direct(request, self.deadline).await,
         };
         let response = sent.map_err(|error| self.failed(&error.to_string()))?;

@@ -1,7 +1,8 @@
 //! Straight to the origin: pools, permits, TLS, time limits.
 
-use super::servers::{Role, Server, certificate};
+use super::servers::{Role, Server, certificate, certificate_for};
 use super::*;
+use crate::Reach;
 
 #[tokio::test]
 async fn connections_are_used_again_and_replaced_when_they_are_stale() {
@@ -64,6 +65,82 @@ async fn a_call_counts_until_its_last_byte_whichever_core_makes_it() {
     drop(held);
     assert_eq!(transport.calls_in_flight(), 0);
     second.send(request(), soon()).await.unwrap();
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_it_is_offered() {
+    let (pem, acceptor) = certificate_for("localhost", &["h2", "http/1.1"]);
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let url = format!("https://localhost:{}/x", origin.address.port());
+    let own = client(Settings { ca_pem: vec![pem.clone()], ..Settings::default() });
+    for _ in 0..3 {
+        assert_eq!(get(&own, &url).await.unwrap(), "ok");
+    }
+    assert_eq!(origin.connections(), 1);
+    assert_eq!(origin.heads(), vec![format!("GET {url} h2"); 3]);
+}
+
+#[tokio::test]
+async fn http2_can_be_demanded() {
+    let (pem, acceptor) = certificate_for("localhost", &["h2"]);
+    let able = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let (plain_pem, acceptor) = certificate("localhost");
+    let unable = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let settings = Settings { ca_pem: vec![pem, plain_pem], ..Settings::default() };
+    let own = client(Settings { enforce_http2: true, ..settings.clone() });
+    let url = |server: &Server| format!("https://localhost:{}/", server.address.port());
+    assert_eq!(get(&own, &url(&able)).await.unwrap(), "ok");
+    let error = get(&own, &url(&unable)).await.unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error}");
+    assert!(unable.heads().is_empty());
+    // Other servers than the provider's own may be older.
+    let request = Request::get(url(&unable)).body(Bytes::new()).unwrap();
+    let answer = own.send_aside(request, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn streams_are_calls_and_need_as_many_connections_as_they_fill() {
+    let (pem, acceptor) = certificate_for("localhost", &["h2"]);
+    let slow = Server::start_with(Role::Slow, Some(acceptor)).await;
+    let settings = Settings { ca_pem: vec![pem], max_conns_per_host: 101, ..Settings::default() };
+    let transport = Arc::new(Transport::new(settings).unwrap());
+    let own = Client::new(Arc::clone(&transport));
+    let send = async || {
+        let url = format!("https://localhost:{}/", slow.address.port());
+        let request = Request::get(url).body(Bytes::new()).unwrap();
+        own.send(request, Instant::now() + Duration::from_secs(5)).await
+    };
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(send().await.unwrap());
+    }
+    assert_eq!(slow.connections(), 1);
+    held.push(send().await.unwrap());
+    assert_eq!(slow.connections(), 2);
+    assert_eq!(transport.calls_in_flight(), 101);
+    let url = format!("https://localhost:{}/", slow.address.port());
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    let error = own.send(request, Instant::now() + Duration::from_millis(50)).await.unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    held.pop();
+    held.push(send().await.unwrap());
+    assert_eq!(slow.connections(), 2);
+}
+
+#[tokio::test]
+async fn addresses_that_no_provider_has_are_not_called() {
+    let own = client(Settings { reach: Reach::PublicOnly, ..Settings::default() });
+    for url in ["http://169.254.169.254/", "http://[fe80::1]/", "http://2852039166/"] {
+        let error = get(&client(Settings::default()), url).await.unwrap_err();
+        assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    }
+    for url in ["http://10.0.0.1/", "https://[::ffff:192.168.0.1]/", "http://167772161/"] {
+        let error = get(&own, url).await.unwrap_err();
+        assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    }
+    let origin = Server::start(Role::Origin).await;
+    assert_eq!(get(&own, &format!("http://{}/", origin.address)).await.unwrap(), "ok");
 }
 
 #[tokio::test]

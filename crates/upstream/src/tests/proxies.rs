@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use weir_types::Secret;
 
-use super::servers::{Role, Server, certificate};
+use super::servers::{Role, Server, certificate, certificate_for};
 use super::*;
 use crate::{Credentials, Proxy};
 
@@ -111,6 +111,75 @@ async fn a_proxy_that_does_not_work_is_an_error_and_never_passed_by() {
         assert!(!format!("{error} {error:?}").contains(PASSWORD));
     }
     assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_silent_proxy_is_named_within_the_connect_limit() {
+    let silent = Server::start(Role::Silent).await;
+    let limit = Duration::from_millis(100);
+    let socks = Proxy::Socks5 { url: secret(format!("{}", silent.address)), credentials: None };
+    for (proxy, url) in [
+        (http(silent.address, None), "https://provider.test/"),
+        (socks.clone(), "https://provider.test/"),
+        (socks, "http://provider.test/"),
+    ] {
+        let settings = Settings { connect_timeout: limit, ..through(proxy, &[]) };
+        let error = get(&client(settings), url).await.unwrap_err();
+        let Error::Proxy { proxy, .. } = error else { panic!("{error:?}") };
+        assert_eq!(proxy, silent.address.to_string());
+    }
+    // Who reads requests may wait for the provider: the time is the call's.
+    let own = client(through(http(silent.address, None), &[]));
+    let request = Request::get("http://provider.test/").body(Bytes::new()).unwrap();
+    let error = own.send(request, Instant::now() + limit).await.unwrap_err();
+    assert_eq!(error, Error::ProxySilent { proxy: silent.address.to_string() });
+}
+
+#[tokio::test]
+async fn what_a_forwarding_proxy_says_itself_is_not_the_providers() {
+    let origin = Server::start(Role::Origin).await;
+    for (head, is_the_proxys) in [
+        ("403 Filtered\r\ncontent-type: text/html", true),
+        ("503 No\r\ncontent-type: text/html", true),
+        ("403 No\r\ncontent-type: application/json", false),
+        ("404 No\r\ncontent-type: text/html", false),
+    ] {
+        let proxy = Server::start(Role::Says(head)).await;
+        let own = client(through(http(proxy.address, None), &[]));
+        match get(&own, &format!("http://{}/", origin.address)).await {
+            Ok(_) => assert!(!is_the_proxys, "{head}"),
+            Err(error) => {
+                assert!(is_the_proxys && matches!(error, Error::Proxy { .. }), "{head}: {error}");
+            }
+        }
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn http2_reaches_through_a_tunnel_even_without_tls() {
+    let (pem, acceptor) = certificate_for("provider.test", &["h2"]);
+    let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+    let proxy = Server::start(Role::HttpProxy { to: origin.address, login: Some(BASIC) }).await;
+    let settings = through(http(proxy.address, login()), &[&pem]);
+    let own = client(Settings { enforce_http2: true, ..settings });
+    assert_eq!(get(&own, "https://provider.test/x").await.unwrap(), "ok");
+    assert!(origin.heads()[0].ends_with(" h2"));
+    // There is no absolute form to ask in.
+    let _broken = get(&own, "http://provider.test/x").await.unwrap_err();
+    assert!(proxy.heads()[1].starts_with("connect provider.test:80 "), "{:?}", proxy.heads());
+}
+
+#[tokio::test]
+async fn addresses_that_no_provider_has_are_not_asked_for() {
+    let origin = Server::start(Role::Origin).await;
+    let proxy = Server::start(Role::HttpProxy { to: origin.address, login: None }).await;
+    let own = client(through(http(proxy.address, None), &[]));
+    for url in ["http://169.254.169.254/", "https://169.254.169.254/"] {
+        let error = get(&own, url).await.unwrap_err();
+        assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    }
+    assert_eq!(proxy.connections(), 0);
 }
 
 #[tokio::test]

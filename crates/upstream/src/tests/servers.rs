@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -24,6 +25,8 @@ pub(super) enum Role {
     HttpProxy { to: SocketAddr, login: Option<&'static str> },
     /// The same over SOCKS5; with user and password.
     Socks5 { to: SocketAddr, login: Option<(&'static str, &'static str)> },
+    /// Answers every request with this status and these headers.
+    Says(&'static str),
     /// Accepts and says nothing.
     Silent,
 }
@@ -54,7 +57,10 @@ impl Server {
                     match tls {
                         None => serve(socket, role, heads).await,
                         Some(tls) => {
-                            if let Ok(stream) = tls.accept(socket).await {
+                            let Ok(stream) = tls.accept(socket).await else { return };
+                            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                                serve_h2(stream, role, heads).await;
+                            } else {
                                 serve(stream, role, heads).await;
                             }
                         }
@@ -77,6 +83,12 @@ impl Server {
 
 /// A certificate for `name`, as PEM for the client and as acceptor for the server.
 pub(super) fn certificate(name: &str) -> (String, TlsAcceptor) {
+    certificate_for(name, &["http/1.1"])
+}
+
+/// The same for a server that offers these versions of HTTP; with `h2` it speaks that if it is
+/// chosen.
+pub(super) fn certificate_for(name: &str, versions: &[&str]) -> (String, TlsAcceptor) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -90,8 +102,7 @@ pub(super) fn certificate(name: &str) -> (String, TlsAcceptor) {
             PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
-    // A server that could do more must be told that we cannot.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = versions.iter().map(|name| name.as_bytes().to_vec()).collect();
     (certificate.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -131,6 +142,12 @@ where
                 }
             }
         }
+        Role::Says(head) => {
+            while let Some(asked) = read_head(&mut io).await {
+                keep(&asked);
+                answer(&mut io, head, "").await;
+            }
+        }
         Role::Origin | Role::Forgetful | Role::Slow => {
             while let Some(head) = read_head(&mut io).await {
                 keep(&head);
@@ -146,6 +163,26 @@ where
                 }
             }
         }
+    }
+}
+
+/// Answers like an origin, over HTTP/2, and takes as many calls on a connection as most servers do;
+/// a slow one ends no answer.
+async fn serve_h2<T>(io: T, role: Role, heads: Arc<Mutex<Vec<String>>>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut builder = h2::server::Builder::new();
+    let handshake = builder.max_concurrent_streams(100).handshake::<_, Bytes>(io);
+    let Ok(mut connection) = handshake.await else { return };
+    let mut open = Vec::new();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        heads.lock().unwrap().push(format!("{} {} h2", request.method(), request.uri()));
+        let head = http::Response::new(());
+        let Ok(mut body) = respond.send_response(head, false) else { continue };
+        let is_slow = matches!(role, Role::Slow);
+        let _ = body.send_data(Bytes::from_static(b"ok"), !is_slow);
+        open.extend(is_slow.then_some(body));
     }
 }
 

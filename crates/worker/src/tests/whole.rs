@@ -238,6 +238,7 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
         path_overrides: vec![("chat_completion".into(), "/chat".into())],
         is_key_less: true,
         does_not_send_done_marker: false,
+        wait_for_usage: false,
     });
     let worker = worker(settings);
     let mut request = request(&worker, false);
@@ -254,6 +255,30 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
     request.stream = true;
     let fault = send(&worker, request).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::UnsupportedOperation);
+}
+
+#[tokio::test]
+async fn features_in_trial_pass_as_vendor_and_settings_say() {
+    for (overrides, expected, lost) in [
+        (vec![], "context-1m-1,files-2", None),
+        (vec![("files-".to_owned(), false)], "context-1m-1", Some("anthropic-beta.files-2")),
+    ] {
+        let body = r#"{"type":"message","content":[],"usage":{}}"#;
+        let fake = Fake::once(json(200, "", body)).await;
+        let mut settings = settings("anthropic", &fake.url);
+        settings.beta_overrides = overrides;
+        let worker = worker(settings);
+        let mut request = request(&worker, false);
+        request.dialect = weir_types::Dialect::AnthropicMessages;
+        request.headers = ["context-1m-1", "files-2"]
+            .map(|name| ("anthropic-beta".to_owned(), name.to_owned()))
+            .to_vec();
+        let answer = send(&worker, request).await.unwrap();
+        let sent = fake.requests().remove(0);
+        assert!(sent.contains(&format!("anthropic-beta: {expected}\r\n")), "{sent}");
+        let named = answer.head.headers.iter().find(|(name, _)| name == "x-weir-losses");
+        assert_eq!(named.map(|(_, value)| &**value), lost);
+    }
 }
 
 #[test]
