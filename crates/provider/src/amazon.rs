@@ -9,7 +9,7 @@ use weir_types::{Dialect, Framing, Operation};
 use crate::compatible::BASE;
 use crate::native::MODEL_IN_PATH;
 use crate::route::Route;
-use crate::vendor::{Auth, StreamEnd, Vendor};
+use crate::vendor::{Auth, Betas, StreamEnd, Vendor};
 
 const fn converse(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::BedrockConverse)
@@ -82,6 +82,28 @@ pub(crate) const BEDROCK: Vendor = Vendor {
     ..BASE
 };
 
+/// What Claude takes there: no files, code or servers of tools.
+const MANTLE_BETAS: Betas = Betas::Only(&[
+    "claude-code-",
+    "compact-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dangerous-tool-use-",
+    "effort-",
+    "fine-grained-tool-streaming-",
+    "interleaved-thinking-",
+    "output-128k-",
+    "per-turn-control-",
+    "structured-outputs-",
+    "thinking-binding-controls-",
+    "thinking-display-updates-",
+    "token-efficient-tools-",
+    "tool-examples-",
+    "tool-search-tool-",
+    "web-search-",
+]);
+
 /// OpenAI's and Anthropic's formats as they are, with Amazon's credentials.
 pub(crate) const BEDROCK_MANTLE: Vendor = Vendor {
     name: "bedrock_mantle",
@@ -96,6 +118,7 @@ pub(crate) const BEDROCK_MANTLE: Vendor = Vendor {
         Route::get(Operation::ListModels, "/v1/models", Dialect::OpenAiChat).with(PROJECT),
     ],
     auth: Auth::Aws(MANTLE),
+    betas: MANTLE_BETAS,
     quirks: Quirks::NONE,
     stream_end: StreamEnd::NeedsDone,
     ..BASE
