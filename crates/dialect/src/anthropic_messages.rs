@@ -11,6 +11,7 @@ mod citation;
 mod error;
 mod models;
 mod request;
+mod sealed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,10 @@ impl Format for AnthropicMessages {
                 Err(RequestFault::unserved(OWN, target.operation))
             }
         }
+    }
+
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        sealed::strip(body)
     }
 
     fn name_rules(&self) -> NameRules {

@@ -9,6 +9,7 @@ mod blocks;
 mod error;
 mod models;
 mod request;
+mod sealed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,10 @@ impl Format for BedrockConverse {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         request::write(request, target)
+    }
+
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        sealed::strip(body)
     }
 
     fn name_rules(&self) -> NameRules {

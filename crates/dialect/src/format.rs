@@ -70,6 +70,17 @@ pub trait Format: fmt::Debug + Send + Sync {
         Err(RequestFault::unserved(self.dialect(), target.operation))
     }
 
+    /// The same request without what only its maker can read, for a provider of the same format that
+    /// refuses it: nothing else of the bytes changes, but what cannot be said without it. `None` if
+    /// nothing is sealed.
+    ///
+    /// # Errors
+    /// The body is not a JSON object, or has a member twice that is looked at.
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        let _ = body;
+        Ok(None)
+    }
+
     /// What names of tools and ids of calls may look like.
     fn name_rules(&self) -> NameRules {
         NameRules::ANY

@@ -16,6 +16,7 @@ mod models;
 mod parts;
 mod request;
 mod schema;
+mod sealed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,10 @@ impl Format for GeminiGenerate {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         request::write(request, target)
+    }
+
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        sealed::strip(body)
     }
 
     fn name_rules(&self) -> NameRules {

@@ -4,6 +4,7 @@
 //! came. Knows nothing of what the members mean. Nesting is bounded, strings are checked, and a
 //! member that is asked for must not occur twice: two readers could disagree about it.
 
+mod edit;
 mod scan;
 mod splice;
 mod string;
@@ -11,6 +12,7 @@ mod string;
 mod tests;
 mod write;
 
+pub use edit::{Cuts, Spot};
 pub use splice::Splices;
 pub use write::{object, text};
 

@@ -16,6 +16,7 @@ mod models;
 mod reasoning;
 mod request;
 mod rerank;
+mod sealed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,10 @@ impl Format for OpenAiChat {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         request::write(request, target)
+    }
+
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        sealed::strip(body)
     }
 
     fn name_rules(&self) -> NameRules {

@@ -10,6 +10,7 @@ mod error;
 mod items;
 mod models;
 mod request;
+mod sealed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,10 @@ impl Format for OpenAiResponses {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         request::write(request, target)
+    }
+
+    fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
+        sealed::strip(body)
     }
 
     fn name_rules(&self) -> NameRules {

@@ -10,6 +10,9 @@ use weir_types::Dialect;
 
 use crate::ir::{Chat, Losses, Part, PartBody, Sealed};
 
+/// Why a seal is taken off.
+pub(crate) const WHY: &str = "only the provider that made it can read it";
+
 /// Removes what is sealed and did not come in the format `keep`; everything sealed if that is
 /// `None`, for another account of the same provider. Notes what went in `losses`; says whether
 /// anything did.
@@ -36,7 +39,6 @@ struct Stripper<'a> {
 impl Stripper<'_> {
     /// Strips a part; whether it is to stay.
     fn strip(&mut self, part: &mut Part) -> bool {
-        const WHY: &str = "only the provider that made it can read it";
         match &mut part.body {
             PartBody::Thinking(thinking) => {
                 if self.takes(&mut thinking.redacted) {

@@ -14,6 +14,7 @@ mod identity;
 pub(crate) mod meaning;
 mod mutation;
 pub(crate) mod order;
+mod sealed;
 mod state;
 mod streams;
 mod translation;

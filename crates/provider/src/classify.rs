@@ -80,6 +80,20 @@ pub fn classify_in_band(
     Classified { class: FailureClass::Transient, retry_after }
 }
 
+/// Whether a provider refuses what is sealed in a request (a signature, encrypted reasoning) and not
+/// the request itself.
+#[must_use]
+pub fn refuses_sealed(code: &str, message: &str) -> bool {
+    if is_one_of(code, phrases::SEALED_CODES) {
+        return true;
+    }
+    let mut message = message.to_lowercase();
+    message.retain(|letter| !matches!(letter, '`' | '\'' | '"' | '\\'));
+    // OpenAI's, which names the item in between.
+    any_in(&message, phrases::SEALED)
+        || (message.contains("encrypted content") && message.contains("could not be verified"))
+}
+
 fn class(status: u16, facts: &ErrorFacts<'_>) -> FailureClass {
     if matches!(status, 408 | 425 | 500 | 502..=504 | 520..=530) || status < 400 {
         return FailureClass::Transient;

@@ -13,7 +13,7 @@ mod route;
 mod vendor;
 mod wanted;
 
-pub use classify::{Classified, ErrorFacts, classify, classify_in_band};
+pub use classify::{Classified, ErrorFacts, classify, classify_in_band, refuses_sealed};
 pub use retry_after::retry_after;
 pub use route::{Fit, ModelScope, Route, Template};
 pub use vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};

@@ -130,6 +130,21 @@ pub(crate) const CONTENT: &[&str] =
 /// The caller's or our place on earth is refused; no other key helps.
 pub(crate) const REGION_CODES: &[&str] = &["unsupported_country_region_territory"];
 
+/// Codes of a signature or of encrypted reasoning that does not belong where it was sent.
+pub(crate) const SEALED_CODES: &[&str] = &["invalid_encrypted_content"];
+
+/// The same, in words, without the quotes that some vendors put around names. Google's name two
+/// wordings, Claude's are the same at every host.
+pub(crate) const SEALED: &[&str] = &[
+    "invalid signature in thinking block",
+    "invalid data in redacted_thinking block",
+    "thinking.signature: field required",
+    "redacted_thinking blocks in the latest assistant message cannot be modified",
+    "thought signature is not valid",
+    "invalid thought signature",
+    "corrupted thought signature",
+];
+
 /// Whether `text` contains one of `phrases`; `text` is lower case.
 pub(crate) fn any_in(text: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| text.contains(phrase))

@@ -96,6 +96,59 @@ fn answers_are_classified() {
     }
 }
 
+/// As they were met in public.
+#[test]
+fn refused_seals_are_told_from_other_refusals() {
+    for (code, message) in [
+        ("invalid_request_error", "messages.1.content.0: Invalid `signature` in `thinking` block"),
+        ("", "messages.1.content.0: Invalid signature in thinking block"),
+        ("", "messages.3.content.1: Invalid `data` in `redacted_thinking` block"),
+        (
+            "ValidationException",
+            "The model returned the following errors: messages.5.content.0: Invalid `signature` in \
+             `thinking` block",
+        ),
+        (
+            "",
+            "The model returned the following errors: messages.369.content.0.thinking.signature: \
+             Field required",
+        ),
+        (
+            "INVALID_ARGUMENT",
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0:
+            Invalid `signature` in `thinking` block"},"request_id":"req_vrtx_1"}"#,
+        ),
+        (
+            "",
+            "messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant \
+             message cannot be modified.",
+        ),
+        ("invalid_encrypted_content", ""),
+        ("400", "The encrypted content gAAA...DQ== could not be verified."),
+        (
+            "",
+            "The encrypted content for item rs_0a18 could not be verified. Reason: Encrypted content \
+             could not be decrypted or parsed.",
+        ),
+        ("400", "Corrupted thought signature."),
+        ("", "Invalid thought signature."),
+        ("", "Unable to submit request because Thought signature is not valid.."),
+    ] {
+        assert!(refuses_sealed(code, message), "{code} {message}");
+        // Nobody's key is at fault.
+        assert_eq!(class_of(400, code, "", message), FailureClass::Caller, "{message}");
+    }
+    for (code, message) in [
+        ("", "Function call is missing a thought_signature in functionCall parts."),
+        ("InvalidSignatureException", "The request signature we calculated does not match"),
+        ("", "Item 'rs_1' of type 'reasoning' was provided without its required following item."),
+        ("", "`thinking` may not be enabled when tool_choice forces tool use"),
+        ("", ""),
+    ] {
+        assert!(!refuses_sealed(code, message), "{code} {message}");
+    }
+}
+
 #[test]
 fn errors_inside_answers_are_believed_where_they_are_clear() {
     let class = |status, code, kind, message| {

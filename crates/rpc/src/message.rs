@@ -61,6 +61,8 @@ pub struct WorkerRequest {
     pub content_type: String,
     /// 1 for the first upstream try of the client's request.
     pub attempt: u32,
+    /// The request's first choice was another provider.
+    pub is_fallback: bool,
     /// Headers for the provider, already filtered by the edge.
     pub headers: Vec<Header>,
 }
@@ -128,7 +130,7 @@ pub struct Timings {
     pub upstream_us: u64,
 }
 
-/// The head of an answer; a worker leaves `attempts` empty.
+/// The head of an answer; of a worker's `attempts` only a try that it has made again itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyHead {
     /// The provider's HTTP status, a 2xx.

@@ -59,6 +59,10 @@ pub const WEIR_STREAM: &str = "weir.stream";
 pub const WEIR_ATTEMPT: &str = "weir.attempt";
 /// How many upstream tries the request needed.
 pub const WEIR_ATTEMPTS: &str = "weir.attempts";
+/// What a translation left out: a list of `member: why`.
+pub const WEIR_LOSSES: &str = "weir.losses";
+/// The event that tells what a translation left out.
+pub const EVENT_LOSSES: &str = "weir.losses";
 /// Why an attempt failed. See [`weir_types::FailureClass::label`].
 pub const WEIR_FAILURE_CLASS: &str = "weir.failure.class";
 /// Microseconds spent waiting for a slot.

@@ -1,17 +1,18 @@
 //! One attempt: checks, the body's way, the call, and whose turn it is then.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Request, Uri};
 use tokio::time::Instant;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_provider::{Fit, Wanted};
+use weir_provider::{Fit, Wanted, refuses_sealed};
 use weir_rpc::{Body, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Usage};
+use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation, Usage};
 use weir_upstream::{Client, Outgoing};
 
 use crate::call::{Call, Counted, Limit};
@@ -34,6 +35,20 @@ struct Destination<'a> {
     known_as: Option<&'a str>,
 }
 
+/// An attempt that is made once, or twice if only what is sealed in the request was refused.
+struct Attempt<'a> {
+    shared: &'a Arc<Shared>,
+    client: &'a Client,
+    context: &'a CallContext,
+    request: &'a WorkerRequest,
+    /// Index into `shared.keys`.
+    key: usize,
+    endpoint: &'a Endpoint,
+    uri: &'a Uri,
+    model: &'a str,
+    started: Instant,
+}
+
 /// Makes one attempt.
 pub(crate) async fn run(
     shared: Arc<Shared>,
@@ -48,7 +63,6 @@ pub(crate) async fn run(
     let destination = destination(&shared, key, &request)?;
     let Destination { endpoint, fit, uri, model, known_as } = destination;
     let stream = request.stream && request.operation.streams();
-    let framings = Framings { provider: endpoint.route.framing, client: request.framing };
     let formats = (format(request.dialect), format(endpoint.route.dialect));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let start = Start {
@@ -63,48 +77,116 @@ pub(crate) async fn run(
         vendor: shared.vendor.name,
         id: &context.request_id,
         now: now.as_secs(),
+        // What was sealed elsewhere is of no use here.
+        is_unsealed: request.is_fallback,
     };
-    let Sendable { outgoing, upload, way, mut losses } =
-        sendable(&shared, body, &request, fit, &start).await?;
-    let span = start_span(&shared, &context, &request, &model, &uri);
-    let mut call = Request::new(outgoing);
-    call.method_mut().clone_from(&endpoint.route.method);
-    *call.uri_mut() = uri;
-    *call.headers_mut() = headers_of(&shared, endpoint, &request, &span, &mut losses);
-
+    let (body, document) = opened(body, &shared, request.operation).await?;
+    let sendable = match &document {
+        Some(document) => Sendable::of(way::ready(document, fit, &start)?),
+        None => unread(body, &start),
+    };
+    let (shared, client, context) = (&shared, &client, &context);
+    let (request, uri, model) = (&request, &uri, model.as_str());
+    let attempt =
+        Attempt { shared, client, context, request, key: at, endpoint, uri, model, started };
     let sent = Instant::now();
-    let limit = Limit::new(&shared, &context, stream, sent);
-    let operation = request.operation;
-    let authorizer = endpoint.authorizer.clone();
-    let mut this = Call {
-        _counted: Counted(Arc::clone(&shared)),
-        shared,
-        key: at,
-        operation,
-        way,
-        framings,
-        losses,
-        model,
-        limit,
-        upload,
-        span,
-        started,
-        sent,
+    let limit = Limit::new(shared, context, stream, sent);
+    let fault = match attempt.make(sendable, limit, Duration::ZERO).await {
+        Ok(reply) => return Ok(reply),
+        Err(fault) => fault,
     };
-    let authorized = match &authorizer {
-        Some(authorizer) => authorizer.authorize(&mut call, &client, limit.at).done().await,
-        None => Ok(()),
-    };
-    let result = match authorized {
-        Ok(()) => exchange(&mut this, &client, call, stream).await,
-        Err(error) => Err(fault::unauthorized(&this.shared, &error)),
-    };
-    match result {
-        Ok(Begun::Whole(reply)) => Ok(*reply),
-        Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
-        Err(fault) => {
-            this.ended(&Usage::default(), None, Some(&fault));
-            Err(fault)
+    match document.and_then(|document| unsealed(&fault, &document, fit, &start)) {
+        None => Err(fault),
+        Some(sendable) => attempt.again(sendable, limit, &fault, sent.elapsed()).await,
+    }
+}
+
+/// The body for one more try, if what was refused is sealed and can be left out.
+fn unsealed(fault: &Fault, document: &Bytes, fit: Fit, start: &Start<'_>) -> Option<Sendable> {
+    let refuses = fault.code == FaultCode::UpstreamRejected
+        && refuses_sealed(fault.detail.code.as_deref().unwrap_or_default(), &fault.detail.message);
+    if !refuses || start.is_unsealed {
+        return None;
+    }
+    let ready = way::ready(document, fit, &Start { is_unsealed: true, ..*start }).ok()?;
+    ready.is_stripped.then(|| Sendable::of(ready))
+}
+
+impl Attempt<'_> {
+    /// Makes it once more; `fault` is what the first try came to, which took so long.
+    async fn again(
+        &self,
+        sendable: Sendable,
+        limit: Limit,
+        fault: &Fault,
+        took: Duration,
+    ) -> Result<Reply, Fault> {
+        let refused = weir_types::Attempt {
+            provider: self.shared.provider.clone(),
+            key: self.request.key.clone(),
+            status: fault.detail.upstream.as_ref().map_or(0, |answer| answer.status),
+            class: fault.detail.class,
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        };
+        match self.make(sendable, limit, took).await {
+            Ok(mut reply) => {
+                reply.head.attempts.push(refused);
+                Ok(reply)
+            }
+            Err(mut fault) => {
+                fault.detail.attempts.push(refused);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Sends the request and waits for what comes back. `refused` is the time that a try before took.
+    async fn make(
+        &self,
+        sendable: Sendable,
+        limit: Limit,
+        refused: Duration,
+    ) -> Result<Reply, Fault> {
+        let Self { shared, request, endpoint, .. } = *self;
+        let Sendable { outgoing, upload, way, mut losses } = sendable;
+        let stream = request.stream && request.operation.streams();
+        let mut span = start_span(shared, self.context, request, self.model, self.uri);
+        let mut call = Request::new(outgoing);
+        call.method_mut().clone_from(&endpoint.route.method);
+        call.uri_mut().clone_from(self.uri);
+        *call.headers_mut() = headers_of(shared, endpoint, request, &span, &mut losses);
+        note_losses(&mut span, &losses);
+        let mut this = Call {
+            _counted: Counted(Arc::clone(shared)),
+            shared: Arc::clone(shared),
+            key: self.key,
+            operation: request.operation,
+            way,
+            framings: Framings { provider: endpoint.route.framing, client: request.framing },
+            losses,
+            model: self.model.to_owned(),
+            limit,
+            upload,
+            span,
+            started: self.started,
+            sent: Instant::now(),
+            refused,
+        };
+        let authorized = match &endpoint.authorizer {
+            Some(authorizer) => authorizer.authorize(&mut call, self.client, limit.at).done().await,
+            None => Ok(()),
+        };
+        let result = match authorized {
+            Ok(()) => exchange(&mut this, self.client, call, stream).await,
+            Err(error) => Err(fault::unauthorized(&this.shared, &error)),
+        };
+        match result {
+            Ok(Begun::Whole(reply)) => Ok(*reply),
+            Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
+            Err(fault) => {
+                this.ended(&Usage::default(), None, Some(&fault));
+                Err(fault)
+            }
         }
     }
 }
@@ -134,37 +216,38 @@ struct Sendable {
     losses: Losses,
 }
 
-/// The body for the provider.
-async fn sendable(
-    shared: &Shared,
-    body: Body,
-    request: &WorkerRequest,
-    fit: Fit,
-    start: &Start<'_>,
-) -> Result<Sendable, Fault> {
-    let unread = |outgoing, upload| {
-        let way = Way::Same { format: start.provider, choices: 1 };
-        Sendable { outgoing, upload, way, losses: Losses::default() }
-    };
-    match request.operation.facts().request {
-        Content::Empty => Ok(unread(Outgoing::parts(Vec::new()), None)),
-        Content::Multipart | Content::Bytes => Ok(match body {
-            Body::Full(bytes) => unread(Outgoing::from(bytes), None),
-            Body::Stream(pieces) => {
-                let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
-                unread(Outgoing::stream(pieces, None), Some(upload))
-            }
-        }),
-        Content::Json => {
-            let body = body.collect(shared.request_bytes_max).await?;
-            let ready = match fit.is_same() {
-                true => way::patched(&body, start),
-                false => way::translated(&body, start),
-            };
-            let Ready { parts, way, losses } = ready?;
-            Ok(Sendable { outgoing: Outgoing::parts(parts), upload: None, way, losses })
-        }
+impl Sendable {
+    fn of(ready: Ready) -> Self {
+        let Ready { parts, way, losses, .. } = ready;
+        Self { outgoing: Outgoing::parts(parts), upload: None, way, losses }
     }
+}
+
+/// The body, and all of it if it is a document that must be looked at.
+async fn opened(
+    body: Body,
+    shared: &Shared,
+    operation: Operation,
+) -> Result<(Body, Option<Bytes>), Fault> {
+    if operation.facts().request != Content::Json {
+        return Ok((body, None));
+    }
+    let document = body.collect(shared.request_bytes_max).await?;
+    Ok((Body::Full(Bytes::new()), Some(document)))
+}
+
+/// A body that is not looked at.
+fn unread(body: Body, start: &Start<'_>) -> Sendable {
+    let way = Way::Same { format: start.provider, choices: 1 };
+    let (outgoing, upload) = match (start.operations.0.facts().request, body) {
+        (Content::Empty, _) => (Outgoing::parts(Vec::new()), None),
+        (_, Body::Full(bytes)) => (Outgoing::from(bytes), None),
+        (_, Body::Stream(pieces)) => {
+            let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
+            (Outgoing::stream(pieces, None), Some(upload))
+        }
+    };
+    Sendable { outgoing, upload, way, losses: Losses::default() }
 }
 
 /// An answer that has begun.
@@ -242,6 +325,15 @@ fn destination<'a>(
     })?;
     let known_as = resolved.settings.known_as.as_deref();
     Ok(Destination { endpoint, fit, uri, model, known_as })
+}
+
+/// Tells the trace what the request's translation left out.
+fn note_losses(span: &mut Span, losses: &Losses) {
+    if span.is_recording() && !losses.is_empty() {
+        let lost = losses.iter().map(|loss| format!("{}: {}", loss.member, loss.why));
+        let lost: Vec<String> = lost.collect();
+        span.event(semconv::EVENT_LOSSES, &[(semconv::WEIR_LOSSES, lost.into())]);
+    }
 }
 
 fn start_span(

@@ -76,6 +76,8 @@ pub(crate) struct Call {
     pub(crate) span: Span,
     pub(crate) started: Instant,
     pub(crate) sent: Instant,
+    /// How long a try took that was refused before.
+    pub(crate) refused: Duration,
     /// Last, so that it is dropped last.
     pub(crate) _counted: Counted,
 }
@@ -103,7 +105,7 @@ impl Call {
     /// `lost` is what the answer's translation lost beside the request's.
     pub(crate) fn reply_head(&self, head: &http::response::Parts, lost: &Losses) -> ReplyHead {
         let now = Instant::now();
-        let upstream = now.duration_since(self.sent);
+        let upstream = now.duration_since(self.sent) + self.refused;
         let whole = now.duration_since(self.started);
         let mut losses = self.losses.clone();
         losses.extend(lost.clone());

@@ -2,12 +2,15 @@
 //! speak one format, a translation where they do not. Everything about an attempt that depends on
 //! which of the two it is, is here and in `stream`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use weir_dialect::names::Renames;
 use weir_dialect::{
-    AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target, ir,
-    sealed,
+    AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target,
+    Written, ir, sealed,
 };
+use weir_provider::Fit;
 use weir_types::{Operation, UpstreamAnswer};
 
 use ir::Losses;
@@ -47,6 +50,8 @@ pub(crate) struct Ready {
     pub(crate) parts: Vec<Bytes>,
     pub(crate) way: Way,
     pub(crate) losses: Losses,
+    /// Something sealed was taken out.
+    pub(crate) is_stripped: bool,
 }
 
 /// What a translation starts from.
@@ -66,18 +71,37 @@ pub(crate) struct Start<'a> {
     pub(crate) id: &'a str,
     /// Seconds since 1970.
     pub(crate) now: u64,
+    /// Without anything that only its maker can read.
+    pub(crate) is_unsealed: bool,
+}
+
+/// The request for the provider.
+pub(crate) fn ready(body: &Bytes, fit: Fit, start: &Start<'_>) -> Result<Ready, RequestFault> {
+    match fit.is_same() {
+        true => patched(body, start),
+        false => translated(body, start),
+    }
 }
 
 /// The same request, with the model and what the vendor demands.
-pub(crate) fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
+fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
     let patch = Patch { model: start.wire_model, quirks: start.quirks };
-    let patched = start.provider.patch(body, &patch)?;
+    let stripped = match start.is_unsealed {
+        true => start.provider.strip_sealed(body)?,
+        false => None,
+    };
+    let is_stripped = stripped.is_some();
+    let (body, losses) = match stripped {
+        Some(Written { body, losses }) => (Cow::Owned(body), losses),
+        None => (Cow::Borrowed(body), Losses::default()),
+    };
+    let patched = start.provider.patch(&body, &patch)?;
     let way = Way::Same { format: start.provider, choices: patched.choices };
-    Ok(Ready { parts: patched.parts, way, losses: Losses::default() })
+    Ok(Ready { parts: patched.parts, way, losses, is_stripped })
 }
 
 /// The request in the provider's format.
-pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
+fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
     let Start { client, provider, operations, .. } = *start;
     let path = PathFacts {
         operation: operations.0,
@@ -86,7 +110,7 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
     };
     let mut request = client.read_request(body, &path)?;
     let mut losses = Losses::default();
-    let renames = fit(&mut request, start, &mut losses)?;
+    let (renames, is_stripped) = fit(&mut request, start, &mut losses)?;
     let target = Target {
         operation: operations.1,
         model: start.wire_model,
@@ -115,26 +139,26 @@ pub(crate) fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, Reque
         id: start.id.to_owned(),
         now: start.now,
     };
-    Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses })
+    Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses, is_stripped })
 }
 
 /// Makes the request one that the provider's format can say: its model's name, without what only
-/// other formats can read, names that it takes.
+/// others can read, names that it takes. Says whether something of the kind was taken out.
 fn fit(
     request: &mut ir::Request,
     start: &Start<'_>,
     losses: &mut Losses,
-) -> Result<Renames, RequestFault> {
+) -> Result<(Renames, bool), RequestFault> {
     let Start { client, provider, .. } = *start;
     let chat = match request {
         ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => chat,
         ir::Request::Embedding(embedding) => {
             start.wire_model.clone_into(&mut embedding.model);
-            return Ok(Renames::default());
+            return Ok((Renames::default(), false));
         }
         ir::Request::Rerank(rerank) => {
             start.wire_model.clone_into(&mut rerank.model);
-            return Ok(Renames::default());
+            return Ok((Renames::default(), false));
         }
     };
     if let Some(member) = chat.needs_state
@@ -149,10 +173,11 @@ fn fit(
     }
     start.wire_model.clone_into(&mut chat.model);
     chat.stream = start.stream;
-    sealed::strip(chat, Some(provider.dialect()), losses);
+    let keep = (!start.is_unsealed).then(|| provider.dialect());
+    let is_stripped = sealed::strip(chat, keep, losses);
     let mut rules = provider.name_rules();
     rules.call_id = start.quirks.call_ids.unwrap_or(rules.call_id);
-    Ok(Renames::fit(chat, &rules))
+    Ok((Renames::fit(chat, &rules), is_stripped))
 }
 
 /// A whole answer for the client.

@@ -9,6 +9,7 @@ mod tools;
 mod turns;
 mod write;
 
+pub(super) use contents::SKIP_SIGNATURE;
 pub(super) use patch::patch;
 pub(super) use read::{model, read};
 pub(super) use write::{is_vertex, resource, write};

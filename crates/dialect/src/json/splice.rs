@@ -73,9 +73,6 @@ impl Splices {
         if cuts.is_empty() {
             return vec![body.clone()];
         }
-        // Of cuts that start at one place the longest is a removal and goes first; the insertion,
-        // which is empty, comes behind what ends there.
-        cuts.sort_by(|(a, _), (b, _)| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
         splice(body, cuts)
     }
 }
@@ -89,17 +86,30 @@ fn remove(
     if names.is_empty() {
         return !members.list.is_empty();
     }
+    let spans = members.list.iter().map(|member| member.key.start..member.value.end);
+    let is_gone = |member| names.iter().any(|name| members.is_called(member, name.as_ref()));
+    let gone: Vec<bool> = members.list.iter().map(is_gone).collect();
+    cut_out(cuts, &spans.collect::<Vec<_>>(), &gone)
+}
+
+/// Adds the cuts that remove those of `spans`, which commas stand between, that are `gone`; says
+/// whether one is left.
+pub(super) fn cut_out(
+    cuts: &mut Vec<(Range<usize>, Bytes)>,
+    spans: &[Range<usize>],
+    gone: &[bool],
+) -> bool {
     let mut kept_any = false;
-    for (at, member) in members.list.iter().enumerate() {
-        if !names.iter().any(|name| members.is_called(member, name.as_ref())) {
+    for (at, span) in spans.iter().enumerate() {
+        if !gone.get(at).copied().unwrap_or_default() {
             kept_any = true;
             continue;
         }
-        let previous = at.checked_sub(1).and_then(|previous| members.list.get(previous));
-        let range = match (kept_any, previous, members.list.get(at + 1)) {
-            (true, Some(previous), _) => previous.value.end..member.value.end,
-            (_, _, Some(next)) => member.key.start..next.key.start,
-            (_, _, None) => member.key.start..member.value.end,
+        let previous = at.checked_sub(1).and_then(|previous| spans.get(previous));
+        let range = match (kept_any, previous, spans.get(at + 1)) {
+            (true, Some(previous), _) => previous.end..span.end,
+            (_, _, Some(next)) => span.start..next.start,
+            (_, _, None) => span.clone(),
         };
         cuts.push((range, Bytes::new()));
     }
@@ -120,7 +130,11 @@ fn added(inserted: &[(String, Bytes)], mut comma: bool) -> Bytes {
     text.freeze()
 }
 
-fn splice(body: &Bytes, cuts: Vec<(Range<usize>, Bytes)>) -> Vec<Bytes> {
+/// `body` with the cuts made, in pieces.
+pub(super) fn splice(body: &Bytes, mut cuts: Vec<(Range<usize>, Bytes)>) -> Vec<Bytes> {
+    // Of cuts that start at one place the longest is a removal and goes first; an insertion, which
+    // is empty, comes behind what ends there.
+    cuts.sort_by(|(a, _), (b, _)| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
     let mut pieces = Vec::with_capacity(2 * cuts.len() + 1);
     let mut done = 0;
     for (range, with) in cuts {

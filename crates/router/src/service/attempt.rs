@@ -33,6 +33,7 @@ impl Run<'_> {
             }
         };
         let took = self.tick();
+        let took = self.note_repeated(std::mem::take(&mut reply.head.attempts), took);
         self.record(reply.head.status, None, took);
         if let Some(lease) = self.lease().filter(|lease| lease.may_probe()) {
             lease.answered(learn(Conclusion::Answered, lease.key(), self.target()));
@@ -79,6 +80,7 @@ impl Run<'_> {
             framing: call.request.framing,
             content_type: call.request.content_type.clone(),
             attempt: number,
+            is_fallback: provider.name != self.first_choice,
             headers: call.request.headers.clone(),
         };
         let answer = worker.call(context, request, body);

@@ -162,6 +162,7 @@ async fn ask_with(
         framing: call.request.framing,
         content_type: String::new(),
         attempt: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1),
+        is_fallback: false,
         headers: call.request.headers.clone(),
     };
     let listed = async {

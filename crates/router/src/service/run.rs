@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use weir_quota::{Health, Outcome, Scope};
 use weir_rpc::Timings;
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{Attempt, FailureClass, Fault, QuotaMode, TraceContext};
+use weir_types::{Attempt, FailureClass, Fault, ProviderName, QuotaMode, TraceContext};
 
 use super::relay::{Answered, Held};
 use super::{Call, now};
@@ -25,6 +25,7 @@ pub(super) struct Run<'a> {
     /// When the last thing happened. Reading a clock is not free, so it is read once per event.
     pub(super) clock: Instant,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) first_choice: ProviderName,
     queued: Duration,
     /// Time that failed attempts took.
     failed: Duration,
@@ -45,6 +46,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(call: &'a Call, plan: Plan, parent: &'a TraceContext) -> Self {
         Self {
             call,
+            first_choice: plan.target().provider.name.clone(),
             leased_for: plan.target().clone(),
             plan,
             parent,
@@ -67,8 +69,8 @@ impl<'a> Run<'a> {
             let event = match action {
                 Action::Call => match self.attempt().await {
                     Ok(answered) => return Ok(answered),
-                    Err(fault) => {
-                        self.note_failure(&fault);
+                    Err(mut fault) => {
+                        self.note_failure(&mut fault);
                         Event::Failed(fault)
                     }
                 },
@@ -205,12 +207,25 @@ impl<'a> Run<'a> {
         self.clock.saturating_duration_since(granted_at)
     }
 
-    fn note_failure(&mut self, fault: &Fault) {
+    fn note_failure(&mut self, fault: &mut Fault) {
         let class = classify(fault);
         let took = self.tick();
         self.failed += took;
+        let took = self.note_repeated(std::mem::take(&mut fault.detail.attempts), took);
         let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
         self.record(status, Some(class), took);
+    }
+
+    /// Records tries that the worker has made again by itself; how much of the time `took` is left
+    /// for the last one.
+    pub(super) fn note_repeated(&mut self, tries: Vec<Attempt>, took: Duration) -> Duration {
+        let repeated = tries.iter().map(|one| Duration::from_micros(one.duration_us)).sum();
+        for one in &tries {
+            let metrics = &self.call.shared.telemetry.metrics;
+            metrics.attempt(&one.provider, &one.key, one.class);
+        }
+        self.attempts.extend(tries);
+        took.saturating_sub(repeated)
     }
 
     /// Records an attempt with the key that is held.

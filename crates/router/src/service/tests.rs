@@ -16,8 +16,8 @@ use weir_quota_memory::MemoryStore;
 use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Framing, KeyRules, ModelList,
-    Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
+    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Framing, KeyRules,
+    ModelList, Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
 };
 
 use crate::settings::{KeySettings, ProviderSettings, Settings};

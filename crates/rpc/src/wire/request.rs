@@ -66,6 +66,7 @@ pub(crate) fn worker_head(request: WorkerRequest, body_bytes: Option<u64>) -> wo
         model: request.model.to_string(),
         stream: request.stream,
         attempt: request.attempt,
+        is_fallback: request.is_fallback,
         headers: headers(request.headers),
         body_bytes,
         framing: framing_label(request.framing),
@@ -89,6 +90,7 @@ pub(crate) fn worker_request(head: worker::RequestHead) -> Result<WorkerRequest,
         framing: framing(&head.framing),
         content_type: head.content_type,
         attempt: head.attempt,
+        is_fallback: head.is_fallback,
         headers: headers_of(head.headers),
     })
 }

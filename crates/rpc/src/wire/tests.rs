@@ -166,6 +166,7 @@ fn worker_request_full() -> WorkerRequest {
         framing: Framing::EventStream,
         content_type: "audio/wav".to_owned(),
         attempt: 3,
+        is_fallback: true,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }
 }

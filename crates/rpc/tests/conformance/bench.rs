@@ -205,6 +205,7 @@ pub(crate) fn worker_request() -> WorkerRequest {
         framing: Framing::default(),
         content_type: String::new(),
         attempt: 2,
+        is_fallback: true,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }
 }

@@ -81,6 +81,7 @@ pub(super) fn request(worker: &Worker, stream: bool) -> WorkerRequest {
         framing: Framing::default(),
         content_type: String::new(),
         attempt: 1,
+        is_fallback: false,
         headers: Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use crate::ir::{Chat, Losses, Message, Part, PartBody, Role};
 
 /// What Google documents for calls that no Gemini has made.
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>
-const SKIP_SIGNATURE: &str = "skip_thought_signature_validator";
+pub(in super::super) const SKIP_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// A conversation as Google has it.
 #[derive(Debug)]

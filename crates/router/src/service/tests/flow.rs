@@ -164,6 +164,37 @@ async fn a_failed_provider_falls_back_and_the_attempts_tell_both() {
     assert_eq!((world.held("one"), world.held("two")), ((0, 0), (0, 0)));
 }
 
+/// A worker that has sent a request once more by itself says so; the plan has made one attempt.
+#[tokio::test(start_paused = true)]
+async fn tries_that_a_worker_repeated_are_told_and_cost_no_retry() {
+    let refused = Attempt {
+        provider: "one".into(),
+        key: "a".into(),
+        status: 400,
+        class: Some(FailureClass::Caller),
+        duration_us: 7,
+    };
+    let mut down = failure(500, FailureClass::Transient, None);
+    down.detail.attempts.push(refused.clone());
+    let one = Fake::new(move |request| {
+        assert!(!request.is_fallback);
+        Does::Fail(Duration::from_micros(10), down.clone())
+    });
+    let two = Fake::new(|request| {
+        assert!(request.is_fallback);
+        Does::answer("from two")
+    });
+    let world =
+        World::new(vec![provider("one", &["a"]), provider("two", &["b"])], &[one.clone(), two]);
+    let fallbacks = vec!["two/n".to_owned()];
+    let reply = world.send(RouterRequest { fallbacks, ..request("one/m") }).await.unwrap();
+    let tried: Vec<_> = reply.head.attempts.iter().map(|one| (one.status, one.class)).collect();
+    let (caller, transient) = (Some(FailureClass::Caller), Some(FailureClass::Transient));
+    assert_eq!(tried, [(400, caller), (500, transient), (200, None)]);
+    assert_eq!(reply.head.attempts[0], refused);
+    assert_eq!(one.keys_asked().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_worker_is_given_up_a_second_after_its_own_limit() {
     let one = ProviderSettings { attempt_guard: Duration::from_secs(5), ..provider("one", &["a"]) };
