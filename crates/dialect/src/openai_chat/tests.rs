@@ -50,7 +50,8 @@ fn operation(name: &str) -> Operation {
 /// Fixtures of a host are named after it.
 fn vendor(name: &str) -> &str {
     let hosts = ["openrouter", "vllm", "gemini"];
-    hosts.into_iter().find(|host| name.starts_with(host)).unwrap_or("openai")
+    let is_of = |host: &&str| name.split('-').any(|word| word == *host);
+    hosts.into_iter().find(is_of).unwrap_or("openai")
 }
 
 fn read(body: &[u8], operation: Operation) -> Request {

@@ -47,14 +47,14 @@ mod tests {
 
     #[test]
     fn encrypted_reasoning_goes_and_every_other_byte_stays() {
-        let body = r#"{"input": [{"role":"user","content":"a"},
-            {"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"x"} ,
+        let body = r#"{"input": [{"role":"user","content":"a"} ,
+            {"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"x"},
             {"type":"function_call","id":"fc_1" , "call_id":"c","name":"f","arguments":"{}"},
             {"type":"function_call_output","call_id":"c","output":"b"},
             {"type":"reasoning","id":"rs_2","summary":[]}, {"type":"message","id":"msg_1",
             "role":"assistant","content":[]}], "store":false}"#;
         let expected = r#"{"input": [{"role":"user","content":"a"},
-            {"type":"function_call", "call_id":"c","name":"f","arguments":"{}"},
+            {"type":"function_call" , "call_id":"c","name":"f","arguments":"{}"},
             {"type":"function_call_output","call_id":"c","output":"b"},
             {"type":"reasoning","id":"rs_2","summary":[]}, {"type":"message","id":"msg_1",
             "role":"assistant","content":[]}], "store":false}"#;

@@ -24,6 +24,7 @@ const OTHER_WORDS: &[&str] = &[
     "reasoning-history",
     "roles",
     "trap-04-empty-arguments",
+    "trap-17-encrypted-reasoning",
     "trap-30-reasoning-without-id-or-summary",
 ];
 
