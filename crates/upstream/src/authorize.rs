@@ -10,6 +10,7 @@
 
 mod aws;
 mod aws_local;
+mod aws_tools;
 mod azure;
 mod bearer;
 mod dates;
@@ -30,13 +31,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::time::Instant;
 use weir_types::Secret;
 
 use crate::{Client, Outgoing};
 
-pub use aws::{Aws, AwsIdentity, AwsRole, AwsSource, ContainerToken};
+pub use aws::{Aws, AwsIdentity, AwsLogin, AwsRole, AwsSource, ContainerToken};
 pub use azure::{AzureIdentity, AzureSource};
 pub use google::GoogleIdentity;
 pub use query::Query;
@@ -54,12 +55,32 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
         deadline: Instant,
     ) -> Authorized<'a>;
 
+    /// Whether it shows something that was fetched, and that can be fetched anew.
+    fn renews(&self) -> bool {
+        false
+    }
+
+    /// Fetches another credential than the one in `sent`, the headers of a request that the provider
+    /// refused for it. Whether there is one; waited for no longer than to `deadline`.
+    fn renew<'a>(
+        &'a self,
+        sent: &'a HeaderMap,
+        client: &'a Client,
+        deadline: Instant,
+    ) -> Renewed<'a> {
+        let _ = (sent, client, deadline);
+        Box::pin(std::future::ready(false))
+    }
+
     /// What must not be seen in texts that come back, at this moment: tokens come and go.
     fn secrets(&self) -> Vec<Secret>;
 
     /// A header that carries the credential: a caller's of that name is not sent.
     fn header(&self) -> Option<&HeaderName>;
 }
+
+/// Whether there is another credential.
+pub type Renewed<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// How an authorization goes on.
 pub enum Authorized<'a> {

@@ -21,8 +21,8 @@ mod tunnel;
 mod tests;
 
 pub use authorize::{
-    AuthFault, Authorized, Authorizer, Aws, AwsIdentity, AwsKeys, AwsRole, AwsSource,
-    AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, Query, Static,
+    AuthFault, Authorized, Authorizer, Aws, AwsIdentity, AwsKeys, AwsLogin, AwsRole, AwsSource,
+    AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, Query, Renewed, Static,
 };
 pub use body::Body;
 pub use client::Client;

@@ -38,6 +38,17 @@ impl Outgoing {
         Self(Kind::Stream { pieces, length })
     }
 
+    /// The same body once more, if all of it is there; nothing is copied.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        match &self.0 {
+            Kind::Parts { parts, left } => {
+                Some(Self(Kind::Parts { parts: parts.clone(), left: *left }))
+            }
+            Kind::Stream { .. } => None,
+        }
+    }
+
     /// The pieces, if they are all there: for those who must sign them.
     pub fn held(&self) -> Option<impl Iterator<Item = &Bytes>> {
         match &self.0 {

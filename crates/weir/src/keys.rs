@@ -123,7 +123,7 @@ fn aws(
     Ok(AwsIdentity {
         region: missing.region(block.region).unwrap_or_default(),
         source,
-        role: role.map(|arn| AwsRole { arn, external_id, session_name }),
+        role: role.map(|arn| AwsRole { arn, external_id, session_name, lifetime: None }),
         sts_endpoint: surroundings.set("AWS_ENDPOINT_URL_STS"),
     })
 }

@@ -18,6 +18,7 @@ use weir_upstream::{Client, Outgoing};
 use crate::call::{Call, Counted, Limit};
 use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
+use crate::sender::Sender;
 use crate::shared::Key;
 use crate::stream::Framings;
 use crate::upload::Upload;
@@ -172,14 +173,8 @@ impl Attempt<'_> {
             sent: Instant::now(),
             refused,
         };
-        let authorized = match &endpoint.authorizer {
-            Some(authorizer) => authorizer.authorize(&mut call, self.client, limit.at).done().await,
-            None => Ok(()),
-        };
-        let result = match authorized {
-            Ok(()) => exchange(&mut this, self.client, call, stream).await,
-            Err(error) => Err(fault::unauthorized(&this.shared, &error)),
-        };
+        let sender = Sender { authorizer: endpoint.authorizer.as_deref(), client: self.client };
+        let result = exchange(&mut this, sender, call, stream).await;
         match result {
             Ok(Begun::Whole(reply)) => Ok(*reply),
             Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
@@ -258,24 +253,24 @@ enum Begun {
 
 async fn exchange(
     call: &mut Call,
-    client: &Client,
+    sender: Sender<'_>,
     request: Request<Outgoing>,
     stream: bool,
 ) -> Result<Begun, Fault> {
     let sent = match &call.upload {
-        None => client.send(request, call.limit.at).await,
+        None => sender.send(&call.shared, request, call.limit).await,
         Some(upload) => {
-            let sent = upload.send(client, request, call.limit.own, call.limit.deadline).await;
+            let mut request = request;
+            sender.authorize(&call.shared, &mut request, call.limit.at).await?;
+            let sent = upload.send(sender.client, request, call.limit.own, call.limit.deadline);
+            let sent = sent.await;
             // The rest of the answer has a time of its own.
             call.limit = call.limit.again(Instant::now());
-            sent
+            sent.map_err(|error| fault::of_call(&call.shared, &error, call.limit))
         }
     };
     call.shared.count_calls();
-    let (head, body) = match sent {
-        Ok(response) => response.into_parts(),
-        Err(error) => return Err(fault::of_call(&call.shared, &error, call.limit)),
-    };
+    let (head, body) = sent?.into_parts();
     if call.span.is_recording() {
         let status = i64::from(head.status.as_u16());
         call.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);

@@ -13,6 +13,7 @@ mod fault;
 mod headers;
 mod models;
 mod rejection;
+mod sender;
 mod settings;
 mod shared;
 mod stream;

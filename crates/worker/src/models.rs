@@ -15,6 +15,7 @@ use weir_upstream::{Client, Outgoing};
 use crate::call::{ErrorContext, Limit};
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
+use crate::sender::Sender;
 use crate::shared::Key;
 use crate::way::Way;
 use crate::{Shared, fault, rejection, whole};
@@ -95,12 +96,8 @@ async fn ask(
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;
     *call.headers_mut() = headers;
-    if let Some(authorizer) = &endpoint.authorizer {
-        let authorized = authorizer.authorize(&mut call, client, limit.at).done().await;
-        authorized.map_err(|error| fault::unauthorized(shared, &error))?;
-    }
-    let sent = client.send(call, limit.at).await;
-    let (head, body) = sent.map_err(|error| fault::of_call(shared, &error, limit))?.into_parts();
+    let sender = Sender { authorizer: endpoint.authorizer.as_deref(), client };
+    let (head, body) = sender.send(shared, call, limit).await?.into_parts();
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, choices: 1 };

@@ -4,19 +4,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::uri::Scheme;
-use http::{HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request, Uri};
 use tokio::time::Instant;
 use weir_types::Secret;
 
 use crate::authorize::aws_local::Local;
+use crate::authorize::aws_tools::{Login, Process};
 use crate::authorize::sigv4::{self, AwsKeys, Payload, Scope};
 use crate::authorize::sts::{self, Assume};
 use crate::authorize::token::{Cache, Taken};
-use crate::authorize::{AuthFault, Authorized, Authorizer};
+use crate::authorize::{AuthFault, Authorized, Authorizer, Renewed};
 use crate::{Client, Outgoing};
 
 /// Who calls.
@@ -58,6 +59,37 @@ pub enum AwsSource {
         /// Another address than the usual one.
         endpoint: Option<String>,
     },
+    /// What a command prints.
+    Process {
+        /// Its line, which may hold secrets.
+        command: Secret,
+    },
+    /// A person's login.
+    Login(AwsLogin),
+    /// A role that is assumed with another one's credentials.
+    Assumed {
+        /// Whose.
+        source: Box<Self>,
+        /// Which role.
+        role: AwsRole,
+    },
+}
+
+/// A login of AWS's single sign-on, and what it is used for.
+#[derive(Debug, Clone)]
+pub struct AwsLogin {
+    /// Where AWS's own tool keeps logins.
+    pub folder: PathBuf,
+    /// What the login is kept under: the session's name, or the address where it began.
+    pub session: String,
+    /// Where the sign-on is.
+    pub region: String,
+    /// The account whose role it is.
+    pub account: String,
+    /// The role's name.
+    pub role: String,
+    /// Another address than the region's.
+    pub endpoint: Option<String>,
 }
 
 /// What a container service's server wants to be shown.
@@ -78,20 +110,31 @@ pub struct AwsRole {
     pub external_id: Option<String>,
     /// What the session is called.
     pub session_name: Option<String>,
+    /// How long its credentials shall be good, where that is not the role's usual hour.
+    pub lifetime: Option<Duration>,
 }
 
 impl AwsIdentity {
     /// What stands in it that must not be seen.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
-        match &self.source {
-            AwsSource::Keys(keys) => keys.secrets(),
-            AwsSource::Container { token: Some(ContainerToken::Text(token)), .. } => {
+        self.source.secrets()
+    }
+}
+
+impl AwsSource {
+    fn secrets(&self) -> Vec<Secret> {
+        match self {
+            Self::Keys(keys) => keys.secrets(),
+            Self::Container { token: Some(ContainerToken::Text(token)), .. } => {
                 vec![token.clone()]
             }
-            AwsSource::Container { .. }
-            | AwsSource::WebIdentity { .. }
-            | AwsSource::Instance { .. } => Vec::new(),
+            Self::Process { command } => vec![command.clone()],
+            Self::Assumed { source, .. } => source.secrets(),
+            Self::Container { .. }
+            | Self::WebIdentity { .. }
+            | Self::Instance { .. }
+            | Self::Login(_) => Vec::new(),
         }
     }
 }
@@ -121,28 +164,10 @@ impl Aws {
     pub fn new(identity: &AwsIdentity, service: &'static str) -> Result<Self, String> {
         let region = region(&identity.region)?;
         let endpoint = sts::endpoint(&region, identity.sts_endpoint.as_deref())?;
-        let source = match &identity.source {
-            AwsSource::Keys(keys) => Source::fixed(keys)?,
-            AwsSource::WebIdentity { token_file, role_arn, session_name } => {
-                let role = AwsRole {
-                    arn: role_arn.clone(),
-                    external_id: None,
-                    session_name: session_name.clone(),
-                };
-                let (endpoint, file) = (endpoint.clone(), token_file.clone());
-                Source::Fetched(Cache::new(Assume::with_token(endpoint, file, role)))
-            }
-            AwsSource::Container { url, token } => {
-                Source::Fetched(Cache::new(Local::container(url, token.clone())?))
-            }
-            AwsSource::Instance { endpoint } => {
-                Source::Fetched(Cache::new(Local::instance(endpoint.as_deref())?))
-            }
-        };
-        let mut source = Arc::new(source);
+        let sts = Sts { endpoint, region: region.clone() };
+        let mut source = Arc::new(Source::new(&identity.source, &sts)?);
         if let Some(role) = &identity.role {
-            let assume = Assume::signed(endpoint, source, region.clone(), role.clone());
-            source = Arc::new(Source::Fetched(Cache::new(assume)));
+            source = Arc::new(sts.assumed(source, role));
         }
         Ok(Self { region, service, source })
     }
@@ -164,7 +189,49 @@ pub(super) enum Source {
     Fetched(Cache<Arc<AwsKeys>>),
 }
 
+/// The token service that roles are asked of.
+struct Sts {
+    endpoint: Uri,
+    region: String,
+}
+
+impl Sts {
+    fn assumed(&self, source: Arc<Source>, role: &AwsRole) -> Source {
+        let (endpoint, region) = (self.endpoint.clone(), self.region.clone());
+        Source::Fetched(Cache::new(Assume::signed(endpoint, source, region, role.clone())))
+    }
+}
+
 impl Source {
+    fn new(source: &AwsSource, sts: &Sts) -> Result<Self, String> {
+        Ok(match source {
+            AwsSource::Keys(keys) => Self::fixed(keys)?,
+            AwsSource::WebIdentity { token_file, role_arn, session_name } => {
+                let role = AwsRole {
+                    arn: role_arn.clone(),
+                    external_id: None,
+                    session_name: session_name.clone(),
+                    lifetime: None,
+                };
+                let (endpoint, file) = (sts.endpoint.clone(), token_file.clone());
+                Self::Fetched(Cache::new(Assume::with_token(endpoint, file, role)))
+            }
+            AwsSource::Container { url, token } => {
+                Self::Fetched(Cache::new(Local::container(url, token.clone())?))
+            }
+            AwsSource::Instance { endpoint } => {
+                Self::Fetched(Cache::new(Local::instance(endpoint.as_deref())?))
+            }
+            AwsSource::Process { command } => {
+                Self::Fetched(Cache::new(Process::new(command.expose())?))
+            }
+            AwsSource::Login(login) => Self::Fetched(Cache::new(Login::new(login)?)),
+            AwsSource::Assumed { source, role } => {
+                sts.assumed(Arc::new(Self::new(source, sts)?), role)
+            }
+        })
+    }
+
     fn fixed(keys: &AwsKeys) -> Result<Self, String> {
         let is_sendable = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
         let token = keys.session_token.as_ref().map(Secret::expose).unwrap_or_default();
@@ -213,6 +280,26 @@ impl Authorizer for Aws {
                 self.sign(request, &keys)
             })),
         }
+    }
+
+    fn renews(&self) -> bool {
+        matches!(&*self.source, Source::Fetched(_))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        sent: &'a HeaderMap,
+        client: &'a Client,
+        deadline: Instant,
+    ) -> Renewed<'a> {
+        let Source::Fetched(cache) = &*self.source else {
+            return Box::pin(std::future::ready(false));
+        };
+        let shown = sent.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|text| text.split_once("Credential="));
+        let shown = shown.and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+        let is_sent = move |keys: &Arc<AwsKeys>| keys.access_key == shown;
+        Box::pin(cache.replace(is_sent, client, deadline))
     }
 
     fn secrets(&self) -> Vec<Secret> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use tokio::time::Instant;
 use weir_types::Secret;
 
 use crate::authorize::token::{Cache, Exchange, Fetched, Taken};
-use crate::authorize::{AuthFault, Authorized, Authorizer};
+use crate::authorize::{AuthFault, Authorized, Authorizer, Renewed};
 use crate::{Client, Outgoing};
 
 /// What servers mean that do not say how long a token is good.
@@ -105,6 +105,20 @@ impl Authorizer for Bearer {
                 Ok::<(), AuthFault>(())
             })),
         }
+    }
+
+    fn renews(&self) -> bool {
+        true
+    }
+
+    fn renew<'a>(
+        &'a self,
+        sent: &'a HeaderMap,
+        client: &'a Client,
+        deadline: Instant,
+    ) -> Renewed<'a> {
+        let is_sent = |token: &Arc<AccessToken>| sent.get(AUTHORIZATION) == Some(&token.header);
+        Box::pin(self.tokens.replace(is_sent, client, deadline))
     }
 
     fn secrets(&self) -> Vec<Secret> {

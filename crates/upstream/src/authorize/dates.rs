@@ -15,9 +15,10 @@ pub(super) fn compact(moment: u64) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// Reads `2024-01-31T23:59:59Z`, with or without fractions of a second.
+/// Reads `2024-01-31T23:59:59Z`, with or without fractions of a second, `+00:00` for `Z`.
 pub(super) fn parse(text: &str) -> Option<u64> {
-    let text = text.trim().strip_suffix('Z')?;
+    let text = text.trim();
+    let text = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00"))?;
     let (day, time) = text.split_once('T')?;
     let mut day = day.splitn(3, '-').map(|part| part.parse::<u64>().ok());
     let (year, month, day) = (day.next()??, day.next()??, day.next()??);

@@ -93,8 +93,11 @@ impl Assume {
     }
 
     fn signed_request(&self, keys: &AwsKeys, region: &str) -> Result<Request<Bytes>, String> {
+        let lifetime = self.role.lifetime.map(|lifetime| lifetime.as_secs().to_string());
         let external_id = self.role.external_id.as_deref().map(|id| ("ExternalId", id));
-        let mut request = form(&self.endpoint, &self.fields("AssumeRole", external_id));
+        let lifetime = lifetime.as_deref().map(|seconds| ("DurationSeconds", seconds));
+        let more = external_id.into_iter().chain(lifetime);
+        let mut request = form(&self.endpoint, &self.fields("AssumeRole", more));
         let payload = Payload::of([request.body()].into_iter());
         let scope = Scope { region, service: "sts", now: now() };
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -105,7 +108,7 @@ impl Assume {
     fn fields<'a>(
         &'a self,
         action: &'a str,
-        more: Option<(&'a str, &'a str)>,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Vec<(&'a str, &'a str)> {
         let name = self.role.session_name.as_deref().unwrap_or(SESSION_NAME);
         let fields = [

@@ -25,6 +25,9 @@ const EARLY: Duration = Duration::from_secs(300);
 const LATE: Duration = Duration::from_secs(10);
 /// After a fetch that failed the next one waits this long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Of tokens that the provider refuses before their end, one is replaced in so long: it may refuse
+/// for other reasons.
+const REPLACED_EVERY: Duration = Duration::from_secs(60);
 /// While there is a token, the pause grows up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -73,7 +76,7 @@ pub(super) enum Taken<T> {
 
 impl<T: Clone + Send + 'static> Cache<T> {
     pub(super) fn new(exchange: impl Exchange<T> + 'static) -> Self {
-        let state = Mutex::new(State { held: None, flight: None, failure: None });
+        let state = Mutex::new(State { held: None, flight: None, failure: None, replaced: None });
         Self(Arc::new(Inner { exchange: Box::new(exchange), state }))
     }
 
@@ -123,6 +126,29 @@ impl<T: Clone + Send + 'static> Cache<T> {
         }
     }
 
+    /// Gets another token than the one that `is_refused`, which stays in use until then. Whether
+    /// there is one now.
+    pub(super) async fn replace(
+        &self,
+        is_refused: impl Fn(&T) -> bool,
+        client: &Client,
+        deadline: Instant,
+    ) -> bool {
+        let is_other = || self.held().is_some_and(|token| !is_refused(&token));
+        if is_other() {
+            return true;
+        }
+        let (lands, mut flight) = match self.state().replacing(Instant::now()) {
+            Replacing::Rests => return false,
+            Replacing::UnderWay(flight) => (None, flight),
+            Replacing::Fetch(lands, flight) => (Some(lands), flight),
+        };
+        if let Some(lands) = lands {
+            self.start(client, lands);
+        }
+        timeout_at(deadline, flight.changed()).await.is_ok() && is_other()
+    }
+
     /// The token that was fetched last, if there is one.
     pub(super) fn held(&self) -> Option<T> {
         self.state().held.as_ref().map(|held| held.token.clone())
@@ -165,6 +191,16 @@ struct State<T> {
     /// The fetch under way; without a sender it has been given up.
     flight: Option<watch::Receiver<()>>,
     failure: Option<Failure>,
+    /// When a token was last fetched because the one before was refused.
+    replaced: Option<Instant>,
+}
+
+/// What is done about a refused token.
+enum Replacing {
+    Fetch(watch::Sender<()>, watch::Receiver<()>),
+    UnderWay(watch::Receiver<()>),
+    /// Nothing: one was replaced a moment ago.
+    Rests,
 }
 
 struct Held<T> {
@@ -235,8 +271,24 @@ impl<T> Held<T> {
 }
 
 impl<T: Clone> State<T> {
+    fn flight(&self) -> Option<watch::Receiver<()>> {
+        self.flight.as_ref().filter(|flight| flight.has_changed().is_ok()).cloned()
+    }
+
+    fn replacing(&mut self, now: Instant) -> Replacing {
+        if let Some(flight) = self.flight() {
+            return Replacing::UnderWay(flight);
+        }
+        if self.replaced.is_some_and(|at| now < at + REPLACED_EVERY) {
+            return Replacing::Rests;
+        }
+        self.replaced = Some(now);
+        let (lands, flight) = self.take_off();
+        Replacing::Fetch(lands, flight)
+    }
+
     fn next(&mut self, now: Moment) -> Step<T> {
-        let flight = self.flight.as_ref().filter(|flight| flight.has_changed().is_ok()).cloned();
+        let flight = self.flight();
         let held = self.held.as_ref().filter(|held| held.is_usable(now));
         let failure =
             self.failure.as_ref().filter(|failure| failure.rests(now.steady, held.is_some()));

@@ -1,12 +1,16 @@
 //! The process's own identity in a cloud: what the clouds' variables and tools say of it, in the
 //! order of the clouds' own libraries. It is looked for only for keys that name no credential.
 
+mod profiles;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use weir_types::Secret;
 use weir_upstream::{AwsKeys, AwsSource, AzureSource, ContainerToken, GoogleIdentity};
+
+use profiles::Profiles;
 
 /// Files of credentials are some kilobytes long.
 const FILE_BYTES_MAX: u64 = 256 << 10;
@@ -30,17 +34,19 @@ impl Surroundings<'_> {
         self.set(name).ok_or_else(|| format!("variable {because} is set and {name} is not"))
     }
 
-    /// Keys, a web identity, a container service, the machine.
+    /// Keys, a profile, a web identity, a container service, the machine.
     pub(super) fn aws(&self) -> Result<AwsSource, String> {
-        if let Some(access_key) = self.set("AWS_ACCESS_KEY_ID") {
-            let secret_key = Secret::new(self.with("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")?);
-            let session_token = self.set("AWS_SESSION_TOKEN").map(Secret::new);
-            return Ok(AwsSource::Keys(AwsKeys { access_key, secret_key, session_token }));
+        if let Some(keys) = self.aws_keys()? {
+            return Ok(keys);
         }
-        if self.set("AWS_PROFILE").is_some() {
-            let why = "the key names no AWS credentials, and AWS_PROFILE is set: profiles are not \
-                       supported; set access_key and secret_key, or role_arn";
-            return Err(why.to_owned());
+        let named = self.set("AWS_PROFILE");
+        let profile = named.as_deref().unwrap_or("default");
+        match Profiles::read(self).source(profile, self)? {
+            Some(source) => return Ok(source),
+            None if named.is_some() => {
+                return Err(format!("AWS_PROFILE: the profile {profile} has no credentials"));
+            }
+            None => {}
         }
         if let Some(file) = self.set("AWS_WEB_IDENTITY_TOKEN_FILE") {
             return Ok(AwsSource::WebIdentity {
@@ -49,20 +55,49 @@ impl Surroundings<'_> {
                 session_name: self.set("AWS_ROLE_SESSION_NAME"),
             });
         }
+        if let Some(container) = self.aws_container() {
+            return Ok(container);
+        }
+        self.aws_machine().ok_or_else(|| {
+            "the key names no AWS credentials, and this process has none of its own".to_owned()
+        })
+    }
+
+    /// What a profile calls `credential_source`.
+    fn named(&self, kind: &str) -> Result<AwsSource, String> {
+        let found = match kind {
+            "Environment" => self.aws_keys()?,
+            "Ec2InstanceMetadata" => self.aws_machine(),
+            "EcsContainer" => self.aws_container(),
+            _ => return Err("credential_source is not one that there is".to_owned()),
+        };
+        found.ok_or_else(|| format!("its credential_source {kind} has no credentials"))
+    }
+
+    fn aws_keys(&self) -> Result<Option<AwsSource>, String> {
+        let Some(access_key) = self.set("AWS_ACCESS_KEY_ID") else { return Ok(None) };
+        let secret_key = Secret::new(self.with("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")?);
+        let session_token = self.set("AWS_SESSION_TOKEN").map(Secret::new);
+        Ok(Some(AwsSource::Keys(AwsKeys { access_key, secret_key, session_token })))
+    }
+
+    fn aws_container(&self) -> Option<AwsSource> {
         let relative = self.set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let relative = relative.map(|path| format!("{CONTAINERS}{path}"));
-        if let Some(url) = relative.or_else(|| self.set("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
-            let file = self.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-            let text = self.set("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new);
-            let token = file.map(|file| ContainerToken::File(PathBuf::from(file)));
-            let token = token.or_else(|| text.map(ContainerToken::Text));
-            return Ok(AwsSource::Container { url, token });
+        let url = relative.or_else(|| self.set("AWS_CONTAINER_CREDENTIALS_FULL_URI"))?;
+        let file = self.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+        let text = self.set("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new);
+        let token = file.map(|file| ContainerToken::File(PathBuf::from(file)));
+        let token = token.or_else(|| text.map(ContainerToken::Text));
+        Some(AwsSource::Container { url, token })
+    }
+
+    fn aws_machine(&self) -> Option<AwsSource> {
+        let disabled = self.set("AWS_EC2_METADATA_DISABLED");
+        if disabled.is_some_and(|it| it.eq_ignore_ascii_case("true")) {
+            return None;
         }
-        if self.set("AWS_EC2_METADATA_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true")) {
-            let why = "the key names no AWS credentials, and this process has none of its own";
-            return Err(why.to_owned());
-        }
-        Ok(AwsSource::Instance { endpoint: self.set("AWS_EC2_METADATA_SERVICE_ENDPOINT") })
+        Some(AwsSource::Instance { endpoint: self.set("AWS_EC2_METADATA_SERVICE_ENDPOINT") })
     }
 
     /// A service principal, a workload of Kubernetes, an app service, the machine.

@@ -101,7 +101,7 @@ fn a_bedrock_key_without_credentials_is_the_processs() {
         source(&keys[..1]),
         "variable AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"
     );
-    assert!(source(&[("AWS_PROFILE", "x")]).contains("profiles are not supported"));
+    assert!(source(&[("AWS_PROFILE", "x")]).contains("the profile x has no credentials"));
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/t"), ("AWS_ROLE_ARN", "arn:w")];
     assert!(source(&web).starts_with("WebIdentity"));
     let container = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")];

@@ -205,6 +205,29 @@ async fn a_fetched_token_that_is_repeated_in_an_error_is_masked() {
     assert!(text.contains("[redacted]") && !text.contains(TOKEN), "{text}");
 }
 
+#[tokio::test]
+async fn a_token_that_is_refused_early_is_fetched_anew_once() {
+    let granted = |number: u32| format!(r#"{{"access_token":"tok-{number}","expires_in":3600}}"#);
+    let tokens = answering(&[&granted(1), &granted(2), &granted(3)]).await;
+    let refusal = || vec![Act::Send(json(401, "", r#"{"error":{"message":"no","code":401}}"#))];
+    let fine = || vec![Act::Send(json(200, "", GEMINI))];
+    let fake = Fake::start(vec![fine(), refusal(), fine(), refusal()]).await;
+    let mut settings = of("vertex", &fake.url, google(&tokens.url, None), VERTEX);
+    // The second try needs the first one's place.
+    settings.upstream.max_conns_per_host = 1;
+    let worker = worker(settings);
+    ask(&worker, "gemini-x").await.unwrap();
+    ask(&worker, "gemini-x").await.unwrap();
+    let fault = ask(&worker, "gemini-x").await.unwrap_err();
+    assert_eq!(fault.detail.class, Some(FailureClass::Credential));
+    let sent = fake.requests();
+    let shown: Vec<_> = sent.iter().map(|sent| shown(sent, "authorization").1).collect();
+    assert_eq!(shown, ["Bearer tok-1", "Bearer tok-1", "Bearer tok-2", "Bearer tok-2"]);
+    let body = |sent: &str| sent.split_once("\r\n\r\n").unwrap().1.to_owned();
+    assert_eq!(body(&sent[1]), body(&sent[2]));
+    assert_eq!(tokens.requests().len(), 2);
+}
+
 #[test]
 fn an_identity_that_cannot_be_used_costs_its_key_alone() {
     let mut settings = of("vertex", "https://x.test", google("ftp://planted", None), VERTEX);

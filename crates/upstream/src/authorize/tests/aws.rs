@@ -88,6 +88,7 @@ async fn a_role_is_assumed_on_top_and_signs_then() {
         arn: "arn:aws:iam::1:role/r".to_owned(),
         external_id: Some("ext id".to_owned()),
         session_name: None,
+        lifetime: None,
     };
     let aws = signer(&AwsIdentity {
         role: Some(role),
@@ -119,7 +120,8 @@ async fn a_role_is_assumed_on_top_and_signs_then() {
 #[tokio::test]
 async fn the_token_service_is_asked_through_the_proxy() {
     let proxy = Server::start(|_| (200, granted("AssumeRole"))).await;
-    let role = AwsRole { arn: "arn:r".to_owned(), external_id: None, session_name: None };
+    let role =
+        AwsRole { arn: "arn:r".to_owned(), external_id: None, session_name: None, lifetime: None };
     let identity = AwsIdentity {
         role: Some(role),
         sts_endpoint: Some("http://sts.invalid/".to_owned()),
@@ -141,8 +143,12 @@ async fn a_role_that_may_not_be_assumed_says_so() {
         (403, text.to_owned())
     })
     .await;
-    let role =
-        AwsRole { arn: "arn:r".to_owned(), external_id: None, session_name: Some("s".to_owned()) };
+    let role = AwsRole {
+        arn: "arn:r".to_owned(),
+        external_id: None,
+        session_name: Some("s".to_owned()),
+        lifetime: None,
+    };
     let aws = signer(&AwsIdentity {
         role: Some(role),
         sts_endpoint: Some(server.url.clone()),
@@ -170,7 +176,8 @@ async fn a_web_identity_becomes_a_role_and_that_another() {
         role_arn: "AKWEB".to_owned(),
         session_name: Some("pod".to_owned()),
     };
-    let role = AwsRole { arn: "AKTOP".to_owned(), external_id: None, session_name: None };
+    let role =
+        AwsRole { arn: "AKTOP".to_owned(), external_id: None, session_name: None, lifetime: None };
     let aws = signer(&AwsIdentity {
         role: Some(role),
         sts_endpoint: Some(server.url.clone()),

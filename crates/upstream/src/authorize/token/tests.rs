@@ -194,7 +194,47 @@ fn a_token_ends_while_the_machine_sleeps_and_a_clock_that_is_set_back_does_no_ha
     assert!(held().is_usable(later(0, -9)) && !held().is_due(later(0, -9)));
     for ended in [later(0, 1), later(1, 0), later(1, -9)] {
         assert!(!held().is_usable(ended) && held().is_due(ended));
-        let mut state = State { held: Some(held()), flight: None, failure: None };
+        let mut state = State { held: Some(held()), flight: None, failure: None, replaced: None };
         assert!(matches!(state.next(ended), Step::Fetch(..)));
     }
+}
+
+impl Fixture {
+    async fn replace(&self, refused: usize) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        self.cache.replace(|token| *token == refused, &self.client, deadline).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_replaced_once_for_all_who_were_refused_with_it() {
+    let fixture = Arc::new(Fixture::new(3600));
+    assert_eq!(fixture.get().await, Ok(1));
+    let refused: Vec<_> = (0..200)
+        .map(|_| {
+            let fixture = Arc::clone(&fixture);
+            tokio::spawn(async move { fixture.replace(1).await })
+        })
+        .collect();
+    for call in refused {
+        assert!(call.await.unwrap());
+    }
+    assert_eq!((fixture.now(), fixture.fetched()), (Some(Ok(2)), 2));
+    // Who was refused with the old one after that has the new one already.
+    assert!(fixture.replace(1).await);
+    // Who refuses this one too may have other reasons.
+    assert!(!fixture.replace(2).await);
+    assert_eq!(fixture.fetched(), 2);
+    pass(60).await;
+    assert!(fixture.replace(2).await);
+    assert_eq!(fixture.fetched(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_stays_where_there_is_no_other() {
+    let fixture = Fixture::new(3600);
+    assert_eq!(fixture.get().await, Ok(1));
+    fixture.fail_from(2);
+    assert!(!fixture.replace(1).await);
+    assert_eq!((fixture.now(), fixture.fetched()), (Some(Ok(1)), 2));
 }
