@@ -323,51 +323,33 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
             "claude-x",
             ("/anthropic/v1/messages", Fit::Translated),
         ),
-        (
-            "vertex",
-            chat,
-            Dialect::OpenAiChat,
-            "gemini-x",
-            (
-                "/v1/projects/{project}/locations/{region}/publishers/google/models/\
-                 {model}:generateContent",
-                Fit::Translated,
-            ),
-        ),
-        (
-            "vertex",
-            chat,
-            Dialect::AnthropicMessages,
-            "claude-x@20250514",
-            (
-                "/v1/projects/{project}/locations/{region}/publishers/anthropic/models/\
-                 {model}:rawPredict",
-                Fit::Same,
-            ),
-        ),
-        (
-            "vertex",
-            chat,
-            Dialect::OpenAiChat,
-            "meta/llama-x",
-            (
-                "/v1/projects/{project}/locations/{region}/endpoints/openapi/chat/completions",
-                Fit::Same,
-            ),
-        ),
-        (
-            "vertex",
-            chat,
-            Dialect::OpenAiChat,
-            "mistral-small-2503",
-            (
-                "/v1/projects/{project}/locations/{region}/publishers/mistralai/models/\
-                 {model}:rawPredict",
-                Fit::Same,
-            ),
-        ),
     ] {
         assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");
+    }
+    let at = "/v1/projects/{project}/locations/{region}/";
+    for (dialect, model, path, fit) in [
+        (
+            Dialect::OpenAiChat,
+            "gemini-x",
+            "publishers/google/models/{model}:generateContent",
+            Fit::Translated,
+        ),
+        (
+            Dialect::AnthropicMessages,
+            "claude-x@20250514",
+            "publishers/anthropic/models/{model}:rawPredict",
+            Fit::Same,
+        ),
+        (Dialect::OpenAiChat, "meta/llama-x", "endpoints/openapi/chat/completions", Fit::Same),
+        (
+            Dialect::OpenAiChat,
+            "mistral-small-2503",
+            "publishers/mistralai/models/{model}:rawPredict",
+            Fit::Same,
+        ),
+    ] {
+        let (template, found) = found("vertex", chat, dialect, model).unwrap();
+        assert_eq!((template.strip_prefix(at), found), (Some(path), fit), "{model}");
     }
     assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
     // Pictures and films are no conversation.
