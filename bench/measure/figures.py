@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 import typing
 
-from .loads import FIGURES, OPEN, STREAMS, UNARY, Load
+from .loads import FIGURES, OPEN, STREAMS, TRANSLATIONS, TURNS, UNARY, Load
 from .summary import Seen, Table, seen
 from .systems import MEMORY, NGINX, REDIS, SERVICES
 
@@ -62,20 +62,28 @@ OWED = {
 
 
 def verdict(figure: Figure, bound: float, values: list[float]) -> str:
-    owed = f"{figure.text} | {figure.sign} {bound:g} {figure.unit}"
+    return told(f"{figure.text} | {figure.sign} {bound:g} {figure.unit}", figure.sign, bound, values)
+
+
+def told(owed: str, sign: str, bound: float, values: list[float]) -> str:
     if not values:
         return f"{owed} | no answer | | **missed** |"
     value = statistics.median(values)
-    met = value <= bound if figure.sign == AT_MOST else value >= bound
+    met = value <= bound if sign == AT_MOST else value >= bound
     spread = f"{min(values):.2f} to {max(values):.2f}"
     return f"{owed} | {value:.2f} | {spread} | {'met' if met else '**missed**'} |"
 
 
-def lines(table: Table) -> list[str]:
+# What a translated request may cost, by the same request that passes.
+TRANSLATED = {UNARY: 1.6, STREAMS: 2, TURNS: 2.5}
+HEAD = ["| system | figure | owed | median | least to most | |", "|---|---|---|---|---|---|"]
+
+
+def beside_nginx(table: Table) -> list[str]:
     """Nothing where the loads were not all played."""
     if any(seen(table, True, load.key, NGINX) is None for load in FIGURES):
         return []
-    out = ["| system | figure | owed | median | least to most | |", "|---|---|---|---|---|---|"]
+    out = []
     for system, owed in OWED.items():
         pair = Pair(table, system)
         for figure, bound in owed:
@@ -83,3 +91,20 @@ def lines(table: Table) -> list[str]:
         if failed := sum(pair.mine(load).failed for load in FIGURES):
             out.append(f"| {system} | requests that failed | 0 | {failed} | | **missed** |")
     return out
+
+
+def translated(table: Table) -> list[str]:
+    out = []
+    for load, bound in TRANSLATED.items():
+        passed = seen(table, True, load.key, MEMORY)
+        found = seen(table, True, TRANSLATIONS[load].key, MEMORY)
+        if passed and found:
+            text = f"CPU, translated: {load.title} | {AT_MOST} {bound:g} × passed"
+            out.append(f"| {MEMORY} | {told(text, AT_MOST, bound, found.ratios(passed, 'cpu'))}")
+    return out
+
+
+def lines(table: Table) -> list[str]:
+    """Of what was played."""
+    rows = [*beside_nginx(table), *translated(table)]
+    return [*HEAD, *rows] if rows else []

@@ -1,6 +1,7 @@
 """A load generator for what wrk cannot do: arrivals at a fixed rate, and times within a stream.
 
-    python3 generator.py '{"port": 8080, "body": "...", "rate": 500, "total": 1500}'
+    python3 generator.py '{"port": 8080, "path": "/v1/chat/completions", "body": "...",
+                           "rate": 500, "total": 1500}'
 
 With `rate`, requests are due at fixed times, whether or not earlier ones were answered, and a
 latency counts from when the request was due: a slow answer cannot hide the wait of those behind it.
@@ -21,7 +22,9 @@ import struct
 import sys
 import time
 
-CONTENT = re.compile(rb'"content": ?"[^"]')
+CONTENT = re.compile(rb'"(?:content|text)": ?"[^"]')
+# The end of OpenAI's streams, and of Anthropic's.
+END = re.compile(rb"\[DONE\]|event: message_stop")
 PATIENCE = 30.0
 
 
@@ -67,12 +70,12 @@ class Connection:
             return self.left <= 0
         # A token may be cut by a read: the last few bytes are looked at again.
         seen = self.tail + data
-        self.told_end |= b"[DONE]" in seen
+        self.told_end |= END.search(seen) is not None
         self.told_error |= b'data: {"error"' in seen
         self.events += seen.count(b"data: {") - self.tail.count(b"data: {")
         if not self.first and CONTENT.search(seen):
             self.first = now
-        self.tail = seen[-16:] if self.first else seen[-4096:]
+        self.tail = seen[-32:] if self.first else seen[-4096:]
         return seen.endswith(b"\r\n0\r\n\r\n")
 
 
@@ -88,10 +91,10 @@ def ticker(interval: float) -> int:
 
 
 class Generator:
-    def __init__(self, port: int, body: str, repeat: bool) -> None:
+    def __init__(self, port: int, path: str, body: str, repeat: bool) -> None:
         payload = body.encode()
         self.request = (
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer client\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer client\r\n"
             f"content-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n"
         ).encode() + payload
         self.port = port
@@ -238,7 +241,7 @@ class Generator:
 def main() -> None:
     order = json.loads(sys.argv[1])
     gc.disable()
-    generator = Generator(order["port"], order["body"], "clients" in order)
+    generator = Generator(order["port"], order["path"], order["body"], "clients" in order)
     start = time.monotonic()
     if "clients" in order:
         generator.clients(order["clients"], order["seconds"])

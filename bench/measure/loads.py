@@ -19,6 +19,7 @@ from .systems import CHUNKS, INTERVAL_MS, SYSTEM_CORE, Stage, System
 
 KIB = 1024
 PLAIN = "gpt-4o-mini"
+PROSE = 'The lake rises – said the keeper – "by a hand a day".\nWe wait, and count the days until spring.\n'
 GENERATOR = pathlib.Path(__file__).with_name("generator.py")
 
 
@@ -36,6 +37,14 @@ class Load:
     seconds: float = 2
     stream: bool = False
     per_chunk: bool = False
+    # The request's text comes in so many turns, as prose with quotes and line breaks if more than one.
+    turns: int = 1
+    # An Anthropic client: to the provider, who speaks OpenAI's format, Weir translates.
+    translated: bool = False
+
+    @property
+    def path(self) -> str:
+        return "/anthropic/v1/messages" if self.translated else "/v1/chat/completions"
 
     def lasting(self, seconds: float) -> "Load":
         return dataclasses.replace(self, seconds=seconds)
@@ -54,6 +63,18 @@ WIDER = [
     Load("first-token", "open loop, 100 streams/s, first token after 60 ms",
          "sim:latency=60,chunks=5,interval=5", rate=100, seconds=3, stream=True),
 ]
+TURNS = Load("turns-256", "closed loop, 16 connections, 256 KiB in 39 turns", connections=16,
+             body=256 * KIB, turns=39)
+# The same request by an OpenAI client and by an Anthropic client: what a translation costs.
+TRANSLATIONS = {
+    UNARY: dataclasses.replace(
+        UNARY, key="translated-64", title=f"translated: {UNARY.title}", translated=True),
+    STREAMS: dataclasses.replace(
+        STREAMS, key="translated-stream", title=f"translated: {STREAMS.title}", translated=True),
+    TURNS: dataclasses.replace(
+        TURNS, key="translated-256", title=f"translated: {TURNS.title}", translated=True),
+}
+WIDER += [TURNS, *TRANSLATIONS.values()]
 UNPINNED = [UNARY, WIDER[0], STREAMS, OPEN]
 MANY = Load("many", "5,000 streams open at once, 6 chunks, one every 2 s",
             "sim:chunks=6,interval=2000", rate=1500, total=5000, stream=True)
@@ -84,12 +105,18 @@ class Sample:
 
 def body(load: Load) -> str:
     """A chat request of about so many bytes."""
-    request: dict = {"model": load.model, "messages": [{"role": "user", "content": ""}]}
+    roles = ["user", "assistant"] * load.turns
+    messages = [{"role": role, "content": ""} for role in roles[:load.turns]]
+    request: dict = {"model": load.model, "messages": messages}
     if load.stream:
         request["stream"] = True
-    padding = "x" * max(1, load.body - len(json.dumps(request)))
-    request["messages"][0]["content"] = padding
-    return json.dumps(request)
+    if load.translated:
+        request["max_tokens"] = 100
+    filler = PROSE if load.turns > 1 else "x"
+    room = max(1, (load.body - len(json.dumps(request))) // load.turns)
+    for message in messages:
+        message["content"] = (filler * (room // len(filler) + 1))[:room]
+    return json.dumps(request, ensure_ascii=False)
 
 
 def take(stage: Stage, system: System, load: Load) -> Sample:
@@ -148,7 +175,7 @@ def wrk(stage: Stage, system: System, load: Load) -> Sample:
     command = [
         *pin(stage), "wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds:.0f}s",
         "--timeout", "20s", "-s", str(script),
-        f"http://127.0.0.1:{system.port}/v1/chat/completions",
+        f"http://127.0.0.1:{system.port}{load.path}",
     ]
     limit = load.seconds + 60
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=limit)
@@ -165,7 +192,7 @@ def wrk(stage: Stage, system: System, load: Load) -> Sample:
 
 
 def generate(stage: Stage, system: System, load: Load) -> Sample:
-    order: dict = {"port": system.port, "body": body(load)}
+    order: dict = {"port": system.port, "path": load.path, "body": body(load)}
     if load.connections:
         order |= {"clients": load.connections, "seconds": load.seconds}
     else:

@@ -12,7 +12,7 @@ import tempfile
 from .loads import FIGURES, MANY, STREAMS, UNARY, UNPINNED, WIDER, Load, take
 from .processes import Processes
 from .summary import Table
-from .systems import Stage, System
+from .systems import BESIDE, DIRECT, NGINX, Stage, System
 
 
 KEYS = [load.key for load in [*FIGURES, *WIDER, MANY]]
@@ -47,6 +47,9 @@ def turns(
     for load in loads:
         say(f"{label}: {load.title}")
         for system in systems:
+            # Only Weir translates, and an older one beside it may not.
+            if load.translated and system.name in (DIRECT, NGINX, *BESIDE.values()):
+                continue
             key = stage.pinned, load.key, system.name
             table.setdefault(key, []).append(take(stage, system, load))
 

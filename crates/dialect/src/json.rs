@@ -92,9 +92,25 @@ impl<'a> Members<'a> {
                 std::str::from_utf8(body).map_or_else(|fault| fault.valid_up_to(), str::len);
             return Err(JsonFault::at(body, valid, "the body is not valid UTF-8"));
         }
-        let mut scanner = Scanner::new(body);
-        let (list, inside) = scanner.document()?;
-        Ok(Self { body, list, inside })
+        Self::part(body)
+    }
+
+    /// The members of an object that is a part of a document that was scanned: known to be UTF-8.
+    ///
+    /// # Errors
+    /// It is not an object.
+    pub fn part(raw: &'a [u8]) -> Result<Self, JsonFault> {
+        let (list, inside) = Scanner::new(raw).document()?;
+        Ok(Self { body: raw, list, inside })
+    }
+
+    /// The same of the first element of an array that is such a part; what follows is not looked at.
+    ///
+    /// # Errors
+    /// It is not an array that begins with an object.
+    pub fn first_of(raw: &'a [u8]) -> Result<Self, JsonFault> {
+        let (list, inside) = Scanner::new(raw).first_object()?;
+        Ok(Self { body: raw, list, inside })
     }
 
     /// Every member, in order.

@@ -20,6 +20,24 @@ impl<'a> Scanner<'a> {
 
     /// The members of the one object that the document is, and the range between its braces.
     pub(super) fn document(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+        let found = self.object()?;
+        self.skip_blanks();
+        if self.peek().is_some() {
+            return Err(self.fault("expected the end of the body after the object"));
+        }
+        Ok(found)
+    }
+
+    /// The same of the first element of the array at the start.
+    pub(super) fn first_object(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+        if self.peek() != Some(b'[') {
+            return Err(self.unexpected("'['"));
+        }
+        self.at += 1;
+        self.object()
+    }
+
+    fn object(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
         self.skip_blanks();
         match self.peek() {
             None => return Err(self.fault("the body is empty, expected a JSON object")),
@@ -57,10 +75,6 @@ impl<'a> Scanner<'a> {
         }
         let inside = start..self.at;
         self.at += 1;
-        self.skip_blanks();
-        if self.peek().is_some() {
-            return Err(self.fault("expected the end of the body after the object"));
-        }
         Ok((list, inside))
     }
 

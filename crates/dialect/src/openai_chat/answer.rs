@@ -9,7 +9,7 @@ pub(super) use write::write;
 use super::usage;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;
-use crate::json::{Members, elements};
+use crate::json::Members;
 use crate::whole;
 
 /// Reads a whole answer. What is JSON but has an unknown shape says nothing and is no error.
@@ -26,8 +26,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
 
 /// The first choice's finish reason.
 fn finish(choices: &[u8]) -> Option<String> {
-    let first = elements(choices).ok()?.into_iter().next()?;
-    let choice = Members::scan(choices.get(first)?).ok()?;
+    let choice = Members::first_of(choices).ok()?;
     let text = choice.text("finish_reason").ok()??;
     (!text.is_empty()).then(|| text.into_owned())
 }

@@ -9,8 +9,8 @@ use crate::json::Members;
 /// The counts of a `usage` member; `None` if it holds none. What is not a number counts as absent,
 /// so that an odd member does not cost the others.
 pub(super) fn read(raw: &[u8]) -> Option<Usage> {
-    let counts = Members::scan(raw).ok()?;
-    let details = |name| Members::scan(member(&counts, name)?).ok();
+    let counts = Members::part(raw).ok()?;
+    let details = |name| Members::part(member(&counts, name)?).ok();
     let input = details("prompt_tokens_details").or_else(|| details("input_tokens_details"));
     let output = details("completion_tokens_details").or_else(|| details("output_tokens_details"));
     let of_input = |name| input.as_ref().and_then(|details| count(details, name));
