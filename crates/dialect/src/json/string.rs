@@ -1,25 +1,53 @@
 //! Strings of JSON, many bytes at a time: where plain text ends, and text with what must be escaped.
 
-/// Looked at together; with a fixed length the compiler compares them in a few instructions.
-const BLOCK: usize = 32;
-
 /// Whether a byte cannot stand for itself in a string (RFC 8259, section 7).
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// How many bytes at the start of `bytes` stand for themselves in a string.
+///
+/// Names and prose with quotes and line breaks end within a few words; what goes on for longer is
+/// looked at in larger blocks, which find out fast that there is nothing, and not where.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
+    const WORDS: usize = 8;
     let mut at = 0;
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        // Without an early exit: a branch per byte would undo it.
-        if block.iter().fold(false, |found, &byte| found | is_special(byte)) {
-            break;
+    loop {
+        for _ in 0..WORDS {
+            let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) else {
+                let rest = bytes.get(at..).unwrap_or_default();
+                return at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len());
+            };
+            if let Some(found) = special_in(u64::from_le_bytes(*word)) {
+                return at + found;
+            }
+            at += size_of::<u64>();
         }
-        at += BLOCK;
+        while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<64>) {
+            // Without an early exit: a branch per byte would keep the compiler from comparing many.
+            let specials = block.iter().fold(0, |found, &byte| found | u8::from(is_special(byte)));
+            if specials != 0 {
+                break;
+            }
+            at += block.len();
+        }
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+/// Which of the eight bytes of `word` is the first that is special, the lowest being the first.
+///
+/// A byte less `limit` borrows from its highest bit, which was clear, if it is below `limit`; the
+/// borrow reaches only bytes above, so that the lowest mark is true.
+const fn special_in(word: u64) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = EACH << 7;
+    const fn below(word: u64, limit: u64) -> u64 {
+        word.wrapping_sub(EACH * limit) & !word
+    }
+    let quote = below(word ^ (EACH * b'"' as u64), 1);
+    let backslash = below(word ^ (EACH * b'\\' as u64), 1);
+    let marks = (below(word, 0x20) | quote | backslash) & HIGHEST;
+    if marks == 0 { None } else { Some((marks.trailing_zeros() / u8::BITS) as usize) }
 }
 
 /// Writes `text` as a string, quotes included.
@@ -62,15 +90,17 @@ mod tests {
     #[test]
     fn every_byte_is_found_wherever_it_stands() {
         for byte in (0..=0x7f).filter(|&byte| is_special(byte)) {
-            for at in 0..100 {
-                let mut text = vec![b'x'; 120];
+            for at in 0..300 {
+                let mut text = vec![b'x'; 320];
                 assert_eq!(plain_len(&text), text.len());
                 text[at] = byte;
                 assert_eq!(plain_len(&text), at, "{byte} at {at}");
+                text[at + 1] = b'"';
+                assert_eq!(plain_len(&text), at, "{byte} at {at}, and another");
             }
         }
         assert_eq!(plain_len(b""), 0);
-        assert_eq!(plain_len("ä€𝄞\u{7f}".as_bytes()), 10);
+        assert_eq!(plain_len("ä€𝄞\u{7f}!\"".as_bytes()), 11);
     }
 
     #[test]
