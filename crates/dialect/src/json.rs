@@ -62,21 +62,29 @@ pub struct Member {
     pub key: Range<usize>,
     /// The value, without blanks around it.
     pub value: Range<usize>,
-    escaped: bool,
 }
 
 /// The top-level members of a JSON object, in order.
 #[derive(Clone)]
 pub struct Members<'a> {
     body: &'a [u8],
+    found: Found,
+}
+
+/// What the scanner found.
+#[derive(Debug, Clone)]
+struct Found {
     list: Vec<Member>,
+    /// Between the braces.
     inside: Range<usize>,
+    /// Some name is written with an escape, which hardly any is.
+    has_escapes: bool,
 }
 
 impl fmt::Debug for Members<'_> {
     /// Positions only: bodies are prompts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Members").field("list", &self.list).finish_non_exhaustive()
+        f.debug_struct("Members").field("found", &self.found).finish_non_exhaustive()
     }
 }
 
@@ -100,8 +108,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// It is not an object.
     pub fn part(raw: &'a [u8]) -> Result<Self, JsonFault> {
-        let (list, inside) = Scanner::new(raw).document()?;
-        Ok(Self { body: raw, list, inside })
+        Ok(Self { body: raw, found: Scanner::new(raw).document()? })
     }
 
     /// The same of the first element of an array that is such a part; what follows is not looked at.
@@ -109,20 +116,19 @@ impl<'a> Members<'a> {
     /// # Errors
     /// It is not an array that begins with an object.
     pub fn first_of(raw: &'a [u8]) -> Result<Self, JsonFault> {
-        let (list, inside) = Scanner::new(raw).first_object()?;
-        Ok(Self { body: raw, list, inside })
+        Ok(Self { body: raw, found: Scanner::new(raw).first_object()? })
     }
 
     /// Every member, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.list.iter()
+        self.found.list.iter()
     }
 
     /// The name of `member`, unescaped.
     #[must_use]
     pub fn name(&self, member: &Member) -> Cow<'a, str> {
         let raw = self.slice(&member.key);
-        if !member.escaped {
+        if !self.is_escaped(member) {
             let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
             return String::from_utf8_lossy(inner);
         }
@@ -134,7 +140,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// There is more than one.
     pub fn find(&self, name: &str) -> Result<Option<&Member>, JsonFault> {
-        let mut hits = self.list.iter().filter(|member| self.is_called(member, name));
+        let mut hits = self.found.list.iter().filter(|member| self.is_called(member, name));
         let first = hits.next();
         match hits.next() {
             None => Ok(first),
@@ -202,7 +208,7 @@ impl<'a> Members<'a> {
     /// A fault at the value of the member called `name`, or at the start of the document.
     #[must_use]
     pub fn fault(&self, name: &str, message: impl Into<String>) -> JsonFault {
-        let member = self.list.iter().find(|member| self.is_called(member, name));
+        let member = self.found.list.iter().find(|member| self.is_called(member, name));
         self.fault_at(member.map_or(0, |member| member.value.start), message)
     }
 
@@ -224,11 +230,15 @@ impl<'a> Members<'a> {
     }
 
     fn is_called(&self, member: &Member, name: &str) -> bool {
-        if member.escaped {
+        if self.is_escaped(member) {
             return self.name(member) == name;
         }
         member.key.len() == name.len() + 2
             && self.body.get(member.key.start + 1..member.key.end - 1) == Some(name.as_bytes())
+    }
+
+    fn is_escaped(&self, member: &Member) -> bool {
+        self.found.has_escapes && self.slice(&member.key).contains(&b'\\')
     }
 
     fn slice(&self, range: &Range<usize>) -> &'a [u8] {

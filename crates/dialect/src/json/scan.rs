@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{DEPTH_MAX, JsonFault, Member, string};
+use super::{DEPTH_MAX, Found, JsonFault, Member, string};
 
 /// A position in a document that is known to be UTF-8.
 pub(super) struct Scanner<'a> {
@@ -18,8 +18,8 @@ impl<'a> Scanner<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The members of the one object that the document is, and the range between its braces.
-    pub(super) fn document(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+    /// The one object that the document is.
+    pub(super) fn document(&mut self) -> Result<Found, JsonFault> {
         let found = self.object()?;
         self.skip_blanks();
         if self.peek().is_some() {
@@ -29,7 +29,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The same of the first element of the array at the start.
-    pub(super) fn first_object(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+    pub(super) fn first_object(&mut self) -> Result<Found, JsonFault> {
         if self.peek() != Some(b'[') {
             return Err(self.unexpected("'['"));
         }
@@ -37,7 +37,7 @@ impl<'a> Scanner<'a> {
         self.object()
     }
 
-    fn object(&mut self) -> Result<(Vec<Member>, Range<usize>), JsonFault> {
+    fn object(&mut self) -> Result<Found, JsonFault> {
         self.skip_blanks();
         match self.peek() {
             None => return Err(self.fault("the body is empty, expected a JSON object")),
@@ -50,16 +50,17 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at;
         let mut list = Vec::with_capacity(16);
+        let mut has_escapes = false;
         self.skip_blanks();
         while self.peek() != Some(b'}') {
             let key_start = self.at;
-            let escaped = self.string("a member name in quotes")?;
+            has_escapes |= self.string("a member name in quotes")?;
             let key = key_start..self.at;
             self.colon()?;
             self.skip_blanks();
             let value_start = self.at;
             self.value(1)?;
-            list.push(Member { key, value: value_start..self.at, escaped });
+            list.push(Member { key, value: value_start..self.at });
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => {
@@ -75,7 +76,7 @@ impl<'a> Scanner<'a> {
         }
         let inside = start..self.at;
         self.at += 1;
-        Ok((list, inside))
+        Ok(Found { list, inside, has_escapes })
     }
 
     /// Where the elements of the array at the start are; empty if it is no array.

@@ -66,7 +66,8 @@ impl Splices {
         }
         let mut cuts = self.replaced;
         let kept_any = remove(&mut cuts, members, &self.removed);
-        let end = members.list.last().map_or(members.inside.start, |last| last.value.end);
+        let end =
+            members.found.list.last().map_or(members.found.inside.start, |last| last.value.end);
         if !self.inserted.is_empty() {
             cuts.push((end..end, added(&self.inserted, kept_any)));
         }
@@ -84,11 +85,11 @@ fn remove(
     names: &[impl AsRef<str>],
 ) -> bool {
     if names.is_empty() {
-        return !members.list.is_empty();
+        return !members.found.list.is_empty();
     }
-    let spans = members.list.iter().map(|member| member.key.start..member.value.end);
+    let spans = members.found.list.iter().map(|member| member.key.start..member.value.end);
     let is_gone = |member| names.iter().any(|name| members.is_called(member, name.as_ref()));
-    let gone: Vec<bool> = members.list.iter().map(is_gone).collect();
+    let gone: Vec<bool> = members.found.list.iter().map(is_gone).collect();
     cut_out(cuts, &spans.collect::<Vec<_>>(), &gone)
 }
 
