@@ -6,41 +6,31 @@
 
 use std::io::{self, BufWriter, Write};
 
-use bytes::Bytes;
-use fixture::{
-    Fixture, answer_operation, asked, every, formats, frames, operation_of, plain_request, route,
-    target,
-};
-use ir::{Event, Losses};
+use fixture::{Fixture, answer_operation, asked, every, formats, frames, plain_request, route};
+use ir::Event;
 use serde_json::{Value, json};
-use weir_dialect::names::Renames;
-use weir_dialect::{Asked, Format, PathFacts, RequestFault, Target, format, ir, sealed};
+use shared::{Lines, Outcome, request};
+use weir_dialect::{Asked, Format, PathFacts, Target, format, ir};
 use weir_framing::{Decoder, Writer};
 use weir_types::{Dialect, Operation};
 
 #[expect(clippy::unwrap_used, clippy::panic, reason = "it is the tests'")]
 #[path = "../src/tests/fixture.rs"]
 mod fixture;
+mod shared;
 
 /// The folders of requests, and those of answers.
 const REQUESTS: [&str; 2] = ["requests", "counts"];
 const ANSWERS: [&str; 2] = ["answers", "counts/answers"];
-
-/// What has become of a fixture.
-enum Outcome {
-    Body(Bytes, Losses),
-    Events(Vec<Value>, Losses),
-    Refused(String),
-}
 
 fn main() -> io::Result<()> {
     let mut lines = Lines { out: BufWriter::new(io::stdout().lock()) };
     for (from, fixture) in REQUESTS.into_iter().flat_map(every) {
         for to in formats() {
             for model in models(to.dialect(), fixture.operation()) {
-                let outcome = request(from, &fixture, to, model)
+                let outcome = request(from, (&fixture.bytes, &fixture.path()), to, model)
                     .unwrap_or_else(|fault| Outcome::Refused(fault.message));
-                lines.write("request", &fixture, to, (fixture.operation(), model), outcome)?;
+                write(&mut lines, "request", &fixture, to, (fixture.operation(), model), outcome)?;
             }
         }
     }
@@ -48,14 +38,14 @@ fn main() -> io::Result<()> {
         let Some(operation) = answer_operation(fixture.dialect, &fixture.json()) else { continue };
         for to in formats() {
             let outcome = answer(from, &fixture, to, operation).unwrap_or_else(Outcome::Refused);
-            lines.write("answer", &fixture, to, (operation, ""), outcome)?;
+            write(&mut lines, "answer", &fixture, to, (operation, ""), outcome)?;
         }
     }
     for (from, fixture) in every("streams") {
         let events = heard(from, &fixture);
         for to in formats() {
             let outcome = stream(to, &events).unwrap_or_else(Outcome::Refused);
-            lines.write("stream", &fixture, to, (Operation::Chat, ""), outcome)?;
+            write(&mut lines, "stream", &fixture, to, (Operation::Chat, ""), outcome)?;
         }
     }
     lines.out.flush()
@@ -78,34 +68,6 @@ const fn models(dialect: Dialect, operation: Operation) -> &'static [&'static st
         #[cfg(feature = "probe")]
         (Dialect::Probe, _) => &[],
     }
-}
-
-/// A request on the way to a provider that speaks `to`.
-fn request(
-    from: &dyn Format,
-    fixture: &Fixture,
-    to: &dyn Format,
-    model: &str,
-) -> Result<Outcome, RequestFault> {
-    let mut request = from.read_request(&fixture.bytes, &fixture.path())?;
-    let operation = operation_of(&request);
-    let mut losses = Losses::default();
-    match &mut request {
-        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
-            if let Some(member) = chat.needs_state.filter(|_| from.dialect() != to.dialect()) {
-                return Err(RequestFault::unsupported(member, "it names what a provider keeps"));
-            }
-            model.clone_into(&mut chat.model);
-            sealed::strip(chat, Some(to.dialect()), &mut losses);
-            let _names = Renames::fit(chat, &to.name_rules());
-        }
-        ir::Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
-        ir::Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
-    }
-    let target = Target { model, ..target(to.dialect(), operation) };
-    let written = to.write_request(&request, &target)?;
-    losses.extend(written.losses);
-    Ok(Outcome::Body(written.body, losses))
 }
 
 /// An answer for a client that speaks `to`.
@@ -174,44 +136,22 @@ fn stream(to: &dyn Format, events: &Option<Vec<Event>>) -> Result<Outcome, Strin
     Ok(Outcome::Events(said, writer.losses()))
 }
 
-/// Where the lines go.
-struct Lines<W> {
-    out: W,
-}
-
-impl<W: Write> Lines<W> {
-    fn write(
-        &mut self,
-        kind: &str,
-        fixture: &Fixture,
-        to: &dyn Format,
-        (operation, model): (Operation, &str),
-        outcome: Outcome,
-    ) -> io::Result<()> {
-        let mut line = json!({
-            "kind": kind,
-            "from": fixture::folder(fixture.dialect),
-            "fixture": format!("{}/{}", fixture.kind, fixture.name),
-            "to": fixture::folder(to.dialect()),
-            "operation": route(to.dialect(), operation).label(),
-            "model": model,
-        });
-        let losses = match outcome {
-            Outcome::Body(body, losses) => {
-                line["body"] = serde_json::from_slice(&body)?;
-                losses
-            }
-            Outcome::Events(events, losses) => {
-                line["events"] = Value::from(events);
-                losses
-            }
-            Outcome::Refused(message) => {
-                line["refused"] = Value::from(message);
-                Losses::default()
-            }
-        };
-        let each = losses.iter().map(|loss| format!("{}: {}", loss.member, loss.why));
-        line["losses"] = each.collect();
-        writeln!(self.out, "{line}")
-    }
+/// Writes what has become of a fixture.
+fn write(
+    lines: &mut Lines<impl Write>,
+    kind: &str,
+    fixture: &Fixture,
+    to: &dyn Format,
+    (operation, model): (Operation, &str),
+    outcome: Outcome,
+) -> io::Result<()> {
+    let line = json!({
+        "kind": kind,
+        "from": fixture::folder(fixture.dialect),
+        "fixture": format!("{}/{}", fixture.kind, fixture.name),
+        "to": fixture::folder(to.dialect()),
+        "operation": route(to.dialect(), operation).label(),
+        "model": model,
+    });
+    lines.put(line, outcome)
 }

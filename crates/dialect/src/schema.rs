@@ -4,6 +4,8 @@
 //! be called `$ref` or `pattern` is a property and no keyword, and what stands in `enum`, `const`,
 //! `default` or `examples` is data. Nothing else of a schema is understood or checked.
 
+pub mod closed;
+
 use serde_json::{Map, Value};
 
 use crate::fault::RequestFault;

@@ -4,6 +4,7 @@
 //! map), `test` builds the binary and runs every test there is, `soak` what takes longer. Each task ends with what it did.
 //! Knows nothing of what the product does.
 
+mod clients;
 mod compose;
 mod formats;
 mod lint;

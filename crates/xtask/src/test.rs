@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::clients;
 use crate::compose;
 use crate::formats;
 use crate::scenarios;
@@ -21,8 +22,8 @@ pub(crate) struct Wanted {
     pub(crate) compose: bool,
 }
 
-/// Builds the binary and runs the Rust tests, then has the vendors' types judge translations, then
-/// runs the scenarios on processes and on containers.
+/// Builds the binary and runs the Rust tests, then has the vendors' types and another gateway judge
+/// translations, then runs the scenarios on processes and on containers.
 pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError> {
     let Wanted { python, compose } = wanted;
     let root = workspace.root();
@@ -47,6 +48,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     match interpreter {
         Some(interpreter) => {
             formats::run(workspace, &mut steps, &interpreter)?;
+            clients::run(workspace, &mut steps)?;
             scenarios::run(root, &mut steps, &interpreter, &binary, false)?;
             if compose {
                 compose::run(root, &mut steps, &interpreter)?;
@@ -62,17 +64,28 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
 /// A Python with the packages of the scenarios, and the vendors' own; `None` if there are no
 /// scenarios.
 pub(crate) fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<PathBuf>, TaskError> {
-    let list = root.join(scenarios::FOLDER).join("requirements.txt");
+    prepare_packages(root, steps, scenarios::FOLDER, ".venv")
+}
+
+/// The Python of the environment `name`, with the packages that `folder` wants; `None` if it wants
+/// none.
+pub(crate) fn prepare_packages(
+    root: &Path,
+    steps: &mut Steps,
+    folder: &str,
+    name: &str,
+) -> Result<Option<PathBuf>, TaskError> {
+    let list = root.join(folder).join("requirements.txt");
     let Ok(wanted) = std::fs::read_to_string(&list) else {
         return Ok(None);
     };
-    let environment = root.join(".venv");
+    let environment = root.join(name);
     let interpreter = environment.join("bin").join("python");
     let stamp = environment.join("weir-requirements.txt");
     if interpreter.exists() && std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(Some(interpreter));
     }
-    make_environment(root, steps)?;
+    make_environment(root, steps, name)?;
     let program = interpreter.to_string_lossy();
     let list = list.to_string_lossy();
     let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &list];
@@ -82,8 +95,8 @@ pub(crate) fn prepare_python(root: &Path, steps: &mut Steps) -> Result<Option<Pa
     Ok(Some(interpreter))
 }
 
-fn make_environment(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
-    let make = || Step::new("python environment", root, "python3", &["-m", "venv", ".venv"]);
+fn make_environment(root: &Path, steps: &mut Steps, name: &str) -> Result<(), TaskError> {
+    let make = || Step::new("python environment", root, "python3", &["-m", "venv", name]);
     // Without its `ensurepip` module, `venv` leaves a broken folder behind.
     if !answers("python3", &["-m", "ensurepip", "--version"]) {
         let why = "the scenarios need Python 3 with its venv module";

@@ -3,7 +3,6 @@
 mod block;
 mod names;
 mod read;
-mod schema;
 mod thinking;
 mod tools;
 mod turns;

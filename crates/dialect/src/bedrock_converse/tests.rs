@@ -3,6 +3,7 @@
 
 mod answers;
 mod fixtures;
+mod models;
 mod odd;
 mod requests;
 mod rules;

@@ -23,6 +23,8 @@ pub struct Claude {
     /// `thinking: {type: between_tools}` is taken, up to high effort: no thinking but notes between
     /// calls of tools.
     pub between_tools: bool,
+    /// What it thought is left out of the answer unless `display: summarized` asks for it.
+    pub omits_thoughts: bool,
     /// The efforts of `output_config.effort`; empty: it has none.
     pub efforts: &'static [Effort],
     /// `temperature`, `top_p` and `top_k` are taken.
@@ -56,6 +58,7 @@ const PLAIN: Claude = Claude {
     thinks_by_default: false,
     may_disable_up_to: Some(Effort::Max),
     between_tools: false,
+    omits_thoughts: false,
     efforts: &[],
     sampling: true,
     temperature_and_top_p: true,
@@ -82,6 +85,7 @@ const EITHER: Claude = Claude { adaptive: true, efforts: UP_TO_MAX, prefill: fal
 const ADAPTIVE: Claude = Claude {
     budgets: false,
     adaptive: true,
+    omits_thoughts: true,
     efforts: ALL,
     sampling: false,
     prefill: false,
@@ -184,6 +188,18 @@ pub fn is_claude(model: &str) -> bool {
 }
 
 impl Claude {
+    /// `thinking.display` for a client that said whether it wants to see thoughts, or did not.
+    /// `speaks_claude`: its format is one in which nothing said means what it means to Anthropic;
+    /// clients of others that ask for thinking get to see it, as they do of every other model.
+    #[must_use]
+    pub fn display(&self, visible: Option<bool>, speaks_claude: bool) -> Option<&'static str> {
+        match visible {
+            Some(true) => Some("summarized"),
+            Some(false) => Some("omitted"),
+            None => (self.omits_thoughts && !speaks_claude).then_some("summarized"),
+        }
+    }
+
     /// The effort that it has and that is nearest to `wanted`, the lesser of two; `None` if it has
     /// none.
     #[must_use]

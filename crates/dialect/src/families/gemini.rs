@@ -37,6 +37,9 @@ pub struct Gemini {
     pub media_in_results: bool,
     /// A single image may have a resolution of its own.
     pub part_resolution: bool,
+    /// `frequencyPenalty` and `presencePenalty` are taken; elsewhere anything but 0 is refused
+    /// ("Penalty is not enabled for this model").
+    pub penalties: bool,
 }
 
 const FROM_MINIMAL: &[Effort] = &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
@@ -51,7 +54,11 @@ const SECOND: Gemini = Gemini {
     signs_calls: false,
     media_in_results: false,
     part_resolution: false,
+    penalties: true,
 };
+
+/// The 2.5 models.
+const SECOND_AND_A_HALF: Gemini = Gemini { penalties: false, ..SECOND };
 
 /// From the third generation on.
 const THIRD: Gemini = Gemini {
@@ -60,6 +67,7 @@ const THIRD: Gemini = Gemini {
     signs_calls: true,
     media_in_results: true,
     part_resolution: true,
+    penalties: false,
 };
 
 const ROWS: &[Gemini] = &[
@@ -84,18 +92,18 @@ const ROWS: &[Gemini] = &[
     Gemini {
         names: &["gemini-2.5-pro"],
         thinking: Thinking::Budget { min: 128, max: 32_768, may_disable: false },
-        ..SECOND
+        ..SECOND_AND_A_HALF
     },
-    Gemini { names: &["gemini-2.5-flash-image", "-tts", "native-audio"], ..SECOND },
+    Gemini { names: &["gemini-2.5-flash-image", "-tts", "native-audio"], ..SECOND_AND_A_HALF },
     Gemini {
         names: &["gemini-2.5-flash-lite"],
         thinking: Thinking::Budget { min: 512, max: 24_576, may_disable: true },
-        ..SECOND
+        ..SECOND_AND_A_HALF
     },
     Gemini {
         names: &["gemini-2.5", "gemini-robotics-er-1.5"],
         thinking: Thinking::Budget { min: 1, max: 24_576, may_disable: true },
-        ..SECOND
+        ..SECOND_AND_A_HALF
     },
     Gemini {
         names: &["gemini-2", "gemini-1", "gemini-pro-vision", "gemma", "learnlm", "embedding"],

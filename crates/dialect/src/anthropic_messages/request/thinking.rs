@@ -1,6 +1,7 @@
 //! Writes how much is thought, within what the model takes; whatever is bent on the way is a loss.
 
 use serde_json::{Map, Value, json};
+use weir_types::Dialect;
 
 use super::names;
 use super::write::Draft;
@@ -149,7 +150,7 @@ fn manual(draft: &mut Draft<'_>, reasoning: &Reasoning, rest: Rest) -> Plan {
     let mut thinking = Map::new();
     thinking.insert("type".into(), json!("enabled"));
     thinking.insert("budget_tokens".into(), json!(lifted));
-    show(&mut thinking, reasoning);
+    show(&mut thinking, draft, reasoning);
     // Where there are no efforts, the budget says it.
     let has_efforts = !draft.claude.efforts.is_empty();
     let wanted = reasoning.effort.filter(|_| has_efforts || (is_said && draft.is_own()));
@@ -168,7 +169,7 @@ fn adaptive(draft: &mut Draft<'_>, reasoning: &Reasoning) -> Plan {
     };
     let mut thinking = Map::new();
     thinking.insert("type".into(), json!("adaptive"));
-    show(&mut thinking, reasoning);
+    show(&mut thinking, draft, reasoning);
     Plan { thinking: Some(thinking), effort }
 }
 
@@ -185,9 +186,9 @@ fn is_shown(reasoning: &Reasoning) -> Option<bool> {
     reasoning.visible.or_else(|| reasoning.summary.as_ref().map(|_| true))
 }
 
-fn show(thinking: &mut Map<String, Value>, reasoning: &Reasoning) {
-    if let Some(is_shown) = is_shown(reasoning) {
-        let display = if is_shown { "summarized" } else { "omitted" };
+fn show(thinking: &mut Map<String, Value>, draft: &Draft<'_>, reasoning: &Reasoning) {
+    let speaks_claude = draft.is_own() || draft.chat.source == Dialect::BedrockConverse;
+    if let Some(display) = draft.claude.display(is_shown(reasoning), speaks_claude) {
         thinking.insert("display".into(), json!(display));
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema;
 use super::write::{Draft, mark};
 use crate::anthropic_messages::OWN;
 use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{Tool, ToolBody, ToolChoice};
+use crate::schema::closed;
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -122,7 +122,7 @@ fn function(
     let mut parameters = Value::Object(parameters);
     let is_strict = strict == Some(true);
     if is_strict && draft.claude.schemas {
-        if schema::close(&mut parameters) {
+        if closed::close(&mut parameters) {
             let why = "the schema was narrowed to what can be enforced";
             draft.losses.add("tools.parameters", why);
         }

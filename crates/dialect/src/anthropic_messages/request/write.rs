@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::thinking::{Plan, Rest};
 use super::turns::Turns;
-use super::{names, schema, thinking, tools, turns};
+use super::{names, thinking, tools, turns};
 use crate::anthropic_messages::OWN;
 use crate::families::claude::{self, Claude};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
 use crate::ir::{CacheMark, Chat, Losses, OutputFormat};
 use crate::json;
+use crate::schema::closed;
 
 /// More marks in one request are refused.
 const MARKS_MAX: usize = 4;
@@ -207,7 +208,7 @@ fn write_output(
         }
         Some(OutputFormat::JsonSchema { schema, .. }) => {
             let mut schema = schema.clone();
-            if schema::close(&mut schema) {
+            if closed::close(&mut schema) {
                 draft.losses.add(member, "the schema was narrowed to what can be enforced");
             }
             config.insert("format".into(), json!({ "type": "json_schema", "schema": schema }));

@@ -67,7 +67,12 @@ fn efforts_become_what_each_generation_has() {
             vec![],
         ),
         ("claude-opus-4-6", json!({"type": "adaptive"}), json!("high"), vec![]),
-        ("claude-opus-5-5", json!({"type": "adaptive"}), json!("high"), vec![]),
+        (
+            "claude-opus-5-5",
+            json!({"type": "adaptive", "display": "summarized"}),
+            json!("high"),
+            vec![],
+        ),
     ] {
         let (body, lost) = written(&thinks(Some(Effort::High), None), model);
         assert_eq!(body["thinking"], thinking, "{model}");

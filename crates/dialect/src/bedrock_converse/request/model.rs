@@ -136,8 +136,12 @@ pub(super) fn read(additional: Value, chat: &mut Chat) -> Result<(), RequestFaul
         }
     }
     if let Some(mut choice) = fields.object("tool_choice")? {
-        if choice.text("type")?.as_deref() == Some("none") {
-            chat.tool_choice = Some(ToolChoice::None);
+        let name = choice.text("name")?;
+        match (choice.text("type")?.as_deref(), name) {
+            (Some("none"), _) => chat.tool_choice = Some(ToolChoice::None),
+            (Some("any"), _) => chat.tool_choice = Some(ToolChoice::Required),
+            (Some("tool"), Some(name)) => chat.tool_choice = Some(ToolChoice::Function(name)),
+            _ => {}
         }
         let disabled = choice.flag("disable_parallel_tool_use")?;
         chat.parallel_tool_calls = disabled.map(|disabled| !disabled);

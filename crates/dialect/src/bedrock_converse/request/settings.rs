@@ -9,6 +9,7 @@ use super::tools::Tools;
 use crate::families::claude::{BUDGET_TOKENS_MIN, Claude};
 use crate::fault::RequestFault;
 use crate::ir::{Chat, Effort, Losses, OutputFormat, Reasoning};
+use crate::schema::closed;
 
 const NO_MEMBER: &str = "the target has no such member";
 const NOT_THINKING: &str = "the model takes no such member while it thinks";
@@ -173,8 +174,11 @@ fn claude(
     let why = "this model decides itself how much it thinks; an effort stands for the budget";
     losses.add_if(reasoning.budget_tokens.is_some(), "thinking.budget_tokens", why);
     let mut adaptive = json!({ "type": "adaptive" });
-    if let (Some(visible), Value::Object(members)) = (reasoning.visible, &mut adaptive) {
-        put(members, "display", if visible { "summarized" } else { "omitted" });
+    let speaks_claude =
+        [Dialect::BedrockConverse, Dialect::AnthropicMessages].contains(&chat.source);
+    let display = row.display(reasoning.visible, speaks_claude);
+    if let (Some(display), Value::Object(members)) = (display, &mut adaptive) {
+        put(members, "display", display);
     }
     put(&mut settings.additional, "thinking", adaptive);
     if let Some(effort) = reasoning.effort() {
@@ -263,14 +267,23 @@ fn sampling(
     }
     if let Some(top_p) = &sampling.top_p {
         let is_high = top_p.as_f64().is_some_and(|top_p| top_p >= 0.95);
-        if closed || (is_claude_thinking && !is_high) {
+        let is_one = top_p.as_f64() == Some(1.0);
+        let is_second = row.is_some_and(|row| !row.temperature_and_top_p)
+            && inference.contains_key("temperature");
+        if is_second {
+            // What is said without it is the same.
+            losses.add_if(!is_one, "top_p", "this model does not take it beside a temperature");
+        } else if closed || (is_claude_thinking && !is_high) {
             losses.add("top_p", why);
         } else {
             put(inference, "topP", top_p.clone());
         }
     }
-    if !sampling.stop.is_empty() {
-        let stop: Vec<_> = sampling.stop.iter().filter(|text| !text.is_empty()).collect();
+    // Claude refuses blanks alone, everywhere.
+    let is_kept = |text: &&String| !text.is_empty() && (row.is_none() || !text.trim().is_empty());
+    let (stop, blank): (Vec<_>, Vec<_>) = sampling.stop.iter().partition(is_kept);
+    losses.add_if(!blank.is_empty(), "stop", "texts of blanks alone are refused");
+    if !stop.is_empty() {
         put(inference, "stopSequences", json!(stop));
     }
     if let Some(top_k) = sampling.top_k {
@@ -311,6 +324,11 @@ fn format(
             return Err(RequestFault::unsupported("response_format", text));
         }
         Some(OutputFormat::JsonSchema { name, description, schema, .. }) => {
+            let mut schema = schema.clone();
+            // A client of this very format gets Bedrock's own answer.
+            if chat.source != Dialect::BedrockConverse && closed::close(&mut schema) {
+                losses.add("response_format", "the schema was narrowed to what can be enforced");
+            }
             let mut definition = Map::new();
             put(&mut definition, "schema", schema.to_string());
             if let Some(name) = name {

@@ -14,10 +14,18 @@ use crate::custom;
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Losses, PartBody, Tool, ToolBody, ToolChoice};
+use crate::schema::{closed, inline_refs};
 
 const OWN: Dialect = Dialect::BedrockConverse;
 const UNAVAILABLE: &str =
     "Was used earlier in this conversation. Not available now: never call it.";
+
+/// What Nova takes at the top of a tool's schema; with anything else the tool is refused or never
+/// called. <https://docs.aws.amazon.com/nova/latest/userguide/prompting-tool-troubleshooting.html>
+const NOVA_TOP: [&str; 3] = ["type", "properties", "required"];
+/// Members that only describe, or say what is so anyway for a caller that knows the schema.
+const ANNOTATIONS: [&str; 7] =
+    ["$schema", "$id", "$comment", "title", "description", "examples", "additionalProperties"];
 
 /// Reads `toolConfig`.
 pub(super) fn read(mut config: Fields, chat: &mut Chat) -> Result<(), RequestFault> {
@@ -79,7 +87,9 @@ pub(super) struct Tools {
 impl Tools {
     /// A tool must be called.
     pub(super) fn is_forced(&self) -> bool {
+        let claudes = self.claude_choice.as_ref().and_then(|choice| choice.get("type")?.as_str());
         self.choice.as_ref().is_some_and(|choice| choice.get("auto").is_none())
+            || matches!(claudes, Some("any" | "tool"))
     }
 }
 
@@ -108,7 +118,7 @@ pub(super) fn written(
         }
         return Ok(tools);
     }
-    tools.blocks = definitions(chat, model::takes_schemas(model), losses)?;
+    tools.blocks = definitions(chat, family, model::takes_schemas(model), losses)?;
     if is_none {
         tools.claude_choice = Some(json!({ "type": "none" }));
         return Ok(tools);
@@ -119,15 +129,29 @@ pub(super) fn written(
         return Err(RequestFault::unsupported("tool_choice", text));
     }
     if chat.parallel_tool_calls == Some(false) {
-        if is_claude && !tools.is_forced() {
-            let choice = json!({ "type": "auto", "disable_parallel_tool_use": true });
-            tools.claude_choice = Some(choice);
-            tools.choice = None;
+        if is_claude {
+            let mut choice = in_claudes_words(tools.choice.take().as_ref());
+            choice.insert("disable_parallel_tool_use".to_owned(), json!(true));
+            tools.claude_choice = Some(Value::Object(choice));
         } else {
             losses.add("parallel_tool_calls", "the target has no such member");
         }
     }
     Ok(tools)
+}
+
+/// A choice as Claude itself takes it.
+fn in_claudes_words(choice: Option<&Value>) -> Map<String, Value> {
+    let name = choice.and_then(|choice| choice.pointer("/tool/name"));
+    let kind = match choice {
+        _ if name.is_some() => "tool",
+        Some(choice) if choice.get("any").is_some() => "any",
+        _ => "auto",
+    };
+    let mut said = Map::new();
+    said.insert("type".to_owned(), json!(kind));
+    said.extend(name.map(|name| ("name".to_owned(), name.clone())));
+    said
 }
 
 fn has_history(chat: &Chat) -> bool {
@@ -161,6 +185,7 @@ fn from_history(chat: &Chat) -> Vec<Block> {
 
 fn definitions(
     chat: &Chat,
+    family: Family,
     takes_strict: bool,
     losses: &mut Losses,
 ) -> Result<Vec<Block>, RequestFault> {
@@ -171,7 +196,11 @@ fn definitions(
                 let strict = strict.filter(|_| takes_strict);
                 let is_lost = !takes_strict && tool_is_strict(tool);
                 losses.add_if(is_lost, "tools.strict", "this model is not held to schemas");
-                spec(name, description.as_deref(), parameters.as_ref(), strict)
+                let mut schema = typed(parameters.as_ref());
+                if chat.source != OWN {
+                    fit(&mut schema, family, strict == Some(true), losses)?;
+                }
+                spec(name, description.as_deref(), schema, strict)
             }
             ToolBody::Hosted { dialect: OWN, raw, .. } => raw.clone(),
             ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
@@ -188,19 +217,23 @@ const fn tool_is_strict(tool: &Tool) -> bool {
     matches!(tool.body, ToolBody::Function { strict: Some(true), .. })
 }
 
-fn spec(
-    name: &str,
-    description: Option<&str>,
-    parameters: Option<&Value>,
-    strict: Option<bool>,
-) -> Value {
+fn spec(name: &str, description: Option<&str>, schema: Value, strict: Option<bool>) -> Value {
     let mut spec = Map::new();
     spec.insert("name".to_owned(), json!(name));
     if let Some(text) = description.filter(|text| !text.trim().is_empty()) {
         spec.insert("description".to_owned(), json!(text));
     }
-    let schema = match parameters {
-        // The type must be said, and it must be this one.
+    let schema = Map::from_iter([("json".to_owned(), schema)]);
+    spec.insert("inputSchema".to_owned(), Value::Object(schema));
+    if let Some(strict) = strict {
+        spec.insert("strict".to_owned(), json!(strict));
+    }
+    json!({ "toolSpec": spec })
+}
+
+/// A tool's schema with its type: it must be said, and it must be this one.
+fn typed(parameters: Option<&Value>) -> Value {
+    match parameters {
         Some(Value::Object(schema)) if !schema.contains_key("type") => {
             let mut typed = Map::new();
             typed.insert("type".to_owned(), json!("object"));
@@ -209,12 +242,37 @@ fn spec(
         }
         Some(schema @ Value::Object(_)) => schema.clone(),
         _ => json!({ "type": "object", "properties": {} }),
-    };
-    spec.insert("inputSchema".to_owned(), json!({ "json": schema }));
-    if let Some(strict) = strict {
-        spec.insert("strict".to_owned(), json!(strict));
     }
-    json!({ "toolSpec": spec })
+}
+
+/// Makes a schema fit what the model takes of schemas.
+///
+/// # Errors
+/// It cannot be written without references.
+fn fit(
+    schema: &mut Value,
+    family: Family,
+    is_strict: bool,
+    losses: &mut Losses,
+) -> Result<(), RequestFault> {
+    if is_strict && closed::close(schema) {
+        losses.add("tools.parameters", "the schema was narrowed to what can be enforced");
+    }
+    if !matches!(family, Family::Nova { .. }) {
+        return Ok(());
+    }
+    let is_taken = |name: &String| NOVA_TOP.contains(&name.as_str());
+    if !schema.as_object().is_some_and(|top| top.keys().all(is_taken)) {
+        *schema = inline_refs(schema)?;
+        if let Value::Object(top) = schema {
+            let mut rest = top.keys().filter(|name| !is_taken(name));
+            let is_narrowed = rest.any(|name| !ANNOTATIONS.contains(&name.as_str()));
+            let why = "Nova takes type, properties and required at the top of a schema";
+            losses.add_if(is_narrowed, "tools.parameters", why);
+            top.retain(|name, _| is_taken(name));
+        }
+    }
+    Ok(())
 }
 
 /// The choice; tools that may not be called are taken out of `blocks`.

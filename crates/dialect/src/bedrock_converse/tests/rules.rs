@@ -285,6 +285,14 @@ fn tools_are_chosen_as_the_format_can_say_it() {
     assert_eq!(body["additionalModelRequestFields"]["tool_choice"], auto);
     assert_eq!(lost, Vec::<String>::new());
     assert_eq!(write(&serial, "amazon.nova-pro-v1:0").1, ["parallel_tool_calls"]);
+    // Bedrock takes no choice of its own beside Claude's, which says both.
+    serial.tool_choice = Some(ToolChoice::Function("g".into()));
+    let (body, lost) = write(&serial, CLAUDE);
+    let one = json!({ "type": "tool", "name": "g", "disable_parallel_tool_use": true });
+    assert_eq!(body["additionalModelRequestFields"]["tool_choice"], one);
+    assert_eq!(body["toolConfig"].get("toolChoice"), None);
+    assert_eq!(lost, Vec::<String>::new());
+    assert!(try_write(&serial, "anthropic.claude-opus-5-5").unwrap_err().is_targets);
     let hosted = ToolBody::Hosted { dialect: OTHER, name: "web_search".into(), raw: json!({}) };
     let mut searching = chat(vec![user("Hi")]);
     searching.tools = vec![Tool { body: hosted, cache: None }];
@@ -318,10 +326,13 @@ fn what_cannot_be_said_is_told_or_refused() {
         assert!(try_write(&refused, CLAUDE).unwrap_err().is_targets);
     }
     let (name, description, strict) = (Some("c".to_owned()), None, Some(true));
-    let schema = json!({ "type": "object" });
+    let schema = json!({ "type": "object", "minProperties": 1 });
     all.output = Some(OutputFormat::JsonSchema { name, description, schema, strict });
-    let (body, _) = write(&all, CLAUDE);
+    let (body, lost) = write(&all, CLAUDE);
     let definition = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"];
-    assert_eq!(definition, &json!({ "schema": "{\"type\":\"object\"}", "name": "c" }));
+    // Objects that are not closed are refused.
+    let closed = "{\"type\":\"object\",\"additionalProperties\":false}";
+    assert_eq!(definition, &json!({ "schema": closed, "name": "c" }));
+    assert!(lost.contains(&"response_format".to_owned()));
     assert!(try_write(&all, "amazon.nova-pro-v1:0").unwrap_err().is_targets);
 }

@@ -30,7 +30,8 @@ fn additional(chat: &Chat, model: &str) -> Value {
 #[test]
 fn efforts_and_budgets_are_said_as_the_model_takes_them() {
     let enabled = |budget: u64| json!({ "type": "enabled", "budget_tokens": budget });
-    let adaptive = json!({ "type": "adaptive" });
+    // Nothing said, it would think out of sight.
+    let adaptive = json!({ "type": "adaptive", "display": "summarized" });
     let off = json!({ "type": "disabled" });
     assert_eq!(additional(&effort(Effort::Medium), BUDGET)["thinking"], enabled(8192));
     assert_eq!(additional(&budget(5000), BUDGET)["thinking"], enabled(5000));
@@ -49,7 +50,7 @@ fn efforts_and_budgets_are_said_as_the_model_takes_them() {
 #[test]
 fn trap_16_a_budget_becomes_an_effort_where_there_are_none() {
     let (body, lost) = write(&budget(20_000), ADAPTIVE);
-    assert_eq!(body["additionalModelRequestFields"]["thinking"], json!({ "type": "adaptive" }));
+    assert_eq!(body["additionalModelRequestFields"]["thinking"]["type"], "adaptive");
     assert_eq!(body["outputConfig"]["effort"], "high");
     assert_eq!(lost, ["thinking.budget_tokens"]);
 }
@@ -87,8 +88,12 @@ fn sampling_is_left_out_while_a_claude_thinks() {
     assert_eq!(lost, ["temperature", "top_k"]);
     hot.reasoning = None;
     let (body, lost) = write(&hot, BUDGET);
-    assert_eq!(body["inferenceConfig"], json!({ "temperature": 0.2, "topP": 0.97 }));
+    // The 4.5 models take only one of the two, older ones take both.
+    assert_eq!(body["inferenceConfig"], json!({ "temperature": 0.2 }));
     assert_eq!(body["additionalModelRequestFields"], json!({ "top_k": 5 }));
+    assert_eq!(lost, ["top_p"]);
+    let (body, lost) = write(&hot, "anthropic.claude-3-5-haiku-v1");
+    assert_eq!(body["inferenceConfig"], json!({ "temperature": 0.2, "topP": 0.97 }));
     assert_eq!(lost, Vec::<String>::new());
     assert_eq!(write(&hot, ADAPTIVE).1, ["temperature", "top_k", "top_p"]);
 }

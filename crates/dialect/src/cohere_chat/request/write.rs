@@ -31,7 +31,8 @@ pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestF
         body.insert("response_format".to_owned(), output(format, &mut losses));
     }
     sampling(chat, &mut body, &mut losses)?;
-    if let Some(thinking) = chat.reasoning.as_ref().and_then(|asked| thinking(asked, &mut losses)) {
+    let asked = chat.reasoning.as_ref().filter(|asked| may_think(chat, asked, target, &mut losses));
+    if let Some(thinking) = asked.and_then(|asked| thinking(asked, &mut losses)) {
         body.insert("thinking".to_owned(), thinking);
     }
     if chat.stream {
@@ -96,6 +97,28 @@ fn sampling(
     put("frequency_penalty", bounded("frequency_penalty", frequency, (0.0, 1.0)));
     put("presence_penalty", bounded("presence_penalty", presence, (0.0, 1.0)));
     Ok(())
+}
+
+/// Parts of the names of models that do not think; the member is for those that can.
+/// <https://docs.cohere.com/docs/reasoning>
+const THOUGHTLESS: [&str; 6] = [
+    "command-r",
+    "command-a-03",
+    "command-a-vision",
+    "command-a-translate",
+    "command-light",
+    "aya",
+];
+
+/// Whether the model can be told how to think. A client of this very format knows its model.
+fn may_think(chat: &Chat, asked: &Reasoning, target: &Target<'_>, losses: &mut Losses) -> bool {
+    let is_own = chat.source == Dialect::CohereChat;
+    if is_own || !THOUGHTLESS.iter().any(|part| target.model.contains(part)) {
+        return true;
+    }
+    let is_off = asked.effort() == Some(Effort::None);
+    losses.add_if(!is_off, "reasoning", "this model does not think");
+    false
 }
 
 /// Thinking is on by default in models that can, and has no limit then: the highest efforts are

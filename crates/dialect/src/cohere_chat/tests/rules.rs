@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use weir_types::Dialect;
 
-use super::{foreign, refused, says, words, written};
+use super::{foreign, refused, says, target, words, written};
+use crate::cohere_chat::CohereChat;
+use crate::format::Format;
 use crate::ir::{
     Chat, Document, Effort, Image, OutputFormat, Part, PartBody, Reasoning, Role, Sealed, Source,
     Thinking, Tool, ToolBody, ToolCall, ToolChoice, ToolResult,
@@ -248,4 +250,22 @@ fn what_cohere_lacks_is_reported_or_refused() {
     chat.sampling.n = Some(1);
     chat.modalities = vec!["text".to_owned(), "audio".to_owned()];
     assert_eq!(refused(chat), "modalities");
+}
+
+#[test]
+fn only_models_that_can_think_are_told_how() {
+    let mut asks = asks("Hi");
+    let effort = Some(Effort::High);
+    asks.reasoning = Some(Reasoning { effort, ..Default::default() });
+    let asks = crate::ir::Request::Chat(Box::new(asks));
+    for (model, kind, lost) in [
+        ("command-a-reasoning-08-2025", json!("enabled"), vec![]),
+        ("command-a-03-2025", Value::Null, vec!["reasoning"]),
+        ("command-r-08-2024", Value::Null, vec!["reasoning"]),
+    ] {
+        let written = CohereChat.write_request(&asks, &target(model)).unwrap();
+        assert_eq!(super::json(&written.body)["thinking"]["type"], kind, "{model}");
+        let members: Vec<_> = written.losses.iter().map(|loss| loss.member.to_string()).collect();
+        assert_eq!(members, lost, "{model}");
+    }
 }

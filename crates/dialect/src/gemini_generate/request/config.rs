@@ -1,6 +1,7 @@
 //! `generationConfig`, both ways.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
+use weir_types::Dialect;
 
 use super::super::{camel, schema};
 use super::{read::keep, thinking};
@@ -76,8 +77,15 @@ pub(super) fn write(chat: &Chat, family: &Gemini, losses: &mut Losses) -> Map<St
     set("temperature", sampling.temperature.clone().map(Value::Number));
     set("topP", sampling.top_p.clone().map(Value::Number));
     set("topK", sampling.top_k.map(Value::from));
-    set("frequencyPenalty", sampling.frequency_penalty.clone().map(Value::Number));
-    set("presencePenalty", sampling.presence_penalty.clone().map(Value::Number));
+    let mut penalty = |name: &'static str, number: &Option<Number>| {
+        // A client of this very format knows its model, and a penalty of nothing is none.
+        let is_taken = family.penalties || chat.source == Dialect::GeminiGenerate;
+        let number = number.as_ref().filter(|number| is_taken || number.as_f64() != Some(0.0))?;
+        losses.add_if(!is_taken, name, "this model takes no penalties");
+        is_taken.then(|| Value::Number(number.clone()))
+    };
+    set("frequencyPenalty", penalty("frequency_penalty", &sampling.frequency_penalty));
+    set("presencePenalty", penalty("presence_penalty", &sampling.presence_penalty));
     set("seed", seed(sampling.seed, losses));
     set("stopSequences", (!sampling.stop.is_empty()).then(|| json!(sampling.stop)));
     set("candidateCount", sampling.n.map(Value::from));

@@ -362,3 +362,22 @@ fn the_model_is_changed_where_a_body_repeats_it() {
             {"model": "models/gemini-x"}, 7]})
     );
 }
+
+#[test]
+fn penalties_go_where_they_are_taken() {
+    let mut asks = other(vec![(Role::User, vec![said("Hi")])]);
+    asks.sampling.frequency_penalty = serde_json::Number::from_f64(0.5);
+    asks.sampling.presence_penalty = serde_json::Number::from_f64(0.0);
+    let (body, lost) = write(&asks, "gemini-2.0-flash").unwrap();
+    let config = &body["generationConfig"];
+    assert_eq!(
+        (&config["frequencyPenalty"], &config["presencePenalty"]),
+        (&json!(0.5), &json!(0.0))
+    );
+    assert_eq!(lost, Vec::<String>::new());
+    for model in ["gemini-2.5-flash", "gemini-2.5-pro", "gemini-3-flash-preview"] {
+        let (body, lost) = write(&asks, model).unwrap();
+        assert_eq!(body.get("generationConfig"), None, "{model}");
+        assert_eq!(lost, ["frequency_penalty"], "{model}");
+    }
+}
