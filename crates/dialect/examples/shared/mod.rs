@@ -39,7 +39,7 @@ pub(crate) fn request(
         ir::Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
         ir::Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
     }
-    let target = Target { model, ..target(to.dialect(), operation) };
+    let target = Target { model, known_as: model, ..target(to.dialect(), operation) };
     let written = to.write_request(&request, &target)?;
     losses.extend(written.losses);
     Ok(Outcome::Body(written.body, losses))

@@ -113,7 +113,7 @@ const THOUGHTLESS: [&str; 6] = [
 /// Whether the model can be told how to think. A client of this very format knows its model.
 fn may_think(chat: &Chat, asked: &Reasoning, target: &Target<'_>, losses: &mut Losses) -> bool {
     let is_own = chat.source == Dialect::CohereChat;
-    if is_own || !THOUGHTLESS.iter().any(|part| target.model.contains(part)) {
+    if is_own || !THOUGHTLESS.iter().any(|part| target.known_as.contains(part)) {
         return true;
     }
     let is_off = asked.effort() == Some(Effort::None);
