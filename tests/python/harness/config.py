@@ -1,5 +1,6 @@
 """Builds config.json files whose providers are simulators, and the environment with their keys."""
 
+import re
 from dataclasses import dataclass, field
 
 from . import secrets
@@ -42,7 +43,8 @@ class Config:
             self.env[variable] = key.secret
             self.keys[key.name] = key
             entry = {"name": key.name, "value": f"env.{variable}", "models": key.models}
-            listed.append({**entry, "weight": key.weight, **key.extra})
+            extra = self._hidden(key.extra, variable)
+            listed.append({**entry, "weight": key.weight, **extra})
         network = {"base_url": base_url, "default_request_timeout_in_seconds": 10, **network}
         provider = {"keys": listed, "network_config": network}
         if concurrency is not None:
@@ -50,6 +52,19 @@ class Config:
             provider["concurrency_and_buffer_size"] = limits
         self.document["providers"][name] = provider
         return self
+
+    def _hidden(self, part, variable: str):
+        """`part` of a key with references in place of its secrets, whose variables are set."""
+        if isinstance(part, dict):
+            return {
+                name: self._hidden(inner, f"{variable}_{name}".upper())
+                for name, inner in part.items()
+            }
+        if not isinstance(part, str) or not secrets.is_one(part):
+            return part
+        variable = re.sub(r"\W", "_", variable)
+        self.env[variable] = part
+        return f"env.{variable}"
 
     def client(self, **settings) -> "Config":
         self.document.setdefault("client", {}).update(settings)

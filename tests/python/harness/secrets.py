@@ -24,6 +24,15 @@ def make(prefix: str = PREFIX) -> str:
     return secret
 
 
+class Hidden(str):
+    """A secret that was not made here."""
+
+
+def is_one(text: str) -> bool:
+    """Whether `text` is a secret, so that no file may hold it."""
+    return isinstance(text, Hidden) or text in _made
+
+
 def made() -> list[str]:
     return list(_made)
 

@@ -124,7 +124,8 @@ impl Surroundings<'_> {
             let header = Secret::new(self.with("IDENTITY_ENDPOINT", "IDENTITY_HEADER")?);
             return Ok(AzureSource::AppService { client_id, endpoint, header });
         }
-        Ok(AzureSource::Machine { client_id, endpoint: None })
+        let endpoint = self.set("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+        Ok(AzureSource::Machine { client_id, endpoint })
     }
 
     /// The file that a variable names, the file of a login, the machine.

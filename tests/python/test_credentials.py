@@ -1,0 +1,533 @@
+"""Who calls: the clouds' credentials, from real and fake token services, through the gateway."""
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.credentials import Credentials
+from harness import clouds, fake, secrets
+from harness.config import Config, Key
+
+REGION = "us-east-1"
+VERTEX = {"project_id": "my-p", "region": "us-east5"}
+MACHINE_IN_AWS = Credentials("test-key", "test-secret-key", "test-session-token")
+
+
+@pytest.fixture
+def served():
+    """Makes servers that are stopped after the test."""
+    made = []
+
+    def serve(server):
+        made.append(server)
+        return server
+
+    yield serve
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def upstream(served) -> fake.Fake:
+    return served(fake.Fake(fake.provider))
+
+
+@pytest.fixture
+def moto(served) -> clouds.Moto:
+    return served(clouds.Moto())
+
+
+@pytest.fixture
+def run(start, upstream):
+    """Starts a gateway in front of one provider with one key that has no value."""
+
+    def run(name: str, env=None, value="", **key):
+        extra = {"value": value, **key}
+        gateway = start(Config().provider(name, upstream.url, [Key("main", extra=extra)]), env)
+        gateway.model = f"{name}/{MODELS[name]}"
+        return gateway
+
+    return run
+
+
+MODELS = {"bedrock": "m-1", "azure": "gpt-x", "vertex": "gemini-x"}
+
+
+def ask(gateway, status: int = 200):
+    answer = gateway.chat(gateway.model)
+    assert answer.status == status, answer.body
+    return answer
+
+
+def bedrock(**block) -> dict:
+    return {"bedrock_key_config": {"region": REGION, **block}}
+
+
+def own_keys() -> tuple[dict, Credentials]:
+    secret = secrets.make("")
+    return {"access_key": "AKIAOWN", "secret_key": secret}, Credentials("AKIAOWN", secret)
+
+
+# AWS
+
+
+def test_field_session_token(run, upstream):
+    block, _ = own_keys()
+    token = secrets.make("")
+    ask(run("bedrock", **bedrock(**block, session_token=token)))
+    credentials = Credentials("AKIAOWN", block["secret_key"], token)
+    clouds.assert_signed(upstream.asked()[0], credentials, "bedrock", REGION)
+
+
+def test_field_role_arn_external_id_session_name(run, upstream, moto):
+    block, own = own_keys()
+    role = {"role_arn": clouds.ROLE, "external_id": "ext 1&2", "session_name": "night"}
+    gateway = run("bedrock", {"AWS_ENDPOINT_URL_STS": moto.url}, **bedrock(**block, **role))
+    ask(gateway)
+    ask(gateway)
+    [sts] = moto.front.asked()
+    assert {name: sts.form[name] for name in sts.form if name != "Version"} == {
+        "Action": "AssumeRole",
+        "RoleArn": clouds.ROLE,
+        "ExternalId": "ext 1&2",
+        "RoleSessionName": "night",
+    }
+    clouds.assert_signed(sts, own, "sts", REGION)
+    for asked in upstream.asked():
+        clouds.assert_signed(asked, moto.granted(), "bedrock", REGION)
+
+
+@pytest.mark.topologies("all-in-one-memory")
+def test_field_session_name_is_weir_if_not_given(run, moto):
+    block, _ = own_keys()
+    env = {"AWS_ENDPOINT_URL_STS": moto.url}
+    ask(run("bedrock", env, **bedrock(**block, role_arn=clouds.ROLE)))
+    assert moto.front.asked()[0].form["RoleSessionName"] == "weir"
+
+
+def chain_environment(moto, tmp_path):
+    secret, token = secrets.make(""), secrets.make("")
+    env = {
+        "AWS_ACCESS_KEY_ID": "AKIAENV",
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+        # What comes later in the chain does not count.
+        "AWS_PROFILE": "no-such",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url,
+    }
+    return env, lambda: Credentials("AKIAENV", secret, token)
+
+
+def profile(tmp_path, config: str, credentials: str = "", name: str = "") -> dict:
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "credentials").write_text(credentials)
+    files = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
+    env = {variable: str(tmp_path / file) for variable, file in files.items()}
+    return {**env, "AWS_PROFILE": name} if name else env
+
+
+def chain_profile_keys(moto, tmp_path):
+    secret = secrets.make("")
+    text = f"[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = {secret}\n"
+    env = profile(tmp_path, "[default]\nregion = eu-west-1\n", text)
+    return env, lambda: Credentials("AKIAFILE", secret)
+
+
+def chain_profile_role(moto, tmp_path):
+    secret = secrets.make("")
+    config = f"""[profile top]
+role_arn = {clouds.ROLE}
+source_profile = base
+external_id = e-1
+duration_seconds = 1800
+[profile base]
+aws_access_key_id = AKIABASE
+aws_secret_access_key = {secret}
+"""
+
+    def granted():
+        [sts] = moto.front.asked()
+        assert (sts.form["ExternalId"], sts.form["DurationSeconds"]) == ("e-1", "1800")
+        clouds.assert_signed(sts, Credentials("AKIABASE", secret), "sts", REGION)
+        return moto.granted()
+
+    env = profile(tmp_path, config, name="top")
+    return {**env, "AWS_ENDPOINT_URL_STS": moto.url}, granted
+
+
+def chain_profile_process(moto, tmp_path):
+    secret, argument = secrets.make(""), secrets.make("")
+    answer = {"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": secret}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    program = tmp_path / "tool"
+    program.write_text(f'#!/bin/sh\n[ "$1" = "{argument}" ] && cat "{tmp_path}/answer.json"\n')
+    program.chmod(0o755)
+    config = f'[profile p]\ncredential_process = "{program}" {argument}\n'
+    return profile(tmp_path, config, name="p"), lambda: Credentials("AKIAPROCESS", secret)
+
+
+def chain_profile_web_identity(moto, tmp_path):
+    (tmp_path / "token").write_text(secrets.make(""))
+    config = f"""[profile w]
+role_arn = {clouds.ROLE}
+web_identity_token_file = {tmp_path / "token"}
+"""
+    env = profile(tmp_path, config, name="w")
+    return {**env, "AWS_ENDPOINT_URL_STS": moto.url}, moto.granted
+
+
+def chain_web_identity(moto, tmp_path):
+    token = secrets.make("")
+    (tmp_path / "token").write_text(f"{token}\n")
+    env = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ROLE_ARN": clouds.ROLE,
+        "AWS_ROLE_SESSION_NAME": "pod",
+        "AWS_ENDPOINT_URL_STS": moto.url,
+    }
+
+    def granted():
+        [sts] = moto.front.asked()
+        form = sts.form
+        assert form["Action"] == "AssumeRoleWithWebIdentity"
+        assert (form["WebIdentityToken"], form["RoleSessionName"]) == (token, "pod")
+        assert "authorization" not in sts.headers
+        return moto.granted()
+
+    return env, granted
+
+
+def chain_machine(moto, tmp_path):
+    def granted():
+        token, roles, role = moto.front.asked()
+        assert token.method == "PUT" and token.path == "/latest/api/token"
+        assert token.headers["x-aws-ec2-metadata-token-ttl-seconds"]
+        for one in (roles, role):
+            assert one.headers["x-aws-ec2-metadata-token"] == moto.answers[0]
+        return MACHINE_IN_AWS
+
+    return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url}, granted
+
+
+CHAIN = {
+    name.removeprefix("chain_"): made
+    for name, made in list(globals().items())
+    if name.startswith("chain_")
+}
+
+
+@pytest.mark.parametrize("kind", CHAIN)
+def test_the_default_chain_of_aws(run, upstream, moto, tmp_path, kind):
+    env, granted = CHAIN[kind](moto, tmp_path)
+    gateway = run("bedrock", {"HOME": str(tmp_path), **env}, **bedrock())
+    ask(gateway)
+    ask(gateway)
+    for asked in upstream.asked():
+        clouds.assert_signed(asked, granted(), "bedrock", REGION)
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_a_login_of_aws_lends_a_role(run, upstream, served, tmp_path):
+    token, secret = secrets.make(""), secrets.make("")
+    keys = {"accessKeyId": "AKIASSO", "secretAccessKey": secret, "sessionToken": token[:20]}
+    end = int((time.time() + 3600) * 1000)
+    answer = (200, {"roleCredentials": {**keys, "expiration": end}})
+    portal = served(fake.Fake(lambda _: answer))
+    config = """[profile p]
+sso_session = work
+sso_account_id = 123456789012
+sso_role_name = dev
+[sso-session work]
+sso_region = us-east-1
+sso_start_url = https://x.test/start
+"""
+    logins = tmp_path / ".aws" / "sso" / "cache"
+    logins.mkdir(parents=True)
+    file = logins / f"{hashlib.sha1(b'work').hexdigest()}.json"
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    file.write_text(json.dumps({"accessToken": token, "expiresAt": moment}))
+    env = {**profile(tmp_path, config, name="p"), "HOME": str(tmp_path)}
+    ask(run("bedrock", {**env, "AWS_ENDPOINT_URL_SSO": portal.url}, **bedrock()))
+    [asked] = portal.asked()
+    assert asked.path == "/federation/credentials"
+    assert asked.query == {"role_name": ["dev"], "account_id": ["123456789012"]}
+    assert asked.headers["x-amz-sso_bearer_token"] == token
+    credentials = Credentials("AKIASSO", secret, token[:20])
+    clouds.assert_signed(upstream.asked()[0], credentials, "bedrock", REGION)
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_a_container_of_aws_and_a_proxy_that_must_not_answer_for_it(start, served, tmp_path):
+    token, secret = secrets.make(""), secrets.make("")
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    keys = {"AccessKeyId": "AKIATASK", "SecretAccessKey": secret, "Expiration": moment}
+    task = served(fake.Fake(lambda _: (200, {**keys, "Token": "task-token"})))
+    proxy = served(fake.Fake(fake.provider))
+    config = Config().provider(
+        "bedrock", "http://bedrock.test", [Key("main", extra={"value": "", **bedrock()})]
+    )
+    config.document["providers"]["bedrock"]["proxy_config"] = {"type": "http", "url": proxy.url}
+    (tmp_path / "token").write_text(token)
+    env = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{task.url}/creds",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "token"),
+    }
+    gateway = start(config, env)
+    assert gateway.chat("bedrock/m-1").status == 200
+    assert [one.headers["authorization"] for one in task.asked()] == [token]
+    [asked] = proxy.asked()
+    assert asked.target.startswith("http://bedrock.test/model/m-1/")
+    asked.target = asked.path
+    clouds.assert_signed(asked, Credentials("AKIATASK", secret, "task-token"), "bedrock", REGION)
+
+
+# Azure
+
+
+def azure(upstream, **block) -> dict:
+    return {"azure_key_config": {"endpoint": upstream.url, **block}}
+
+
+COGNITIVE = "https://cognitiveservices.azure.com/.default"
+
+
+def assert_shown(upstream, tokens) -> None:
+    assert not tokens.faults, tokens.faults
+    asked = upstream.asked()
+    assert asked and all(tokens.is_good(one.headers.get("authorization")) for one in asked)
+    assert not any("api-key" in one.headers for one in asked)
+
+
+@pytest.mark.parametrize("scopes", [None, ["https://a.test/.default", "https://b.test/x"]])
+def test_field_client_id_client_secret_tenant_id_scopes(run, upstream, served, scopes):
+    secret = secrets.make("")
+
+    def check(asked):
+        assert asked.path == "/ten-1/oauth2/v2.0/token"
+        assert asked.form == {
+            "grant_type": "client_credentials",
+            "client_id": "app-1",
+            "client_secret": secret,
+            "scope": " ".join(scopes or [COGNITIVE]),
+        }
+
+    entra = served(clouds.Tokens(check=check))
+    block = {"client_id": "app-1", "client_secret": secret, "tenant_id": "ten-1"}
+    block |= {"scopes": scopes} if scopes else {}
+    gateway = run("azure", {"AZURE_AUTHORITY_HOST": entra.url}, **azure(upstream, **block))
+    ask(gateway)
+    ask(gateway)
+    assert_shown(upstream, entra)
+    assert len(entra.asked()) == 1
+
+
+def test_a_workload_of_azure_reads_its_token_anew(run, upstream, served, tmp_path):
+    file = tmp_path / "federated"
+    file.write_text(secrets.make(""))
+
+    def check(asked):
+        form = asked.form
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        assert form["client_assertion_type"] == kind
+        assert form["client_assertion"] == file.read_text()
+
+    entra = served(clouds.Tokens(lifetime=2, check=check))
+    env = {
+        "AZURE_AUTHORITY_HOST": entra.url,
+        "AZURE_TENANT_ID": "ten-1",
+        "AZURE_CLIENT_ID": "app-1",
+        "AZURE_FEDERATED_TOKEN_FILE": str(file),
+    }
+    gateway = run("azure", env, **azure(upstream))
+    ask(gateway)
+    file.write_text(secrets.make(""))
+    until(lambda: ask(gateway) and len(entra.asked()) > 1)
+    assert_shown_all(upstream, entra)
+
+
+def assert_shown_all(upstream, tokens) -> None:
+    """Every call had a token that was granted, whether it is good by now or not."""
+    assert not tokens.faults, tokens.faults
+    shown = {one.headers["authorization"].removeprefix("Bearer ") for one in upstream.asked()}
+    assert shown <= set(tokens.granted)
+
+
+def test_the_machine_in_azure(run, upstream, served):
+    def check(asked):
+        assert asked.path == "/metadata/identity/oauth2/token"
+        assert asked.headers["metadata"] == "true"
+        assert asked.query["resource"] == ["https://cognitiveservices.azure.com"]
+
+    machine = served(clouds.Tokens(check=check))
+    env = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": machine.url}
+    ask(run("azure", env, **azure(upstream)))
+    assert_shown(upstream, machine)
+
+
+def test_an_app_service_of_azure(run, upstream, served):
+    secret = secrets.make("")
+
+    def check(asked):
+        assert asked.headers["x-identity-header"] == secret
+        assert asked.query["resource"] == ["https://cognitiveservices.azure.com"]
+        assert asked.query["client_id"] == ["app-1"]
+
+    service = served(clouds.Tokens(check=check))
+    env = {
+        "IDENTITY_ENDPOINT": f"{service.url}/msi/token",
+        "IDENTITY_HEADER": secret,
+        "AZURE_CLIENT_ID": "app-1",
+    }
+    ask(run("azure", env, **azure(upstream)))
+    assert_shown(upstream, service)
+
+
+# Google
+
+
+@pytest.mark.parametrize("form", ["json", "base64", "file"])
+def test_field_auth_credentials(run, upstream, served, tmp_path, form):
+    tokens = served(clouds.Tokens())
+    account = clouds.Account(f"{tokens.url}/token")
+    tokens.check = account.check
+    encoded = secrets.Hidden(base64.b64encode(account.json.encode()).decode())
+    text = {"json": account.json, "base64": encoded, "file": ""}[form]
+    (tmp_path / "account.json").write_text(account.json)
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "account.json")}
+    block = {**VERTEX, "auth_credentials": text} if text else VERTEX
+    gateway = run("vertex", env if form == "file" else None, vertex_key_config=block)
+    ask(gateway)
+    ask(gateway)
+    assert_shown(upstream, tokens)
+    assert len(tokens.asked()) == 1
+
+
+def test_the_machine_in_google(run, upstream, served, tmp_path):
+    def check(asked):
+        path = "/computeMetadata/v1/instance/service-accounts/default/token"
+        assert asked.path == path and asked.headers["metadata-flavor"] == "Google"
+
+    machine = served(clouds.Tokens(check=check))
+    env = {"GCE_METADATA_HOST": machine.host, "HOME": str(tmp_path)}
+    ask(run("vertex", env, vertex_key_config=VERTEX))
+    assert_shown(upstream, machine)
+
+
+# What holds for all of them
+
+
+def until(holds, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "still not so"
+
+
+@pytest.fixture
+def principal(run, upstream, served):
+    """A gateway that calls as a service principal of Azure, and its token server."""
+
+    def principal(**tokens):
+        entra = served(clouds.Tokens(**tokens))
+        upstream.answer = lambda asked: (
+            fake.provider(asked)
+            if entra.is_good(asked.headers.get("authorization"))
+            else (401, {"error": {"message": "who are you?", "code": "401"}})
+        )
+        block = {"client_id": "app", "client_secret": secrets.make(""), "tenant_id": "ten"}
+        gateway = run("azure", {"AZURE_AUTHORITY_HOST": entra.url}, **azure(upstream, **block))
+        return gateway, entra
+
+    return principal
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_two_hundred_cold_requests_fetch_one_token(principal):
+    gateway, entra = principal()
+    entra.open.clear()
+    with ThreadPoolExecutor(200) as pool:
+        answers = [pool.submit(gateway.chat, gateway.model) for _ in range(200)]
+        until(lambda: "weir_requests_in_flight 200" in gateway.metrics())
+        entra.open.set()
+        assert {answer.result().status for answer in answers} == {200}
+    assert len(entra.asked()) == 1
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_tokens_that_end_under_load_cost_no_request(principal):
+    gateway, entra = principal(lifetime=2)
+    stop = threading.Event()
+
+    def load() -> list[int]:
+        statuses = []
+        while not stop.is_set():
+            statuses.append(gateway.chat(gateway.model).status)
+        return statuses
+
+    with ThreadPoolExecutor(8) as pool:
+        loads = [pool.submit(load) for _ in range(8)]
+        try:
+            until(lambda: len(entra.asked()) >= 4, 30)
+        finally:
+            stop.set()
+        statuses = [status for one in loads for status in one.result()]
+    assert set(statuses) == {200} and len(statuses) > 50
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_a_refresh_that_fails_does_not_matter_while_the_token_lives(principal):
+    gateway, entra = principal(lifetime=8)
+    ask(gateway)
+    [end] = entra.granted.values()
+    entra.refuses.set()
+    # It is renewed after three quarters of its life, and used for nine tenths.
+    until(lambda: ask(gateway) and len(entra.asked()) > 1)
+    assert time.monotonic() < end - 0.8
+    ask(gateway)
+    until(lambda: gateway.chat(gateway.model).status != 200)
+    assert time.monotonic() > end - 1
+    answer = gateway.chat(gateway.model)
+    assert answer.status == 502 or answer.status == 503, answer.body
+    message = answer.error["message"]
+    assert "fetching an Azure token for app from 127.0.0.1" in message, message
+    entra.refuses.clear()
+    until(lambda: gateway.chat(gateway.model).status == 200)
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+def test_a_token_that_the_provider_refuses_early_is_replaced(principal):
+    gateway, entra = principal()
+    ask(gateway)
+    entra.granted.clear()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: gateway.chat(gateway.model), range(50)))
+    assert {answer.status for answer in answers} == {200}
+    assert len(entra.asked()) == 2
+
+
+@pytest.mark.topologies("all-in-one-memory", "processes")
+@pytest.mark.parametrize("name", ["bedrock", "azure", "vertex"])
+def test_a_missing_reference_is_never_replaced_by_an_identity_of_the_process(
+    run, upstream, served, moto, name
+):
+    tokens = served(clouds.Tokens())
+    env = {
+        "AWS_ACCESS_KEY_ID": "AKIAENV",
+        "AWS_SECRET_ACCESS_KEY": secrets.make(""),
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url,
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": tokens.url,
+        "GCE_METADATA_HOST": tokens.host,
+    }
+    block = {
+        "bedrock": bedrock(access_key="env.NOT_SET", secret_key="env.NOT_SET_EITHER"),
+        "azure": azure(upstream, client_id="a", client_secret="env.NOT_SET", tenant_id="t"),
+        "vertex": {"vertex_key_config": {**VERTEX, "auth_credentials": "env.NOT_SET"}},
+    }[name]
+    gateway = run(name, env, **block)
+    assert gateway.chat(gateway.model).status >= 400
+    gateway_said = "\n".join(process.output for process in gateway.processes)
+    assert "NOT_SET is not set" in gateway_said
+    assert not upstream.asked() and not tokens.asked() and not moto.front.asked()
