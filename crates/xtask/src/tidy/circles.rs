@@ -7,51 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
 use super::modules::{ModulePath, Modules, Scope, leads, modules};
-use super::rules::{KNOWN_CIRCLES, KnownCircle, NO_CIRCLES_IN};
+use super::rules::NO_CIRCLES_IN;
 use crate::workspace::TextFile;
-
-const RULES: &str = "crates/xtask/src/tidy/rules.rs";
 
 /// Who imports whom among siblings: from, to, where it says so first.
 type Arrows<'a> = BTreeMap<(ModulePath, ModulePath), (&'a str, usize)>;
 
-/// Circles, and entries of the list of known ones that no longer close any.
+/// Circles.
 pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
-    check_with(files, NO_CIRCLES_IN, KNOWN_CIRCLES)
+    check_folders(files, NO_CIRCLES_IN)
 }
 
-fn check_with(files: &[TextFile], folders: &[&str], known: &[KnownCircle]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for folder in folders {
-        let modules = modules(files, folder, Scope::Production);
-        let mut arrows = arrows(&modules);
-        for known in known.iter().filter(|known| known.folder == *folder) {
-            let arrow = (split(known.from), split(known.to));
-            if known.reason.is_empty() {
-                let text = format!("say why {} -> {} of {folder} stays", known.from, known.to);
-                findings.push(Finding::new(RULES, 1, text));
-            }
-            if !arrows.contains_key(&arrow) || way(&arrow.1, &arrow.0, &arrows).is_none() {
-                let text = format!(
-                    "{} -> {} of {folder} closes no circle now: remove the entry",
-                    known.from, known.to
-                );
-                findings.push(Finding::new(RULES, 1, text));
-            }
-        }
-        arrows.retain(|(from, to), _| {
-            let is_this = |known: &KnownCircle| {
-                known.folder == *folder && split(known.from) == *from && split(known.to) == *to
-            };
-            !known.iter().any(is_this)
-        });
-        findings.extend(circles(&arrows));
-    }
-    findings
-}
-
-fn split(path: &str) -> ModulePath {
-    path.split("::").map(str::to_owned).collect()
+fn check_folders(files: &[TextFile], folders: &[&str]) -> Vec<Finding> {
+    let of_folder = |folder: &&str| circles(&arrows(&modules(files, folder, Scope::Production)));
+    folders.iter().flat_map(of_folder).collect()
 }
 
 fn arrows<'a>(modules: &Modules<'a>) -> Arrows<'a> {
@@ -130,10 +99,10 @@ mod tests {
 
     const FOLDER: &str = "crates/a/src/";
 
-    fn found(files: &[(&str, &str)], known: &[KnownCircle]) -> Vec<String> {
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
         let file = |&(path, text): &(&str, &str)| fixture(&format!("{FOLDER}{path}"), text);
         let files: Vec<TextFile> = files.iter().map(file).collect();
-        check_with(&files, &[FOLDER], known).iter().map(ToString::to_string).collect()
+        check_folders(&files, &[FOLDER]).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -158,7 +127,7 @@ mod tests {
             // The same name at another place.
             &[("a/b.rs", "use super::c;\n"), ("a/c.rs", "use crate::b;\n"), ("b.rs", "")],
         ] {
-            assert_eq!(found(good, &[]), Vec::<String>::new(), "{good:?}");
+            assert_eq!(found(good), Vec::<String>::new(), "{good:?}");
         }
     }
 
@@ -193,32 +162,12 @@ mod tests {
                 "a -> b -> a",
             ),
         ] {
-            let findings = found(bad, &[]);
+            let findings = found(bad);
             assert_eq!(findings.len(), 1, "{findings:?}");
             let expected = format!("crates/a/src/a.rs:2: circle of modules: {expected}: ");
             assert!(findings[0].starts_with(&expected), "{findings:?}");
         }
         let inner = [("p/a.rs", "use super::b;\n"), ("p/b.rs", "use crate::p::a;\n"), ("p.rs", "")];
-        assert!(found(&inner, &[])[0].contains("p::a -> p::b -> p::a"));
-    }
-
-    #[test]
-    fn known_circles_leave_the_list_when_they_are_gone() {
-        let known = [KnownCircle { folder: FOLDER, from: "b", to: "a", reason: "for now" }];
-        let circle = [("a.rs", "use crate::b;\n"), ("b.rs", "use crate::a;\n")];
-        assert_eq!(found(&circle, &known), Vec::<String>::new());
-        let silent = [KnownCircle { folder: FOLDER, from: "b", to: "a", reason: "" }];
-        assert!(found(&circle, &silent)[0].contains("say why b -> a"));
-        for gone in [
-            &[("a.rs", "use crate::b;\n"), ("b.rs", "")],
-            &[("a.rs", ""), ("b.rs", "use crate::a;\n")],
-        ] {
-            let findings = found(gone, &known);
-            assert_eq!(findings.len(), 1, "{findings:?}");
-            assert!(
-                findings[0].contains("b -> a of crates/a/src/ closes no circle"),
-                "{findings:?}"
-            );
-        }
+        assert!(found(&inner)[0].contains("p::a -> p::b -> p::a"));
     }
 }

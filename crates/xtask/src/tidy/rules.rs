@@ -175,22 +175,6 @@ pub(super) const ROUTES: &str = "crates/edge/src/route.rs";
 pub(super) const NO_CIRCLES_IN: &[&str] =
     &["crates/edge/src/", "crates/rpc/src/", "crates/router/src/", "crates/worker/src/"];
 
-/// An import that closes a circle and stays for now.
-#[derive(Debug)]
-pub(super) struct KnownCircle {
-    /// One of `NO_CIRCLES_IN`.
-    pub(super) folder: &'static str,
-    /// The module that imports, from the crate's root: `a::b`.
-    pub(super) from: &'static str,
-    /// What it imports.
-    pub(super) to: &'static str,
-    /// Why it is still there.
-    pub(super) reason: &'static str,
-}
-
-/// The list may only shrink: an entry that closes no circle any more is a finding.
-pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[];
-
 /// Whether `name` is what `pattern` says: itself, or with `*` at the end, its start.
 pub(super) fn matches_name(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
