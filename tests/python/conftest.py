@@ -14,6 +14,7 @@ from harness.config import Config
 from harness.gateway import Gateway
 from harness.redis import Redis
 from harness.sim import Sim
+from harness.tls import Authority, Door
 from harness.topology import SERVICES, TOPOLOGIES, USUAL, Order, all_in_one
 from harness.warm import LEASE_TTL_MS, PROVIDER, SEED, WarmRedis
 from sdks import families
@@ -104,6 +105,32 @@ def other_sim(_sim_two) -> Sim:
     """Another one."""
     _sim_two.reset()
     return _sim_two
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory) -> Path:
+    """What stands between gateway and providers keeps its files here: they may know passwords."""
+    return tmp_path_factory.mktemp("outside")
+
+
+@pytest.fixture(scope="session")
+def authority(outside) -> Authority:
+    """Whom the providers' certificates are signed by; no system trusts it."""
+    return Authority(outside)
+
+
+@pytest.fixture
+def door(authority):
+    """Puts TLS in front of a server; `localhost` and `127.0.0.1` are its names."""
+    doors = []
+
+    def door(url: str, **more) -> Door:
+        doors.append(Door(authority.context("localhost", "127.0.0.1", **more), url))
+        return doors[-1]
+
+    yield door
+    for one in doors:
+        one.stop()
 
 
 @pytest.fixture(scope="session")

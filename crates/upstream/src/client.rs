@@ -49,6 +49,7 @@ impl Inner {
         let why = match response.status().as_u16() {
             407 => "it does not accept the credentials (407)".to_owned(),
             // A provider says in JSON what it has against a request.
+            401 if !is_json(response) => "it does not accept the credentials (401)".to_owned(),
             status @ (403 | 500 | 502 | 503 | 504) if !is_json(response) => {
                 format!("it answered {status}")
             }

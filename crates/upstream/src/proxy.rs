@@ -49,6 +49,8 @@ impl Route {
             Proxy::Socks5 { url, credentials } => {
                 Self::Always(Box::new(via(url, credentials.as_ref(), &["socks5", "socks5h"])?))
             }
+            // As curl reads it: no host is reached through a proxy.
+            Proxy::Environment { no_proxy: Some(none), .. } if none.trim() == "*" => Self::Direct,
             Proxy::Environment { http_proxy, https_proxy, no_proxy } => {
                 let schemes = &["http", "https", "socks5", "socks5h"];
                 let read = |url: &Option<Secret>| {

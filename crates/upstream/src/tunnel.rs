@@ -31,7 +31,7 @@ where
     io.flush().await.map_err(|error| error.to_string())?;
     match status(&head(io).await?)? {
         200..300 => Ok(()),
-        407 => Err("it does not accept the credentials (407)".to_owned()),
+        status @ (401 | 407) => Err(format!("it does not accept the credentials ({status})")),
         status => Err(format!("it refuses the tunnel ({status})")),
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use weir_config::{
-    Config, Custom, Key, Provider, Proxy, ProxyType, ProxyVariables, process_variable,
+    Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, process_variable,
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
@@ -183,7 +183,7 @@ fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settin
         missing.take("proxy_config.ca_cert_pem", &provider.proxy.ca_cert_pem),
     ];
     weir_upstream::Settings {
-        connect_timeout: network.default_request_timeout.min(CONNECT_MAX),
+        connect_timeout: connect_timeout(network),
         pool_idle_timeout: network.keep_alive_timeout,
         max_conns_per_host: usize::try_from(network.max_conns_per_host).unwrap_or(usize::MAX),
         enforce_http2: network.enforce_http2,
@@ -199,7 +199,14 @@ fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settin
 }
 
 /// A connection that takes longer than this will not come.
-const CONNECT_MAX: Duration = Duration::from_secs(30);
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Shorter than an attempt, so that what was in the way of a connection can still be told.
+fn connect_timeout(network: &Network) -> Duration {
+    let attempt = network.default_request_timeout;
+    let first_token = network.first_token_timeout.unwrap_or(attempt);
+    (attempt.min(first_token) * 3 / 4).min(CONNECT_MAX)
+}
 
 fn proxy(proxy: &Proxy, missing: &mut Missing) -> weir_upstream::Proxy {
     let username = missing.take("proxy_config.username", &proxy.username);

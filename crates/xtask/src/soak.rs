@@ -11,6 +11,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     let mut steps = Steps::default();
     let interpreter = test::prepare_python(root, &mut steps)?;
     test::prepare_redis(root, &mut steps)?;
+    test::prepare_proxies(root, &mut steps)?;
     let cargo = |name: &str, arguments: &[&str]| Step::new(name, root, "cargo", arguments);
     steps.run(cargo("build", &["build", "--release", "--package", "weir", "--bin", "weir"]))?;
     let tests = cargo("long rust tests", &["test", "--workspace", "--", "--ignored"]);

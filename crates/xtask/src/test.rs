@@ -31,6 +31,9 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     let mut steps = Steps::default();
     let interpreter = if python { prepare_python(root, &mut steps)? } else { None };
     prepare_redis(root, &mut steps)?;
+    if interpreter.is_some() {
+        prepare_proxies(root, &mut steps)?;
+    }
     let compose = compose && interpreter.is_some() && compose::prepare(root, &mut steps)?;
 
     let binary = workspace.binary();
@@ -113,6 +116,23 @@ pub(crate) fn prepare_redis(root: &Path, steps: &mut Steps) -> Result<(), TaskEr
     }
     let why = "the tests of the Redis store need redis-server 7 or newer";
     install(root, steps, "redis-server", &missing("redis-server", why, ""))
+}
+
+/// The proxies of the scenarios: program and package.
+const PROXIES: [(&str, &str); 3] =
+    [("tinyproxy", "tinyproxy"), ("microsocks", "microsocks"), ("danted", "dante-server")];
+
+/// Real proxies for the scenarios that start their own.
+pub(crate) fn prepare_proxies(root: &Path, steps: &mut Steps) -> Result<(), TaskError> {
+    for (program, package) in PROXIES {
+        // Some of them have no call that only says that they are there.
+        let look = format!("PATH=$PATH:/usr/sbin command -v {program}");
+        if !answers("sh", &["-c", &look]) {
+            let why = "the scenarios of proxies start real ones";
+            install(root, steps, package, &missing(package, why, ""))?;
+        }
+    }
+    Ok(())
 }
 
 /// Says what to run for a package that is not there.

@@ -140,6 +140,7 @@ async fn what_a_forwarding_proxy_says_itself_is_not_the_providers() {
     let origin = Server::start(Role::Origin).await;
     for (head, is_the_proxys) in [
         ("403 Filtered\r\ncontent-type: text/html", true),
+        ("401 Who\r\ncontent-type: text/html", true),
         ("503 No\r\ncontent-type: text/html", true),
         ("403 No\r\ncontent-type: application/json", false),
         ("404 No\r\ncontent-type: text/html", false),
@@ -198,6 +199,13 @@ async fn the_environment_decides_by_scheme_and_host() {
     assert_eq!(get(&own, &format!("http://127.0.0.1:{port}/")).await.unwrap(), "proxied");
     assert_eq!(get(&own, &format!("http://localhost:{port}/")).await.unwrap(), "ok");
     assert_eq!((proxy.connections(), origin.connections()), (1, 1));
+    let all = Proxy::Environment {
+        http_proxy: Some(secret("http://127.0.0.1:1")),
+        https_proxy: None,
+        no_proxy: Some(" *".to_owned()),
+    };
+    let url = format!("http://127.0.0.1:{port}/");
+    assert_eq!(get(&client(through(all, &[])), &url).await.unwrap(), "ok");
     let none = Proxy::Environment { http_proxy: None, https_proxy: None, no_proxy: None };
     assert_eq!(
         get(&client(through(none, &[])), &format!("http://127.0.0.1:{port}/")).await.unwrap(),
