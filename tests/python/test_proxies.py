@@ -105,7 +105,7 @@ def test_calls_go_through(several, sim, outside, running):
         assert len(re.findall(PASSED, proxy.said())) > before, f"{model}: {proxy.said()}"
     # What is meant for the proxy stays there.
     for asked in sim.requests():
-        assert "proxy-authorization" not in asked["headers"], asked
+        assert "proxy-authorization" not in dict(asked["headers"]), asked
 
 
 @ONE

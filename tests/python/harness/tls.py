@@ -106,12 +106,13 @@ class Door:
         except OSError:
             near.close()
             return
-        back = threading.Thread(target=_pass, args=(far, near), daemon=True)
+        back = threading.Thread(target=pass_on, args=(far, near), daemon=True)
         back.start()
-        _pass(near, far)
+        pass_on(near, far)
 
 
-def _pass(source: socket.socket, target: socket.socket) -> None:
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Passes bytes on until one side is at its end; then both are."""
     try:
         while data := source.recv(1 << 16):
             target.sendall(data)
