@@ -21,6 +21,7 @@ def custom(start, sim):
         config = Config().provider("corp", url or sim.url, keys, **(network or {}))
         config.document["providers"]["corp"]["custom_provider_config"] = section
         if section.get("is_key_less"):
+            config.provider("openai", sim.url)
             del config.document["providers"]["corp"]["keys"]
         return start(config)
 
