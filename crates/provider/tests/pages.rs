@@ -1,6 +1,8 @@
 //! What the pages for users say of providers is what the table of vendors says: who is served, and
 //! how one signs in there.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 
