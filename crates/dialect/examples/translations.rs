@@ -64,6 +64,7 @@ const fn models(dialect: Dialect, operation: Operation) -> &'static [&'static st
         (Dialect::BedrockConverse, _) => {
             &["anthropic.claude-sonnet-4-5-20250929-v1:0", "amazon.nova-2-lite-v1:0"]
         }
+        (Dialect::BedrockInvoke, _) => &["amazon.titan-embed-text-v2:0"],
         (Dialect::CohereChat, _) => &["command-a-03-2025"],
         #[cfg(feature = "probe")]
         (Dialect::Probe, _) => &[],

@@ -18,6 +18,8 @@ mod tests;
 mod usage;
 mod words;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use weir_framing::{Frame, Writer};
 use weir_types::{Dialect, Operation};
@@ -116,6 +118,10 @@ impl Format for AnthropicMessages {
 
     fn error_event(&self, error: &ir::Error, out: &mut Writer) {
         out.event("error", &error::write(error));
+    }
+
+    fn event_name<'f>(&self, frame: &'f Frame<'_>) -> Cow<'f, str> {
+        stream::name(frame)
     }
 
     fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage> {

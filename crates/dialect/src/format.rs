@@ -5,6 +5,7 @@
 //! *Translation*, where they do not: one format reads into the form of [`crate::ir`], the other
 //! writes from it. A format that lacks one of the operations says so by the defaults here.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -138,6 +139,12 @@ pub trait Format: fmt::Debug + Send + Sync {
     /// How a stream of this format is framed unless something else is asked for.
     fn framing(&self) -> Framing {
         Framing::Sse
+    }
+
+    /// What an event is called in framings that have names, where the one it came in may have had
+    /// none.
+    fn event_name<'f>(&self, frame: &'f Frame<'_>) -> Cow<'f, str> {
+        String::from_utf8_lossy(frame.name)
     }
 
     /// Looks at an event that is passed on. With [`Depth::Skim`] content may stay unread; finish

@@ -7,6 +7,7 @@
 
 mod anthropic_messages;
 mod bedrock_converse;
+mod bedrock_invoke;
 mod cohere_chat;
 mod custom;
 pub mod families;
@@ -46,6 +47,12 @@ pub use patch::{Patch, Patched};
 pub use peek::{PathFacts, Peeked};
 pub use quirks::{ModelDrops, Quirks};
 
+/// Bedrock's bodies are its models' makers', its errors its own.
+static BEDROCK_INVOKE: bedrock_invoke::BedrockInvoke = bedrock_invoke::BedrockInvoke {
+    claude: &anthropic_messages::AnthropicMessages,
+    host: &bedrock_converse::BedrockConverse,
+};
+
 /// The format called `dialect`.
 #[must_use]
 pub fn format(dialect: Dialect) -> &'static dyn Format {
@@ -55,6 +62,7 @@ pub fn format(dialect: Dialect) -> &'static dyn Format {
         Dialect::AnthropicMessages => &anthropic_messages::AnthropicMessages,
         Dialect::GeminiGenerate => &gemini_generate::GeminiGenerate,
         Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
+        Dialect::BedrockInvoke => &BEDROCK_INVOKE,
         Dialect::CohereChat => &cohere_chat::CohereChat,
         #[cfg(feature = "probe")]
         Dialect::Probe => &probe::Probe,

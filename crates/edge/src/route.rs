@@ -102,6 +102,7 @@ const RESPONSES: Dialect = Dialect::OpenAiResponses;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
 const GEMINI: Dialect = Dialect::GeminiGenerate;
 const BEDROCK: Dialect = Dialect::BedrockConverse;
+const INVOKE: Dialect = Dialect::BedrockInvoke;
 const COHERE: Dialect = Dialect::CohereChat;
 
 const fn azure(name: &'static str, operation: Operation) -> Route {
@@ -170,6 +171,13 @@ pub static ROUTES: &[Route] = &[
         .of("bedrock")
         .streamed(true)
         .framed(Framing::EventStream),
+    Route::new("POST /bedrock/model/{model}/invoke", INVOKE, Operation::Chat)
+        .of("bedrock")
+        .streamed(false),
+    Route::new("POST /bedrock/model/{model}/invoke-with-response-stream", INVOKE, Operation::Chat)
+        .of("bedrock")
+        .streamed(true)
+        .framed(Framing::EventChunks),
     Route::new("POST /bedrock/model/{model}/count-tokens", BEDROCK, Operation::CountTokens)
         .of("bedrock"),
     Route::new("GET /bedrock/foundation-models", BEDROCK, Operation::ListModels).of("bedrock"),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::{FRAME_BYTES_MAX, Frame, Framing, event_stream, json_array, ndjson, sse};
+use crate::{FRAME_BYTES_MAX, Frame, Framing, event_chunks, event_stream, json_array, ndjson, sse};
 
 /// Bytes that cannot be cut into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,7 @@ pub struct Decoder {
 enum Kind {
     Sse(sse::Decoder),
     EventStream(event_stream::Decoder),
+    EventChunks(event_stream::Decoder),
     JsonArray(json_array::Decoder),
     Ndjson(ndjson::Decoder),
 }
@@ -38,6 +39,7 @@ impl Decoder {
         let kind = match framing {
             Framing::Sse => Kind::Sse(sse::Decoder::new()),
             Framing::EventStream => Kind::EventStream(event_stream::Decoder::default()),
+            Framing::EventChunks => Kind::EventChunks(event_stream::Decoder::default()),
             Framing::JsonArray => Kind::JsonArray(json_array::Decoder::default()),
             Framing::Ndjson => Kind::Ndjson(ndjson::Decoder::default()),
         };
@@ -48,7 +50,7 @@ impl Decoder {
     pub fn push(&mut self, chunk: Bytes) {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.push(chunk),
-            Kind::EventStream(decoder) => decoder.cut.push(chunk),
+            Kind::EventStream(decoder) | Kind::EventChunks(decoder) => decoder.cut.push(chunk),
             Kind::JsonArray(decoder) => decoder.cut.push(chunk),
             Kind::Ndjson(decoder) => decoder.cut.push(chunk),
         }
@@ -59,7 +61,7 @@ impl Decoder {
     pub fn carried(&self) -> usize {
         match &self.kind {
             Kind::Sse(decoder) => decoder.carried(),
-            Kind::EventStream(decoder) => decoder.cut.carried(),
+            Kind::EventStream(decoder) | Kind::EventChunks(decoder) => decoder.cut.carried(),
             Kind::JsonArray(decoder) => decoder.cut.carried(),
             Kind::Ndjson(decoder) => decoder.cut.carried(),
         }
@@ -72,7 +74,7 @@ impl Decoder {
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.next_frame().map_err(|_| FrameError::TooLong),
-            Kind::EventStream(decoder) => decoder.next_frame(),
+            Kind::EventStream(decoder) | Kind::EventChunks(decoder) => decoder.next_frame(),
             Kind::JsonArray(decoder) => decoder.next_frame(),
             Kind::Ndjson(decoder) => decoder.next_frame(),
         }
@@ -84,7 +86,7 @@ impl Decoder {
     pub fn finish(&mut self) -> Option<Bytes> {
         match &mut self.kind {
             Kind::Sse(decoder) => decoder.finish(),
-            Kind::EventStream(decoder) => decoder.cut.finish(),
+            Kind::EventStream(decoder) | Kind::EventChunks(decoder) => decoder.cut.finish(),
             Kind::JsonArray(decoder) => decoder.finish(),
             Kind::Ndjson(decoder) => decoder.cut.finish(),
         }
@@ -111,6 +113,7 @@ impl Decoder {
                 let event_stream::Message { name, data, is_exception } = message;
                 Ok(Frame { name, is_exception, ..plain(data) })
             }
+            Kind::EventChunks(_) => event_chunks::parse(raw),
             Kind::JsonArray(_) => Ok(plain(json_array::element(raw))),
             Kind::Ndjson(_) => Ok(plain(ndjson::document(raw))),
         }

@@ -6,6 +6,7 @@
 
 mod cut;
 mod decoder;
+mod event_chunks;
 mod event_stream;
 mod json_array;
 mod ndjson;

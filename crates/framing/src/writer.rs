@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::json_array::Progress;
-use crate::{Framing, event_stream, ndjson, sse};
+use crate::{Framing, event_chunks, event_stream, ndjson, sse};
 
 /// Collects framed events. One per stream: some framings begin and end the stream, too.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Writer {
         match self.framing {
             Framing::Sse => sse::write(&mut self.out, name, data),
             Framing::EventStream => event_stream::write(&mut self.out, name, data),
+            Framing::EventChunks => event_chunks::write(&mut self.out, name, data),
             Framing::JsonArray => self.progress.write(&mut self.out, data),
             Framing::Ndjson => ndjson::write(&mut self.out, data),
         }
@@ -50,7 +51,7 @@ impl Writer {
     pub fn end(&mut self) {
         match self.framing {
             Framing::JsonArray => self.progress.end(&mut self.out),
-            Framing::Sse | Framing::EventStream | Framing::Ndjson => {}
+            Framing::Sse | Framing::EventStream | Framing::EventChunks | Framing::Ndjson => {}
         }
     }
 

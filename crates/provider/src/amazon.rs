@@ -15,6 +15,29 @@ const fn converse(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::BedrockConverse)
 }
 
+/// A body in the words of the model's maker, as a client of Bedrock's wrote it.
+const fn invoke(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::BedrockInvoke)
+}
+
+/// What Claude on Bedrock is told in the body, or in the path, and what it refuses there.
+/// <https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock>
+const CLAUDE_HERE: Quirks = Quirks {
+    omits_model: true,
+    adds: &[("anthropic_version", "\"bedrock-2023-05-31\"")],
+    drops: &["stream", "service_tier", "inference_geo", "speed", "diagnostics"],
+    ..Quirks::NONE
+};
+
+/// The same bodies of clients that speak Anthropic's format: Converse would lose what it has no
+/// words for.
+const fn claude_here(template: &'static str) -> Route {
+    Route::post(Operation::Chat, template, Dialect::AnthropicMessages)
+        .of(Family::Anthropic)
+        .needs(&CLAUDE_HERE)
+        .failing_in(Dialect::BedrockConverse)
+}
+
 /// The project that a call is accounted to, where the key names one.
 const PROJECT: &[(&str, &str)] = &[("openai-project", "{project}")];
 const WORKSPACE: &[(&str, &str)] =
@@ -56,6 +79,16 @@ pub(crate) const BEDROCK: Vendor = Vendor {
             .only(true)
             .framed(Framing::EventStream),
         converse(Operation::CountTokens, "/model/{arn}{model}/count-tokens"),
+        invoke(Operation::Chat, "/model/{arn}{model}/invoke").only(false),
+        invoke(Operation::Chat, "/model/{arn}{model}/invoke-with-response-stream")
+            .only(true)
+            .framed(Framing::EventChunks),
+        // Converse has no vectors.
+        invoke(Operation::Embedding, "/model/{arn}{model}/invoke"),
+        claude_here("/model/{arn}{model}/invoke").only(false),
+        claude_here("/model/{arn}{model}/invoke-with-response-stream")
+            .only(true)
+            .framed(Framing::EventChunks),
         of_project(
             chat("https://bedrock-mantle.{region}.api.aws/openai/v1/chat/completions")
                 .beginning(FRONTIER),

@@ -32,6 +32,8 @@ pub struct Route {
     pub framing: Framing,
     /// How a secret is sent, where that differs from the vendor's usual way.
     pub auth: Option<Auth>,
+    /// The format of its errors, where that differs.
+    pub errors: Option<Dialect>,
     /// Headers that it needs, unless the caller sends others. A value that is a variable of the key
     /// (`{project}`) is the operator's word: it wins over the caller's, and where the key has no
     /// such variable the header is not sent.
@@ -74,6 +76,7 @@ impl Route {
             choice: None,
             framing: Framing::Sse,
             auth: None,
+            errors: None,
             headers: &[],
             wants: None,
             quirks: None,
@@ -127,6 +130,13 @@ impl Route {
     #[must_use]
     pub const fn signed(mut self, auth: Auth) -> Self {
         self.auth = Some(auth);
+        self
+    }
+
+    /// With errors in another format.
+    #[must_use]
+    pub const fn failing_in(mut self, errors: Dialect) -> Self {
+        self.errors = Some(errors);
         self
     }
 

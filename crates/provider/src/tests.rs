@@ -352,9 +352,6 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         assert_eq!((template.strip_prefix(at), found), (Some(path), fit), "{model}");
     }
     assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
-    // Pictures and films are no conversation.
-    assert_eq!(found("vertex", chat, Dialect::OpenAiChat, "imagen-4"), None);
-    assert_eq!(found("vertex", chat, Dialect::OpenAiChat, "veo-3"), None);
     assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
 }
 
@@ -378,4 +375,52 @@ fn names_of_models_lead_to_routes_of_their_own() {
     }
     let tuned = found("vertex", chat, Dialect::OpenAiChat, "4567");
     assert!(tuned.is_some_and(|(template, _)| template.contains("/endpoints/{model}:")));
+}
+
+#[test]
+fn a_model_on_vertex_leads_to_its_makers_route() {
+    let chat = Operation::Chat;
+    let found = |dialect, model: &str| found("vertex", chat, dialect, model, Choices::default());
+    for (dialect, model, expected) in [
+        (
+            Dialect::OpenAiChat,
+            "gemini-x",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/google/models/\
+                 {model}:generateContent",
+                Fit::Translated,
+            ),
+        ),
+        (
+            Dialect::AnthropicMessages,
+            "claude-x@20250514",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/anthropic/models/\
+                 {model}:rawPredict",
+                Fit::Same,
+            ),
+        ),
+        (
+            Dialect::OpenAiChat,
+            "meta/llama-x",
+            (
+                "/v1/projects/{project}/locations/{region}/endpoints/openapi/chat/completions",
+                Fit::Same,
+            ),
+        ),
+        (
+            Dialect::OpenAiChat,
+            "mistral-small-2503",
+            (
+                "/v1/projects/{project}/locations/{region}/publishers/mistralai/models/\
+                 {model}:rawPredict",
+                Fit::Same,
+            ),
+        ),
+    ] {
+        assert_eq!(found(dialect, model), Some(expected), "{model}");
+    }
+    // Pictures and films are no conversation.
+    assert_eq!(found(Dialect::OpenAiChat, "imagen-4"), None);
+    assert_eq!(found(Dialect::OpenAiChat, "veo-3"), None);
 }

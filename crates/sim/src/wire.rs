@@ -155,6 +155,8 @@ pub(crate) enum Host {
     Own,
     Vertex,
     Azure,
+    /// Amazon's, where bodies are in the words of the model's maker.
+    Invoke,
 }
 
 /// Formats by who is asked first. The usual one comes first where paths cannot be mistaken.

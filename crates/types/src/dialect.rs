@@ -33,6 +33,8 @@ dialects! {
     GeminiGenerate = "gemini_generate";
     /// Amazon Bedrock's Converse.
     BedrockConverse = "bedrock_converse";
+    /// Amazon Bedrock's InvokeModel, whose bodies are in the words of the model's maker.
+    BedrockInvoke = "bedrock_invoke";
     /// Cohere's API, version 2.
     CohereChat = "cohere_chat";
     /// A format that nobody speaks: tests show with it what a format has to bring along.

@@ -9,6 +9,8 @@ pub enum Framing {
     Sse,
     /// Amazon's binary event stream.
     EventStream,
+    /// Amazon's binary event stream whose events carry those of another format, encoded.
+    EventChunks,
     /// One JSON array whose elements are the events.
     JsonArray,
     /// One JSON document a line.
@@ -17,7 +19,8 @@ pub enum Framing {
 
 impl Framing {
     /// Every framing.
-    pub const ALL: [Self; 4] = [Self::Sse, Self::EventStream, Self::JsonArray, Self::Ndjson];
+    pub const ALL: [Self; 5] =
+        [Self::Sse, Self::EventStream, Self::EventChunks, Self::JsonArray, Self::Ndjson];
 
     /// Stable label for the wire between our services.
     #[must_use]
@@ -25,6 +28,7 @@ impl Framing {
         match self {
             Self::Sse => "sse",
             Self::EventStream => "event_stream",
+            Self::EventChunks => "event_chunks",
             Self::JsonArray => "json_array",
             Self::Ndjson => "ndjson",
         }
@@ -41,7 +45,7 @@ impl Framing {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Sse => "text/event-stream",
-            Self::EventStream => "application/vnd.amazon.eventstream",
+            Self::EventStream | Self::EventChunks => "application/vnd.amazon.eventstream",
             Self::JsonArray => "application/json",
             Self::Ndjson => "application/x-ndjson",
         }

@@ -69,6 +69,7 @@ pub(crate) async fn run(
     let start = Start {
         client: formats.0,
         provider: formats.1,
+        errors: endpoint.route.errors.map(format),
         operations: (request.operation, endpoint.route.operation),
         asked_model: &request.model,
         wire_model: &model,
@@ -233,7 +234,7 @@ async fn opened(
 
 /// A body that is not looked at.
 fn unread(body: Body, start: &Start<'_>) -> Sendable {
-    let way = Way::Same { format: start.provider, choices: 1 };
+    let way = Way::Same { format: start.provider, errors: start.errors, choices: 1 };
     let (outgoing, upload) = match (start.operations.0.facts().request, body) {
         (Content::Empty, _) => (Outgoing::parts(Vec::new()), None),
         (_, Body::Full(bytes)) => (Outgoing::from(bytes), None),

@@ -100,7 +100,7 @@ async fn ask(
     let (head, body) = sender.send(shared, call, limit).await?.into_parts();
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
-        let way = Way::Same { format, choices: 1 };
+        let way = Way::Same { format, errors: None, choices: 1 };
         let asked = ErrorContext { shared, key: Some(key), model: "", limit, way: &way };
         return Err(rejection::rejected(asked, &head, body).await);
     }

@@ -75,7 +75,7 @@ pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
     let mut body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
-    let format = call.way.provider();
+    let format = call.way.errors();
     let mut error = format.read_error(&body);
     if let (Some(name), true) = (format.error_kind_header(), error.kind.is_empty()) {
         let said = headers::text(&head.headers, HeaderName::from_static(name));
@@ -93,7 +93,7 @@ pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -
 
 /// The fault for an error inside an answer whose status says success.
 pub(crate) fn error_in_band(call: ErrorContext<'_>, body: Bytes) -> Fault {
-    let error = call.way.provider().read_error(&body);
+    let error = call.way.errors().read_error(&body);
     let facts = facts(call, &error);
     let classified = classify_in_band(error.status, &facts, &body, SystemTime::now());
     let status = error.status.unwrap_or(match classified.class {

@@ -78,7 +78,7 @@ impl Events {
     /// translated.
     pub(crate) fn new(way: &Way, framings: Framings) -> Option<Self> {
         Some(match way {
-            Way::Same { format, choices } => Self::Same(Same::new(*format, *choices, framings)),
+            Way::Same { format, choices, .. } => Self::Same(Same::new(*format, *choices, framings)),
             Way::Translated(translation) => {
                 Self::Translated(Box::new(Translated::new(translation, framings)?))
             }

@@ -21,6 +21,8 @@ pub(crate) enum Way {
     Same {
         /// It.
         format: &'static dyn Format,
+        /// The format of the provider's errors, where that differs.
+        errors: Option<&'static dyn Format>,
         /// How many answers are asked for.
         choices: u32,
     },
@@ -32,6 +34,8 @@ pub(crate) enum Way {
 pub(crate) struct Translation {
     pub(crate) client: &'static dyn Format,
     pub(crate) provider: &'static dyn Format,
+    /// The format of the provider's errors, where that differs.
+    errors: Option<&'static dyn Format>,
     /// What the client asked, in whatever words.
     request: ir::Request,
     pub(crate) renames: Renames,
@@ -58,6 +62,8 @@ pub(crate) struct Ready {
 pub(crate) struct Start<'a> {
     pub(crate) client: &'static dyn Format,
     pub(crate) provider: &'static dyn Format,
+    /// The format of the provider's errors, where that differs.
+    pub(crate) errors: Option<&'static dyn Format>,
     pub(crate) operations: (Operation, Operation),
     /// As the client named it.
     pub(crate) asked_model: &'a str,
@@ -96,7 +102,7 @@ fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
         None => (Cow::Borrowed(body), Losses::default()),
     };
     let patched = start.provider.patch(&body, &patch)?;
-    let way = Way::Same { format: start.provider, choices: patched.choices };
+    let way = Way::Same { format: start.provider, errors: start.errors, choices: patched.choices };
     Ok(Ready { parts: patched.parts, way, losses, is_stripped })
 }
 
@@ -132,6 +138,7 @@ fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
     let translation = Translation {
         client,
         provider,
+        errors: start.errors,
         request,
         renames,
         operations,
@@ -196,6 +203,15 @@ impl Way {
         }
     }
 
+    /// The format of the provider's errors.
+    pub(crate) fn errors(&self) -> &'static dyn Format {
+        let differs = match self {
+            Self::Same { errors, .. } => errors,
+            Self::Translated(translation) => &translation.errors,
+        };
+        differs.unwrap_or_else(|| self.provider())
+    }
+
     /// A whole answer, in the client's format. One that is an error in spite of its status stays as
     /// it came.
     pub(crate) fn answer(&self, body: Bytes) -> Result<Whole, AnswerFault> {
@@ -225,8 +241,12 @@ impl Way {
         answer: UpstreamAnswer,
         error: impl FnOnce() -> ir::Error,
     ) -> UpstreamAnswer {
-        let Self::Translated(translation) = self else { return answer };
-        let body = translation.client.write_error(&error());
+        let client = match self {
+            Self::Same { errors: None, .. } => return answer,
+            Self::Same { format, .. } => *format,
+            Self::Translated(translation) => translation.client,
+        };
+        let body = client.write_error(&error());
         UpstreamAnswer { content_type: "application/json".to_owned(), body, ..answer }
     }
 }

@@ -116,6 +116,7 @@ FAMILIES = [
         "Bedrock",
         "bedrock",
         chat="us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        embedder="cohere.embed-v4:0",
         block={"bedrock_key_config": {"region": "us-east-1"}},
     ),
     Family(

@@ -35,7 +35,6 @@ NOT: dict[tuple[str, str, str], str] = {
     ("*", "anthropic", "embeddings"): "Anthropic offers none",
     ("*", "azure-claude", "embeddings"): "Anthropic offers none",
     ("*", "groq", "embeddings"): "Groq offers none",
-    ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
     **{
         (sdk, "cohere", "document"): "Cohere's models take documents as text only"
         for sdk in NAMES

@@ -4,6 +4,6 @@ mod observe;
 mod read;
 mod write;
 
-pub(super) use observe::{observe, skim};
+pub(super) use observe::{name, observe, skim};
 pub(super) use read::Reader;
 pub(super) use write::EventWriter;

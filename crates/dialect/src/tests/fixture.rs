@@ -41,6 +41,7 @@ pub(crate) fn served_by(dialect: Dialect) -> (&'static str, &'static str) {
         Dialect::AnthropicMessages => ("claude-sonnet-4-5", "anthropic"),
         Dialect::GeminiGenerate => ("gemini-2.5-pro", "gemini"),
         Dialect::BedrockConverse => ("anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+        Dialect::BedrockInvoke => ("amazon.titan-embed-text-v2:0", "bedrock"),
         Dialect::CohereChat => ("command-a-03-2025", "cohere"),
         #[cfg(feature = "probe")]
         Dialect::Probe => ("a", "probe"),

@@ -12,6 +12,9 @@ mod rules;
 mod schema;
 mod turns;
 
+pub(super) use answer::{events, whole};
+pub(super) use request::at_amazons;
+
 use super::{Asked, Host, Route, Spoken, Told, Wire};
 use crate::answer::Done;
 use crate::answer::events::Events;
@@ -65,14 +68,14 @@ impl Wire for Anthropic {
 
     fn whole(&self, _route: &Route<'_>, ask: &Ask<'_>, done: &Done) -> Vec<u8> {
         match (done, &ask.task) {
-            (Done::Reply(reply), Task::Chat(_)) => answer::whole(&ask.model, reply),
+            (Done::Reply(reply), Task::Chat(_)) => whole(&ask.model, reply),
             (Done::Tokens(tokens), _) => format!("{{\"input_tokens\":{tokens}}}").into_bytes(),
             _ => Vec::new(),
         }
     }
 
     fn stream(&self, _route: &Route<'_>, ask: &Ask<'_>, told: Told<'_>) -> Events {
-        answer::events(&ask.model, told.reply, told.chunks)
+        events(&ask.model, told.reply, told.chunks)
     }
 
     fn models(&self, route: &Route<'_>, names: &[String]) -> Vec<u8> {

@@ -5,12 +5,13 @@
 mod answer;
 mod error;
 mod frame;
+mod invoke;
 mod request;
 mod rules;
 mod schema;
 mod turns;
 
-use super::{Asked, Route, Spoken, Told, Wire};
+use super::{Asked, Host, Route, Spoken, Told, Wire};
 use crate::answer::Done;
 use crate::answer::events::Events;
 use crate::ask::{Ask, Task};
@@ -39,6 +40,12 @@ impl Wire for Bedrock {
             "converse" => (Asked::Chat, false),
             "converse-stream" => (Asked::Chat, true),
             "count-tokens" => (Asked::Count, false),
+            "invoke" | "invoke-with-response-stream" => {
+                let model = percent_decoded(model);
+                let asked = invoke::asked(&model);
+                let stream = method != "invoke";
+                return Some(Route { stream, host: Host::Invoke, ..Route::of_model(asked, model) });
+            }
             _ => return None,
         };
         Some(Route { stream, ..Route::of_model(asked, percent_decoded(model)) })
@@ -50,10 +57,17 @@ impl Wire for Bedrock {
         route: &Route<'a>,
         body: &'a [u8],
     ) -> Result<Ask<'a>, Refusal> {
+        request::check_signature(call)?;
+        if route.host == Host::Invoke {
+            return invoke::read(call, route, body);
+        }
         request::read(call, route, body)
     }
 
-    fn whole(&self, _route: &Route<'_>, ask: &Ask<'_>, done: &Done) -> Vec<u8> {
+    fn whole(&self, route: &Route<'_>, ask: &Ask<'_>, done: &Done) -> Vec<u8> {
+        if route.host == Host::Invoke {
+            return invoke::whole(ask, done);
+        }
         match (done, &ask.task) {
             (Done::Reply(reply), Task::Chat(_)) => answer::whole(reply),
             (Done::Tokens(tokens), _) => format!("{{\"inputTokens\":{tokens}}}").into_bytes(),
@@ -61,7 +75,10 @@ impl Wire for Bedrock {
         }
     }
 
-    fn stream(&self, _route: &Route<'_>, _ask: &Ask<'_>, told: Told<'_>) -> Events {
+    fn stream(&self, route: &Route<'_>, ask: &Ask<'_>, told: Told<'_>) -> Events {
+        if route.host == Host::Invoke {
+            return invoke::events(&ask.model, told.reply, told.chunks);
+        }
         answer::events(told.reply, told.chunks)
     }
 
@@ -82,7 +99,10 @@ impl Wire for Bedrock {
         frame::exception(&error::event_name(&name), payload.as_bytes())
     }
 
-    fn garbage_event(&self, _route: &Route<'_>) -> Vec<u8> {
+    fn garbage_event(&self, route: &Route<'_>) -> Vec<u8> {
+        if route.host == Host::Invoke {
+            return invoke::chunk(b"{\"type\":\"content_block_delta\",\"ind");
+        }
         frame::event("contentBlockDelta", b"{\"contentBlockIndex\":0,\"del")
     }
 

@@ -123,8 +123,8 @@ impl Same {
             None => frame,
             Some(writer) => {
                 if let Ok(event) = self.decoder.parse(&frame) {
-                    let name = std::str::from_utf8(event.name).unwrap_or_default();
-                    writer.event(name, event.data.as_deref().unwrap_or_default());
+                    let name = self.format.event_name(&event);
+                    writer.event(&name, event.data.as_deref().unwrap_or_default());
                 }
                 if *verdict == Verdict::Done {
                     writer.end();
@@ -139,6 +139,10 @@ impl Same {
         let event = self.decoder.parse(frame)?;
         if event.data.is_none() && !event.is_exception {
             return Ok(Verdict::Comment);
+        }
+        if event.is_exception {
+            let data = event.data.as_deref().unwrap_or_default();
+            return Err(Broken::Error(Bytes::copy_from_slice(data)));
         }
         let skims = self.held.is_committed && !self.finishes.are_many();
         let depth = if skims { Depth::Skim } else { Depth::Full };

@@ -9,7 +9,8 @@ const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3}}\n\n"
 const DONE: &str = "data: [DONE]\n\n";
 
 fn asked_for(choices: u32) -> Events {
-    let way = Way::Same { format: weir_dialect::format(weir_types::Dialect::OpenAiChat), choices };
+    let format = weir_dialect::format(weir_types::Dialect::OpenAiChat);
+    let way = Way::Same { format, errors: None, choices };
     let framings = Framings { provider: Framing::Sse, client: Framing::Sse };
     Events::new(&way, framings).unwrap()
 }

@@ -3,12 +3,14 @@
 //! Before the commit point every event is parsed. After it [`skim`] looks for a few names in the
 //! bytes and parses only where one of them stands.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use weir_framing::Frame;
 
 use crate::anthropic_messages::usage::Counts;
 use crate::fault::Garbage;
@@ -28,6 +30,16 @@ struct Event<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+/// An event's name: SDKs skip those without one, and its data says it as well.
+pub(in super::super) fn name<'f>(frame: &'f Frame<'_>) -> Cow<'f, str> {
+    if !frame.name.is_empty() {
+        return String::from_utf8_lossy(frame.name);
+    }
+    let event = serde_json::from_slice::<Event<'_>>(frame.data.as_deref().unwrap_or_default());
+    let kind = event.ok().and_then(|event| event.kind).map(unquoted).unwrap_or_default();
+    String::from_utf8_lossy(kind)
 }
 
 /// Looks at an event in full. `name` is its SSE name, `data` its data.

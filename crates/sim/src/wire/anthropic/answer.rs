@@ -40,7 +40,7 @@ fn message(model: &str, reply: &Reply, content: &[Value], stop: &Value, usage: &
 }
 
 /// The body of the answer that is not streamed.
-pub(super) fn whole(model: &str, reply: &Reply) -> Vec<u8> {
+pub(in super::super) fn whole(model: &str, reply: &Reply) -> Vec<u8> {
     let mut content = Vec::new();
     if let Some(thought) = &reply.thought {
         let signature = seal(thought);
@@ -99,7 +99,7 @@ impl Writer {
 }
 
 /// The events of the streamed answer.
-pub(super) fn events(model: &str, reply: &Reply, chunks: u32) -> Events {
+pub(in super::super) fn events(model: &str, reply: &Reply, chunks: u32) -> Events {
     let mut to = Writer { events: Events::default(), index: 0 };
     let begun = message(model, reply, &[], &Value::Null, &usage(reply.tokens, 1));
     to.send(Kind::Role, &json!({"type": "message_start", "message": begun}));

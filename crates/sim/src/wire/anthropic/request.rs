@@ -46,6 +46,21 @@ pub(super) fn read<'a>(
     Ok(Ask { model, stream, task: Task::Chat(chat(&body, asked)) })
 }
 
+/// A body that came through Amazon's door.
+///
+/// # Errors
+/// What is wrong with its shape, or what Anthropic would refuse.
+pub(in super::super) fn at_amazons(
+    body: &Value,
+    model: &str,
+    lenient: bool,
+) -> Result<Chat<'static>, Refusal> {
+    let reading = Reading { lenient, snake: false };
+    schema::AMAZON_BODY.check(body, reading).map_err(|flaw| error::invalid(&flaw))?;
+    rules::check(body, model)?;
+    Ok(chat(body, question(body, &["system", "messages", "tools"])))
+}
+
 fn without(body: &Value, name: &str) -> Option<Value> {
     let mut members = body.as_object()?.clone();
     members.shift_remove(name);

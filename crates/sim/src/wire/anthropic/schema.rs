@@ -51,6 +51,25 @@ pub(super) static VERTEX_BODY: Shape = Shape::Members(&[
     may("top_p", &UNIT),
 ]);
 
+/// The same at Amazon's: the path names the model and whether it streams, the body the version.
+pub(super) static AMAZON_BODY: Shape = Shape::Members(&[
+    must("anthropic_version", &Shape::Word(&["bedrock-2023-05-31"])),
+    must("messages", &MESSAGES),
+    must("max_tokens", &COUNT),
+    may("anthropic_beta", &TEXTS),
+    may("context_management", &OBJECT),
+    may("metadata", &METADATA),
+    may("output_config", &OUTPUT),
+    may("stop_sequences", &TEXTS),
+    may("system", &SYSTEM),
+    may("temperature", &UNIT),
+    may("thinking", &THINKING),
+    may("tool_choice", &CHOICE),
+    may("tools", &TOOLS),
+    may("top_k", &COUNT),
+    may("top_p", &UNIT),
+]);
+
 pub(super) static COUNT_BODY: Shape = Shape::Members(&[
     must("model", &FILLED),
     must("messages", &MESSAGES),
