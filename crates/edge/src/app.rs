@@ -17,7 +17,7 @@ use crate::cors::OnOrigin;
 use crate::options::Rules;
 use crate::route::{self, Route};
 use crate::shared::Shared;
-use crate::{Settings, call};
+use crate::{Settings, call, unknown};
 
 /// How much of an unknown path is repeated to the client.
 const PATH_CHARS_MAX: usize = 128;
@@ -31,14 +31,8 @@ pub fn app(
     telemetry: Telemetry,
 ) -> Router {
     let cors = OnOrigin::new(&settings);
-    let shared = Arc::new(Shared {
-        supported: route::supported(routes),
-        rules: Rules::new(&settings),
-        routes,
-        settings,
-        router,
-        telemetry,
-    });
+    let shared =
+        Arc::new(Shared { rules: Rules::new(&settings), routes, settings, router, telemetry });
     let mut app = Router::new().route(route::HEALTH, health(&shared));
     let mut prefixes: Vec<&'static str> = Vec::new();
     for route in routes {
@@ -117,8 +111,8 @@ fn health(shared: &Arc<Shared>) -> MethodRouter {
 
 fn not_found(shared: &Shared, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
-    let text =
-        format!("no such route: {} {path}; supported: {}", request.method(), shared.supported);
+    let near = unknown::near(shared.routes, &path);
+    let text = format!("no such route: {} {path}{near}", request.method());
     call::refuse(shared, &Fault::new(FaultCode::NotFound, text), request)
 }
 

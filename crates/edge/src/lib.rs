@@ -24,6 +24,7 @@ mod relay;
 mod route;
 mod settings;
 mod shared;
+mod unknown;
 mod whole;
 
 pub use app::app;

@@ -202,12 +202,6 @@ pub(crate) fn dialect_of(routes: &[Route], path: &str) -> Dialect {
     alike.map_or(UNKNOWN, |route| route.dialect)
 }
 
-/// What a client that asked for an unknown path should have asked for.
-pub(crate) fn supported(routes: &[Route]) -> String {
-    let names: Vec<_> = routes.iter().map(|route| route.name).collect();
-    format!("{}, GET {HEALTH}", names.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,8 +16,6 @@ use crate::route::Route;
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) routes: &'static [Route],
-    /// The paths there are, for those who ask for another.
-    pub(crate) supported: String,
     /// The rules for client headers.
     pub(crate) rules: Rules,
     /// Who serves.

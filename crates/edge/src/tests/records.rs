@@ -3,8 +3,9 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::LazyLock;
 use tracing::field::{Field, Visit};
-use tracing::span;
+use tracing::{Dispatch, span};
 use weir_types::FaultCode;
 
 pub(super) type Line = BTreeMap<&'static str, String>;
@@ -49,6 +50,10 @@ impl tracing::Subscriber for Lines {
 impl Lines {
     /// The lines of this thread, for as long as the guard lives.
     pub(super) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+        // While there is one subscriber alone, whether an event is wanted is asked once, in the
+        // thread that meets it first; that may be one of another test, which wants none.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Lines::default()));
+        LazyLock::force(&SECOND);
         let lines = Self::default();
         let guard = tracing::subscriber::set_default(lines.clone());
         (lines, guard)
