@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote_plus
 
 import pytest
 from botocore.credentials import Credentials
@@ -54,7 +55,7 @@ def run(start, upstream):
     return run
 
 
-MODELS = {"bedrock": "m-1", "azure": "gpt-x", "vertex": "gemini-x"}
+MODELS = {"databricks": "m-1", "bedrock": "m-1", "azure": "gpt-x", "vertex": "gemini-x"}
 
 
 def ask(gateway, status: int = 200):
@@ -415,6 +416,35 @@ def test_the_machine_in_google(run, upstream, served, tmp_path):
     env = {"GCE_METADATA_HOST": machine.host, "HOME": str(tmp_path)}
     ask(run("vertex", env, vertex_key_config=VERTEX))
     assert_shown(upstream, machine)
+
+
+# Databricks
+
+
+def test_field_databricks_key_config_client_id_and_client_secret(run, served):
+    secret = secrets.make("s %")
+    basic = base64.b64encode(f"app%3A1:{quote_plus(secret)}".encode()).decode()
+
+    def check(asked):
+        assert asked.path == "/oidc/v1/token"
+        assert asked.headers["authorization"] == f"Basic {basic}"
+        assert asked.form == {"grant_type": "client_credentials", "scope": "all-apis"}
+
+    tokens = clouds.Tokens(check=check)
+    grant = tokens.server.answer
+    served(tokens)
+    workspace = tokens.server
+    workspace.answer = lambda asked: (
+        grant(asked) if asked.path.startswith("/oidc/") else fake.provider(asked)
+    )
+    block = {"workspace_url": workspace.url, "client_id": "app:1", "client_secret": secret}
+    gateway = run("databricks", databricks_key_config=block)
+    ask(gateway)
+    ask(gateway)
+    assert not tokens.faults, tokens.faults
+    token, *calls = workspace.asked()
+    assert token.path == "/oidc/v1/token" and len(calls) == 2
+    assert all(tokens.is_good(one.headers["authorization"]) for one in calls)
 
 
 # What holds for all of them

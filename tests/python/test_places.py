@@ -224,3 +224,27 @@ def test_two_keys_map_one_alias_to_different_models(ask):
         for region, key in zip(["us-west1", "asia-east1"], keys)
     }
     assert {one.path: one.query["key"][0] for one in asked} == expected
+
+
+def databricks(upstream, **more) -> dict:
+    return {"databricks_key_config": {"workspace_url": upstream.url, **more}}
+
+
+@pytest.mark.parametrize(
+    "api_format, plain, dotted",
+    [
+        (None, "/serving-endpoints", "/ai-gateway/mlflow/v1"),
+        ("auto", "/serving-endpoints", "/ai-gateway/mlflow/v1"),
+        ("model_serving", "/serving-endpoints", "/serving-endpoints"),
+        ("ai_gateway", "/ai-gateway/mlflow/v1", "/ai-gateway/mlflow/v1"),
+    ],
+)
+def test_field_databricks_key_config_workspace_url_and_api_format(ask, upstream, api_format, plain, dotted):
+    more = {"api_format": api_format} if api_format else {}
+    key = Key("d-1", extra=databricks(upstream, **more))
+    asked = ask.keys("databricks", ["databricks-llama", "system.ai.llama"], [key])
+    assert [one.path for one in asked] == [
+        f"{plain}/chat/completions",
+        f"{dotted}/chat/completions",
+    ]
+    assert {one.headers["authorization"] for one in asked} == {f"Bearer {key.secret}"}

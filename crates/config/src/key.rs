@@ -89,14 +89,15 @@ impl Key {
         }
     }
 
-    /// The server's address, where the key carries it (azure, ollama, vllm, sgl).
+    /// The server's address, where the key carries it (azure, databricks, ollama, vllm, sgl).
     #[must_use]
     pub fn url(&self) -> Option<&SecretRef> {
         let blocks = &self.blocks;
         let hosts = blocks.ollama_key_config.as_ref().or(blocks.sgl_key_config.as_ref());
         let vllm = blocks.vllm_key_config.as_ref().map(|vllm| &vllm.url);
         let azure = blocks.azure_key_config.as_ref().map(|azure| &azure.endpoint);
-        hosts.map(|host| &host.url).or(vllm).or(azure)
+        let databricks = blocks.databricks_key_config.as_ref().map(|block| &block.workspace_url);
+        hosts.map(|host| &host.url).or(vllm).or(azure).or(databricks)
     }
 }
 

@@ -177,6 +177,18 @@ const VLLM: &[Route] = &[
     anthropic_style(messages(Operation::CountTokens, "/v1/messages/count_tokens")),
 ];
 
+/// Two interfaces, of which a key's variables say which there are: `auto` has both, and a model
+/// with a dot in its name is the gateway's. <https://docs.databricks.com/api/workspace/servingendpoints>
+const DATABRICKS: &[Route] = &[
+    chat("/ai-gateway/mlflow/v1/chat/completions").containing(".").wanting("auto"),
+    embedding("/ai-gateway/mlflow/v1/embeddings").containing(".").wanting("auto"),
+    chat("/ai-gateway/mlflow/v1/chat/completions").wanting("ai_gateway"),
+    embedding("/ai-gateway/mlflow/v1/embeddings").wanting("ai_gateway"),
+    chat("/serving-endpoints/chat/completions").wanting("model_serving"),
+    responses("/serving-endpoints/responses").wanting("model_serving"),
+    embedding("/serving-endpoints/embeddings").wanting("model_serving"),
+];
+
 /// Members that only OpenAI itself understands and that other hosts may refuse.
 const OPENAI_ONLY: &[&str] = &[
     "prediction",
@@ -347,6 +359,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         ..BASE
     },
     Vendor { name: "opencode-go", base_url: "https://opencode.ai/zen/go", ..BASE },
+    Vendor { name: "databricks", routes: DATABRICKS, base_url_from_key: true, ..BASE },
     Vendor { name: "ollama", routes: OLLAMA, ..SELF_HOSTED },
     Vendor { name: "sgl", routes: SGL, ..SELF_HOSTED },
     Vendor { name: "vllm", routes: VLLM, ..SELF_HOSTED },

@@ -112,6 +112,13 @@ impl Route {
         self
     }
 
+    /// Only for models in whose names this stands.
+    #[must_use]
+    pub const fn containing(mut self, part: &'static str) -> Self {
+        self.models = ModelScope::Containing(part);
+        self
+    }
+
     /// Only for models that have a number for a name.
     #[must_use]
     pub const fn numbered(mut self) -> Self {
@@ -194,6 +201,7 @@ impl Route {
             ModelScope::Beginning(names) => {
                 (names.iter().any(|name| model.starts_with(name)), true)
             }
+            ModelScope::Containing(part) => (model.contains(part), true),
             ModelScope::Numbered => {
                 (!model.is_empty() && model.bytes().all(|byte| byte.is_ascii_digit()), true)
             }
@@ -227,6 +235,8 @@ pub enum ModelScope {
     Except(&'static [Family]),
     /// For those whose names begin with one of these.
     Beginning(&'static [&'static str]),
+    /// For those in whose names this stands.
+    Containing(&'static str),
     /// For those that have a number for a name, as models of a customer's own have.
     Numbered,
 }

@@ -21,8 +21,8 @@ fn rows_are_complete_and_unambiguous() {
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
-    assert_eq!(served_names().count(), 24);
-    assert!(served("groq") && served("vertex") && !served("databricks") && !served("Groq"));
+    assert_eq!(served_names().count(), 25);
+    assert!(served("groq") && served("vertex") && !served("github-copilot") && !served("Groq"));
 }
 
 #[test]

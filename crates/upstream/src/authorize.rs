@@ -18,6 +18,7 @@ mod exchange;
 mod files;
 mod google;
 mod google_external;
+mod oauth;
 mod query;
 mod service_account;
 mod sigv4;
@@ -40,6 +41,7 @@ use crate::{Client, Outgoing};
 pub use aws::{Aws, AwsIdentity, AwsLogin, AwsRole, AwsSource, ContainerToken};
 pub use azure::{AzureIdentity, AzureSource};
 pub use google::GoogleIdentity;
+pub use oauth::OAuthClient;
 pub use query::Query;
 pub use sigv4::AwsKeys;
 

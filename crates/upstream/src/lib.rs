@@ -22,7 +22,8 @@ mod tests;
 
 pub use authorize::{
     AuthFault, Authorized, Authorizer, Aws, AwsIdentity, AwsKeys, AwsLogin, AwsRole, AwsSource,
-    AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, Query, Renewed, Static,
+    AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, OAuthClient, Query, Renewed,
+    Static,
 };
 pub use body::Body;
 pub use client::Client;

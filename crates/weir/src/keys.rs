@@ -7,11 +7,12 @@ mod ambient;
 mod model;
 mod places;
 
-use weir_config::{AzureKey, Key, SecretRef, VertexKey, process_variable};
+use weir_config::{AzureKey, DatabricksKey, Key, SecretRef, VertexKey, process_variable};
 use weir_provider::{Auth, Vendor};
 use weir_types::Secret;
 use weir_upstream::{
     AwsIdentity, AwsKeys, AwsRole, AwsSource, AzureIdentity, AzureSource, GoogleIdentity,
+    OAuthClient,
 };
 use weir_worker::{Credential, KeySettings};
 
@@ -22,7 +23,11 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
     let mut missing = Missing { reason: provider_lacks.map(str::to_owned), ..Missing::default() };
     let surroundings = Surroundings { variable: &process_variable };
     let credential = credential(key, vendor, &surroundings, &mut missing);
-    let base_url = key.url().and_then(|url| missing.text("url", url));
+    let url = key.url().and_then(|url| missing.text("url", url));
+    let base_url = match &key.blocks.databricks_key_config {
+        Some(_) => url.map(|url| with_scheme(&url)),
+        None => url,
+    };
     let places::Places { variables, variants } = places::of(key, &mut missing);
     KeySettings {
         name: key.name.clone(),
@@ -57,12 +62,40 @@ fn credential(
         Auth::Google | Auth::GoogleOrKey => {
             blocks.vertex_key_config.as_ref().map(|block| google(key, block, surroundings, missing))
         }
-        Auth::Bearer | Auth::Header(_) => None,
+        Auth::Bearer | Auth::Header(_) => {
+            let databricks = blocks.databricks_key_config.as_ref();
+            databricks.map(|block| databricks_client(key, block, missing))
+        }
     };
     found.unwrap_or_else(|| Ok(of_value(key, missing))).unwrap_or_else(|why| {
         missing.note(&why);
         Credential::None
     })
+}
+
+/// The scheme of a workspace's address may be left out.
+fn with_scheme(url: &str) -> String {
+    if url.contains("://") { url.to_owned() } else { format!("https://{url}") }
+}
+
+/// The key's value, else a service principal.
+fn databricks_client(
+    key: &Key,
+    block: &DatabricksKey,
+    missing: &mut Missing,
+) -> Result<Credential, String> {
+    if !key.value.is_none() {
+        return Ok(of_value(key, missing));
+    }
+    let client_id = missing.text("client_id", &block.client_id);
+    let client_secret = missing.take("client_secret", &block.client_secret);
+    let workspace = missing.text("workspace_url", &block.workspace_url);
+    let all = client_id.zip(client_secret).zip(workspace);
+    let ((client_id, client_secret), workspace) =
+        all.ok_or("it has neither a value nor client_id and client_secret")?;
+    let token_url = format!("{}/oidc/v1/token", with_scheme(workspace.trim_end_matches('/')));
+    let scope = "all-apis".to_owned();
+    Ok(Credential::OAuth(OAuthClient { token_url, client_id, client_secret, scope }))
 }
 
 fn of_value(key: &Key, missing: &mut Missing) -> Credential {

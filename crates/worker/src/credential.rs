@@ -19,6 +19,7 @@ pub(crate) enum Authorizers {
     Secret(Secret),
     Aws(Aws),
     Azure(Arc<dyn Authorizer>),
+    OAuth(Arc<dyn Authorizer>),
     Google { api_key: Option<Arc<dyn Authorizer>>, token: Option<Arc<dyn Authorizer>> },
 }
 
@@ -58,6 +59,7 @@ impl Authorizers {
                 Self::Aws(Aws::new(identity, service)?)
             }
             Credential::Azure(identity) => Self::Azure(identity.authorizer()?),
+            Credential::OAuth(client) => Self::OAuth(client.authorizer()?),
             Credential::Google { api_key, identity } => Self::Google {
                 api_key: api_key.as_ref().map(|key| in_address(key)),
                 token: identity.as_ref().map(|identity| identity.authorizer()).transpose()?,
@@ -84,13 +86,16 @@ impl Authorizers {
             (Self::Aws(aws), Auth::Aws(service)) => {
                 Some(Arc::new(aws.elsewhere(service, region)?) as _)
             }
-            (Self::Azure(authorizer), Auth::Azure(_)) => Some(Arc::clone(authorizer)),
+            (Self::Azure(authorizer), Auth::Azure(_)) | (Self::OAuth(authorizer), Auth::Bearer) => {
+                Some(Arc::clone(authorizer))
+            }
             (Self::Google { api_key, token }, Auth::GoogleOrKey) => {
                 api_key.as_ref().or(token.as_ref()).cloned()
             }
             (Self::Google { token, .. }, Auth::Google) => token.clone(),
             (Self::Aws(_), _) => return Err(other("AWS")),
             (Self::Azure(_), _) => return Err(other("Azure")),
+            (Self::OAuth(_), _) => return Err(other("an OAuth server")),
             (Self::Google { .. }, _) => return Err(other("Google")),
         };
         Ok(given.map_or(Given::Unfit, Given::Authorizer))

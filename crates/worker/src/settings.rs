@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir_provider::{Choices, Family, Vendor};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
-use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity};
+use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity, OAuthClient};
 
 /// One provider.
 #[derive(Debug, Clone)]
@@ -104,6 +104,8 @@ pub enum Credential {
     Aws(AwsIdentity),
     /// A token of Azure's directory.
     Azure(AzureIdentity),
+    /// A token that an OAuth server grants.
+    OAuth(OAuthClient),
     /// Google's: a key where routes take one, and tokens of an identity.
     Google {
         /// An API key.
@@ -122,6 +124,7 @@ impl Credential {
             Self::Secret(secret) => vec![secret.clone()],
             Self::Aws(identity) => identity.secrets(),
             Self::Azure(identity) => identity.secrets(),
+            Self::OAuth(client) => vec![client.client_secret.clone()],
             Self::Google { api_key, identity } => {
                 let identity = identity.as_ref().map(GoogleIdentity::secrets);
                 api_key.iter().cloned().chain(identity.into_iter().flatten()).collect()
@@ -135,7 +138,7 @@ impl Credential {
             Self::None => true,
             Self::Secret(secret) => secret.expose().is_empty(),
             Self::Google { api_key, identity } => api_key.is_none() && identity.is_none(),
-            Self::Aws(_) | Self::Azure(_) => false,
+            Self::Aws(_) | Self::Azure(_) | Self::OAuth(_) => false,
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<DatabricksKey> {
         api_format: section.choice("api_format", &FORMATS).unwrap_or_default(),
         client_id: section.reference("client_id"),
         client_secret: section.secret("client_secret"),
-        forward_gateway_tags: section.flag("forward_gateway_tags").unwrap_or_default(),
+        forward_gateway_tags: section.unacted_flag("forward_gateway_tags"),
     };
     let parts = [
         ("client_id", !databricks.client_id.is_none()),

@@ -1,7 +1,7 @@
 //! What a key and its aliases say of where models are called: the variables of the vendor's
 //! addresses, and which models differ from the rest of their key.
 
-use weir_config::{Alias, Arn, AzureKey, BedrockKey, Key, SecretRef, VertexKey};
+use weir_config::{Alias, ApiFormat, Arn, AzureKey, BedrockKey, Key, SecretRef, VertexKey};
 use weir_worker::{Models, Variant};
 
 use super::Missing;
@@ -33,6 +33,14 @@ pub(super) fn of(key: &Key, missing: &mut Missing) -> Places {
             add.text("project", "project_id", &alias.project_id);
             Variation::default()
         });
+    }
+    if let Some(databricks) = &blocks.databricks_key_config {
+        let interfaces: &[&str] = match databricks.api_format {
+            ApiFormat::Auto => &["auto", "model_serving"],
+            ApiFormat::ModelServing => &["model_serving"],
+            ApiFormat::AiGateway => &["ai_gateway"],
+        };
+        interfaces.iter().for_each(|name| add.put(name, String::new()));
     }
     if let Some(vertex) = &blocks.vertex_key_config {
         of_vertex(key, vertex, &mut add, &mut variants);
