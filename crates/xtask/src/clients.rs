@@ -1,31 +1,42 @@
 //! What others built on the vendors' formats: LiteLLM's translations beside ours
-//! (`tests/second_opinion`).
+//! (`tests/second_opinion`), LangChain and LiteLLM as clients (`tests/clients`).
 //!
 //! In a Python environment of its own, because these packages want other versions of the vendors'
-//! than the scenarios do.
+//! than the scenarios do. The clients run on one topology: what they say is the same on all.
+
+use std::path::Path;
 
 use crate::step::{Step, Steps, TaskError};
 use crate::test::{is_pytest_summary, prepare_packages};
 use crate::workspace::Workspace;
 
-const PACKAGES: &str = "tests/second_opinion";
+const OPINION: &str = "tests/second_opinion";
+const CLIENTS: &str = "tests/clients";
 const EXAMPLE: &str = "requests";
 const ENVIRONMENT: &str = ".venv-clients";
 
-/// Installs what is missing, builds the example that translates requests, and compares.
+/// Installs what is missing, builds the example that translates requests, compares, and runs the
+/// clients against `binary`.
 ///
 /// # Errors
-/// A package cannot be had, the example does not build, or there is a difference without a reason.
-pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<(), TaskError> {
+/// A package cannot be had, the example does not build, there is a difference without a reason, or
+/// a client does not get what it asks for.
+pub(crate) fn run(
+    workspace: &Workspace,
+    steps: &mut Steps,
+    binary: &Path,
+) -> Result<(), TaskError> {
     let root = workspace.root();
-    let Some(interpreter) = prepare_packages(root, steps, PACKAGES, ENVIRONMENT)? else {
-        steps.skip(format!("{PACKAGES} wants no packages"));
+    let Some(interpreter) = prepare_packages(root, steps, CLIENTS, ENVIRONMENT)? else {
+        steps.skip(format!("{CLIENTS} wants no packages"));
         return Ok(());
     };
     let build = ["build", "--package", "weir-dialect", "--example", EXAMPLE];
     steps.run(Step::new("requests", root, "cargo", &build))?;
     let program = interpreter.to_string_lossy();
-    let pytest = Step::new("second opinion", root, &program, &["-m", "pytest", PACKAGES]);
-    let pytest = pytest.with_var("WEIR_REQUESTS", workspace.example(EXAMPLE));
-    steps.run(pytest.summed_up_by(is_pytest_summary))
+    let opinion = Step::new("second opinion", root, &program, &["-m", "pytest", OPINION]);
+    let opinion = opinion.with_var("WEIR_REQUESTS", workspace.example(EXAMPLE));
+    steps.run(opinion.summed_up_by(is_pytest_summary))?;
+    let clients = Step::new("clients", root, &program, &["-m", "pytest", CLIENTS]);
+    steps.run(clients.with_var("WEIR_BIN", binary).summed_up_by(is_pytest_summary))
 }

@@ -51,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
     match interpreter {
         Some(interpreter) => {
             formats::run(workspace, &mut steps, &interpreter)?;
-            clients::run(workspace, &mut steps)?;
+            clients::run(workspace, &mut steps, &binary)?;
             scenarios::run(root, &mut steps, &interpreter, &binary, false)?;
             if compose {
                 compose::run(root, &mut steps, &interpreter)?;

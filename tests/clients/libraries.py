@@ -1,0 +1,396 @@
+"""The libraries: LangChain's models, each in its vendor's format, and LiteLLM.
+
+All of LangChain's are used in one way. LiteLLM is put behind the same calls, as it has none.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+
+# Neither looks for anything beyond the gateway.
+os.environ |= {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LANGSMITH_TRACING": "false",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass
+class Said:
+    """What a library makes of an answer."""
+
+    text: str
+    # (name, arguments) of each call.
+    calls: list[tuple[str, dict]]
+    # Of the prompt, and of the answer.
+    tokens: tuple[int, int]
+    # Pieces of text it came in.
+    pieces: int = 1
+    native: object = None
+
+
+@dataclass
+class Asked:
+    """A conversation: words of the user, answers as they came, and (answer, results of its calls)."""
+
+    turns: list
+    tools: list = field(default_factory=list)
+    choice: str | None = None
+
+
+class Library:
+    """How one is used; each method's name says for what."""
+
+    name: str
+    label: str
+
+    def __init__(self, url: str):
+        self.url = url
+
+    def ask(self, model: str, asked: Asked) -> Said:
+        raise NotImplementedError
+
+    def stream(self, model: str, asked: Asked) -> Said:
+        raise NotImplementedError
+
+    async def ask_later(self, model: str, asked: Asked) -> Said:
+        raise NotImplementedError
+
+    async def stream_later(self, model: str, asked: Asked) -> Said:
+        raise NotImplementedError
+
+    def batch(self, model: str, texts: list[str]) -> list[str]:
+        raise NotImplementedError
+
+    def structured(self, model: str, text: str, form: type):
+        """An object of the class `form`."""
+        raise NotImplementedError
+
+    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        raise NotImplementedError
+
+
+class LangChain(Library):
+    """Any of LangChain's; `chat` and `embedder` make it."""
+
+    # How structured output is asked for: as a call of a tool, which the simulated provider fills in
+    # by its schema, as it does not an answer in words.
+    method: str | None = "function_calling"
+
+    # Its word for a tool that must be called.
+    words = {"any": "any"}
+
+    def chat(self, model: str):
+        raise NotImplementedError
+
+    def embedder(self, model: str):
+        raise NotImplementedError
+
+    def ask(self, model, asked):
+        return _said(self._bound(model, asked).invoke(_messages(asked)))
+
+    def stream(self, model, asked):
+        return _summed(list(self._bound(model, asked).stream(_messages(asked))))
+
+    async def ask_later(self, model, asked):
+        return _said(await self._bound(model, asked).ainvoke(_messages(asked)))
+
+    async def stream_later(self, model, asked):
+        chunks = self._bound(model, asked).astream(_messages(asked))
+        return _summed([chunk async for chunk in chunks])
+
+    def batch(self, model, texts):
+        return [answer.text for answer in self.chat(model).batch(texts)]
+
+    def structured(self, model, text, form):
+        method = {"method": self.method} if self.method else {}
+        return self.chat(model).with_structured_output(form, **method).invoke(text)
+
+    def embed(self, model, texts):
+        return self.embedder(model).embed_documents(texts)
+
+    def _bound(self, model: str, asked: Asked):
+        chat = self.chat(model)
+        if not asked.tools:
+            return chat
+        choice = {"tool_choice": self.words.get(asked.choice)} if asked.choice else {}
+        return chat.bind_tools(asked.tools, **choice)
+
+
+def _messages(asked: Asked) -> list:
+    from langchain_core.messages import HumanMessage, ToolMessage
+
+    messages = []
+    for turn in asked.turns:
+        match turn:
+            case str():
+                messages.append(HumanMessage(turn))
+            case (answer, results):
+                calls = answer.native.tool_calls
+                messages.append(answer.native)
+                messages += [
+                    ToolMessage(result, tool_call_id=call["id"], name=call["name"])
+                    for call, result in zip(calls, results, strict=True)
+                ]
+            case answer:
+                messages.append(answer.native)
+    return messages
+
+
+def _said(message, pieces: int = 1) -> Said:
+    calls = [(call["name"], call["args"]) for call in message.tool_calls]
+    usage = message.usage_metadata or message.additional_kwargs.get("token_count", {})
+    tokens = (usage.get("input_tokens", 0), usage.get("output_tokens", 0))
+    return Said(str(message.text), calls, tokens, pieces, message)
+
+
+def _summed(chunks: list) -> Said:
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return _said(whole, sum(1 for chunk in chunks if str(chunk.text)))
+
+
+class OpenAi(LangChain):
+    name = "langchain-openai"
+    label = "`langchain-openai`"
+    options: dict = {}
+
+    def chat(self, model):
+        from langchain_openai import ChatOpenAI
+
+        return ChatOpenAI(
+            model=model, base_url=f"{self.url}/v1", api_key="unused", max_retries=0,
+            stream_usage=True, **self.options,
+        )
+
+    def embedder(self, model):
+        from langchain_openai import OpenAIEmbeddings
+
+        # Else it counts tokens with tables that it fetches from the web.
+        return OpenAIEmbeddings(
+            model=model, base_url=f"{self.url}/v1", api_key="unused",
+            check_embedding_ctx_length=False, max_retries=0,
+        )
+
+
+class OpenAiResponses(OpenAi):
+    name = "langchain-openai-responses"
+    label = "`langchain-openai`, responses"
+    options = {"use_responses_api": True}
+
+
+class Anthropic(LangChain):
+    name = "langchain-anthropic"
+    label = "`langchain-anthropic`"
+
+    def chat(self, model):
+        from langchain_anthropic import ChatAnthropic
+
+        return ChatAnthropic(
+            model=model, base_url=f"{self.url}/anthropic", api_key="unused", max_retries=0,
+            max_tokens=1000,
+        )
+
+
+class Google(LangChain):
+    name = "langchain-google-genai"
+    label = "`langchain-google-genai`"
+
+    def chat(self, model):
+        from langchain_google_genai import ChatGoogleGenerativeAI
+
+        return ChatGoogleGenerativeAI(
+            model=model, base_url=f"{self.url}/genai", api_key="unused", max_retries=1,
+        )
+
+    def embedder(self, model):
+        from langchain_google_genai import GoogleGenerativeAIEmbeddings
+
+        return GoogleGenerativeAIEmbeddings(
+            model=model, base_url=f"{self.url}/genai", api_key="unused"
+        )
+
+
+class Aws(LangChain):
+    name = "langchain-aws"
+    label = "`langchain-aws`"
+
+    def chat(self, model):
+        from langchain_aws import ChatBedrockConverse
+
+        return ChatBedrockConverse(
+            model=model, provider="anthropic", base_url=f"{self.url}/bedrock",
+            region_name="us-east-1", aws_access_key_id="unused", aws_secret_access_key="unused",
+            # What a model can is known to the library by the model's name at Bedrock only.
+            disable_streaming=False, supports_tool_choice_values=("auto", "any", "tool"),
+        )
+
+
+class Cohere(LangChain):
+    name = "langchain-cohere"
+    label = "`langchain-cohere`"
+    words = {"any": "REQUIRED"}
+
+    def chat(self, model):
+        from langchain_cohere import ChatCohere
+
+        return ChatCohere(
+            model=model, base_url=f"{self.url}/cohere", cohere_api_key="unused",
+        )
+
+    def embedder(self, model):
+        from langchain_cohere import CohereEmbeddings
+
+        return CohereEmbeddings(
+            model=model, base_url=f"{self.url}/cohere", cohere_api_key="unused", max_retries=0,
+        )
+
+
+class LiteLlm(Library):
+    """LiteLLM as a client that speaks OpenAI's format to the gateway."""
+
+    name = "litellm"
+    label = "`litellm`"
+    # LiteLLM's name of the format, and where the gateway speaks it.
+    format = "openai"
+    path = "/v1"
+
+    def ask(self, model, asked):
+        import litellm
+
+        return self._said(litellm.completion(**self._request(model, asked)))
+
+    def stream(self, model, asked):
+        import litellm
+
+        request = self._request(model, asked)
+        chunks = list(litellm.completion(**request, **STREAM))
+        return self._summed(chunks, request["messages"])
+
+    async def ask_later(self, model, asked):
+        import litellm
+
+        return self._said(await litellm.acompletion(**self._request(model, asked)))
+
+    async def stream_later(self, model, asked):
+        import litellm
+
+        request = self._request(model, asked)
+        chunks = [chunk async for chunk in await litellm.acompletion(**request, **STREAM)]
+        return self._summed(chunks, request["messages"])
+
+    def batch(self, model, texts):
+        import litellm
+
+        request = self._request(model, Asked([]))
+        request["messages"] = [[{"role": "user", "content": text}] for text in texts]
+        answers = litellm.batch_completion(**request)
+        return [answer.choices[0].message.content for answer in answers]
+
+    def structured(self, model, text, form):
+        import litellm
+
+        answer = litellm.completion(**self._request(model, Asked([text])), response_format=form)
+        return form.model_validate_json(answer.choices[0].message.content)
+
+    def embed(self, model, texts):
+        import litellm
+
+        answer = litellm.embedding(
+            model=f"{self.format}/{model}", input=texts, api_base=self.url + self.path,
+            api_key="unused", num_retries=0,
+        )
+        return [one["embedding"] for one in answer.data]
+
+    def _request(self, model: str, asked: Asked) -> dict:
+        request = {
+            "model": f"{self.format}/{model}", "messages": _dicts(asked), "num_retries": 0,
+            "api_key": "unused", "api_base": self.url + self.path,
+        }
+        if asked.tools:
+            from langchain_core.utils.function_calling import convert_to_openai_tool
+
+            request["tools"] = [convert_to_openai_tool(tool) for tool in asked.tools]
+        if asked.choice:
+            request["tool_choice"] = "required" if asked.choice == "any" else asked.choice
+        return request
+
+    def _said(self, answer, pieces: int = 1) -> Said:
+        message = answer.choices[0].message
+        calls = [
+            (call.function.name, json.loads(call.function.arguments))
+            for call in message.tool_calls or []
+        ]
+        usage = answer.usage
+        tokens = (usage.prompt_tokens, usage.completion_tokens)
+        return Said(message.content or "", calls, tokens, pieces, message.model_dump())
+
+    def _summed(self, chunks: list, messages: list) -> Said:
+        import litellm
+
+        pieces = sum(1 for one in chunks if one.choices and one.choices[0].delta.content)
+        return self._said(litellm.stream_chunk_builder(chunks, messages=messages), pieces)
+
+
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def _dicts(asked: Asked) -> list[dict]:
+    messages = []
+    for turn in asked.turns:
+        match turn:
+            case str():
+                messages.append({"role": "user", "content": turn})
+            case (answer, results):
+                calls = answer.native["tool_calls"]
+                messages.append(answer.native)
+                messages += [
+                    {"role": "tool", "tool_call_id": call["id"], "content": result}
+                    for call, result in zip(calls, results, strict=True)
+                ]
+            case answer:
+                messages.append(answer.native)
+    return messages
+
+
+class LiteLlmAnthropic(LiteLlm):
+    name = "litellm-anthropic"
+    label = "`litellm`, Anthropic's format"
+    format = "anthropic"
+    path = "/anthropic"
+
+
+class LiteLlmGemini(LiteLlm):
+    name = "litellm-gemini"
+    label = "`litellm`, Gemini's format"
+    format = "gemini"
+    path = "/genai/v1beta"
+
+
+LIBRARIES = [
+    OpenAi, OpenAiResponses, Anthropic, Google, Aws, Cohere,
+    LiteLlm, LiteLlmAnthropic, LiteLlmGemini,
+]
+NAMES = [library.name for library in LIBRARIES]
+
+# (library, provider, scenario) that cannot be, and why.
+NO_VECTORS = "the library has no call for it"
+NOT: dict[tuple[str, str, str], str] = {
+    ("langchain-cohere", "*", "tool round trip, streamed"):
+        "the library repeats the pieces of a streamed call, whatever the service sends",
+    ("langchain-cohere", "*", "embeddings"): "the library asks by Cohere's older `/v1/embed`",
+    ("langchain-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("langchain-aws", "*", "embeddings"): "its class for vectors speaks to Bedrock's InvokeModel",
+    ("litellm-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("*", "anthropic", "embeddings"): "Anthropic offers none",
+    ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
+    **{
+        (library.name, "*", "structured output"):
+            "the library asks for it by a schema of the answer, which the simulated provider does "
+            "not fill in; the comparison below has what is sent for it"
+        for library in LIBRARIES
+        if issubclass(library, LiteLlm)
+    },
+}
