@@ -72,7 +72,7 @@ def test_a_stuck_provider_leaves_the_others_alone(start, sim, other_sim, request
         for name in ("groq", "openai")
     )
     is_soak = request.config.getoption("--soak")
-    count = 500 if is_soak else 100
+    count = 500 if is_soak else 50
     try:
         without, beside = asyncio.run(measured(gateway, silent, well, bad, count))
     finally:
@@ -80,5 +80,6 @@ def test_a_stuck_provider_leaves_the_others_alone(start, sim, other_sim, request
     # Few calls on a machine that does other things, too, have a p99 that is mostly chance.
     chance = 0.0 if is_soak else 0.02
     usual, now = statistics.median(without), statistics.median(beside)
+    print(f"p99 without: {usual * 1000:.1f} ms, beside: {now * 1000:.1f} ms")
     assert now <= 1.25 * usual + chance, f"without {without}, beside {beside}"
     assert sim.requests() == []

@@ -43,7 +43,9 @@ impl Connector {
         let Settings { reach, connect_timeout, .. } = transport.settings;
         // Proxies stand in private networks, whatever may be called through them.
         let proxies = if reach == Reach::PublicOnly { Reach::NoMetadata } else { reach };
-        let (to_provider, to_proxy) = (tcp(reach, connect_timeout), tcp(proxies, connect_timeout));
+        let resolver = |reach| Resolver::new(reach, Arc::clone(&transport.lookups));
+        let to_provider = tcp(resolver(reach), connect_timeout);
+        let to_proxy = tcp(resolver(proxies), connect_timeout);
         Self { to_provider, to_proxy, transport }
     }
 
@@ -139,8 +141,8 @@ impl Connector {
     }
 }
 
-fn tcp(reach: Reach, connect_timeout: Duration) -> HttpConnector<Resolver> {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
+fn tcp(resolver: Resolver, connect_timeout: Duration) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEPALIVE_IDLE));

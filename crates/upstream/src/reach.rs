@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec;
 
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tokio::sync::Semaphore;
 use tower::Service;
 
 use crate::Error;
@@ -89,16 +91,22 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// The most look-ups of one provider at a time. Each takes a thread of those that all providers of a
+/// process share, for as long as a server of names is silent.
+pub(crate) const LOOKUPS_MAX: usize = 16;
+
 /// Resolves names to the addresses that may be called.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolver {
     system: GaiResolver,
     reach: Reach,
+    lookups: Arc<Semaphore>,
 }
 
 impl Resolver {
-    pub(crate) fn new(reach: Reach) -> Self {
-        Self { system: GaiResolver::new(), reach }
+    /// `lookups` has [`LOOKUPS_MAX`] permits and is the provider's.
+    pub(crate) fn new(reach: Reach, lookups: Arc<Semaphore>) -> Self {
+        Self { system: GaiResolver::new(), reach, lookups }
     }
 }
 
@@ -113,11 +121,19 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let target = name.as_str().to_owned();
-        let (reach, resolving) = (self.reach, self.system.call(name));
+        let (reach, mut system) = (self.reach, self.system.clone());
+        let lookups = Arc::clone(&self.lookups);
         Box::pin(async move {
+            let permit = lookups.acquire_owned().await?;
+            // Whoever gives up waiting does not end the look-up, nor free its thread.
+            let lookup = tokio::spawn(async move {
+                let found = system.call(name).await;
+                drop(permit);
+                found
+            });
             let mut refused = None;
             let mut allowed = Vec::new();
-            for address in resolving.await? {
+            for address in lookup.await?? {
                 match reach.check(address.ip()) {
                     Ok(()) => allowed.push(address),
                     Err(why) => refused = Some(why),
@@ -190,15 +206,32 @@ mod tests {
         assert!(Reach::PublicOnly.check_host("api.example").is_ok());
     }
 
+    fn resolver(reach: Reach) -> Resolver {
+        Resolver::new(reach, Arc::new(Semaphore::new(LOOKUPS_MAX)))
+    }
+
+    #[tokio::test]
+    async fn lookups_are_bounded() {
+        let lookups = Arc::new(Semaphore::new(1));
+        let mut resolver = Resolver::new(Reach::default(), Arc::clone(&lookups));
+        let held = Arc::clone(&lookups).acquire_owned().await.unwrap();
+        let mut waiting = resolver.call("localhost".parse().unwrap());
+        let first = std::future::poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending()));
+        assert!(first.await);
+        drop(held);
+        assert!(waiting.await.is_ok());
+        assert_eq!(lookups.available_permits(), 1);
+    }
+
     #[tokio::test]
     async fn names_are_asked_about_when_they_are_resolved() {
         // An address in a form that only resolvers read.
         let name: Name = "2852039166".parse().unwrap();
-        let error = Resolver::new(Reach::NoMetadata).call(name.clone()).await.unwrap_err();
+        let error = resolver(Reach::NoMetadata).call(name.clone()).await.unwrap_err();
         assert!(error.to_string().contains("169.254.169.254"), "{error}");
-        let found = Resolver::new(Reach::Everything).call(name).await.unwrap();
+        let found = resolver(Reach::Everything).call(name).await.unwrap();
         assert_eq!(found.count(), 1);
         let local: Name = "localhost".parse().unwrap();
-        assert!(Resolver::new(Reach::PublicOnly).call(local).await.is_ok());
+        assert!(resolver(Reach::PublicOnly).call(local).await.is_ok());
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use weir_types::Secret;
 
 use crate::proxy::{Kind, Route, Via};
-use crate::reach::Reach;
+use crate::reach::{LOOKUPS_MAX, Reach};
 use crate::tls::{self, Tls};
 use crate::{Error, SettingsError};
 
@@ -101,6 +101,7 @@ pub struct Transport {
     authorities: Vec<CertificateDer<'static>>,
     tls: OnceCell<Tls>,
     permits: Mutex<HashMap<String, Arc<Semaphore>>>,
+    pub(crate) lookups: Arc<Semaphore>,
     local: OnceLock<Arc<Self>>,
     aside: OnceLock<Arc<Self>>,
 }
@@ -135,6 +136,7 @@ impl Transport {
             authorities,
             tls: OnceCell::new(),
             permits: Mutex::new(HashMap::new()),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
             local: OnceLock::new(),
             aside: OnceLock::new(),
         }

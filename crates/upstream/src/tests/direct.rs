@@ -128,6 +128,32 @@ async fn streams_are_calls_and_need_as_many_connections_as_they_fill() {
     assert_eq!(slow.connections(), 2);
 }
 
+/// Calls at a time, over both versions: how long they take, and over how many connections.
+#[tokio::test]
+#[ignore = "measures"]
+async fn versions_side_by_side() {
+    for (name, versions) in [("HTTP/1.1", &["http/1.1"][..]), ("HTTP/2", &["h2"])] {
+        let (pem, acceptor) = certificate_for("localhost", versions);
+        let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
+        let url = format!("https://localhost:{}/", origin.address.port());
+        let own = client(Settings { ca_pem: vec![pem], ..Settings::default() });
+        for round in ["cold", "warm"] {
+            let began = Instant::now();
+            let calls: Vec<_> = (0..100)
+                .map(|_| {
+                    let (own, url) = (own.clone(), url.clone());
+                    tokio::spawn(async move { get(&own, &url).await.unwrap() })
+                })
+                .collect();
+            for call in calls {
+                assert_eq!(call.await.unwrap(), "ok");
+            }
+            let (took, connections) = (began.elapsed(), origin.connections());
+            println!("{name}, {round}: {took:?}, {connections} connections so far");
+        }
+    }
+}
+
 #[tokio::test]
 async fn addresses_that_no_provider_has_are_not_called() {
     let own = client(Settings { reach: Reach::PublicOnly, ..Settings::default() });
