@@ -208,6 +208,22 @@ fn forms(request: &mut Chat, kind: Kind, rule: &NameRule) -> BTreeMap<String, St
             taken.insert(name.clone());
         }
     });
+    apart(refused, taken, rule)
+}
+
+/// Forms of those of `ids` that `rule` refuses, as [`Renames::fit`] gives them to ids of calls.
+pub(crate) fn forms_of_ids(ids: BTreeSet<String>, rule: &NameRule) -> BTreeMap<String, String> {
+    let named = ids.into_iter().filter(|id| !id.is_empty());
+    let (taken, refused) = named.partition(|id| rule.takes(id));
+    apart(refused, taken, rule)
+}
+
+/// Forms of `refused`, no two the same and none of them `taken`.
+fn apart(
+    refused: BTreeSet<String>,
+    mut taken: BTreeSet<String>,
+    rule: &NameRule,
+) -> BTreeMap<String, String> {
     let mut forms = BTreeMap::new();
     for name in refused {
         // A rule that allows fewer names than there are takes what it gets.

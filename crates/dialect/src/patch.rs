@@ -9,7 +9,8 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::fault::RequestFault;
-use crate::json::{JsonFault, Member, Members, Splices, elements, quoted};
+use crate::json::{JsonFault, Member, Members, Splices, Spot, elements, quoted};
+use crate::names::{self, NameRule};
 use crate::quirks::Quirks;
 
 /// What is to change.
@@ -86,7 +87,32 @@ fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<B
             }
         }
     }
+    if let Some(rule) = &quirks.call_ids
+        && memmem::find(body, b"\"tool_call").is_some()
+    {
+        fit_call_ids(body, rule, &mut splices)?;
+    }
     Ok(splices.pieces(body, members))
+}
+
+/// Writes ids of calls that `rule` refuses in a form that it takes, the same for call and result. An
+/// answer has ids of its own, so there is nothing to be given back.
+fn fit_call_ids(body: &[u8], rule: &NameRule, splices: &mut Splices) -> Result<(), JsonFault> {
+    let mut found = Vec::new();
+    for message in Spot::document(body)?.list("messages")? {
+        found.extend(message.member("tool_call_id")?);
+        for call in message.list("tool_calls")? {
+            found.extend(call.member("id")?);
+        }
+    }
+    let id = |spot: &Spot<'_>| serde_json::from_slice::<String>(spot.raw()).ok();
+    let forms = names::forms_of_ids(found.iter().filter_map(id).collect(), rule);
+    for spot in found {
+        if let Some(form) = id(&spot).and_then(|id| forms.get(&id)) {
+            splices.replace(spot.range(), quoted(form));
+        }
+    }
+    Ok(())
 }
 
 /// Drops `name` from each object of the list at `range`, and of the lists called `content` there.
@@ -213,6 +239,24 @@ mod tests {
         assert_eq!(plain(&patched(body, &changes)), plain(expected));
         let odd = r#"{"model":"m","messages":"cache_control","tools":[1,"cache_control",[]]}"#;
         assert_eq!(patched(odd, &changes), odd);
+    }
+
+    #[test]
+    fn ids_of_calls_are_made_to_fit_alike_and_others_stay() {
+        let rule = NameRule { bytes_max: 9, beside: Some(""), is_exact: true };
+        let changes = Quirks { call_ids: Some(rule), ..Quirks::NONE };
+        let body = r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[ {"id" : "toolu_01ABC",
+            "type":"function","function":{"name":"f","arguments":"{\"id\":\"toolu_01ABC\"}"}},
+            {"id":"abcdefghi","function":{"name":"f"}},{"id":"","function":{"name":"g"}}]},
+            {"role":"tool", "tool_call_id":"toolu_01ABC","content":"toolu_01ABC"},
+            {"role":"tool","tool_call_id":"abcdefghi","content":"\u00e9"}]}"#;
+        let expected = body
+            .replace(r#""id" : "toolu_01ABC""#, r#""id" : "ngv3z99cq""#)
+            .replace(r#""tool_call_id":"toolu_01ABC""#, r#""tool_call_id":"ngv3z99cq""#);
+        assert_eq!(patched(body, &changes), expected);
+        assert_eq!(patched(body, &Quirks::NONE), body);
+        let fine = r#"{"model":"m","messages":[{"role":"tool","tool_call_id":"abcdefghi"}]}"#;
+        assert_eq!(patched(fine, &changes), fine);
     }
 
     #[test]

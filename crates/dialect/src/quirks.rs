@@ -27,8 +27,8 @@ pub struct Quirks {
     pub values: &'static [(&'static str, &'static str, &'static str)],
     /// Member, JSON text that replaces its value if that is an object.
     pub objects: &'static [(&'static str, &'static str)],
-    /// What ids of calls look like, where that is narrower than the format says. Only requests that
-    /// are translated are made to fit.
+    /// What ids of calls look like, where that is narrower than the format says. Those in the messages
+    /// of a request of the same format are made to fit as those of a translated one are.
     pub call_ids: Option<NameRule>,
     /// Removed from messages, from the blocks of their content, and from tools.
     pub block_drops: &'static [&'static str],

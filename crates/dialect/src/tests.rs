@@ -18,6 +18,7 @@ mod sealed;
 mod state;
 mod streams;
 mod translation;
+mod traps;
 
 /// Problems of many fixtures, reported together.
 #[derive(Debug, Default)]

@@ -16,7 +16,6 @@ OTHERS = tuple(family.name for family in FAMILIES if family.name != "mistral")
 SAME = ("openai", "azure", "groq", "vllm")
 NO_COUNT = "the SDK has no call for it"
 WORD_ANY = "`any` is Mistral's own word; it goes untouched to a provider of the same format"
-CALL_IDS = "Mistral takes ids of nine letters and digits; in its own format they go untouched"
 DOCUMENT_URL = "`document_url` is Mistral's own; it goes untouched to a provider of the same format"
 
 # (sdk, provider family, scenario) -> reason; `*` stands for all. What is listed here is tried all
@@ -57,8 +56,6 @@ NOT: dict[tuple[str, str, str], str] = {
         for family in OTHERS
     },
     # What only goes untouched.
-    ("openai-chat", "mistral", "tool called elsewhere"): CALL_IDS,
-    ("mistralai", "mistral", "tool called elsewhere"): CALL_IDS,
     **{("mistralai", family, "forced tool"): WORD_ANY for family in SAME},
     **{("mistralai", family, "document"): DOCUMENT_URL for family in SAME},
 }

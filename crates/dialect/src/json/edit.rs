@@ -44,6 +44,12 @@ impl<'a> Spot<'a> {
         self.body.get(self.range.clone()).unwrap_or_default()
     }
 
+    /// Where the value is.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
     fn inner(&self, range: &Range<usize>) -> Self {
         let start = self.range.start;
         Self { body: self.body, range: range.start + start..range.end + start }
