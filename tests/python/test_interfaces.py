@@ -130,3 +130,15 @@ def test_rules_of_models_go_by_the_common_name_of_an_alias(start, sim):
     (entry,) = sim.requests()
     extra = json.loads(entry["body"])["additionalModelRequestFields"]
     assert extra["thinking"]["type"] == "enabled"
+
+
+def test_a_bare_model_under_a_vendors_prefix_is_that_vendors(start, sim):
+    config = Config().provider("openai", sim.url).provider("mistral", f"{sim.url}/mistral")
+    gateway = start(config)
+    chat = {"model": "mistral-small", "messages": [{"role": "user", "content": "hi"}]}
+    post(gateway, "/mistral/v1/chat/completions", chat)
+    post(gateway, "/mistral/v1/embeddings", {"model": "mistral-embed", "input": ["a"]})
+    keys = {entry["key"] for entry in sim.requests()}
+    assert keys == {config.secret("mistral-1")}
+    models = gateway.request("GET", "/mistral/v1/models").json()["data"]
+    assert models and all(model["owned_by"] for model in models)

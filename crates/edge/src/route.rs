@@ -181,6 +181,9 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /bedrock/model/{model}/count-tokens", BEDROCK, Operation::CountTokens)
         .of("bedrock"),
     Route::new("GET /bedrock/foundation-models", BEDROCK, Operation::ListModels).of("bedrock"),
+    Route::new("POST /mistral/v1/chat/completions", CHAT, Operation::Chat).of("mistral"),
+    Route::new("POST /mistral/v1/embeddings", CHAT, Operation::Embedding).of("mistral"),
+    Route::new("GET /mistral/v1/models", CHAT, Operation::ListModels).of("mistral"),
     Route::new("POST /cohere/v2/chat", COHERE, Operation::Chat).of("cohere"),
     Route::new("POST /cohere/v2/embed", COHERE, Operation::Embedding).of("cohere"),
     Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),

@@ -21,7 +21,7 @@ class MistralAi(Driver):
     shows_thoughts = False
 
     def __init__(self, url: str):
-        self.client = Mistral(api_key="unused", server_url=url)
+        self.client = Mistral(api_key="unused", server_url=f"{url}/mistral")
 
     def ask(self, model: str, ask: Ask) -> Reply:
         answer = self.client.chat.complete(model=model, **_request(ask))
