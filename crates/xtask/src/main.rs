@@ -7,6 +7,7 @@
 mod clients;
 mod compose;
 mod formats;
+mod fuzz;
 mod lint;
 mod say;
 mod scenarios;
@@ -49,6 +50,15 @@ enum Task {
     },
     /// What takes too long for every change: outages in full, more random commands.
     Soak,
+    /// Random input for the readers of foreign bytes.
+    Fuzz {
+        /// For how long, each.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+        /// Only those whose names begin so: `openai_chat/stream`, `framing`.
+        #[arg(default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -67,6 +77,12 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Lint => lint::run(&workspace),
         Task::Tidy => tidy::run(&workspace),
         Task::Soak => soak::run(&workspace),
+        Task::Fuzz { seconds, only } => {
+            let mut steps = step::Steps::default();
+            fuzz::run(workspace.root(), &mut steps, *seconds, only)?;
+            steps.sum_up();
+            Ok(())
+        }
         Task::Test { no_python, no_compose } => {
             test::run(&workspace, Wanted { python: !no_python, compose: !no_compose })
         }

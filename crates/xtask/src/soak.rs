@@ -1,9 +1,13 @@
 //! `cargo xtask soak`: what takes too long for every change. Times in full, more random commands.
 
+use crate::fuzz;
 use crate::scenarios;
 use crate::step::{Step, Steps, TaskError};
 use crate::test;
 use crate::workspace::Workspace;
+
+/// Each fuzz target.
+const FUZZ_SECONDS: u32 = 20;
 
 /// Runs the long Rust tests, then the scenarios with their times in full, on the release binary.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
@@ -16,6 +20,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     steps.run(cargo("build", &["build", "--release", "--package", "weir", "--bin", "weir"]))?;
     let tests = cargo("long rust tests", &["test", "--workspace", "--", "--ignored"]);
     steps.run(tests.summed_up_by(test::is_cargo_test_summary))?;
+    fuzz::run(root, &mut steps, FUZZ_SECONDS, "")?;
     match interpreter {
         Some(interpreter) => {
             let binary = workspace.release_binary();

@@ -150,7 +150,8 @@ pub(super) const IMPURE_CALLS: &[&str] = &[
 ];
 
 /// Where the process's environment may be read; tools and tests are free.
-pub(super) const ENV_FOLDERS: &[&str] = &["crates/config/", "crates/weir/", "crates/xtask/"];
+pub(super) const ENV_FOLDERS: &[&str] =
+    &["crates/config/", "crates/weir/", "crates/xtask/", "fuzz/"];
 
 /// Crates that must not be anywhere in the tree.
 pub(super) const BANNED: &[&str] =

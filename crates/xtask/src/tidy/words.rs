@@ -11,7 +11,7 @@ const REGISTRIES: &[[&str; 2]] =
 const MACHINE_FOLDERS: &[[&str; 2]] =
     &[["/ho", "me/"], ["/Us", "ers/"], ["/ro", "ot/"], ["/wo", "rk/"], ["C:\\Us", "ers\\"]];
 /// Written by cargo.
-const GENERATED: &[&str] = &["Cargo.lock"];
+const GENERATED: &[&str] = &["Cargo.lock", "fuzz/Cargo.lock"];
 
 /// Reads of the process's environment outside of `config` and `weir`.
 pub(super) fn environment(files: &[TextFile]) -> Vec<Finding> {

@@ -1,0 +1,93 @@
+//! A corpus and a dictionary for a target, made of the fixtures of the formats.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use weir_dialect::format;
+use weir_types::{Dialect, Framing};
+
+use crate::target::{Kind, Target, folder};
+
+/// Words of a dictionary, at most.
+const WORDS_MAX: usize = 600;
+
+/// Writes the corpus into `to`, and the dictionary beside it as `to.dict`.
+pub(crate) fn write(target: &Target, to: &Path) {
+    fs::create_dir_all(to).expect("the corpus has a folder");
+    let mut words = BTreeSet::new();
+    for file in files(target) {
+        let bytes = fs::read(&file).expect("a fixture can be read");
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let data = lines.map(|line| line.strip_prefix(b"data: ").unwrap_or(line));
+        for document in data.chain([&bytes[..]]) {
+            if let Ok(value) = serde_json::from_slice(document) {
+                collect(&value, &mut words);
+            }
+        }
+        let name = format!("{}-{}", stem(&file.parent().expect("it is in a folder")), stem(&file));
+        fs::write(to.join(name), seed(target, &bytes)).expect("a seed can be written");
+    }
+    let escaped = |word: &String| {
+        let quoted = word.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"\\\"{quoted}\\\"\"\n")
+    };
+    let lines: String = words.iter().take(WORDS_MAX).map(escaped).collect();
+    fs::write(to.with_extension("dict"), lines).expect("the dictionary can be written");
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn files(target: &Target) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/dialect/fixtures");
+    let of = |dialect: Dialect, kind: Kind| {
+        let entries = fs::read_dir(root.join(folder(dialect)).join(kind.folder()));
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.is_file()).collect::<Vec<_>>()
+    };
+    let every = |kind| Dialect::ALL.iter().flat_map(move |dialect| of(*dialect, kind)).collect();
+    match target {
+        Target::Format(dialect, kind) => of(*dialect, *kind),
+        Target::Framing(_) => every(Kind::Stream),
+        Target::Json => every(Kind::Request),
+    }
+}
+
+/// A fixture as the target takes it.
+fn seed(target: &Target, bytes: &[u8]) -> Vec<u8> {
+    let is_framed = match target {
+        Target::Format(dialect, Kind::Stream) => format(*dialect).framing() == Framing::EventStream,
+        _ => false,
+    };
+    let events = serde_json::from_slice::<Vec<Value>>(bytes).ok().filter(|_| is_framed);
+    let Some(events) = events else { return bytes.to_vec() };
+    let line = |event: &Value| {
+        format!("{}\t{}\n", event["name"].as_str().unwrap_or_default(), event["data"])
+    };
+    events.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// Names of members, and values that are one word.
+fn collect(value: &Value, words: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                words.insert(name.clone());
+                collect(value, words);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect(value, words)),
+        Value::String(text) if is_word(text) => {
+            words.insert(text.clone());
+        }
+        _ => {}
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    (2..32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
