@@ -64,6 +64,12 @@ def ask(gateway, status: int = 200):
     return answer
 
 
+def assert_kept(gateway, tokens):
+    """Each worker of the provider has fetched a token once at the most: it keeps its own."""
+    provider, _ = gateway.model.split("/", 1)
+    assert 1 <= len(tokens.asked()) <= len(gateway.workers[provider])
+
+
 def bedrock(**block) -> dict:
     return {"bedrock_key_config": {"region": REGION, **block}}
 
@@ -323,7 +329,7 @@ def test_field_client_id_client_secret_tenant_id_scopes(run, upstream, served, s
     ask(gateway)
     ask(gateway)
     assert_shown(upstream, entra)
-    assert len(entra.asked()) == 1
+    assert_kept(gateway, entra)
 
 
 def test_a_workload_of_azure_reads_its_token_anew(run, upstream, served, tmp_path):
@@ -404,7 +410,7 @@ def test_field_auth_credentials(run, upstream, served, tmp_path, form):
     ask(gateway)
     ask(gateway)
     assert_shown(upstream, tokens)
-    assert len(tokens.asked()) == 1
+    assert_kept(gateway, tokens)
 
 
 def test_the_machine_in_google(run, upstream, served, tmp_path):
