@@ -10,12 +10,14 @@ mod native;
 mod phrases;
 mod retry_after;
 mod route;
+mod template;
 mod vendor;
 mod wanted;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band, refuses_sealed};
 pub use retry_after::retry_after;
-pub use route::{Fit, ModelScope, Route, Template};
+pub use route::{Fit, ModelScope, Route};
+pub use template::Template;
 pub use vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 pub use wanted::{Choice, Choices, Wanted};
 pub use weir_dialect::families::Family;
