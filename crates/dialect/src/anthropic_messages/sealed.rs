@@ -19,22 +19,14 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
     let document = Spot::document(body)?;
     let messages = document.list("messages")?;
     let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
-    let mut emptied = Vec::with_capacity(messages.len());
-    for message in &messages {
-        let blocks = message.list("content")?;
+    cuts.remove_inner(&messages, "content", |blocks, _| {
         let kinds = blocks.iter().map(|block| block.text("type"));
         let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
-        let gone: Vec<bool> = kinds.iter().map(|kind| is_thought(kind)).collect();
-        let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
         losses.add_if(kinds.iter().any(|kind| kind == "thinking"), "thinking.signature", WHY);
         let is_redacted = kinds.iter().any(|kind| kind == "redacted_thinking");
         losses.add_if(is_redacted, "thinking.redacted", WHY);
-        if !is_empty {
-            cuts.remove_elements(&blocks, &gone);
-        }
-        emptied.push(is_empty);
-    }
-    cuts.remove_elements(&messages, &emptied);
+        Ok::<_, JsonFault>(kinds.iter().map(|kind| is_thought(kind)).collect())
+    })?;
     if cuts.is_empty() {
         return Ok(None);
     }

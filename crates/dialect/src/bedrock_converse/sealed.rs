@@ -19,9 +19,7 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
     let document = Spot::document(body)?;
     let messages = document.list("messages")?;
     let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
-    let mut emptied = Vec::with_capacity(messages.len());
-    for message in &messages {
-        let blocks = message.list("content")?;
+    cuts.remove_inner(&messages, "content", |blocks, _| {
         let reasoning = blocks.iter().map(|block| block.member("reasoningContent"));
         let reasoning = reasoning.collect::<Result<Vec<_>, _>>()?;
         for block in reasoning.iter().flatten() {
@@ -29,14 +27,8 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
             let member = if is_redacted { "thinking.redacted" } else { "thinking.signature" };
             losses.add(member, WHY);
         }
-        let gone: Vec<bool> = reasoning.iter().map(Option::is_some).collect();
-        let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
-        if !is_empty {
-            cuts.remove_elements(&blocks, &gone);
-        }
-        emptied.push(is_empty);
-    }
-    cuts.remove_elements(&messages, &emptied);
+        Ok::<_, JsonFault>(reasoning.iter().map(Option::is_some).collect())
+    })?;
     if cuts.is_empty() {
         return Ok(None);
     }

@@ -24,20 +24,9 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
     let document = Spot::document(body)?;
     let contents = document.list("contents")?;
     let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
-    let mut emptied = Vec::with_capacity(contents.len());
-    for content in &contents {
-        let parts = content.list("parts")?;
-        let mut gone = Vec::with_capacity(parts.len());
-        for part in &parts {
-            gone.push(strip_part(part, &mut cuts, &mut losses)?);
-        }
-        let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
-        if !is_empty {
-            cuts.remove_elements(&parts, &gone);
-        }
-        emptied.push(is_empty);
-    }
-    cuts.remove_elements(&contents, &emptied);
+    cuts.remove_inner(&contents, "parts", |parts, cuts| {
+        parts.iter().map(|part| strip_part(part, cuts, &mut losses)).collect()
+    })?;
     if cuts.is_empty() {
         return Ok(None);
     }

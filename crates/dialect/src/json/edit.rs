@@ -141,6 +141,31 @@ impl Cuts {
         cut_out(&mut self.0, &spans, gone);
     }
 
+    /// Removes from the list that each of `outer` has under `name` what `gone` says of it, element by
+    /// element. One of `outer` goes as a whole if nothing of its list is left.
+    ///
+    /// # Errors
+    /// Those of `gone`; others are not to be met in a document that has been looked at.
+    pub fn remove_inner<'a, E: From<JsonFault>>(
+        &mut self,
+        outer: &[Spot<'a>],
+        name: &str,
+        mut gone: impl FnMut(&[Spot<'a>], &mut Self) -> Result<Vec<bool>, E>,
+    ) -> Result<(), E> {
+        let mut emptied = Vec::with_capacity(outer.len());
+        for one in outer {
+            let list = one.list(name)?;
+            let gone = gone(&list, self)?;
+            let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
+            if !is_empty {
+                self.remove_elements(&list, &gone);
+            }
+            emptied.push(is_empty);
+        }
+        self.remove_elements(outer, &emptied);
+        Ok(())
+    }
+
     /// `body` with the edits made.
     #[must_use]
     pub fn apply(self, body: &Bytes) -> Bytes {
