@@ -158,7 +158,7 @@ class Gateway:
             for service in self.services:
                 service.process.kill()
             for relay in self.relays:
-                relay.close()
+                relay.stop()
             if self.owns_redis:
                 self.redis.close()
 

@@ -4,8 +4,10 @@ import socket
 import threading
 from pathlib import Path
 
+from .pipe import Pipe
 
-class Relay:
+
+class Relay(Pipe):
     """Passes bytes between a socket of its own and the server's, while it is open."""
 
     def __init__(self, server: Path):
@@ -14,10 +16,10 @@ class Relay:
         self._open.set()
         path = server.with_name(f"relay-{id(self)}.sock")
         self.url = f"redis+unix://{path}"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        super().__init__(listener)
 
     def cut(self) -> None:
         self._open.clear()
@@ -26,29 +28,10 @@ class Relay:
         """What was held back arrives late, as on a network that was slow."""
         self._open.set()
 
-    def close(self) -> None:
-        self._listener.close()
+    def _ends(self, near: socket.socket) -> tuple[socket.socket, socket.socket]:
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(str(self._server))
+        return near, far
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(str(self._server))
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=pair, daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(1 << 16):
-                self._open.wait()
-                target.sendall(data)
-        except OSError:
-            pass
-        for one in (source, target):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+    def _hold(self) -> None:
+        self._open.wait()

@@ -1,26 +1,23 @@
 """A way to a server that counts the connections over it."""
 
 import socket
-import threading
 import time
 from urllib.parse import urlsplit
 
-from .tls import pass_on
+from .pipe import Pipe
 
 
-class Tap:
+class Tap(Pipe):
     """Passes bytes on to `server`; listens on `host`."""
 
     def __init__(self, server: str, host: str = "127.0.0.1"):
         parts = urlsplit(server)
         self._target = (parts.hostname, parts.port)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=256)
-        port = self._listener.getsockname()[1]
+        listener = socket.create_server((host, 0), family=family, backlog=256)
+        port = listener.getsockname()[1]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self.made = 0
-        self.ended = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(listener)
 
     def wait_ended(self, count: int, timeout: float) -> float:
         """How long it took until the gateway had closed so many connections."""
@@ -30,21 +27,5 @@ class Tap:
             time.sleep(0.01)
         return time.monotonic() - began
 
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            self.made += 1
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        far = socket.create_connection(self._target)
-        threading.Thread(target=pass_on, args=(far, near), daemon=True).start()
-        pass_on(near, far)
-        self.ended += 1
+    def _ends(self, near: socket.socket) -> tuple[socket.socket, socket.socket]:
+        return near, socket.create_connection(self._target)

@@ -4,7 +4,6 @@ import datetime
 import ipaddress
 import socket
 import ssl
-import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from .pipe import Pipe
 
 DAY = datetime.timedelta(days=1)
 
@@ -70,56 +71,20 @@ class Authority:
         return context
 
 
-class Door:
+class Door(Pipe):
     """Takes TLS off what comes in and passes it on to `server`; `url` has the host `localhost`."""
 
     def __init__(self, context: ssl.SSLContext, server: str):
         parts = urlsplit(server)
         self._target = (parts.hostname, parts.port)
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self._listener.getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = listener.getsockname()[1]
         self.url = f"https://localhost:{self.port}"
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(listener)
 
-    def stop(self) -> None:
-        # Closing alone does not wake who waits in it.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        try:
-            near.settimeout(20)
-            near = self._context.wrap_socket(near, server_side=True)
-            near.settimeout(None)
-            far = socket.create_connection(self._target)
-        except OSError:
-            near.close()
-            return
-        back = threading.Thread(target=pass_on, args=(far, near), daemon=True)
-        back.start()
-        pass_on(near, far)
-
-
-def pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Passes bytes on until one side is at its end; then both are."""
-    try:
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    except OSError:
-        pass
-    for one in (source, target):
-        try:
-            one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    def _ends(self, near: socket.socket) -> tuple[socket.socket, socket.socket]:
+        near.settimeout(20)
+        open_near = self._context.wrap_socket(near, server_side=True)
+        open_near.settimeout(None)
+        return open_near, socket.create_connection(self._target)
