@@ -67,6 +67,14 @@ pub struct WorkerRequest {
     pub headers: Vec<Header>,
 }
 
+impl WorkerRequest {
+    /// Whether the answer is to be a stream: one is asked for, and the operation has such answers.
+    #[must_use]
+    pub const fn is_streamed(&self) -> bool {
+        self.stream && self.operation.streams()
+    }
+}
+
 /// Bytes of a request. Held whole where a retry may need them again.
 pub enum Body {
     /// All of it.

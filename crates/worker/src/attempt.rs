@@ -63,7 +63,7 @@ pub(crate) async fn run(
     let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
     let destination = destination(&shared, key, &request)?;
     let Destination { endpoint, fit, uri, model, known_as } = destination;
-    let stream = request.stream && request.operation.streams();
+    let stream = request.is_streamed();
     let formats = (format(request.dialect), format(endpoint.route.dialect));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let start = Start {
@@ -151,7 +151,7 @@ impl Attempt<'_> {
     ) -> Result<Reply, Fault> {
         let Self { shared, request, endpoint, .. } = *self;
         let Sendable { outgoing, upload, way, mut losses } = sendable;
-        let stream = request.stream && request.operation.streams();
+        let stream = request.is_streamed();
         let mut span = start_span(shared, self.context, request, self.model, self.uri);
         let mut call = Request::new(outgoing);
         call.method_mut().clone_from(&endpoint.route.method);
@@ -195,7 +195,7 @@ fn headers_of(
     span: &Span,
     losses: &mut Losses,
 ) -> HeaderMap {
-    let stream = request.stream && request.operation.streams();
+    let stream = request.is_streamed();
     let sends = request.operation.facts().request != Content::Empty;
     let expect = Expect {
         stream: stream.then_some(endpoint.route.framing),
@@ -298,7 +298,7 @@ fn destination<'a>(
     key: &'a Key,
     request: &'a WorkerRequest,
 ) -> Result<Destination<'a>, Fault> {
-    let stream = request.stream && request.operation.streams();
+    let stream = request.is_streamed();
     let resolved = key.resolve(&request.model);
     let endpoints = resolved.endpoints;
     let found = endpoints.find(&Wanted {
