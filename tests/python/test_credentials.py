@@ -64,10 +64,13 @@ def ask(gateway, status: int = 200):
     return answer
 
 
-def assert_kept(gateway, tokens):
-    """Each worker of the provider has fetched a token once at the most: it keeps its own."""
+def assert_kept(gateway, tokens, requests: int = 1):
+    """Each worker of the provider has fetched a token once at the most: it keeps its own.
+
+    One that fetches asks the server so many times."""
     provider, _ = gateway.model.split("/", 1)
-    assert 1 <= len(tokens.asked()) <= len(gateway.workers[provider])
+    fetches, rest = divmod(len(tokens.asked()), requests)
+    assert rest == 0 and 1 <= fetches <= len(gateway.workers[provider])
 
 
 def bedrock(**block) -> dict:
@@ -96,16 +99,17 @@ def test_field_role_arn_external_id_session_name(run, upstream, moto):
     gateway = run("bedrock", {"AWS_ENDPOINT_URL_STS": moto.url}, **bedrock(**block, **role))
     ask(gateway)
     ask(gateway)
-    [sts] = moto.front.asked()
-    assert {name: sts.form[name] for name in sts.form if name != "Version"} == {
-        "Action": "AssumeRole",
-        "RoleArn": clouds.ROLE,
-        "ExternalId": "ext 1&2",
-        "RoleSessionName": "night",
-    }
-    clouds.assert_signed(sts, own, "sts", REGION)
+    assert_kept(gateway, moto.front)
+    for sts in moto.front.asked():
+        assert {name: sts.form[name] for name in sts.form if name != "Version"} == {
+            "Action": "AssumeRole",
+            "RoleArn": clouds.ROLE,
+            "ExternalId": "ext 1&2",
+            "RoleSessionName": "night",
+        }
+        clouds.assert_signed(sts, own, "sts", REGION)
     for asked in upstream.asked():
-        clouds.assert_signed(asked, moto.granted(), "bedrock", REGION)
+        clouds.assert_signed(asked, moto.granted(asked), "bedrock", REGION)
 
 
 @pytest.mark.topologies("all-in-one-memory")
@@ -126,7 +130,7 @@ def chain_environment(moto, tmp_path):
         "AWS_PROFILE": "no-such",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url,
     }
-    return env, lambda: Credentials("AKIAENV", secret, token)
+    return env, lambda _: Credentials("AKIAENV", secret, token)
 
 
 def profile(tmp_path, config: str, credentials: str = "", name: str = "") -> dict:
@@ -141,7 +145,7 @@ def chain_profile_keys(moto, tmp_path):
     secret = secrets.make("")
     text = f"[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = {secret}\n"
     env = profile(tmp_path, "[default]\nregion = eu-west-1\n", text)
-    return env, lambda: Credentials("AKIAFILE", secret)
+    return env, lambda _: Credentials("AKIAFILE", secret)
 
 
 def chain_profile_role(moto, tmp_path):
@@ -156,11 +160,11 @@ aws_access_key_id = AKIABASE
 aws_secret_access_key = {secret}
 """
 
-    def granted():
-        [sts] = moto.front.asked()
-        assert (sts.form["ExternalId"], sts.form["DurationSeconds"]) == ("e-1", "1800")
-        clouds.assert_signed(sts, Credentials("AKIABASE", secret), "sts", REGION)
-        return moto.granted()
+    def granted(asked):
+        for sts in moto.front.asked():
+            assert (sts.form["ExternalId"], sts.form["DurationSeconds"]) == ("e-1", "1800")
+            clouds.assert_signed(sts, Credentials("AKIABASE", secret), "sts", REGION)
+        return moto.granted(asked)
 
     env = profile(tmp_path, config, name="top")
     return {**env, "AWS_ENDPOINT_URL_STS": moto.url}, granted
@@ -174,7 +178,7 @@ def chain_profile_process(moto, tmp_path):
     program.write_text(f'#!/bin/sh\n[ "$1" = "{argument}" ] && cat "{tmp_path}/answer.json"\n')
     program.chmod(0o755)
     config = f'[profile p]\ncredential_process = "{program}" {argument}\n'
-    return profile(tmp_path, config, name="p"), lambda: Credentials("AKIAPROCESS", secret)
+    return profile(tmp_path, config, name="p"), lambda _: Credentials("AKIAPROCESS", secret)
 
 
 def chain_profile_web_identity(moto, tmp_path):
@@ -197,24 +201,26 @@ def chain_web_identity(moto, tmp_path):
         "AWS_ENDPOINT_URL_STS": moto.url,
     }
 
-    def granted():
-        [sts] = moto.front.asked()
-        form = sts.form
-        assert form["Action"] == "AssumeRoleWithWebIdentity"
-        assert (form["WebIdentityToken"], form["RoleSessionName"]) == (token, "pod")
-        assert "authorization" not in sts.headers
-        return moto.granted()
+    def granted(asked):
+        for sts in moto.front.asked():
+            form = sts.form
+            assert form["Action"] == "AssumeRoleWithWebIdentity"
+            assert (form["WebIdentityToken"], form["RoleSessionName"]) == (token, "pod")
+            assert "authorization" not in sts.headers
+        return moto.granted(asked)
 
     return env, granted
 
 
 def chain_machine(moto, tmp_path):
-    def granted():
-        token, roles, role = moto.front.asked()
-        assert token.method == "PUT" and token.path == "/latest/api/token"
-        assert token.headers["x-aws-ec2-metadata-token-ttl-seconds"]
-        for one in (roles, role):
-            assert one.headers["x-aws-ec2-metadata-token"] == moto.answers[0]
+    def granted(_):
+        every = moto.front.asked()
+        for n in range(0, len(every), 3):
+            token, roles, role = every[n : n + 3]
+            assert token.method == "PUT" and token.path == "/latest/api/token"
+            assert token.headers["x-aws-ec2-metadata-token-ttl-seconds"]
+            for one in (roles, role):
+                assert one.headers["x-aws-ec2-metadata-token"] == moto.answers[n]
         return MACHINE_IN_AWS
 
     return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url}, granted
@@ -233,8 +239,10 @@ def test_the_default_chain_of_aws(run, upstream, moto, tmp_path, kind):
     gateway = run("bedrock", {"HOME": str(tmp_path), **env}, **bedrock())
     ask(gateway)
     ask(gateway)
+    if moto.front.asked():
+        assert_kept(gateway, moto.front, requests=3 if kind == "machine" else 1)
     for asked in upstream.asked():
-        clouds.assert_signed(asked, granted(), "bedrock", REGION)
+        clouds.assert_signed(asked, granted(asked), "bedrock", REGION)
 
 
 @pytest.mark.topologies("all-in-one-memory", "processes")

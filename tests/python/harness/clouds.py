@@ -62,11 +62,15 @@ class Moto:
         self.answers.append(text)
         return answer.status, text
 
-    def granted(self) -> Credentials:
-        """What the last answer of the token service has."""
-        text = self.answers[-1]
+    def granted(self, shown: fake.Asked) -> Credentials:
+        """What the token service granted to whoever signed this request."""
         names = ["AccessKeyId", "SecretAccessKey", "SessionToken"]
-        return Credentials(*(re.search(f"<{name}>(.*?)</{name}>", text).group(1) for name in names))
+        token = shown.headers["x-amz-security-token"]
+        for text in self.answers:
+            found = [re.search(f"<{name}>(.*?)</{name}>", text) for name in names]
+            if all(found) and found[-1].group(1) == token:
+                return Credentials(*(one.group(1) for one in found))
+        raise AssertionError("nothing that was granted is shown")
 
     def stop(self) -> None:
         self.front.stop()
