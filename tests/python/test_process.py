@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from harness import http, secrets
@@ -189,6 +190,14 @@ def test_sigterm_ends_an_idle_process_at_once(start, sim):
     for process in gateway.processes:
         process.terminate()
         assert process.wait(5) == 0
+
+
+def test_memory_comes_in_small_pages(start, sim):
+    """A page of 2 MiB would be kept for one small allocation in it."""
+    gateway = start(Config().provider("openai", sim.url))
+    for process in gateway.processes:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert "THP_enabled:\t0\n" in status, status
 
 
 @pytest.mark.slow

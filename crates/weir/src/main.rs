@@ -32,6 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
+    process::use_small_pages();
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),

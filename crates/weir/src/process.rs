@@ -36,6 +36,14 @@ pub(crate) fn eprint(line: &str) {
     let _unheard = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Takes memory from the kernel in pages of 4 KiB, never of 2 MiB: one small allocation in each 2 MiB
+/// would otherwise keep all of it, so that what the process holds grows with how its memory is
+/// scattered and not with what it uses. Where the kernel does not know the request, pages are as they
+/// were.
+pub(crate) fn use_small_pages() {
+    let _unknown = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// The process's threads, as its flags say.
 pub(crate) fn cores(args: &ProcessArgs) -> Cores {
     let available = || thread::available_parallelism().map_or(1, usize::from);

@@ -114,6 +114,7 @@ pub(super) const ONLY_IN: &[OnlyIn] = &[
     only("schemars", &["weir-config"]),
     only("clap", &["weir"]),
     only("mimalloc", &["weir"]),
+    only("rustix", &["weir"]),
 ];
 
 const CLIENTS: &[&str] = &["weir-telemetry", "weir-upstream"];
