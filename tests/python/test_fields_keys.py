@@ -148,8 +148,8 @@ def test_field_azure_key_config_scopes(ask, upstream, tokens):
     assert tokens.asked()[0].form["scope"] == " ".join(block["scopes"])
 
 
-def bedrock(**block) -> Key:
-    return Key("b", extra={"value": "", "bedrock_key_config": {"region": "eu-west-3", **block}})
+def bedrock(name="bedrock", **block) -> Key:
+    return Key("b", extra={"value": "", f"{name}_key_config": {"region": "eu-west-3", **block}})
 
 
 KEYS = {"access_key": "env.AK", "secret_key": "env.SK"}
@@ -161,18 +161,34 @@ def test_field_bedrock_key_config_region_and_access_key_and_secret_key(ask):
     assert "/eu-west-3/bedrock/aws4_request" in asked.headers["authorization"]
 
 
-def test_field_bedrock_key_config_session_token(ask):
+def assert_session_token_acts(ask, name: str, model: str) -> None:
     session = secrets.make()
-    key = bedrock(**KEYS, session_token="env.ST")
-    asked = ask("bedrock", "m", key, AK="AKIATEST", SK=secrets.make(), ST=session)
+    key = bedrock(name, **KEYS, session_token="env.ST")
+    asked = ask(name, model, key, AK="AKIATEST", SK=secrets.make(), ST=session)
     assert asked.headers["x-amz-security-token"] == session
 
 
+def test_field_bedrock_key_config_session_token(ask):
+    assert_session_token_acts(ask, "bedrock", "m")
+
+
+def test_field_bedrock_mantle_key_config_session_token(ask):
+    assert_session_token_acts(ask, "bedrock_mantle", "openai.gpt-x")
+
+
 def test_field_bedrock_key_config_role_arn_and_external_id_and_session_name(ask, tokens):
+    assert_role_acts(ask, tokens, "bedrock", "m")
+
+
+def test_field_bedrock_mantle_key_config_role_arn_and_external_id_and_session_name(ask, tokens):
+    assert_role_acts(ask, tokens, "bedrock_mantle", "openai.gpt-x")
+
+
+def assert_role_acts(ask, tokens, name: str, model: str) -> None:
     role = {"role_arn": "arn:aws:iam::1:role/r", "external_id": "ext-1", "session_name": "me"}
-    key = bedrock(**KEYS, **role)
+    key = bedrock(name, **KEYS, **role)
     environment = {"AK": "AKIATEST", "SK": secrets.make(), "AWS_ENDPOINT_URL_STS": tokens.url}
-    asked = ask("bedrock", "m", key, **environment)
+    asked = ask(name, model, key, **environment)
     assert "Credential=ASIAROLE/" in asked.headers["authorization"]
     assert asked.headers["x-amz-security-token"] == SESSION_OF_ROLE
     form = tokens.asked()[0].form

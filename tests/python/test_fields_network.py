@@ -91,10 +91,12 @@ def test_field_network_config_max_retries(openai, sim):
     assert gateway.chat("openai/sim:status=500,times=3").status != 200
 
 
-def test_field_network_config_retry_backoff_initial(start, sim, other_sim):
+def test_field_network_config_retry_backoff_initial_and_retry_backoff_initial_ms(
+    start, sim, other_sim
+):
     config = Config()
     more = {"max_retries": 1, "retry_backoff_max": 5000}
-    config.provider("openai", sim.url, retry_backoff_initial=1500, **more)
+    config.provider("openai", sim.url, retry_backoff_initial_ms=1500, **more)
     config.provider("groq", other_sim.url, retry_backoff_initial="1.5s", **more)
     gateway = start(config)
     for provider, seen in (("openai", sim), ("groq", other_sim)):
@@ -104,8 +106,9 @@ def test_field_network_config_retry_backoff_initial(start, sim, other_sim):
         assert gap > 1.1, gap
 
 
-def test_field_network_config_retry_backoff_max(openai, sim):
-    gateway = openai(max_retries=6, retry_backoff_initial=100, retry_backoff_max="100ms")
+@pytest.mark.parametrize("longest", [{"retry_backoff_max": "100ms"}, {"retry_backoff_max_ms": 100}])
+def test_field_network_config_retry_backoff_max_and_retry_backoff_max_ms(openai, sim, longest):
+    gateway = openai(max_retries=6, retry_backoff_initial=100, **longest)
     assert gateway.chat("openai/sim:status=500,times=6").status == 200
     # It would have doubled to 3.2 s.
     assert max(gaps(sim)) < 1.5, gaps(sim)
@@ -178,15 +181,91 @@ def test_field_network_config_insecure_skip_verify(start, sim, door):
 
 
 def test_field_network_config_enforce_http2(start, sim, door, authority):
-    way = door(sim.url)
+    older, newer = door(sim.url), door(sim.url, versions=["h2"])
+    trust = {"ca_cert_pem": authority.pem}
     config = Config()
-    config.provider("openai", way.url, ca_cert_pem=authority.pem)
-    config.provider("groq", way.url, ca_cert_pem=authority.pem, enforce_http2=True)
+    config.provider("openai", older.url, **trust)
+    config.provider("groq", older.url, **trust, enforce_http2=True, max_retries=0)
+    config.provider("xai", newer.url, **trust, enforce_http2=True)
+    # Without TLS it is spoken from the first byte.
+    config.provider("nebius", sim.url, enforce_http2=True)
     gateway = start(config)
-    assert gateway.chat("openai/m").status == 200
+    for provider in ("openai", "xai", "nebius"):
+        assert gateway.chat(f"{provider}/m").status == 200
+        assert gateway.stream(f"{provider}/m").read().done
     answer = gateway.chat("groq/m")
     assert answer.status == 502, answer.body
-    assert len(sim.requests()) == 1
+    for word in ("HTTP/2", "enforce_http2", "localhost"):
+        assert word in answer.error["message"], answer.body
+    assert versions(sim) == ["HTTP/1.1"] * 2 + ["HTTP/2.0"] * 4
+
+
+def versions(sim) -> list[str]:
+    return [entry["version"] for entry in sim.requests()]
+
+
+def test_http2_is_spoken_where_it_is_offered(start, sim, door, authority):
+    both = door(sim.url, versions=["h2", "http/1.1"])
+    config = Config().provider("openai", both.url, ca_cert_pem=authority.pem)
+    # Each core has connections of its own.
+    gateway = start(config, flags=["--threads", "1"])
+    for _ in range(3):
+        assert gateway.chat("openai/m").status == 200
+    assert versions(sim) == ["HTTP/2.0"] * 3
+    # What breaks is a stream, and not the connection of the others.
+    running = gateway.stream("openai/sim:chunks=20,interval=50")
+    events = gateway.stream("openai/sim:reset=2").read()
+    assert events.errors and not events.done
+    assert gateway.chat("openai/sim:reset,times=1", fallbacks=["openai/m"]).status == 200
+    assert running.read().done
+    assert both.made == 1
+
+
+def test_calls_share_a_connection_of_http2_up_to_the_bound(start, sim, door, authority):
+    way = door(sim.url, versions=["h2"])
+    more = {"ca_cert_pem": authority.pem, "enforce_http2": True}
+    config = Config().provider("openai", way.url, max_conns_per_host=7, **more)
+    gateway = start(config, flags=["--threads", "1"])
+    body = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}]}
+    sim.rule("latency=300")
+    results = load.run(gateway.addresses, [load.chat_request(body)] * 21, clients=21)
+    assert [result.status for result in results] == [200] * 21
+    assert set(versions(sim)) == {"HTTP/2.0"}
+    assert sim.stats()["total"]["high_water"] == 7
+    assert way.made == 1
+
+
+def test_field_network_config_stream_throughput_guard(start, sim, other_sim):
+    def guard(pace: int, window: int = 2) -> dict:
+        return {"minimum_output_characters_per_second": pace, "probe_window_in_seconds": window}
+
+    config = Config()
+    config.provider("openai", sim.url, stream_throughput_guard=guard(500), max_retries=0)
+    config.provider("groq", sim.url, stream_throughput_guard=guard(10, window=1))
+    # A format that is translated.
+    config.provider("anthropic", sim.url, stream_throughput_guard=guard(500))
+    config.provider("xai", other_sim.url)
+    gateway = start(config)
+    # Ten characters in a fifth of a second, and so on.
+    slow = "sim:answer-bytes=100,chunks=10,interval=200"
+    for provider in ("openai", "anthropic"):
+        began = time.monotonic()
+        answer = gateway.chat(f"{provider}/{slow}", stream=True)
+        assert answer.status == 504, answer.body
+        assert "less than 500 characters a second" in answer.error["message"]
+        # 256 characters would have come in half a second.
+        assert time.monotonic() - began < 1.8
+        answer = gateway.chat(f"{provider}/{slow}", stream=True, fallbacks=["xai/m"])
+        assert answer.status == 200 and answer.headers["x-weir-provider"] == "xai"
+        # What is complete was fast enough; what is no stream has no pace.
+        short = f"{provider}/sim:answer-bytes=9,chunks=1"
+        assert gateway.stream(short).read().done
+        assert gateway.chat(f"{provider}/{slow}").status == 200
+    began = time.monotonic()
+    events = gateway.stream("groq/sim:answer-bytes=100,chunks=10,interval=500")
+    # Ten characters are enough for a second, and a second it is.
+    assert time.monotonic() - began < 1.5
+    assert events.read().done
 
 
 def test_field_network_config_beta_header_overrides(start, sim):

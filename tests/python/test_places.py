@@ -98,7 +98,7 @@ def test_field_bedrock_key_config_project_id(ask):
         assert_signed(one, credentials, service, "us-east-1")
 
 
-def test_field_bedrock_mantle_key_config(ask):
+def test_field_bedrock_mantle_key_config_region_and_access_key_and_secret_key_and_project_id(ask):
     block, credentials = aws_block(project_id="proj-1")
     aliases = {
         "far": {"model_id": "openai.gpt-6-x", "region": "eu-west-1", "project_id": "proj-2"}

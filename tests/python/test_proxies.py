@@ -108,21 +108,25 @@ def test_calls_go_through(several, sim, outside, running):
         assert "proxy-authorization" not in dict(asked["headers"]), asked
 
 
+# What it writes about a request that it has read.
+READ = r"POST https://localhost:\d+/v1/chat/completions"
+
+
 @ONE
 @pytest.mark.parametrize("answered", ["whole", "stream"])
 def test_an_intercepting_proxy_is_trusted_by_its_own_certificate(
     through, sim, outside, running, authority, answered
 ):
     """`ca_cert_pem` of the proxy is what it shows; the provider's own is never seen."""
-    inspector = proxies.Authority(outside, f"inspector-{answered}")
-    proxy = running(proxies.intercepting(outside, inspector, authority))
-    section = {"type": "http", "url": proxy.url}
-    gateway = through("https", {**section, "ca_cert_pem": inspector.pem}, ca_cert_pem=None)
+    proxy = running(proxies.mitmproxy(outside, authority, Login.make()))
+    section = proxy.section()
+    gateway = through("https", {**section, "ca_cert_pem": proxy.authority}, ca_cert_pem=None)
     if answered == "whole":
         assert gateway.chat("openai/m", timeout=20).status == 200
     else:
         assert gateway.stream("openai/m").read().done
     assert len(sim.requests()) == 1
+    assert len(re.findall(READ, proxy.said())) == 1, proxy.said()
     without = through("https", section)
     answer = without.chat("openai/m")
     assert answer.status == 502, answer.body
@@ -140,6 +144,7 @@ FAILURES = {
     "refusing-socks5": (lambda _: proxies.refusing_socks(), ""),
     "credentials-http": (lambda at: proxies.tinyproxy(at, Login.make()), "credentials"),
     "credentials-socks5": (lambda at: proxies.microsocks(at, Login.make()), ""),
+    "credentials-mitmproxy": (lambda at: proxies.mitmproxy(at, None, Login.make()), "credentials"),
 }
 
 

@@ -159,7 +159,6 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
             .field("stream_throughput_guard")
             .and_then(|field| throughput_guard(&field)),
     };
-    section.unacted("stream_throughput_guard");
     if network.retry_backoff_initial > network.retry_backoff_max {
         note_backoff(&section, &network);
     }

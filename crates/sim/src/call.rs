@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 
 /// Headers that may carry a key, the usual one first.
 pub(crate) const KEY_HEADERS: [&str; 4] =
@@ -14,6 +14,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 ";
 /// What is known of a call before its body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
+    pub(crate) version: Version,
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,

@@ -39,6 +39,8 @@ pub struct Entry {
     pub started_us: u64,
     /// When it ended.
     pub ended_us: Option<u64>,
+    /// The version of HTTP: `HTTP/1.1`, `HTTP/2.0`.
+    pub version: String,
     /// HTTP method.
     pub method: String,
     /// Path, without query.
@@ -256,6 +258,7 @@ mod tests {
             seq,
             started_us: 0,
             ended_us: None,
+            version: "HTTP/1.1".into(),
             method: "POST".into(),
             path: "/".into(),
             key: "k".into(),

@@ -1,4 +1,5 @@
-//! Connections: accept, serve HTTP/1.1, and close them the way an answer asks for.
+//! Connections: accept, serve HTTP/1.1 or HTTP/2, whichever the client begins with, and close them
+//! the way an answer asks for.
 //!
 //! It holds the socket itself, because a reset needs it: with the linger time at zero, closing sends
 //! RST instead of FIN.
@@ -8,9 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{io, net};
 
-use hyper::server::conn::http1;
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use weir_runtime::{Drain, accept};
@@ -78,15 +81,16 @@ impl Sim {
 async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, mut drain: Drain) {
     let closing = Arc::new(Closing::default());
     let socket = Socket { stream, closing: Arc::clone(&closing) };
-    let service = service_fn(move |request| {
-        service::handle(Arc::clone(&shared), Arc::clone(&closing), request)
+    let service = service_fn(move |request: Request<Incoming>| {
+        // Of HTTP/2 only the request's stream is broken, by hyper.
+        let is_shared = request.version() == Version::HTTP_2;
+        let closing = if is_shared { Arc::default() } else { Arc::clone(&closing) };
+        service::handle(Arc::clone(&shared), closing, request)
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(socket), service)
-    );
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).max_buf_size(HEAD_BYTES_MAX);
+    builder.http2().timer(TokioTimer::new());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = drain.draining() => {

@@ -69,7 +69,8 @@ pub(crate) async fn handle(
     let key = key_of(&parts.headers, query);
     let mut ticket = shared.ledger.begin(&key);
     let (method, path, headers) = (&parts.method, parts.uri.path(), &parts.headers);
-    let call = Call { method, path, query, headers, key: &key, lenient: false };
+    let version = parts.version;
+    let call = Call { version, method, path, query, headers, key: &key, lenient: false };
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
@@ -169,6 +170,7 @@ fn record(
         seq,
         started_us,
         ended_us: None,
+        version: format!("{:?}", call.version),
         method: call.method.to_string(),
         path: facts.path.to_owned(),
         key: facts.key.to_owned(),

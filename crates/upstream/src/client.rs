@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, PROXY_AUTHORIZATION};
+use http::uri::Scheme;
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pool;
@@ -68,6 +69,17 @@ impl Inner {
         }
     }
 
+    /// Without TLS a server cannot say that it does not speak HTTP/2; it breaks off.
+    fn explained(&self, error: Error, target: &Uri) -> Error {
+        let is_blind = target.scheme() == Some(&Scheme::HTTP);
+        match error {
+            Error::Closed(why) if is_blind && self.transport.settings.enforce_http2 => {
+                Error::Closed(format!("{why} (enforce_http2 demands HTTP/2 of it)"))
+            }
+            error => error,
+        }
+    }
+
     fn timed_out(&self, target: &Uri) -> Error {
         match self.transport.forwarder(target) {
             Some(via) => Error::ProxySilent { proxy: host_and_port(&via.uri) },
@@ -122,7 +134,7 @@ impl Client {
             }
             Ok(Err(error)) => {
                 let target = uri.authority().map_or("", |authority| authority.as_str());
-                Err(Error::from_client(&error, target))
+                Err(self.0.explained(Error::from_client(&error, target), &uri))
             }
             Err(_) => Err(self.0.timed_out(&uri)),
         }

@@ -12,7 +12,7 @@ use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -29,6 +29,9 @@ use crate::{Error, Settings, Transport, tls, tunnel};
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
+
+/// What is wrong with a server that `enforce_http2` does not fit.
+const NO_HTTP2: &str = "it does not offer HTTP/2, which enforce_http2 demands";
 
 /// Makes connections.
 #[derive(Clone)]
@@ -135,7 +138,7 @@ impl Connector {
         let stream = handshake(Arc::clone(&tls.provider), hop, target).await?;
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
         if self.transport.settings.enforce_http2 && !is_h2 {
-            return Err("it does not offer HTTP/2, which enforce_http2 demands".to_owned());
+            return Err(NO_HTTP2.to_owned());
         }
         Ok(Conn::to_provider(Stream::Tls(Box::new(stream)), is_h2))
     }
@@ -166,7 +169,13 @@ where
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| "the host is not a valid name".to_owned())?;
     let connected = TlsConnector::from(config).connect(name, io).await;
-    connected.map_err(|error| error.to_string())
+    connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        // Only those who are asked for nothing else say so.
+        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+            NO_HTTP2.to_owned()
+        }
+        _ => error.to_string(),
+    })
 }
 
 impl Service<Uri> for Connector {

@@ -151,6 +151,10 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
             attempt: network.default_request_timeout,
             first_token: network.first_token_timeout,
             stream_idle: network.stream_idle_timeout,
+            pace: network.stream_throughput_guard.map(|guard| weir_worker::Pace {
+                characters_per_second: guard.minimum_output_characters_per_second,
+                window: guard.probe_window,
+            }),
         },
         request_bytes_max: body_bytes_max(config),
         answer_bytes_max: ANSWER_BYTES_MAX,

@@ -24,8 +24,8 @@ mod whole;
 mod worker;
 
 pub use settings::{
-    Credential, Custom, KeySettings, ModelSettings, Models, Settings, SettingsError, Timeouts,
-    Variant,
+    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, SettingsError,
+    Timeouts, Variant,
 };
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};

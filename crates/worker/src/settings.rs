@@ -152,6 +152,8 @@ pub struct Timeouts {
     pub first_token: Option<Duration>,
     /// Between two reads of a stream after its first content.
     pub stream_idle: Duration,
+    /// How fast a stream has to begin.
+    pub pace: Option<Pace>,
 }
 
 impl Default for Timeouts {
@@ -160,7 +162,37 @@ impl Default for Timeouts {
             attempt: Duration::from_secs(30),
             first_token: None,
             stream_idle: Duration::from_secs(60),
+            pace: None,
         }
+    }
+}
+
+/// The slowest beginning of a stream that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// More than 0.
+    pub characters_per_second: u32,
+    /// How long it may be measured, in whole seconds.
+    pub window: Duration,
+}
+
+impl Pace {
+    /// Enough to know, whatever the window.
+    const CHARACTERS_MAX: u64 = 256;
+    /// Networks do not give characters evenly.
+    const TIME_MIN: Duration = Duration::from_millis(100);
+
+    /// So many characters show it.
+    pub(crate) fn characters(self) -> usize {
+        let whole = u64::from(self.characters_per_second) * self.window.as_secs();
+        usize::try_from(whole.min(Self::CHARACTERS_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// In this time, from the first of them on.
+    pub(crate) fn time(self) -> Duration {
+        let characters = u32::try_from(self.characters()).unwrap_or(u32::MAX);
+        let exact = Duration::from_secs(1) * characters / self.characters_per_second.max(1);
+        exact.max(Self::TIME_MIN)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A stream's bytes on their way through: cut into events, held back up to the commit point,
 //! passed on in large pieces after it.
 //!
-//! No I/O and no time here. Holds at most [`HELD_EVENTS_MAX`] events or [`HELD_BYTES_MAX`] bytes;
-//! a stream that says nothing for longer is committed as it is.
+//! No I/O and no time here. Holds at most [`HELD_EVENTS_MAX`] events or [`HELD_BYTES_MAX`] bytes, of
+//! a stream that has to prove its pace [`PROVED_EVENTS_MAX`] or [`PROVED_BYTES_MAX`]; a stream that
+//! says nothing for longer is committed as it is.
 
 mod finishes;
+mod proof;
 mod same;
 #[cfg(test)]
 mod tests;
@@ -17,12 +19,16 @@ use weir_dialect::Garbage;
 use weir_framing::{FrameError, Framing};
 use weir_types::Usage;
 
+use crate::settings::Pace;
 use crate::way::Way;
+use proof::Proof;
 use same::Same;
 use translated::Translated;
 
 const HELD_EVENTS_MAX: usize = 64;
 const HELD_BYTES_MAX: usize = 256 * 1024;
+const PROVED_EVENTS_MAX: usize = 512;
+const PROVED_BYTES_MAX: usize = 1 << 20;
 
 /// What a chunk brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,13 +80,18 @@ pub(crate) struct Framings {
 }
 
 impl Events {
-    /// The stream of a request that went `way`; `None` if streams of these formats cannot be
-    /// translated.
-    pub(crate) fn new(way: &Way, framings: Framings) -> Option<Self> {
+    /// The stream of a request that went `way`, which is held until it has shown its `pace`; `None`
+    /// if streams of these formats cannot be translated.
+    pub(crate) fn new(way: &Way, framings: Framings, pace: Option<Pace>) -> Option<Self> {
+        let characters = pace.map(Pace::characters);
         Some(match way {
-            Way::Same { format, choices, .. } => Self::Same(Same::new(*format, *choices, framings)),
+            Way::Same { format, choices, .. } => {
+                let proof = characters.map(|count| Proof::new(count, format.stream_reader()));
+                Self::Same(Same::new(*format, *choices, framings, Held::new(proof)))
+            }
             Way::Translated(translation) => {
-                Self::Translated(Box::new(Translated::new(translation, framings)?))
+                let held = Held::new(characters.map(|count| Proof::new(count, None)));
+                Self::Translated(Box::new(Translated::new(translation, framings, held)?))
             }
         })
     }
@@ -110,12 +121,21 @@ impl Events {
         }
     }
 
+    fn held(&self) -> &Held {
+        match self {
+            Self::Same(same) => &same.held,
+            Self::Translated(translated) => &translated.held,
+        }
+    }
+
     /// The commit point has passed.
     pub(crate) fn is_committed(&self) -> bool {
-        match self {
-            Self::Same(same) => same.held.is_committed,
-            Self::Translated(translated) => translated.held.is_committed,
-        }
+        self.held().is_committed
+    }
+
+    /// The first characters have come, and the stream has yet to show its pace.
+    pub(crate) fn is_proving(&self) -> bool {
+        self.held().proof.as_ref().is_some_and(Proof::is_running)
     }
 
     /// Every answer that was asked for has its finish reason.
@@ -153,14 +173,19 @@ impl Events {
 }
 
 /// What is held back before the commit point.
-#[derive(Debug, Default)]
 struct Held {
     pieces: Vec<Bytes>,
     bytes: usize,
     is_committed: bool,
+    /// Set where content alone is not enough.
+    proof: Option<Proof>,
 }
 
 impl Held {
+    fn new(proof: Option<Proof>) -> Self {
+        Self { pieces: Vec::new(), bytes: 0, is_committed: false, proof }
+    }
+
     /// Holds a piece, or passes it on after the commit point.
     fn add(&mut self, piece: Bytes, commits: bool, out: &mut VecDeque<Bytes>) {
         if self.is_committed {
@@ -169,7 +194,20 @@ impl Held {
         }
         self.bytes += piece.len();
         self.pieces.push(piece);
-        if commits || self.pieces.len() >= HELD_EVENTS_MAX || self.bytes > HELD_BYTES_MAX {
+        let (events_max, bytes_max) = match &self.proof {
+            None => (HELD_EVENTS_MAX, HELD_BYTES_MAX),
+            Some(_) => (PROVED_EVENTS_MAX, PROVED_BYTES_MAX),
+        };
+        if self.pieces.len() >= events_max || self.bytes > bytes_max {
+            self.commit(out);
+        } else if commits {
+            self.content(out);
+        }
+    }
+
+    /// Content has come: the commit point, unless more of it is wanted.
+    fn content(&mut self, out: &mut VecDeque<Bytes>) {
+        if self.proof.as_ref().is_none_or(Proof::is_over) {
             self.commit(out);
         }
     }
@@ -177,6 +215,7 @@ impl Held {
     /// Gives out what is held.
     fn commit(&mut self, out: &mut VecDeque<Bytes>) {
         self.is_committed = true;
+        self.proof = None;
         out.extend(self.pieces.drain(..));
     }
 }

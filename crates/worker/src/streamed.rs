@@ -21,8 +21,9 @@ use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Body, Error};
 
-use crate::call::Call;
+use crate::call::{Call, Limit};
 use crate::rejection::{collect, error_in_band};
+use crate::settings::Pace;
 use crate::stream::{Broken, Events, Step};
 use crate::{fault, headers, whole};
 
@@ -76,7 +77,8 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
     if !content_type.is_empty() && !is_events {
         return Err(no_stream(call, content_type, body).await);
     }
-    let Some(events) = Events::new(&call.way, call.framings) else {
+    let pace = call.shared.timeouts.pace;
+    let Some(events) = Events::new(&call.way, call.framings, pace) else {
         let provider = &call.shared.provider;
         let message = format!("streams of {provider} are not translated for this client's format");
         return Err(Fault::new(FaultCode::UnsupportedOperation, message)
@@ -91,14 +93,18 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
         waits_for_usage: call.shared.waits_for_usage,
     };
     let mut cause = None;
+    let mut proved_until = None;
     while !pipe.events.is_committed() {
         let Some(body) = &mut pipe.body else { break };
-        let Ok(item) = timeout_at(call.limit.at, body.chunk()).await else {
-            return Err(fault::timed_out(&call.shared, "no content in time", call.limit));
+        let Ok(item) = timeout_at(proved_until.unwrap_or(call.limit.at), body.chunk()).await else {
+            return Err(too_slow(call, proved_until.and(pace)));
         };
         cause = pipe.feed(item).err();
         if let (Some(cause), false) = (&mut cause, pipe.events.is_committed()) {
             return Err(before_commit(call, cause));
+        }
+        if let (Some(pace), None, true) = (pace, proved_until, pipe.events.is_proving()) {
+            proved_until = Some((Instant::now() + pace.time()).min(call.limit.deadline));
         }
     }
     call.first_content();
@@ -118,6 +124,19 @@ async fn no_stream(call: &Call, content_type: &str, body: Body) -> Fault {
     }
     let why = format!("a stream was asked for, the answer is {content_type}");
     fault::broken(&call.shared, &why, FailureClass::Transient)
+}
+
+/// The commit point did not come in time: nothing has come, or not as much as is wanted.
+fn too_slow(call: &Call, pace: Option<Pace>) -> Fault {
+    let Some(pace) = pace else {
+        return fault::timed_out(&call.shared, "no content in time", call.limit);
+    };
+    let why = format!(
+        "the stream brings less than {} characters a second (stream_throughput_guard)",
+        pace.characters_per_second
+    );
+    let is_requests = Instant::now() >= call.limit.deadline;
+    fault::timed_out(&call.shared, &why, Limit { is_requests, ..call.limit })
 }
 
 fn before_commit(call: &Call, cause: &mut Cause) -> Fault {

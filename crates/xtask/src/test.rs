@@ -132,6 +132,8 @@ pub(crate) fn prepare_proxies(root: &Path, steps: &mut Steps) -> Result<(), Task
             install(root, steps, package, &missing(package, why, ""))?;
         }
     }
+    // It wants other versions of packages than the scenarios do.
+    prepare_packages(root, steps, "tests/python/mitmproxy", ".venv-mitmproxy")?;
     Ok(())
 }
 

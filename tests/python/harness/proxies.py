@@ -1,9 +1,8 @@
-"""Real proxies as processes on loopback: tinyproxy, microsocks, Dante, and proxy.py, which looks into
+"""Real proxies as processes on loopback: tinyproxy, microsocks, Dante, and mitmproxy, which looks into
 TLS. And servers that stand where a proxy should, for what no proxy does on command."""
 
 import shutil
 import socket
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from . import secrets
 from .process import Process, ProcessError
 from .tls import Authority
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
+REPOSITORY = Path(__file__).resolve().parents[3]
 # Ends what has children of its own together with them, when it is asked to end.
 TOGETHER = ["timeout", "--kill-after=1", "3600"]
 
@@ -38,6 +38,8 @@ class Proxy:
     login: Login | None = None
     process: Process | None = None
     log: Path | None = None
+    # The certificate of its authority, where it shows certificates of its own.
+    authority: str = ""
 
     @property
     def address(self) -> str:
@@ -180,18 +182,33 @@ def _hashed(password: str) -> str:
     ).stdout.strip()
 
 
-def intercepting(directory: Path, own: Authority, trusted: Authority) -> Proxy:
-    """An HTTP proxy that looks into TLS: it shows certificates of `own`, and trusts `trusted`."""
+def mitmproxy(directory: Path, trusted: Authority | None, login: Login | None = None) -> Proxy:
+    """An HTTP proxy that looks into TLS: it shows certificates of an authority that it makes for
+    itself (`authority` of it), and trusts `trusted`, or else the system's."""
     port = free_port()
-    certificates = directory / f"intercepting-{port}"
-    certificates.mkdir()
-    argv = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", str(port)]
-    argv += ["--num-workers", "1", "--num-acceptors", "1", "--log-level", "INFO"]
-    argv += ["--ca-cert-file", str(own.file), "--ca-key-file", str(own.key_file)]
-    argv += ["--ca-signing-key-file", str(own.key_file), "--ca-cert-dir", str(certificates)]
-    argv += ["--ca-file", str(trusted.file), "--data-dir", str(certificates)]
-    process = Process(f"intercepting-{port}", TOGETHER + argv, {}, directory)
-    return _started(Proxy("http", port, None, process))
+    own = directory / f"mitmproxy-{port}"
+    own.mkdir()
+    argv = [_mitmdump(), "--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    options = {"confdir": own, "flow_detail": 1}
+    if trusted:
+        options["ssl_verify_upstream_trusted_ca"] = trusted.file
+    if login:
+        options["proxyauth"] = f"{login.username}:{login.password}"
+    for option, value in options.items():
+        argv += ["--set", f"{option}={value}"]
+    process = Process(f"mitmproxy-{port}", argv, {"PYTHONUNBUFFERED": "1"}, directory)
+    proxy = _started(Proxy("http", port, login, process))
+    proxy.authority = (own / "mitmproxy-ca-cert.pem").read_text()
+    return proxy
+
+
+def _mitmdump() -> str:
+    """It has a Python environment of its own: it wants other versions of packages than the
+    scenarios do."""
+    own = REPOSITORY / ".venv-mitmproxy" / "bin"
+    path = shutil.which("mitmdump", path=own) or shutil.which("mitmdump")
+    assert path, f"there is no mitmdump in {own}; `cargo xtask test` puts it there"
+    return path
 
 
 class Impostor(Proxy):

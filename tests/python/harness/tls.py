@@ -44,8 +44,6 @@ class Authority:
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
         self.file = directory / f"{name}.pem"
         self.file.write_text(self.pem)
-        self.key_file = directory / f"{name}.key"
-        self.key_file.write_bytes(_pem(self._key))
 
     def _sign(self, subject, key, names, is_authority=False) -> x509.Certificate:
         now = datetime.datetime.now(datetime.timezone.utc)

@@ -1,6 +1,6 @@
 //! Asks a format without sockets: a path, headers and a body in, an answer or a refusal out.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use serde_json::{Value, json};
 
 use super::{Asked, Told};
@@ -72,7 +72,8 @@ pub(crate) fn send(
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let key = key_of(&map, query);
-    let call = Call { method, path, query, headers: &map, key: &key, lenient };
+    let version = Version::HTTP_11;
+    let call = Call { version, method, path, query, headers: &map, key: &key, lenient };
     let (wire, route) = super::of(&call);
     let refused = |refusal: &Refusal| {
         let spoken = wire.error(&route, refusal);

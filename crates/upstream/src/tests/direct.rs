@@ -92,7 +92,11 @@ async fn http2_can_be_demanded() {
     assert_eq!(get(&own, &url(&able)).await.unwrap(), "ok");
     let error = get(&own, &url(&unable)).await.unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
+    assert!(error.to_string().contains("enforce_http2"), "{error}");
     assert!(unable.heads().is_empty());
+    let plain = Server::start(Role::Forgetful).await;
+    let error = get(&own, &format!("http://{}/", plain.address)).await.unwrap_err();
+    assert!(error.to_string().contains("enforce_http2"), "{error}");
     // Other servers than the provider's own may be older.
     let request = Request::get(url(&unable)).body(Bytes::new()).unwrap();
     let answer = own.send_aside(request, Instant::now() + Duration::from_secs(5)).await.unwrap();

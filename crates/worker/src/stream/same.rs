@@ -33,14 +33,19 @@ enum Verdict {
 }
 
 impl Same {
-    pub(super) fn new(format: &'static dyn Format, choices: u32, framings: Framings) -> Self {
+    pub(super) fn new(
+        format: &'static dyn Format,
+        choices: u32,
+        framings: Framings,
+        held: Held,
+    ) -> Self {
         let differs = framings.client != framings.provider;
         Self {
             format,
             decoder: Decoder::new(framings.provider),
             framing: framings.provider,
             reframed: differs.then(|| Writer::new(framings.client)),
-            held: Held::default(),
+            held,
             usage: Usage::default(),
             finishes: Finishes::new(choices),
         }
@@ -152,6 +157,12 @@ impl Same {
         }
         let kind = seen.kind;
         let ends = self.finishes.observe(seen);
+        if let Some(proof) = &mut self.held.proof {
+            match ends || kind == Kind::Done {
+                true => proof.end(),
+                false => proof.read(&event, kind == Kind::Content),
+            }
+        }
         match kind {
             Kind::Error => Err(Broken::Error(Bytes::copy_from_slice(
                 event.data.as_deref().unwrap_or_default(),

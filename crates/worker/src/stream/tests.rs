@@ -9,10 +9,20 @@ const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3}}\n\n"
 const DONE: &str = "data: [DONE]\n\n";
 
 fn asked_for(choices: u32) -> Events {
+    events(choices, None)
+}
+
+fn events(choices: u32, pace: Option<Pace>) -> Events {
     let format = weir_dialect::format(weir_types::Dialect::OpenAiChat);
     let way = Way::Same { format, errors: None, choices };
     let framings = Framings { provider: Framing::Sse, client: Framing::Sse };
-    Events::new(&way, framings).unwrap()
+    Events::new(&way, framings, pace).unwrap()
+}
+
+/// Of a stream that has to bring so many characters within a second.
+fn proving(characters: u32) -> Events {
+    let window = std::time::Duration::from_secs(1);
+    events(1, Some(Pace { characters_per_second: characters, window }))
 }
 
 fn feed(events: &mut Events, text: &str, out: &mut VecDeque<Bytes>) -> Step {
@@ -106,4 +116,51 @@ fn a_stream_of_several_answers_ends_with_the_last_of_them() {
     assert!(!events.is_finished() && !events.may_end());
     feed(&mut events, &stop(1), &mut out);
     assert!(events.is_finished() && events.may_end());
+}
+
+#[test]
+fn a_stream_that_is_proving_is_held_until_enough_has_come() {
+    let (mut events, mut out) = (proving(3), VecDeque::new());
+    feed(&mut events, ROLE, &mut out);
+    assert!(!events.is_proving());
+    feed(&mut events, TEXT, &mut out);
+    assert!(events.is_proving());
+    feed(&mut events, &TEXT.replace("\"a\"", "\"é\""), &mut out);
+    assert!(out.is_empty() && !events.is_committed());
+    feed(&mut events, TEXT, &mut out);
+    assert!(events.is_committed() && !events.is_proving());
+    assert_eq!(text(&out).matches("data:").count(), 4);
+}
+
+#[test]
+fn thoughts_and_calls_are_characters_too() {
+    for delta in [
+        r#"{"reasoning_content":"abc"}"#,
+        r#"{"tool_calls":[{"index":0,"id":"1","function":{"name":"ab","arguments":"{"}}]}"#,
+    ] {
+        let (mut events, mut out) = (proving(3), VecDeque::new());
+        let event = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
+        feed(&mut events, &event, &mut out);
+        assert!(events.is_committed(), "{delta}");
+    }
+}
+
+#[test]
+fn a_short_answer_is_complete_whatever_is_wanted() {
+    for end in [STOP, DONE] {
+        let (mut events, mut out) = (proving(100), VecDeque::new());
+        feed(&mut events, &format!("{TEXT}{end}"), &mut out);
+        assert_eq!((events.is_committed(), text(&out)), (true, format!("{TEXT}{end}")));
+    }
+}
+
+#[test]
+fn what_cannot_be_counted_is_not_held() {
+    let (mut events, mut out) = (proving(100), VecDeque::new());
+    let audio = "data: {\"choices\":[{\"delta\":{\"audio\":{\"data\":\"AAAA\"}}}]}\n\n";
+    feed(&mut events, audio, &mut out);
+    assert!(events.is_committed());
+    let (mut events, mut out) = (proving(100), VecDeque::new());
+    feed(&mut events, &format!("{TEXT}{}", ROLE.repeat(PROVED_EVENTS_MAX)), &mut out);
+    assert!(events.is_committed());
 }

@@ -35,7 +35,7 @@ pub(crate) struct Translated {
 
 impl Translated {
     /// `None`: streams of one of the formats cannot be translated.
-    pub(super) fn new(translation: &Translation, framings: Framings) -> Option<Self> {
+    pub(super) fn new(translation: &Translation, framings: Framings, held: Held) -> Option<Self> {
         Some(Self {
             format: translation.provider,
             decoder: Decoder::new(framings.provider),
@@ -44,7 +44,7 @@ impl Translated {
             out: Writer::new(framings.client),
             renames: translation.renames.clone(),
             events: Vec::new(),
-            held: Held::default(),
+            held,
             usage: Usage::default(),
             finishes: Finishes::new(translation.choices()),
             is_done: false,
@@ -137,6 +137,12 @@ impl Translated {
 
     fn write(&mut self, events: &mut Vec<Event>) -> Result<bool, Broken> {
         let mut has_content = false;
+        if let Some(proof) = &mut self.held.proof {
+            proof.count(events, events.iter().any(Event::is_content));
+            if events.iter().any(|event| matches!(event, Event::Finish { .. } | Event::End)) {
+                proof.end();
+            }
+        }
         for mut event in events.drain(..) {
             has_content |= event.is_content();
             match &event {
@@ -162,7 +168,7 @@ impl Translated {
         let commits = commits || self.is_ended;
         if self.out.is_empty() {
             if commits {
-                self.held.commit(out);
+                self.held.content(out);
             }
             return;
         }

@@ -32,6 +32,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
             attempt: Duration::from_secs(10),
             first_token: None,
             stream_idle: Duration::from_secs(10),
+            pace: None,
         },
         request_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
@@ -100,7 +101,15 @@ pub(super) async fn chat(worker: &Worker, stream: bool) -> Result<Reply, Fault> 
 }
 
 pub(super) async fn send(worker: &Worker, request: WorkerRequest) -> Result<Reply, Fault> {
-    worker.call(context(), request, Body::Full(Bytes::from_static(BODY.as_bytes()))).await
+    send_body(worker, request, BODY).await
+}
+
+pub(super) async fn send_body(
+    worker: &Worker,
+    request: WorkerRequest,
+    body: &'static str,
+) -> Result<Reply, Fault> {
+    worker.call(context(), request, Body::Full(Bytes::from_static(body.as_bytes()))).await
 }
 
 /// All of a reply: its text and its end.

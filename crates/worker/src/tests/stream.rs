@@ -224,3 +224,70 @@ async fn only_streams_have_a_first_token() {
     drain(chat(&worker, true).await.unwrap()).await;
     assert_eq!(counted(), 1);
 }
+
+/// A worker whose streams have to bring so many characters within a second.
+fn paced(vendor: &str, url: &str, characters_per_second: u32) -> Worker {
+    let mut settings = settings(vendor, url);
+    let window = Duration::from_secs(1);
+    settings.timeouts.pace = Some(crate::Pace { characters_per_second, window });
+    worker(settings)
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_too_slowly_is_given_up() {
+    let mut fake = Fake::start(vec![then(events(&[ROLE, TEXT]), &[Act::Hold])]).await;
+    let fault = chat(&paced("groq", &fake.url, 50), true).await.unwrap_err();
+    assert_eq!(fault.detail.class, Some(FailureClass::Silent));
+    assert!(fault.detail.message.contains("less than 50 characters"), "{fault:?}");
+    fake.closed.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_fast_enough_passes_as_it_came() {
+    let many: Vec<&str> = std::iter::repeat_n(TEXT, 50).collect();
+    let script = then(events(&many), &[Act::Hold]);
+    let fake = Fake::start(vec![script, then(events(&[TEXT, STOP, DONE]), &[last()])]).await;
+    let worker = paced("groq", &fake.url, 50);
+    // It has what is wanted, and needs no end.
+    let mut reply = chat(&worker, true).await.unwrap();
+    let mut length = 0;
+    while length < 50 * TEXT.len() {
+        let Some(weir_rpc::Frame::Chunk(chunk)) =
+            futures_util::StreamExt::next(&mut reply.frames).await
+        else {
+            panic!("{length} bytes");
+        };
+        length += chunk.len();
+    }
+    drop(reply);
+    let (text, end) = drain(chat(&worker, true).await.unwrap()).await;
+    assert_eq!((text, end.fault), (format!("{TEXT}{STOP}{DONE}"), None));
+}
+
+#[tokio::test]
+async fn a_translated_stream_has_a_pace_too() {
+    let of =
+        |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n");
+    let message =
+        r#","message":{"id":"1","model":"m","usage":{"input_tokens":1,"output_tokens":0}}"#;
+    let begin = of("message_start", message)
+        + &of("content_block_start", r#","index":0,"content_block":{"type":"text","text":""}"#);
+    let text = of("content_block_delta", r#","index":0,"delta":{"type":"text_delta","text":"ab"}"#);
+    let end = of("content_block_stop", r#","index":0"#)
+        + &of(
+            "message_delta",
+            r#","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}"#,
+        )
+        + &of("message_stop", "");
+    let slow = then(events(&[&begin, &text]), &[Act::Hold]);
+    let short = then(events(&[&begin, &text, &end]), &[last()]);
+    let fake = Fake::start(vec![slow, short]).await;
+    let worker = paced("anthropic", &fake.url, 50);
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = async || send_body(&worker, request(&worker, true), body).await;
+    let fault = ask().await.unwrap_err();
+    assert_eq!(fault.detail.class, Some(FailureClass::Silent), "{fault:?}");
+    let (text, end) = drain(ask().await.unwrap()).await;
+    assert!(text.contains("\"ab\"") && text.ends_with(DONE), "{text}");
+    assert_eq!(end.fault, None);
+}
