@@ -1,7 +1,6 @@
 """Who calls: the clouds' credentials, from real and fake token services, through the gateway."""
 
 import base64
-import hashlib
 import json
 import threading
 import time
@@ -11,66 +10,13 @@ from urllib.parse import quote_plus
 import pytest
 from botocore.credentials import Credentials
 from harness import clouds, fake, secrets
+from harness.callers import ask, assert_kept, moto, profile, run, served  # noqa: F401
+from harness.callers import until, upstream  # noqa: F401
 from harness.config import Config, Key
 
 REGION = "us-east-1"
 VERTEX = {"project_id": "my-p", "region": "us-east5"}
 MACHINE_IN_AWS = Credentials("test-key", "test-secret-key", "test-session-token")
-
-
-@pytest.fixture
-def served():
-    """Makes servers that are stopped after the test."""
-    made = []
-
-    def serve(server):
-        made.append(server)
-        return server
-
-    yield serve
-    for server in made:
-        server.stop()
-
-
-@pytest.fixture
-def upstream(served) -> fake.Fake:
-    return served(fake.Fake(fake.provider))
-
-
-@pytest.fixture
-def moto(served) -> clouds.Moto:
-    return served(clouds.Moto())
-
-
-@pytest.fixture
-def run(start, upstream):
-    """Starts a gateway in front of one provider with one key that has no value."""
-
-    def run(name: str, env=None, value="", **key):
-        extra = {"value": value, **key}
-        gateway = start(Config().provider(name, upstream.url, [Key("main", extra=extra)]), env)
-        gateway.model = f"{name}/{MODELS[name]}"
-        return gateway
-
-    return run
-
-
-MODELS = {"databricks": "m-1", "bedrock": "m-1", "azure": "gpt-x", "vertex": "gemini-x"}
-
-
-def ask(gateway, status: int = 200):
-    answer = gateway.chat(gateway.model)
-    assert answer.status == status, answer.body
-    return answer
-
-
-def assert_kept(gateway, tokens, requests: int = 1):
-    """Each worker of the provider has fetched a token once at the most: it keeps its own.
-
-    One that fetches asks the server so many times."""
-    provider, _ = gateway.model.split("/", 1)
-    fetches, rest = divmod(len(tokens.asked()), requests)
-    assert rest == 0 and 1 <= fetches <= len(gateway.workers[provider])
 
 
 def bedrock(**block) -> dict:
@@ -131,14 +77,6 @@ def chain_environment(moto, tmp_path):
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": moto.url,
     }
     return env, lambda _: Credentials("AKIAENV", secret, token)
-
-
-def profile(tmp_path, config: str, credentials: str = "", name: str = "") -> dict:
-    (tmp_path / "config").write_text(config)
-    (tmp_path / "credentials").write_text(credentials)
-    files = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
-    env = {variable: str(tmp_path / file) for variable, file in files.items()}
-    return {**env, "AWS_PROFILE": name} if name else env
 
 
 def chain_profile_keys(moto, tmp_path):
@@ -243,36 +181,6 @@ def test_the_default_chain_of_aws(run, upstream, moto, tmp_path, kind):
         assert_kept(gateway, moto.front, requests=3 if kind == "machine" else 1)
     for asked in upstream.asked():
         clouds.assert_signed(asked, granted(asked), "bedrock", REGION)
-
-
-@pytest.mark.topologies("all-in-one-memory", "processes")
-def test_a_login_of_aws_lends_a_role(run, upstream, served, tmp_path):
-    token, secret = secrets.make(""), secrets.make("")
-    keys = {"accessKeyId": "AKIASSO", "secretAccessKey": secret, "sessionToken": token[:20]}
-    end = int((time.time() + 3600) * 1000)
-    answer = (200, {"roleCredentials": {**keys, "expiration": end}})
-    portal = served(fake.Fake(lambda _: answer))
-    config = """[profile p]
-sso_session = work
-sso_account_id = 123456789012
-sso_role_name = dev
-[sso-session work]
-sso_region = us-east-1
-sso_start_url = https://x.test/start
-"""
-    logins = tmp_path / ".aws" / "sso" / "cache"
-    logins.mkdir(parents=True)
-    file = logins / f"{hashlib.sha1(b'work').hexdigest()}.json"
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-    file.write_text(json.dumps({"accessToken": token, "expiresAt": moment}))
-    env = {**profile(tmp_path, config, name="p"), "HOME": str(tmp_path)}
-    ask(run("bedrock", {**env, "AWS_ENDPOINT_URL_SSO": portal.url}, **bedrock()))
-    [asked] = portal.asked()
-    assert asked.path == "/federation/credentials"
-    assert asked.query == {"role_name": ["dev"], "account_id": ["123456789012"]}
-    assert asked.headers["x-amz-sso_bearer_token"] == token
-    credentials = Credentials("AKIASSO", secret, token[:20])
-    clouds.assert_signed(upstream.asked()[0], credentials, "bedrock", REGION)
 
 
 @pytest.mark.topologies("all-in-one-memory", "processes")
@@ -462,12 +370,6 @@ def test_field_databricks_key_config_client_id_and_client_secret(run, served):
 
 
 # What holds for all of them
-
-
-def until(holds, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "still not so"
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ key is used, and what the file says of it and of its provider is seen to act."""
 import json
 import re
 import subprocess
+import time
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from harness import fake, proxies, secrets
+from harness import fake, load, proxies, secrets
 from harness.config import Config
 from harness.proxies import Login
-from harness.tls import Authority
 
 pytestmark = pytest.mark.topologies("all-in-one-memory")
 
@@ -46,9 +46,11 @@ def tokens():
 
 @pytest.fixture
 def example(repository, start, sim, tokens, tmp_path):
-    """Starts a gateway with an example whose providers are at the simulator."""
+    """Starts a gateway with an example whose providers are at the simulator, each key that has an
+    address at one of its own; `network` are fields of it with other values, where those of the file
+    would take too long."""
 
-    def example(name: str, url=None, env=None, proxy_url=None):
+    def example(name: str, url=None, env=None, proxy_url=None, **network):
         url = url or sim.url
         path = repository / "deploy/examples" / f"{name}.json"
         document = json.loads(path.read_text())
@@ -56,21 +58,32 @@ def example(repository, start, sim, tokens, tmp_path):
             for key in section["keys"]:
                 for block, member in URLS.items():
                     if block in key:
-                        key[block][member] = url
+                        key[block][member] = url + place(key)
             if provider not in ("azure", "ollama", "vllm", "sgl"):
                 section.setdefault("network_config", {})["base_url"] = url
+            for field, value in network.items():
+                assert field in section["network_config"]
+                section["network_config"][field] = value
             if proxy_url and "url" in section.get("proxy_config", {}):
                 section["proxy_config"]["url"] = proxy_url
         variables = {name: secrets.make() for name in re.findall(r'"env\.(\w+)"', path.read_text())}
         # An address of its own, where a variable holds one.
         for variable in variables:
-            if variable.startswith("AZURE_ENDPOINT") or variable.endswith("_URL"):
-                variables[variable] = url
+            if variable.startswith("AZURE_ENDPOINT"):
+                variables[variable] = f"{url}/{variable}"
         variables |= identities(tokens.url, tmp_path)
         config = Config(document, {**variables, **(env or {})})
         return document, start(config), variables
 
     return example
+
+
+def place(key: dict) -> str:
+    """Where a key that has an address finds its provider."""
+    for block, member in URLS.items():
+        if block in key:
+            return f"/at-{key['name']}"
+    return "/" + key.get("azure_key_config", {}).get("endpoint", "").removeprefix("env.")
 
 
 def identities(url: str, directory) -> dict[str, str]:
@@ -122,10 +135,15 @@ def a_model(provider: str, key: dict) -> str:
     return [*listed, *names_of(key), MODELS.get(provider, "gpt-4o")][0]
 
 
+def of(value: str, variables: dict[str, str]) -> str:
+    """What a field stands for."""
+    return variables[value.removeprefix("env.")] if value.startswith("env.") else value
+
+
 def credential(key: dict, variables: dict[str, str]) -> str:
     """What the simulator is to see of a key."""
     if key["value"]:
-        return variables[key["value"].removeprefix("env.")]
+        return of(key["value"], variables)
     block = next((value for name, value in key.items() if name.endswith("_key_config")), {})
     if "bedrock_key_config" in key:
         return "ASIAROLE" if "role_arn" in block else "AKIATEST"
@@ -141,6 +159,10 @@ def assert_keys_act(gateway, sim, providers: dict, variables) -> None:
             assert answer.headers["x-weir-key"] == key["name"]
             seen = sim.requests()[-1]
             assert (seen["key"] or "") == credential(key, variables), key["name"]
+            assert seen["path"].startswith(place(key)), key["name"]
+            if block := key.get("vertex_key_config"):
+                project, region = (of(block[name], variables) for name in ("project_id", "region"))
+                assert f"/projects/{project}/locations/{region}/" in seen["path"]
             asked = names_of(key).get(model, model)
             assert seen["model"] == asked, f"{key['name']}: {seen['model']}"
             for name, value in section.get("network_config", {}).get("extra_headers", {}).items():
@@ -190,6 +212,80 @@ def test_example(example, weir, repository, sim, name):
     assert_keys_act(gateway, sim, providers, variables)
     assert_weights_act(gateway, providers, version)
     assert_limits_act(gateway, providers)
+
+
+def test_example_anthropic_passes_features_in_trial_on(example, sim):
+    _, gateway, _ = example("anthropic")
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    trial = {"anthropic-beta": "redact-thinking-2026-02-12"}
+    assert gateway.request("POST", "/anthropic/v1/messages", body, trial).status == 200
+    assert dict(sim.requests()[0]["headers"])["anthropic-beta"] == trial["anthropic-beta"]
+
+
+def test_example_azure_identity_asks_for_its_own_tokens(example, tokens):
+    _, gateway, variables = example("azure-identity")
+    for name in ("workload-identity", "service-principal"):
+        assert gateway.chat("azure/gpt-4o", headers={"x-bf-api-key": name}).status == 200
+        asked = tokens.asked()[-1]
+        assert asked.path == f"/{variables['AZURE_TENANT_ID']}/oauth2/v2.0/token"
+        assert asked.form["client_id"] == variables["AZURE_CLIENT_ID"]
+        assert asked.form["client_secret"] == variables["AZURE_CLIENT_SECRET"]
+
+
+def test_example_bedrock_signs_for_each_region_and_assumes_the_role(example, tokens):
+    server = fake.Fake(fake.provider)
+    try:
+        document, gateway, variables = example("bedrock", server.url)
+        for key in document["providers"]["bedrock"]["keys"]:
+            block = key["bedrock_key_config"]
+            model = f"bedrock/{a_model('bedrock', key)}"
+            assert gateway.chat(model, headers={"x-bf-api-key": key["name"]}).status == 200
+            shown = server.asked()[-1].headers["authorization"]
+            if key["value"]:
+                assert shown == f"Bearer {of(key['value'], variables)}"
+                continue
+            assert f"/{block['region']}/bedrock/aws4_request" in shown
+            if "role_arn" in block:
+                form = tokens.asked()[-1].form
+                assert form["RoleArn"] == of(block["role_arn"], variables)
+                assert form["ExternalId"] == of(block["external_id"], variables)
+                assert form["RoleSessionName"] == block["session_name"]
+                scope = f"/{block['region']}/sts/aws4_request"
+                assert scope in tokens.asked()[-1].headers["authorization"]
+    finally:
+        server.stop()
+
+
+def test_example_openai_waits_between_its_attempts(example, sim):
+    document, gateway, _ = example("openai")
+    network = document["providers"]["openai"]["network_config"]
+    assert gateway.chat("openai/sim:status=500,times=3").status == 200
+    starts = [entry["started_us"] / 1000 for entry in sim.requests()]
+    for number, (earlier, later) in enumerate(zip(starts, starts[1:])):
+        expected = network["retry_backoff_initial"] * 2**number
+        assert 0.8 * expected <= later - earlier < 1.2 * expected + 500, starts
+
+
+def test_example_openai_with_less_time_and_fewer_connections(example, sim):
+    """What its file allows is more than a test has."""
+    short = {"default_request_timeout_in_seconds": 2, "stream_idle_timeout_in_seconds": 5}
+    few = {"retry_backoff_max": 600, "max_conns_per_host": 2}
+    _, gateway, _ = example("openai", **short, **few)
+    assert gateway.chat("openai/sim:status=500,times=3").status == 200
+    starts = [entry["started_us"] / 1000 for entry in sim.requests()]
+    assert max(later - earlier for earlier, later in zip(starts, starts[1:])) < 1.2 * 600 + 500
+    began = time.monotonic()
+    assert gateway.chat("openai/sim:latency=60000").status == 504
+    assert time.monotonic() - began < 20
+    began = time.monotonic()
+    assert not gateway.stream("openai/sim:stall=1").read().done
+    assert 4 < time.monotonic() - began < 20
+    sim.reset()
+    sim.rule("latency=300")
+    body = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}]}
+    results = load.run(gateway.addresses, [load.chat_request(body)] * 6, clients=6)
+    assert [result.status for result in results] == [200] * 6
+    assert sim.stats()["total"]["high_water"] == 2
 
 
 def test_example_multi_provider_spreads_a_bare_model(example):
@@ -255,10 +351,9 @@ def test_example_proxy_environment(example, sim, outside):
 
 
 def test_example_proxy_intercepting(example, sim, door, outside, authority):
-    inspector = Authority(outside, "example-inspector")
-    proxy = proxies.intercepting(outside, inspector, authority)
+    proxy = proxies.mitmproxy(outside, authority)
     try:
-        env = {"PROXY_CA_PEM": inspector.pem}
+        env = {"PROXY_CA_PEM": proxy.authority}
         way = door(sim.url)
         _, gateway, _ = example("proxy-intercepting", way.url, env, proxy.url)
         assert gateway.chat("openai/m", timeout=20).status == 200

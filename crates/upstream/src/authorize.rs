@@ -10,6 +10,7 @@
 
 mod aws;
 mod aws_local;
+mod aws_login;
 mod aws_tools;
 mod azure;
 mod bearer;

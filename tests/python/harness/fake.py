@@ -38,9 +38,9 @@ Answer = tuple[int, object]
 
 
 class Fake:
-    """Listens on a port of its own until it is stopped."""
+    """Listens until it is stopped, on a port of its own unless an address is given."""
 
-    def __init__(self, answer: Callable[[Asked], Answer]):
+    def __init__(self, answer: Callable[[Asked], Answer], address=("127.0.0.1", 0)):
         self._asked: list[Asked] = []
         self._lock = threading.Lock()
         self.answer = answer
@@ -76,9 +76,9 @@ class Fake:
             def handle_error(self, *_):
                 """Clients may leave."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(address, Handler)
         self.port = self._server.server_address[1]
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address[0]}:{self.port}"
         self.url = f"http://{self.host}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

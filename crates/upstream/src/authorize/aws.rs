@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use weir_types::Secret;
 
 use crate::authorize::aws_local::Local;
-use crate::authorize::aws_tools::{Login, Process};
+use crate::authorize::aws_login::Login;
+use crate::authorize::aws_tools::Process;
 use crate::authorize::sigv4::{self, AwsKeys, Payload, Scope};
 use crate::authorize::sts::{self, Assume};
 use crate::authorize::token::{Cache, Taken};
@@ -90,6 +91,8 @@ pub struct AwsLogin {
     pub role: String,
     /// Another address than the region's.
     pub endpoint: Option<String>,
+    /// Another address for renewing logins than the region's.
+    pub oidc_endpoint: Option<String>,
 }
 
 /// What a container service's server wants to be shown.

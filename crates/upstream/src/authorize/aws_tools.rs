@@ -1,15 +1,10 @@
-//! Credentials that other programs of this machine have: what a command prints, and the login that
-//! AWS's own tool keeps in a folder. Both are asked anew whenever credentials are due.
+//! Credentials that a command prints, which is run anew whenever they are due.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Uri};
-use ring::digest;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -17,9 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use weir_types::Secret;
 
 use crate::Client;
-use crate::authorize::aws::{AwsLogin, now};
-use crate::authorize::exchange::{Call, Way, address, get};
-use crate::authorize::files::read_token;
+use crate::authorize::aws::now;
 use crate::authorize::sigv4::AwsKeys;
 use crate::authorize::token::{Exchange, Fetched, Fetching};
 use crate::authorize::{AuthFault, dates};
@@ -130,78 +123,6 @@ fn words(line: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     quote.is_none().then_some(words)
-}
-
-/// Shows a person's login, as `aws sso login` leaves it behind, and gets a role's credentials.
-#[derive(Debug)]
-pub(super) struct Login {
-    uri: Uri,
-    host: String,
-    file: PathBuf,
-}
-
-impl Login {
-    pub(super) fn new(login: &AwsLogin) -> Result<Self, String> {
-        let usual = || format!("https://portal.sso.{}.amazonaws.com", login.region);
-        let base = login.endpoint.clone().unwrap_or_else(usual);
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("role_name", &login.role).append_pair("account_id", &login.account);
-        let base = base.trim_end_matches('/');
-        let text = format!("{base}/federation/credentials?{}", query.finish());
-        let uri = address(&text, "sso_region")?;
-        let name = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, login.session.as_bytes());
-        let name: String = name.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let host = uri.host().unwrap_or_default().to_owned();
-        Ok(Self { uri, host, file: login.folder.join(format!("{name}.json")) })
-    }
-
-    async fn ask(
-        &self,
-        client: &Client,
-        deadline: Instant,
-    ) -> Result<Fetched<Arc<AwsKeys>>, AuthFault> {
-        let (way, step) = (Way::Provider, self.step());
-        let mut call = Call { client, deadline, way, step, secrets: Vec::new() };
-        let text = read_token(&self.file).await.map_err(|why| call.failed(&why))?;
-        let login: Value = serde_json::from_str(text.expose()).unwrap_or_default();
-        let field = |name: &str| login.get(name).and_then(Value::as_str).unwrap_or_default();
-        let end = dates::parse(field("expiresAt"));
-        if end.is_none_or(|end| end <= now()) {
-            let why = "the login has ended: run `aws sso login` again";
-            return Err(AuthFault { is_refused: true, ..call.failed(why) });
-        }
-        let token = Secret::new(field("accessToken").to_owned());
-        call.secrets.push(token.clone());
-        let header = HeaderValue::try_from(token.expose());
-        let mut header = header.map_err(|_| call.failed("the token cannot be sent"))?;
-        header.set_sensitive(true);
-        let request = get(&self.uri).header("x-amz-sso_bearer_token", header).body(Bytes::new());
-        let request = request.map_err(|_| call.failed("the request cannot be made"))?;
-        let answer = call.json(request).await?;
-        let found = (|| {
-            let role = answer.get("roleCredentials")?;
-            let text = |name: &str| role.get(name)?.as_str().filter(|text| !text.is_empty());
-            let keys = AwsKeys {
-                access_key: text("accessKeyId")?.to_owned(),
-                secret_key: Secret::new(text("secretAccessKey")?.to_owned()),
-                session_token: Some(Secret::new(text("sessionToken")?.to_owned())),
-            };
-            Some((keys, role.get("expiration")?.as_u64()? / 1000))
-        })();
-        let (keys, end) = found.ok_or_else(|| call.failed("the answer holds no credentials"))?;
-        let lifetime = Duration::from_secs(end.saturating_sub(now()));
-        Ok(Fetched { token: Arc::new(keys), lifetime })
-    }
-}
-
-impl Exchange<Arc<AwsKeys>> for Login {
-    fn step(&self) -> String {
-        format!("asking {} for the credentials of a login", self.host)
-    }
-
-    fn fetch<'a>(&'a self, client: &'a Client, deadline: Instant) -> Fetching<'a, Arc<AwsKeys>> {
-        Box::pin(self.ask(client, deadline))
-    }
 }
 
 #[cfg(test)]

@@ -248,10 +248,11 @@ mod tests {
             };
             let now = case["now"].as_u64().unwrap();
             let scope = Scope { region: text("region"), service: text("service"), now };
-            let body = text("body").as_bytes();
-            let (first, second) = body.split_at(body.len() / 2);
-            let pieces = [Bytes::copy_from_slice(first), Bytes::copy_from_slice(second)];
-            let payload = Payload::of(pieces.iter());
+            let payload = case["body"].as_str().map_or(Payload::Unsigned, |body| {
+                let (first, second) = body.as_bytes().split_at(body.len() / 2);
+                let pieces = [Bytes::copy_from_slice(first), Bytes::copy_from_slice(second)];
+                Payload::of(pieces.iter())
+            });
             sign((&method, &uri), &mut headers, &payload, &keys, scope).unwrap();
             let (canonical, _) = canonical(&method, &uri, &headers, &payload);
             assert_eq!(canonical, text("canonical"), "{uri}");

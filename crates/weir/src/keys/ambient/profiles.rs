@@ -131,7 +131,8 @@ impl Profiles {
     ) -> Result<Option<AwsSource>, String> {
         if let Some(login) = self.login(section, name)? {
             let endpoint = surroundings.set("AWS_ENDPOINT_URL_SSO");
-            return Ok(Some(AwsSource::Login(AwsLogin { endpoint, ..login })));
+            let oidc_endpoint = surroundings.set("AWS_ENDPOINT_URL_SSO_OIDC");
+            return Ok(Some(AwsSource::Login(AwsLogin { endpoint, oidc_endpoint, ..login })));
         }
         if let Some(command) = text(section, "credential_process") {
             return Ok(Some(AwsSource::Process { command: Secret::new(command) }));
@@ -162,6 +163,7 @@ impl Profiles {
             account: field(section, "sso_account_id")?,
             role: field(section, "sso_role_name")?,
             endpoint: None,
+            oidc_endpoint: None,
         }))
     }
 }
