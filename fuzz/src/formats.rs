@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use weir_dialect::ir::{Chat, Error, Event, Losses, Request};
-use weir_dialect::names::Renames;
-use weir_dialect::{Asked, Depth, Format, Patch, PathFacts, Quirks, Target, format, sealed};
+use weir_dialect::fit::Fitting;
+use weir_dialect::{Asked, Depth, Format, Patch, PathFacts, Quirks, Target, format};
 use weir_framing::{Decoder, Framing, Writer};
 use weir_types::{Dialect, Operation};
 
@@ -55,20 +55,18 @@ pub(crate) fn request(dialect: Dialect, data: &[u8]) {
         let _ = from.peek(body.clone(), &path);
         let Ok(request) = from.read_request(&body, &path) else { continue };
         for (dialect, model, vendor) in MODELS {
-            let to = format(dialect);
-            let mut request = request.clone();
-            if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
-                model.clone_into(&mut chat.model);
-                sealed::strip(chat, Some(dialect), &mut Losses::default());
-                let _ = Renames::fit(chat, &to.name_rules());
-            }
-            let operation = route(dialect, operation);
+            let (to, operation) = (format(dialect), route(dialect, operation));
             let target = Target { operation, model, known_as: model, vendor };
-            let Ok(written) = to.write_request(&request, &target) else { continue };
+            let fitting =
+                Fitting { format: to, target: &target, call_ids: None, is_unsealed: false };
+            let mut request = request.clone();
+            let fitted = fitting.apply(&mut request, &mut Losses::default());
+            let written = fitted.and_then(|_| to.write_request(&request, &target));
+            let Ok(written) = written else { continue };
             assert!(serde_json::from_slice::<serde_json::Value>(&written.body).is_ok());
         }
     }
-    let _ = from.patch(&body, &Patch { model: "m", quirks: &Quirks::NONE });
+    let _ = from.patch(&body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[] });
     if let Ok(Some(stripped)) = from.strip_sealed(&body) {
         let again = from.strip_sealed(&stripped.body);
         assert!(matches!(again, Ok(None)), "{:?} became {again:?}", stripped.body);

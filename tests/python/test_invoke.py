@@ -153,6 +153,47 @@ def test_a_client_of_anthropics_reaches_claude_on_bedrock_as_it_wrote(gateway, s
     assert "no_such_member" in raised.value.body["error"]["message"]
 
 
+def test_features_in_trial_are_told_in_the_header_or_in_the_body(gateway, client, sim):
+    """Anthropic's clients name them in a header, Bedrock in the body: each provider its own way."""
+    invoke(client, "anthropic/claude-sonnet-4-5", {**BODY, "anthropic_beta": ["files-api-1", "x-2"]})
+    asked = {"max_tokens": 64, "messages": BODY["messages"]}
+    betas = {"anthropic-beta": "context-1m-2025-08-07, files-api-1,interleaved-thinking-1"}
+    lost = {}
+    for model in (f"bedrock/{CLAUDE}", "bedrock/amazon.nova-pro-v1:0", "openai/gpt-4o"):
+        body = {**asked, "model": model}
+        answer = gateway.request("POST", "/anthropic/v1/messages", body, betas)
+        assert answer.status == 200, answer.body
+        lost[model] = answer.headers.get("x-weir-losses", "").split(", ")
+    header, body, nova, openai = sim.requests()
+    assert dict(header["headers"])["anthropic-beta"] == "files-api-1,x-2"
+    assert "anthropic_beta" not in json.loads(header["body"])
+    told = ["context-1m-2025-08-07", "interleaved-thinking-1"]
+    assert json.loads(body["body"])["anthropic_beta"] == told
+    assert lost[f"bedrock/{CLAUDE}"] == ["anthropic-beta.files-api-1"]
+    for entry, model in ((nova, "bedrock/amazon.nova-pro-v1:0"), (openai, "openai/gpt-4o")):
+        assert "context-1m" not in entry["body"]
+        assert set(lost[model]) >= {f"anthropic-beta.{name}" for name in [*told, "files-api-1"]}
+    assert not any("anthropic-beta" in dict(entry["headers"]) for entry in (body, nova, openai))
+
+
+def test_what_bedrock_cannot_be_told_is_named_or_refused(gateway, sim):
+    asked = {"model": f"bedrock/{CLAUDE}", "max_tokens": 64, "messages": BODY["messages"]}
+
+    def ask(**more):
+        return gateway.request("POST", "/anthropic/v1/messages", {**asked, **more})
+
+    answer = ask(service_tier="auto", inference_geo="global")
+    assert answer.status == 200, answer.body
+    assert answer.headers["x-weir-losses"] == "service_tier"
+    (entry,) = sim.requests()
+    assert not {"service_tier", "inference_geo"} & set(json.loads(entry["body"]))
+    refused = ask(inference_geo="us")
+    assert refused.status == 400 and "inference_geo" in refused.error["message"]
+    fallback = ask(inference_geo="us", fallbacks=["anthropic/claude-sonnet-4-5"])
+    assert fallback.status == 200 and fallback.headers["x-weir-provider"] == "anthropic"
+    assert json.loads(sim.requests()[-1]["body"])["inference_geo"] == "us"
+
+
 def test_vectors_of_bedrock(gateway, sim):
     def vectors(model: str, inputs) -> list:
         body = {"model": f"bedrock/{model}", "input": inputs}

@@ -369,7 +369,7 @@ LISTED = [
         "no documented member of Claude's answers on Bedrock", lacks,
     ),
     Listed(
-        (BEDROCK, COHERE), ("",),
+        (ANTHROPIC, BEDROCK, COHERE), ("",),
         "several answers to one request are refused", "one is asked for",
         "a client that asked for several relies on them",
         every(said("n", lambda n: n > 1), adds),

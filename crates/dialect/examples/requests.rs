@@ -10,7 +10,8 @@ use bytes::Bytes;
 use fixture::formats;
 use serde_json::{Value, json};
 use shared::{Lines, Outcome, request};
-use weir_dialect::{Asked, Format, PathFacts, Target, format, ir};
+use weir_dialect::fit;
+use weir_dialect::{Asked, Format, PathFacts, RequestFault, Target, format, ir};
 use weir_types::Operation;
 
 #[expect(clippy::unwrap_used, clippy::panic, dead_code, reason = "it is the tests'")]

@@ -10,7 +10,8 @@ use fixture::{Fixture, answer_operation, asked, every, formats, frames, plain_re
 use ir::Event;
 use serde_json::{Value, json};
 use shared::{Lines, Outcome, request};
-use weir_dialect::{Asked, Format, PathFacts, Target, format, ir};
+use weir_dialect::fit;
+use weir_dialect::{Asked, Format, PathFacts, RequestFault, Target, format, ir};
 use weir_framing::{Decoder, Writer};
 use weir_types::{Dialect, Operation};
 

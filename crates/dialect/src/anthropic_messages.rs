@@ -26,8 +26,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -78,6 +78,12 @@ impl Format for AnthropicMessages {
 
     fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
         sealed::strip(body)
+    }
+
+    /// The model neither hears nor sees films, and shows nothing itself; the system has only words.
+    fn takes(&self, medium: &ir::PartBody, place: Place, _vendor: &str) -> bool {
+        matches!(medium, ir::PartBody::Image(_) | ir::PartBody::Document(_))
+            && matches!(place, Place::User | Place::Result)
     }
 
     fn name_rules(&self) -> NameRules {

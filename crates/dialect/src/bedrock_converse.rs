@@ -21,8 +21,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -43,7 +43,7 @@ impl Format for BedrockConverse {
     /// Every host of this format has the model in the path and refuses it in the body.
     fn patch(&self, body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
         let quirks = Quirks { omits_model: true, ..*patch.quirks };
-        patch::apply(body, &Patch { model: patch.model, quirks: &quirks })
+        patch::apply(body, &Patch { quirks: &quirks, ..*patch })
     }
 
     fn read_request(
@@ -64,6 +64,14 @@ impl Format for BedrockConverse {
 
     fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
         sealed::strip(body)
+    }
+
+    fn takes(&self, medium: &ir::PartBody, place: Place, _vendor: &str) -> bool {
+        match place {
+            Place::User => true,
+            Place::Result => !matches!(medium, ir::PartBody::Audio(_)),
+            Place::System | Place::Assistant => false,
+        }
     }
 
     fn name_rules(&self) -> NameRules {

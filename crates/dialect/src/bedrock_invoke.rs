@@ -44,7 +44,7 @@ impl Format for BedrockInvoke {
 
     /// The model stands in the path, and nobody but its maker knows what the body holds.
     fn patch(&self, body: &Bytes, _patch: &Patch<'_>) -> Result<Patched, RequestFault> {
-        Ok(Patched { parts: vec![body.clone()], choices: 1 })
+        Ok(Patched { parts: vec![body.clone()], choices: 1, ..Patched::default() })
     }
 
     fn read_request(
@@ -52,7 +52,12 @@ impl Format for BedrockInvoke {
         body: &Bytes,
         path: &PathFacts<'_>,
     ) -> Result<ir::Request, RequestFault> {
-        self.claude.read_request(&request::plain(body)?, path)
+        let (body, features) = request::plain(body)?;
+        let mut read = self.claude.read_request(&body, path)?;
+        if let ir::Request::Chat(chat) | ir::Request::CountTokens(chat) = &mut read {
+            chat.features = features;
+        }
+        Ok(read)
     }
 
     fn write_request(

@@ -24,8 +24,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -62,6 +62,12 @@ impl Format for CohereChat {
         target: &Target<'_>,
     ) -> Result<Written, RequestFault> {
         request::write(request, target)
+    }
+
+    /// The models read and see, and neither hear nor see films.
+    fn takes(&self, medium: &ir::PartBody, place: Place, _vendor: &str) -> bool {
+        matches!(medium, ir::PartBody::Image(_) | ir::PartBody::Document(_))
+            && matches!(place, Place::User | Place::Result)
     }
 
     fn name_rules(&self) -> NameRules {

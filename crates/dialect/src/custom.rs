@@ -10,24 +10,51 @@ use crate::json::quoted;
 
 const MEMBER: &str = "input";
 
+/// A tool in a format that has functions, and tools of its own, only.
+pub(crate) enum Simple<'a> {
+    /// A function.
+    Function(Function<'a>),
+    /// A tool that the provider itself runs.
+    Hosted {
+        /// What errors and losses call it.
+        name: &'a str,
+        /// The definition.
+        raw: &'a Value,
+    },
+}
+
+/// As in [`ToolBody::Function`].
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) parameters: Option<Cow<'a, Value>>,
+    pub(crate) strict: Option<bool>,
+}
+
 /// `body` in a format that has functions only.
-pub(crate) fn as_function<'a>(body: &'a ToolBody, losses: &mut Losses) -> Cow<'a, ToolBody> {
-    let ToolBody::Custom { name, description, format } = body else { return Cow::Borrowed(body) };
-    let why = "a tool that takes plain text is a function with the text as its member `input`";
-    losses.add("tools.custom", why);
-    losses.add_if(format.is_some(), "tools.format", "the target has no grammars");
-    let parameters = json!({
-        "type": "object",
-        "properties": { MEMBER: { "type": "string" } },
-        "required": [MEMBER],
-        "additionalProperties": false
-    });
-    Cow::Owned(ToolBody::Function {
-        name: name.clone(),
-        description: description.clone(),
-        parameters: Some(parameters),
-        strict: None,
-    })
+pub(crate) fn simple<'a>(body: &'a ToolBody, losses: &mut Losses) -> Simple<'a> {
+    match body {
+        ToolBody::Function { name, description, parameters, strict } => {
+            let parameters = parameters.as_ref().map(Cow::Borrowed);
+            let (description, strict) = (description.as_deref(), *strict);
+            Simple::Function(Function { name, description, parameters, strict })
+        }
+        ToolBody::Hosted { name, raw, .. } => Simple::Hosted { name, raw },
+        ToolBody::Custom { name, description, format } => {
+            let why =
+                "a tool that takes plain text is a function with the text as its member `input`";
+            losses.add("tools.custom", why);
+            losses.add_if(format.is_some(), "tools.format", "the target has no grammars");
+            let parameters = json!({
+                "type": "object",
+                "properties": { MEMBER: { "type": "string" } },
+                "required": [MEMBER],
+                "additionalProperties": false
+            });
+            let (description, parameters) = (description.as_deref(), Some(Cow::Owned(parameters)));
+            Simple::Function(Function { name, description, parameters, strict: None })
+        }
+    }
 }
 
 /// The text that a tool is called with, as such a function's arguments.
@@ -102,8 +129,8 @@ mod tests {
         let format = Some(json!({ "type": "grammar" }));
         let body = ToolBody::Custom { name: "sh".to_owned(), description: None, format };
         let mut losses = Losses::default();
-        let function = as_function(&body, &mut losses);
-        assert!(matches!(&*function, ToolBody::Function { name, .. } if name == "sh"));
+        let tool = simple(&body, &mut losses);
+        assert!(matches!(tool, Simple::Function(Function { name: "sh", .. })));
         let lost: Vec<_> = losses.iter().map(|loss| loss.member.as_ref()).collect();
         assert_eq!(lost, ["tools.custom", "tools.format"]);
     }

@@ -87,6 +87,18 @@ pub trait Format: fmt::Debug + Send + Sync {
         NameRules::ANY
     }
 
+    /// Whether a request may ask for several answers.
+    fn gives_choices(&self) -> bool {
+        false
+    }
+
+    /// Whether an image, a document, sound or a film has a member where it stands. Not asked of
+    /// other blocks. Where its bytes are is for the writer to judge.
+    fn takes(&self, medium: &ir::PartBody, place: Place, vendor: &str) -> bool {
+        let _ = (medium, place, vendor);
+        true
+    }
+
     // --- Answers ------------------------------------------------------------------------------
 
     /// What a whole answer says about itself.
@@ -223,6 +235,19 @@ pub struct Target<'a> {
     /// The vendor's name in the configuration; its quirks are applied afterwards by
     /// [`Format::patch`], so writers need it for nothing but rules of models that differ by host.
     pub vendor: &'a str,
+}
+
+/// Where a block stands in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// What the system or the developer says.
+    System,
+    /// What the user says.
+    User,
+    /// What a tool answered.
+    Result,
+    /// What the model said.
+    Assistant,
 }
 
 /// How the client asked, as far as an answer depends on it.

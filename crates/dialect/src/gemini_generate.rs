@@ -27,8 +27,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -67,6 +67,15 @@ impl Format for GeminiGenerate {
 
     fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
         sealed::strip(body)
+    }
+
+    fn gives_choices(&self) -> bool {
+        true
+    }
+
+    /// Instructions are text. <https://ai.google.dev/api/generate-content#request-body>
+    fn takes(&self, _medium: &ir::PartBody, place: Place, _vendor: &str) -> bool {
+        place != Place::System
     }
 
     fn name_rules(&self) -> NameRules {

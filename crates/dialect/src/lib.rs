@@ -13,6 +13,7 @@ mod custom;
 pub mod families;
 pub mod fault;
 pub mod fields;
+pub mod fit;
 mod format;
 mod gemini_generate;
 pub mod ir;
@@ -39,8 +40,8 @@ use weir_types::Dialect;
 
 pub use fault::{AnswerFault, Garbage, RequestFault};
 pub use format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Kind, Observed, StreamReader, StreamWriter,
-    Target, Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Kind, Observed, Place, StreamReader,
+    StreamWriter, Target, Written,
 };
 pub use models::Models;
 pub use patch::{Patch, Patched};

@@ -28,8 +28,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -63,6 +63,14 @@ impl Format for OpenAiChat {
 
     fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
         sealed::strip(body)
+    }
+
+    fn gives_choices(&self) -> bool {
+        true
+    }
+
+    fn takes(&self, medium: &ir::PartBody, place: Place, vendor: &str) -> bool {
+        request::takes(medium, place, vendor)
     }
 
     fn name_rules(&self) -> NameRules {

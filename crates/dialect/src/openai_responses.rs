@@ -23,8 +23,8 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, StreamReader, StreamWriter, Target,
-    Written,
+    AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -58,6 +58,11 @@ impl Format for OpenAiResponses {
 
     fn strip_sealed(&self, body: &Bytes) -> Result<Option<Written>, RequestFault> {
         sealed::strip(body)
+    }
+
+    /// Of the model's earlier turns only words are taken.
+    fn takes(&self, medium: &ir::PartBody, place: Place, _vendor: &str) -> bool {
+        place != Place::Assistant && !matches!(medium, ir::PartBody::Video(_))
     }
 
     fn name_rules(&self) -> NameRules {

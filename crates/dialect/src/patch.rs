@@ -9,6 +9,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::fault::RequestFault;
+use crate::ir::Losses;
 use crate::json::{JsonFault, Member, Members, Splices, Spot, elements, quoted};
 use crate::names::{self, NameRule};
 use crate::quirks::Quirks;
@@ -20,6 +21,8 @@ pub struct Patch<'a> {
     pub model: &'a str,
     /// What the vendor demands.
     pub quirks: &'a Quirks,
+    /// Features in trial that go into the body, where [`Quirks::features`] says so.
+    pub features: &'a [&'a str],
 }
 
 /// A request that is ready to be sent.
@@ -29,6 +32,8 @@ pub struct Patched {
     pub parts: Vec<Bytes>,
     /// How many answers it asks for (`n`); 1 if it does not say.
     pub choices: u32,
+    /// What the vendor's quirks took out of it.
+    pub losses: Losses,
 }
 
 impl Patched {
@@ -47,16 +52,45 @@ impl Patched {
 /// piece, where nothing changes.
 ///
 /// # Errors
-/// The body is not a JSON object, or has two members called `model`.
+/// The body is not a JSON object, has two members called `model`, or asks for what the vendor cannot
+/// be told.
 pub fn apply(body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
     let members = Members::scan(body)?;
-    let parts = parts(body, &members, patch)?;
+    for (name, harmless) in patch.quirks.refuses {
+        if let Some(raw) = members.raw(name)?.filter(|raw| !harmless.contains(raw)) {
+            return Err(refused(name, raw));
+        }
+    }
+    let mut losses = Losses::default();
+    let parts = parts(body, &members, patch, &mut losses)?;
     let choices = members.raw("n")?.and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok());
-    Ok(Patched { parts, choices: choices.unwrap_or(1) })
+    Ok(Patched { parts, choices: choices.unwrap_or(1), losses })
 }
 
-fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<Bytes>, JsonFault> {
-    let Patch { model, quirks } = *patch;
+fn refused(name: &'static str, raw: &[u8]) -> RequestFault {
+    const SHOWN_MAX: usize = 40;
+    let found = String::from_utf8_lossy(raw);
+    let found: String = found.chars().take(SHOWN_MAX).collect();
+    let text = format!(
+        "`{name}` is {found}, which this provider cannot be told, and without it the request would \
+         mean something else; leave it out, or send the request to another provider"
+    );
+    RequestFault::unsupported(name, text)
+}
+
+/// Members whose absence takes nothing from a request: the route says whether the answer is streamed
+/// and of which model, and hosts that refuse to be asked for usage report it by themselves.
+const SAID_OTHERWISE: [&str; 3] = ["model", "stream", "stream_options"];
+
+const REFUSES: &str = "the provider refuses the member";
+
+fn parts(
+    body: &Bytes,
+    members: &Members<'_>,
+    patch: &Patch<'_>,
+    losses: &mut Losses,
+) -> Result<Vec<Bytes>, JsonFault> {
+    let Patch { model, quirks, features } = *patch;
     let mut splices = Splices::default();
     let wanted = quoted(model);
     match members.find("model")? {
@@ -69,7 +103,7 @@ fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<B
     if quirks.change_members() {
         let model_drops: Vec<_> = quirks.drops_for(model).collect();
         for member in members.iter() {
-            change(body, members, member, quirks, &model_drops, &mut splices);
+            change(body, members, member, quirks, &model_drops, &mut splices, losses);
         }
     }
     for (name, raw) in quirks.adds {
@@ -77,12 +111,20 @@ fn parts(body: &Bytes, members: &Members<'_>, patch: &Patch<'_>) -> Result<Vec<B
             splices.insert_member(name, Bytes::from_static(raw.as_bytes()));
         }
     }
+    if let Some(name) = quirks.features.filter(|_| !features.is_empty())
+        && members.find(name)?.is_none()
+    {
+        let names: Vec<_> = features.iter().map(|name| quoted(name)).collect();
+        let list = [b"[", names.join(&b","[..]).as_slice(), b"]"].concat();
+        splices.insert_member(name, list);
+    }
     for name in quirks.block_drops {
         let needle = format!("\"{name}\"");
         if memmem::find(body, needle.as_bytes()).is_some() {
             for list in ["messages", "tools"] {
                 if let Some(member) = members.find(list)? {
-                    drop_in_list(body, &member.value, name, &mut splices)?;
+                    let is_lost = drop_in_list(body, &member.value, name, &mut splices)?;
+                    losses.add_if(is_lost, name, REFUSES);
                 }
             }
         }
@@ -115,13 +157,15 @@ fn fit_call_ids(body: &[u8], rule: &NameRule, splices: &mut Splices) -> Result<(
     Ok(())
 }
 
-/// Drops `name` from each object of the list at `range`, and of the lists called `content` there.
+/// Drops `name` from each object of the list at `range`, and of the lists called `content` there;
+/// whether any has it.
 fn drop_in_list(
     body: &Bytes,
     range: &Range<usize>,
     name: &str,
     splices: &mut Splices,
-) -> Result<(), JsonFault> {
+) -> Result<bool, JsonFault> {
+    let mut is_there = false;
     for element in elements(body.get(range.clone()).unwrap_or_default())? {
         let element = element.start + range.start..element.end + range.start;
         let raw = body.get(element.clone()).unwrap_or_default();
@@ -129,13 +173,13 @@ fn drop_in_list(
             continue;
         }
         let members = Members::scan(raw)?;
-        splices.remove_within(&element, &members, name);
+        is_there |= splices.remove_within(&element, &members, name);
         if let Some(content) = members.find("content")? {
             let content = content.value.start + element.start..content.value.end + element.start;
-            drop_in_list(body, &content, name, splices)?;
+            is_there |= drop_in_list(body, &content, name, splices)?;
         }
     }
-    Ok(())
+    Ok(is_there)
 }
 
 fn change(
@@ -143,8 +187,9 @@ fn change(
     members: &Members<'_>,
     member: &Member,
     quirks: &Quirks,
-    model_drops: &[&str],
+    model_drops: &[&'static str],
     splices: &mut Splices,
+    losses: &mut Losses,
 ) {
     let name = members.name(member);
     let raw = body.get(member.value.clone()).unwrap_or_default();
@@ -158,17 +203,25 @@ fn change(
         return;
     }
     // Two quotes are not counted.
-    let is_too_long = quirks.text_bytes_max.iter().any(|(limited, bytes_max)| {
+    let too_long = quirks.text_bytes_max.iter().find(|(limited, bytes_max)| {
         name == *limited && raw.first() == Some(&b'"') && raw.len() > bytes_max + 2
     });
-    if is_too_long || quirks.drops.contains(&&*name) || model_drops.contains(&&*name) {
-        splices.remove_member(&name);
+    let mut dropped = quirks.drops.iter().chain(model_drops);
+    let dropped = dropped.find(|dropped| name == **dropped);
+    if let Some(gone) = too_long.map(|(limited, _)| limited).or(dropped) {
+        // What would say something has been refused.
+        let is_said = SAID_OTHERWISE.contains(gone)
+            || quirks.refuses.iter().any(|(refused, _)| refused == gone);
+        let says = raw != b"null" && !is_said;
+        losses.add_if(says, gone, REFUSES);
+        splices.remove_member(gone);
         return;
     }
     let value = quirks.values.iter().find(|(of, old, _)| name == *of && raw == old.as_bytes());
     let object = quirks.objects.iter().find(|(of, _)| name == *of && raw.first() == Some(&b'{'));
-    let with = value.map(|(_, _, new)| new).or_else(|| object.map(|(_, new)| new));
-    if let Some(with) = with {
+    let with = value.map(|(of, _, new)| (of, new)).or_else(|| object.map(|(of, new)| (of, new)));
+    if let Some((of, with)) = with {
+        losses.add(*of, "the provider has another word for it, which means nearly the same");
         splices.replace(member.value.clone(), Bytes::copy_from_slice(with.as_bytes()));
     }
 }
@@ -179,7 +232,7 @@ mod tests {
     use crate::quirks::ModelDrops;
 
     fn patch(body: &Bytes, quirks: &Quirks) -> Result<Patched, RequestFault> {
-        apply(body, &Patch { model: "m", quirks })
+        apply(body, &Patch { model: "m", quirks, features: &["a-1", "b\"2"] })
     }
 
     fn patched(body: &'static str, quirks: &Quirks) -> String {
@@ -218,6 +271,13 @@ mod tests {
             patched(body, &changes).replace(char::is_whitespace, ""),
             r#"{"model":"m","max_tokens":5,"reasoning_effort":"low","tool_choice":"any"}"#
         );
+        let lost = |body: &'static str| {
+            let patched = patch(&Bytes::from_static(body.as_bytes()), &changes).unwrap();
+            let lost = patched.losses.iter().map(|loss| loss.member.to_string());
+            lost.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(lost(body), "reasoning_effort stop store tool_choice user");
+        assert_eq!(lost(r#"{"model":"m","max_completion_tokens":5,"store":null}"#), "");
         let kept = r#"{"model":"m","max_tokens":7,"tool_choice":"auto","user":"abc"}"#;
         assert_eq!(patched(kept, &changes), kept);
         let both = r#"{"model":"m","max_completion_tokens":5,"max_tokens":7}"#;
@@ -267,6 +327,29 @@ mod tests {
         assert_eq!((patched.parts.len(), patched.choices), (3, 3));
         let tail = patched.parts.last().unwrap();
         assert_eq!(tail.as_ptr(), body[body.len() - tail.len()..].as_ptr());
+    }
+
+    #[test]
+    fn what_the_vendor_cannot_be_told_is_refused_unless_it_says_nothing() {
+        let bound = Quirks {
+            refuses: &[("geo", &[b"null", b"\"global\""])],
+            drops: &["geo"],
+            ..Quirks::NONE
+        };
+        assert_eq!(patched(r#"{"model":"m","geo":"global"}"#, &bound), r#"{"model":"m"}"#);
+        let fault = patch(&Bytes::from_static(br#"{"model":"m","geo":"us"}"#), &bound).unwrap_err();
+        assert_eq!((fault.param.as_deref(), fault.is_targets), (Some("geo"), true));
+        assert!(fault.message.contains("\"us\""), "{fault}");
+    }
+
+    #[test]
+    fn features_stand_in_the_body_where_the_vendor_wants_them_there() {
+        let there = Quirks { features: Some("beta"), ..Quirks::NONE };
+        let body = r#"{"model":"m","x":{}}"#;
+        assert_eq!(patched(body, &there), r#"{"model":"m","x":{},"beta":["a-1","b\"2"]}"#);
+        assert_eq!(patched(body, &Quirks::NONE), body);
+        let own = r#"{"model":"m","beta":["mine"]}"#;
+        assert_eq!(patched(own, &there), own);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct ModelDrops {
 pub struct Quirks {
     /// Old name, new name. A member that already has the new name wins.
     pub renames: &'static [(&'static str, &'static str)],
+    /// Without which a request would mean something else, although the vendor does not take them:
+    /// member, JSON texts that say nothing.
+    pub refuses: &'static [(&'static str, &'static [&'static [u8]])],
     /// Removed.
     pub drops: &'static [&'static str],
     /// Removed for some models.
@@ -36,6 +39,9 @@ pub struct Quirks {
     pub text_bytes_max: &'static [(&'static str, usize)],
     /// Member, JSON text: added where the request has no such member.
     pub adds: &'static [(&'static str, &'static str)],
+    /// The member, a list, in which features in trial are named that other hosts of the format are
+    /// told of in a header.
+    pub features: Option<&'static str>,
     /// The model stands in the path and must not stand in the body.
     pub omits_model: bool,
 }
@@ -44,6 +50,7 @@ impl Quirks {
     /// None at all: requests pass as they are.
     pub const NONE: Self = Self {
         renames: &[],
+        refuses: &[],
         drops: &[],
         model_drops: &[],
         values: &[],
@@ -52,6 +59,7 @@ impl Quirks {
         block_drops: &[],
         text_bytes_max: &[],
         adds: &[],
+        features: None,
         omits_model: false,
     };
 

@@ -8,6 +8,7 @@
 mod arbitrary;
 mod custom;
 mod errors;
+mod every;
 pub(crate) mod fixture;
 mod helpers;
 mod identity;

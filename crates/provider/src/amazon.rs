@@ -20,11 +20,14 @@ const fn invoke(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::BedrockInvoke)
 }
 
-/// What Claude on Bedrock is told in the body, or in the path, and what it refuses there.
+/// What Claude on Bedrock is told in the body, or in the path, and what it refuses there. That an
+/// answer is made in a certain part of the world is said by the region and the model's name.
 /// <https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock>
 const CLAUDE_HERE: Quirks = Quirks {
     omits_model: true,
     adds: &[("anthropic_version", "\"bedrock-2023-05-31\"")],
+    features: Some("anthropic_beta"),
+    refuses: &[("inference_geo", &[b"null", b"\"global\""])],
     drops: &["stream", "service_tier", "inference_geo", "speed", "diagnostics"],
     ..Quirks::NONE
 };
@@ -69,6 +72,23 @@ const fn of_project(route: Route) -> Route {
 
 const MANTLE: &str = "bedrock-mantle";
 
+/// What Claude takes at the runtime.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
+const RUNTIME_BETAS: Betas = Betas::Only(&[
+    "compact-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dev-full-thinking-",
+    "effort-",
+    "fine-grained-tool-streaming-",
+    "interleaved-thinking-",
+    "output-128k-",
+    "token-efficient-tools-",
+    "tool-examples-",
+    "tool-search-tool-",
+]);
+
 /// `{arn}` is what stands before the names of models, with a slash at its end.
 pub(crate) const BEDROCK: Vendor = Vendor {
     name: "bedrock",
@@ -110,6 +130,7 @@ pub(crate) const BEDROCK: Vendor = Vendor {
         ),
     ],
     auth: Auth::Aws("bedrock"),
+    betas: RUNTIME_BETAS,
     quirks: MODEL_IN_PATH,
     stream_end: StreamEnd::NeedsDone,
     ..BASE

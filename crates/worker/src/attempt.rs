@@ -15,6 +15,7 @@ use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation, Usage};
 use weir_upstream::{Client, Outgoing};
 
+use crate::betas::Features;
 use crate::call::{Call, Counted, Limit};
 use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
@@ -76,6 +77,7 @@ pub(crate) async fn run(
         known_as: known_as.unwrap_or(&model),
         stream,
         quirks: &endpoint.quirks,
+        features: Features::new(&shared.headers.betas, &request.headers, endpoint.route.dialect),
         vendor: shared.vendor.name,
         id: &context.request_id,
         now: now.as_secs(),
@@ -150,13 +152,13 @@ impl Attempt<'_> {
         refused: Duration,
     ) -> Result<Reply, Fault> {
         let Self { shared, request, endpoint, .. } = *self;
-        let Sendable { outgoing, upload, way, mut losses } = sendable;
+        let Sendable { outgoing, upload, way, losses, features } = sendable;
         let stream = request.is_streamed();
         let mut span = start_span(shared, self.context, request, self.model, self.uri);
         let mut call = Request::new(outgoing);
         call.method_mut().clone_from(&endpoint.route.method);
         call.uri_mut().clone_from(self.uri);
-        *call.headers_mut() = headers_of(shared, endpoint, request, &span, &mut losses);
+        *call.headers_mut() = headers_of(shared, endpoint, request, &span, &features);
         note_losses(&mut span, &losses);
         let mut this = Call {
             _counted: Counted(Arc::clone(shared)),
@@ -193,7 +195,7 @@ fn headers_of(
     endpoint: &Endpoint,
     request: &WorkerRequest,
     span: &Span,
-    losses: &mut Losses,
+    features: &str,
 ) -> HeaderMap {
     let stream = request.is_streamed();
     let sends = request.operation.facts().request != Content::Empty;
@@ -201,7 +203,7 @@ fn headers_of(
         stream: stream.then_some(endpoint.route.framing),
         content_type: sends.then_some(&request.content_type),
     };
-    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect, losses)
+    headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect, features)
 }
 
 /// A request's body, ready to be sent.
@@ -210,12 +212,14 @@ struct Sendable {
     upload: Option<Upload>,
     way: Way,
     losses: Losses,
+    /// As in [`Ready::features`].
+    features: String,
 }
 
 impl Sendable {
     fn of(ready: Ready) -> Self {
-        let Ready { parts, way, losses, .. } = ready;
-        Self { outgoing: Outgoing::parts(parts), upload: None, way, losses }
+        let Ready { parts, way, losses, features, .. } = ready;
+        Self { outgoing: Outgoing::parts(parts), upload: None, way, losses, features }
     }
 }
 
@@ -243,7 +247,9 @@ fn unread(body: Body, start: &Start<'_>) -> Sendable {
             (Outgoing::stream(pieces, None), Some(upload))
         }
     };
-    Sendable { outgoing, upload, way, losses: Losses::default() }
+    let mut losses = Losses::default();
+    let features = start.line(&start.features.told(&[], &mut losses));
+    Sendable { outgoing, upload, way, losses, features }
 }
 
 /// An answer that has begun.

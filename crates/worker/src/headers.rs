@@ -16,11 +16,12 @@ const USER_AGENT: HeaderValue =
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What every call sends, and what a caller may add of features in trial.
+/// What every call sends, and what a caller may add to it.
 #[derive(Debug)]
 pub(crate) struct Template {
     headers: HeaderMap,
-    betas: Filter,
+    /// What may be added of features in trial.
+    pub(crate) betas: Filter,
 }
 
 /// What the settings say of every call.
@@ -42,27 +43,25 @@ pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
     Ok(Template { headers, betas: Filter::new(settings.vendor.betas, &settings.beta_overrides) })
 }
 
-/// The headers of one call, but for its credential. What is held back of the caller's list of
-/// features, `losses` gets to know.
+/// The headers of one call, but for its credential. `features` are those in trial that the provider
+/// is told of in a header, in one line.
 pub(crate) fn of_call(
     template: &Template,
     endpoint: &Endpoint,
     callers: &[Header],
     trace: &TraceContext,
     body: &Expect<'_>,
-    losses: &mut Losses,
+    features: &str,
 ) -> HeaderMap {
     let mut headers = template.headers.clone();
     for (name, value) in &endpoint.headers {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     let credential = endpoint.authorizer.as_ref().and_then(|authorizer| authorizer.header());
-    if provider_takes(BETAS, endpoint.route.dialect) {
-        let lines = callers.iter().filter(|(name, _)| name == BETAS).map(|(_, value)| &**value);
-        let passed = template.betas.apply(lines, losses);
-        if let Some(Ok(value)) = passed.map(HeaderValue::try_from) {
-            headers.insert(HeaderName::from_static(BETAS), value);
-        }
+    if !features.is_empty()
+        && let Ok(value) = HeaderValue::from_str(features)
+    {
+        headers.insert(HeaderName::from_static(BETAS), value);
     }
     for (name, value) in callers.iter().filter(|(name, _)| name != BETAS) {
         let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))

@@ -12,6 +12,7 @@ use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
 
+use crate::betas::Features;
 use crate::call::{ErrorContext, Limit};
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
@@ -89,9 +90,11 @@ async fn ask(
         .uri(Operation::ListModels, false, "", "")
         .map_err(|why| Fault::new(FaultCode::Internal, why))?;
     let expect = Expect { stream: None, content_type: None };
-    let (callers, mut losses) = (&request.headers, Losses::default());
+    let callers = &request.headers;
+    let features = Features::new(&shared.headers.betas, callers, endpoint.route.dialect);
+    let features = features.told(&[], &mut Losses::default()).join(",");
     let headers =
-        headers::of_call(&shared.headers, endpoint, callers, &context.trace, &expect, &mut losses);
+        headers::of_call(&shared.headers, endpoint, callers, &context.trace, &expect, &features);
     let mut call = Request::new(Outgoing::parts(Vec::new()));
     call.method_mut().clone_from(&endpoint.route.method);
     *call.uri_mut() = uri;

@@ -5,15 +5,18 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use weir_dialect::fit::{Fitted, Fitting};
 use weir_dialect::names::Renames;
 use weir_dialect::{
     AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target,
-    Written, ir, sealed,
+    Written, ir,
 };
 use weir_provider::Fit;
 use weir_types::{Operation, UpstreamAnswer};
 
 use ir::Losses;
+
+use crate::betas::Features;
 
 /// Which way.
 pub(crate) enum Way {
@@ -56,6 +59,8 @@ pub(crate) struct Ready {
     pub(crate) losses: Losses,
     /// Something sealed was taken out.
     pub(crate) is_stripped: bool,
+    /// Features in trial of which the provider is told in a header, in one line.
+    pub(crate) features: String,
 }
 
 /// What a translation starts from.
@@ -73,12 +78,21 @@ pub(crate) struct Start<'a> {
     pub(crate) known_as: &'a str,
     pub(crate) stream: bool,
     pub(crate) quirks: &'a Quirks,
+    /// What the client asks for of features in trial.
+    pub(crate) features: Features<'a>,
     pub(crate) vendor: &'a str,
     pub(crate) id: &'a str,
     /// Seconds since 1970.
     pub(crate) now: u64,
     /// Without anything that only its maker can read.
     pub(crate) is_unsealed: bool,
+}
+
+impl Start<'_> {
+    /// Features in trial as a header names them; empty where the body does.
+    pub(crate) fn line(&self, told: &[&str]) -> String {
+        if self.quirks.features.is_some() { String::new() } else { told.join(",") }
+    }
 }
 
 /// The request for the provider.
@@ -91,19 +105,22 @@ pub(crate) fn ready(body: &Bytes, fit: Fit, start: &Start<'_>) -> Result<Ready, 
 
 /// The same request, with the model and what the vendor demands.
 fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
-    let patch = Patch { model: start.wire_model, quirks: start.quirks };
     let stripped = match start.is_unsealed {
         true => start.provider.strip_sealed(body)?,
         false => None,
     };
     let is_stripped = stripped.is_some();
-    let (body, losses) = match stripped {
+    let (body, mut losses) = match stripped {
         Some(Written { body, losses }) => (Cow::Owned(body), losses),
         None => (Cow::Borrowed(body), Losses::default()),
     };
+    let told = start.features.told(&[], &mut losses);
+    let patch = Patch { model: start.wire_model, quirks: start.quirks, features: &told };
     let patched = start.provider.patch(&body, &patch)?;
+    losses.extend(patched.losses);
     let way = Way::Same { format: start.provider, errors: start.errors, choices: patched.choices };
-    Ok(Ready { parts: patched.parts, way, losses, is_stripped })
+    let features = start.line(&told);
+    Ok(Ready { parts: patched.parts, way, losses, is_stripped, features })
 }
 
 /// The request in the provider's format.
@@ -116,25 +133,35 @@ fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
     };
     let mut request = client.read_request(body, &path)?;
     let mut losses = Losses::default();
-    let (renames, is_stripped) = fit(&mut request, start, &mut losses)?;
     let target = Target {
         operation: operations.1,
         model: start.wire_model,
         known_as: start.known_as,
         vendor: start.vendor,
     };
+    let fitting = Fitting {
+        format: provider,
+        target: &target,
+        call_ids: start.quirks.call_ids,
+        is_unsealed: start.is_unsealed,
+    };
+    let Fitted { renames, is_stripped, features } = fitting.apply(&mut request, &mut losses)?;
+    let told = start.features.told(&features, &mut losses);
     let written = provider.write_request(&request, &target)?;
     losses.extend(written.losses);
     if let ir::Request::Chat(chat) = &mut request {
         // Answers are written with the client's names.
         renames.restore_tools(&mut chat.tools);
     }
-    let patch = Patch { model: start.wire_model, quirks: start.quirks };
+    let patch = Patch { model: start.wire_model, quirks: start.quirks, features: &told };
     let parts = if *start.quirks == Quirks::NONE {
         vec![written.body]
     } else {
-        provider.patch(&written.body, &patch)?.parts
+        let patched = provider.patch(&written.body, &patch)?;
+        losses.extend(patched.losses);
+        patched.parts
     };
+    let features = start.line(&told);
     let translation = Translation {
         client,
         provider,
@@ -146,45 +173,8 @@ fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
         id: start.id.to_owned(),
         now: start.now,
     };
-    Ok(Ready { parts, way: Way::Translated(Box::new(translation)), losses, is_stripped })
-}
-
-/// Makes the request one that the provider's format can say: its model's name, without what only
-/// others can read, names that it takes. Says whether something of the kind was taken out.
-fn fit(
-    request: &mut ir::Request,
-    start: &Start<'_>,
-    losses: &mut Losses,
-) -> Result<(Renames, bool), RequestFault> {
-    let Start { client, provider, .. } = *start;
-    let chat = match request {
-        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => chat,
-        ir::Request::Embedding(embedding) => {
-            start.wire_model.clone_into(&mut embedding.model);
-            return Ok((Renames::default(), false));
-        }
-        ir::Request::Rerank(rerank) => {
-            start.wire_model.clone_into(&mut rerank.model);
-            return Ok((Renames::default(), false));
-        }
-    };
-    if let Some(member) = chat.needs_state
-        && client.dialect() != provider.dialect()
-    {
-        let text = format!(
-            "`{member}` means something to its own provider only; send the request to one that \
-             speaks the format {}",
-            client.dialect().label()
-        );
-        return Err(RequestFault::unsupported(member, text));
-    }
-    start.wire_model.clone_into(&mut chat.model);
-    chat.stream = start.stream;
-    let keep = (!start.is_unsealed).then(|| provider.dialect());
-    let is_stripped = sealed::strip(chat, keep, losses);
-    let mut rules = provider.name_rules();
-    rules.call_id = start.quirks.call_ids.unwrap_or(rules.call_id);
-    Ok((Renames::fit(chat, &rules), is_stripped))
+    let way = Way::Translated(Box::new(translation));
+    Ok(Ready { parts, way, losses, is_stripped, features })
 }
 
 /// A whole answer for the client.

@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use ir::Losses;
 use serde_json::Value;
-use weir_dialect::names::Renames;
-use weir_dialect::{Format, PathFacts, RequestFault, Target, ir, sealed};
+use weir_dialect::{Format, PathFacts, RequestFault, Target, ir};
 
-use super::fixture::{operation_of, target};
+use super::fixture::{fit, operation_of, target};
 
 /// What has become of something.
 pub(crate) enum Outcome {
@@ -21,25 +20,14 @@ pub(crate) enum Outcome {
 pub(crate) fn request(
     from: &dyn Format,
     (body, path): (&Bytes, &PathFacts<'_>),
-    to: &dyn Format,
+    to: &'static dyn Format,
     model: &str,
 ) -> Result<Outcome, RequestFault> {
     let mut request = from.read_request(body, path)?;
     let operation = operation_of(&request);
     let mut losses = Losses::default();
-    match &mut request {
-        ir::Request::Chat(chat) | ir::Request::CountTokens(chat) => {
-            if let Some(member) = chat.needs_state.filter(|_| from.dialect() != to.dialect()) {
-                return Err(RequestFault::unsupported(member, "it names what a provider keeps"));
-            }
-            model.clone_into(&mut chat.model);
-            sealed::strip(chat, Some(to.dialect()), &mut losses);
-            let _names = Renames::fit(chat, &to.name_rules());
-        }
-        ir::Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
-        ir::Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
-    }
     let target = Target { model, known_as: model, ..target(to.dialect(), operation) };
+    fit(to, &mut request, &target, &mut losses)?;
     let written = to.write_request(&request, &target)?;
     losses.extend(written.losses);
     Ok(Outcome::Body(written.body, losses))

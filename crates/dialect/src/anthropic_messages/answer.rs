@@ -132,8 +132,11 @@ pub(super) fn write(answer: &ChatAnswer, asked: &Asked<'_>) -> Written {
             _ => losses.add(name.clone(), "a message has no such member"),
         }
     }
-    if let Some(tier) = served_tier(answer.service_tier.as_deref()) {
-        counts.insert("service_tier".into(), json!(tier));
+    match (served_tier(answer.service_tier.as_deref()), &answer.service_tier) {
+        (Some(tier), _) => {
+            counts.insert("service_tier".into(), json!(tier));
+        }
+        (None, tier) => losses.add_if(tier.is_some(), "service_tier", "a message has no such tier"),
     }
     message.insert("usage".into(), counts.into());
     Written { body: json::object(&message), losses }

@@ -118,6 +118,13 @@ fn write_chat(chat: &ChatAnswer, asked: &Asked<'_>) -> Written {
     body.insert("usage".to_owned(), words::token_usage(&chat.usage));
     // Required by the SDKs; how long the provider took is not known here.
     body.insert("metrics".to_owned(), json!({ "latencyMs": 0 }));
+    let known = |name: &&String| {
+        OWN_MEMBERS.contains(&name.as_str()) || ["serviceTier", "usage"].contains(&name.as_str())
+    };
+    let others = chat.extra.keys().filter(|name| !known(name));
+    for name in others {
+        out.losses.add(name.clone(), "answers of this format have no such member");
+    }
     for name in OWN_MEMBERS {
         if let Some(value) = chat.extra.get(name) {
             body.insert(name.to_owned(), value.clone());

@@ -11,19 +11,28 @@ use crate::ir::{Embedding, EmbeddingInput, Losses, Source};
 use crate::json::{Members, Splices};
 
 /// Members that say to Bedrock what other hosts are told in headers.
-const HOSTS: [&str; 2] = ["anthropic_version", "anthropic_beta"];
+const VERSION: &str = "anthropic_version";
+const FEATURES: &str = "anthropic_beta";
 
-/// Claude's body as other hosts know it.
-pub(super) fn plain(body: &Bytes) -> Result<Bytes, RequestFault> {
+/// Claude's body as other hosts know it, and the features in trial that it asks for.
+pub(super) fn plain(body: &Bytes) -> Result<(Bytes, Vec<String>), RequestFault> {
     let members = Members::scan(body)?;
-    if members.find("anthropic_version")?.is_none() {
+    if members.find(VERSION)?.is_none() {
         return Err(error::not_claudes());
     }
+    let features = match members.raw(FEATURES)?.map(serde_json::from_slice) {
+        None => Vec::new(),
+        Some(Ok(features)) => Option::<Vec<String>>::unwrap_or_default(features),
+        Some(Err(_)) => {
+            let text = format!("`{FEATURES}` must be an array of strings");
+            return Err(RequestFault::invalid(FEATURES, text));
+        }
+    };
     let mut splices = Splices::default();
-    for name in HOSTS {
+    for name in [VERSION, FEATURES] {
         splices.remove_member(name);
     }
-    Ok(splices.apply(body, &members))
+    Ok((splices.apply(body, &members), features))
 }
 
 /// Writes a request for vectors.

@@ -94,7 +94,11 @@ fn claudes_bodies_are_read_and_others_refused() {
         "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
     let Ok(Request::Chat(chat)) = read(claude) else { panic!() };
     assert_eq!((chat.model.as_str(), chat.sampling.max_output_tokens), ("m", Some(9)));
-    assert!(chat.extra.is_empty(), "{:?}", chat.extra);
+    assert!(chat.extra.is_empty() && chat.features == ["x"], "{chat:?}");
+    let odd = json!({"anthropic_version": "bedrock-2023-05-31", "anthropic_beta": "x",
+        "max_tokens": 9, "messages": []});
+    let fault = read(odd).unwrap_err();
+    assert_eq!((fault.param.as_deref(), fault.is_targets), (Some("anthropic_beta"), false));
     let fault = read(json!({"inputText": "hi"})).unwrap_err();
     assert!(fault.is_targets && fault.message.contains("Claude's words"));
 }

@@ -201,6 +201,14 @@ pub(super) fn write_logprobs(logprobs: &Value) -> Vec<Value> {
     content.into_iter().flatten().filter_map(one).collect()
 }
 
+/// Why something is not told.
+pub(super) const NOT_SAID: &str = "Cohere's answers do not say it";
+
+/// Whether it is known which text ended the answer.
+pub(super) const fn has_stop_text(finish: &Finish) -> bool {
+    finish.stop_sequence.is_some()
+}
+
 fn write_chat(answer: &ChatAnswer, asked: &Asked<'_>, losses: &mut Losses) -> Value {
     losses.add_if(answer.choices.len() > 1, "choices", "Cohere's answers have one choice");
     for name in answer.extra.keys() {
@@ -211,7 +219,11 @@ fn write_chat(answer: &ChatAnswer, asked: &Asked<'_>, losses: &mut Losses) -> Va
     let mut members = Map::new();
     let id = if answer.id.is_empty() { asked.id } else { &answer.id };
     members.insert("id".to_owned(), json!(id));
-    let reason = reason(choice.and_then(|choice| choice.finish.as_ref()));
+    let finish = choice.and_then(|choice| choice.finish.as_ref());
+    losses.add_if(finish.is_some_and(has_stop_text), "stop_sequence", NOT_SAID);
+    let tier = answer.service_tier.as_deref().is_some_and(|tier| tier != "default");
+    losses.add_if(tier, "service_tier", NOT_SAID);
+    let reason = reason(finish);
     members.insert("finish_reason".to_owned(), json!(reason));
     members.insert("message".to_owned(), message);
     members.extend(usage::write(&answer.usage).map(|usage| ("usage".to_owned(), usage)));
@@ -246,11 +258,15 @@ fn message(parts: &[Part], losses: &mut Losses) -> Value {
                     content.push(json!({ "type": "thinking", "thinking": thinking.text }));
                 }
             }
-            PartBody::ToolCall(call) => calls.push(json!({
-                "id": call.id,
-                "type": "function",
-                "function": { "name": call.name, "arguments": custom::json_arguments(call) },
-            })),
+            PartBody::ToolCall(call) => {
+                let is_signed = call.signature.is_some();
+                losses.add_if(is_signed, "thinking.signature", "Cohere has no signatures");
+                calls.push(json!({
+                    "id": call.id,
+                    "type": "function",
+                    "function": { "name": call.name, "arguments": custom::json_arguments(call) },
+                }));
+            }
             PartBody::Foreign { dialect: Dialect::CohereChat, raw } => content.push(raw.clone()),
             PartBody::Json(value) => {
                 content.push(json!({ "type": "text", "text": value.to_string() }));

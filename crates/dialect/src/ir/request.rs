@@ -61,6 +61,9 @@ pub struct Chat {
     pub modalities: Vec<String>,
     /// Keep the whole prompt.
     pub cache: Option<CacheMark>,
+    /// Features in trial that the client asks for in the body, by Anthropic's names for them. Whoever
+    /// translates takes them and tells the provider as it wants to be told.
+    pub features: Vec<String>,
     /// The member that means something kept at the provider, or done by it alone
     /// (`previous_response_id`, `background`), or that protects somebody (`guardrailConfig`):
     /// without it the request would be another, so no other format may take it. Whoever translates
@@ -288,6 +291,7 @@ impl Chat {
             store: None,
             modalities: Vec::new(),
             cache: None,
+            features: Vec::new(),
             needs_state: None,
             extra: Extra::new(),
         }

@@ -27,14 +27,21 @@ impl Splices {
     }
 
     /// Removes every member called `name` of an object inside the document; `members` are those
-    /// of the bytes at `object`.
-    pub fn remove_within(&mut self, object: &Range<usize>, members: &Members<'_>, name: &str) {
+    /// of the bytes at `object`. Says whether there is one.
+    pub fn remove_within(
+        &mut self,
+        object: &Range<usize>,
+        members: &Members<'_>,
+        name: &str,
+    ) -> bool {
         let mut cuts = Vec::new();
         remove(&mut cuts, members, &[name]);
+        let is_there = !cuts.is_empty();
         self.replaced.extend(
             cuts.into_iter()
                 .map(|(range, with)| (range.start + object.start..range.end + object.start, with)),
         );
+        is_there
     }
 
     /// Adds a top-level member at the end; `raw` is its value as JSON.

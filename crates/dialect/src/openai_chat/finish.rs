@@ -2,6 +2,9 @@
 
 use crate::ir::{Finish, FinishReason};
 
+/// Why the text is lost that ended an answer.
+pub(super) const NO_TEXT: &str = "the client's format does not say which text it was";
+
 /// Reads a finish reason, the words of hosts that have their own included. `stop_text` is the stop
 /// text that was met, where the host says it.
 pub(super) fn read(word: &str, stop_text: Option<&str>) -> Finish {

@@ -13,6 +13,8 @@ mod write_tools;
 use bytes::Bytes;
 use weir_types::{Dialect, Operation};
 
+pub(super) use write_parts::takes;
+
 use super::{embedding, rerank};
 use crate::fault::RequestFault;
 use crate::fields::Fields;

@@ -6,9 +6,7 @@ use weir_types::Dialect;
 
 use crate::fault::RequestFault;
 use crate::fields::Fields;
-use crate::ir::{
-    CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source, block_name,
-};
+use crate::ir::{CacheMark, Chat, Document, Image, Losses, Media, Part, PartBody, Source};
 use crate::media::{PDF, document_ending, document_type};
 
 /// Citations that this format has in one flat object.
@@ -103,25 +101,16 @@ pub(super) fn write(
             write_document(document, is_own, losses)?
         }
         PartBody::Audio(audio) => write_audio(audio)?,
-        PartBody::Video(_) => {
-            return Err(RequestFault::unsupported(
-                "messages.video",
-                "videos cannot be sent to a provider of the format openai_responses",
-            ));
-        }
-        PartBody::Foreign { dialect: Dialect::OpenAiResponses, raw } => {
-            return Ok(Some(raw.clone()));
-        }
-        PartBody::Foreign { raw, .. } => {
-            foreign(raw, losses);
-            return Ok(None);
-        }
-        // Items of their own; whoever asks has taken them out.
-        PartBody::ToolCall(_) | PartBody::ToolResult(_) | PartBody::Thinking(_) => return Ok(None),
+        PartBody::Foreign { raw, .. } => return Ok(Some(raw.clone())),
+        // Films have no member, the others are items of their own: whoever asks has taken them out.
+        PartBody::Video(_)
+        | PartBody::ToolCall(_)
+        | PartBody::ToolResult(_)
+        | PartBody::Thinking(_) => return Ok(None),
     };
     if let (Some(mark), Value::Object(members)) = (&part.cache, &mut written) {
         if matches!(chat.source, Dialect::OpenAiResponses | Dialect::OpenAiChat) {
-            members.insert("prompt_cache_breakpoint".to_owned(), breakpoint(mark));
+            members.insert("prompt_cache_breakpoint".to_owned(), breakpoint(mark, losses));
         } else {
             losses.add("cache_control", "the target keeps prompts by itself");
         }
@@ -132,20 +121,19 @@ pub(super) fn write(
 /// How long a breakpoint may ask for; what else marks of other hosts say is left to the default.
 const BREAKPOINT_TTLS: [&str; 2] = ["30m", "12h"];
 
-fn breakpoint(mark: &CacheMark) -> Value {
+fn breakpoint(mark: &CacheMark, losses: &mut Losses) -> Value {
     match mark.ttl.as_deref().filter(|ttl| BREAKPOINT_TTLS.contains(ttl)) {
         Some(ttl) => json!({ "mode": "explicit", "ttl": ttl }),
-        None => json!({ "mode": "explicit" }),
+        None => {
+            let why = "the target keeps prompts for 30m or 12h";
+            losses.add_if(mark.ttl.is_some(), "cache_control.ttl", why);
+            json!({ "mode": "explicit" })
+        }
     }
 }
 
 pub(super) fn input_text(text: &str) -> Value {
     json!({ "type": "input_text", "text": text })
-}
-
-/// Notes the loss of a block that only another format knows.
-pub(super) fn foreign(raw: &Value, losses: &mut Losses) {
-    losses.add(format!("messages.{}", block_name(raw)), "only the source format has such a block");
 }
 
 /// The name of a file at this provider; files of another provider are not there.
@@ -228,8 +216,13 @@ fn write_document(
         }
     }
     // Beside an id or a URL a name is not needed, and refused by some.
-    if let Some(title) = document.title.as_ref().filter(|_| is_own) {
-        members.insert("filename".to_owned(), json!(title));
+    if let Some(title) = &document.title
+        && !members.contains_key("filename")
+    {
+        losses.add_if(!is_own, "document.title", "the target names files by their addresses");
+        if is_own {
+            members.insert("filename".to_owned(), json!(title));
+        }
     }
     Ok(Value::Object(members))
 }

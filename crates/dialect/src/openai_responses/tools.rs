@@ -73,7 +73,7 @@ fn flat_format(format: &Value) -> Value {
 }
 
 /// Writes one tool.
-pub(super) fn write(tool: &Tool, chat: &Chat, losses: &mut Losses) -> Result<Value, RequestFault> {
+pub(super) fn write(tool: &Tool, chat: &Chat, losses: &mut Losses) -> Value {
     let is_own = chat.source == Dialect::OpenAiResponses;
     losses.add_if(tool.cache.is_some(), "cache_control", "the target keeps prompts by itself");
     let mut members = Map::new();
@@ -106,18 +106,14 @@ pub(super) fn write(tool: &Tool, chat: &Chat, losses: &mut Losses) -> Result<Val
             }
             name
         }
-        ToolBody::Hosted { dialect: Dialect::OpenAiResponses, raw, .. } => return Ok(raw.clone()),
-        ToolBody::Hosted { name, .. } => {
-            let text = format!("`{name}` is a tool of another provider, which alone can run it");
-            return Err(RequestFault::unsupported("tools", text));
-        }
+        ToolBody::Hosted { raw, .. } => return raw.clone(),
     };
     for (member, values) in chat.extra.iter().filter(|_| is_own) {
         if let (Some(member), Some(value)) = (member.strip_prefix(REST), values.get(named)) {
             members.insert(member.to_owned(), value.clone());
         }
     }
-    Ok(Value::Object(members))
+    Value::Object(members)
 }
 
 /// Reads the choice. One that only this format has goes to `extra`.

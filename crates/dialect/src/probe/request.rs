@@ -36,7 +36,7 @@ pub(super) fn patch(body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestF
         Some(member) => splices.replace(member.value.clone(), wanted),
         None => splices.insert_member("m", wanted),
     }
-    Ok(Patched { parts: splices.pieces(body, &members), choices: 1 })
+    Ok(Patched { parts: splices.pieces(body, &members), choices: 1, ..Patched::default() })
 }
 
 pub(super) fn read(body: &Bytes) -> Result<ir::Request, RequestFault> {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use weir_framing::{Decoder, Framing, Writer};
 use weir_types::{Dialect, Operation};
 
-use crate::{Asked, Format, PathFacts, Target, format, ir};
+use crate::fit::{Fitted, Fitting};
+use crate::{Asked, Format, PathFacts, RequestFault, Target, format, ir};
 
 /// Wire bytes of one format.
 #[derive(Debug, Clone)]
@@ -211,6 +212,17 @@ pub(crate) fn operation_of(request: &ir::Request) -> Operation {
 pub(crate) fn target(dialect: Dialect, operation: Operation) -> Target<'static> {
     let (model, vendor) = served_by(dialect);
     Target { operation: route(dialect, operation), model, known_as: model, vendor }
+}
+
+/// Makes `request` one that `to` can say, as whoever translates does.
+pub(crate) fn fit(
+    to: &'static dyn Format,
+    request: &mut ir::Request,
+    target: &Target<'_>,
+    losses: &mut ir::Losses,
+) -> Result<Fitted, RequestFault> {
+    let fitting = Fitting { format: to, target, call_ids: None, is_unsealed: false };
+    fitting.apply(request, losses)
 }
 
 /// A request of `dialect` that asks for nothing in particular, streamed, with its usage.

@@ -10,11 +10,11 @@ use weir_framing::{Decoder, Framing, Writer};
 use weir_types::Operation;
 
 use super::fixture::{
-    answer_operation, asked, every, fixtures, formats, operation_of, path, plain_request, target,
+    answer_operation, asked, every, fit, fixtures, formats, operation_of, path, plain_request,
+    target,
 };
-use crate::ir::{Event, Losses, Request};
-use crate::names::Renames;
-use crate::{Depth, Format, Patch, Quirks, sealed};
+use crate::ir::{Event, Losses};
+use crate::{Depth, Format, Patch, Quirks};
 
 pub(super) const ANSWERS: [Operation; 5] = [
     Operation::Chat,
@@ -28,19 +28,18 @@ pub(super) fn feed_request(
     format: &dyn Format,
     operation: Operation,
     body: &Bytes,
-    writers: &[&dyn Format],
+    writers: &[&'static dyn Format],
 ) {
     let path = path(format.dialect(), operation, &Value::Null, true);
     let _ = format.peek(body.clone(), &path);
-    let _ = format.patch(body, &Patch { model: "m", quirks: &Quirks::NONE });
+    let _ = format.patch(body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[] });
     let Ok(request) = format.read_request(body, &path) else { return };
     for to in writers {
         let mut request = request.clone();
-        if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
-            let _ = Renames::fit(chat, &to.name_rules());
-            sealed::strip(chat, Some(to.dialect()), &mut Losses::default());
+        let target = target(to.dialect(), operation_of(&request));
+        if fit(*to, &mut request, &target, &mut Losses::default()).is_ok() {
+            let _ = to.write_request(&request, &target);
         }
-        let _ = to.write_request(&request, &target(to.dialect(), operation_of(&request)));
     }
 }
 

@@ -7,14 +7,12 @@ use weir_types::{Dialect, Operation};
 
 use super::Problems;
 use super::fixture::{
-    Fixture, answer_operation, asked, every, formats, operation_of, path, plain_request, route,
-    served_by, target,
+    Fixture, answer_operation, asked, every, fit, formats, operation_of, path, plain_request,
+    route, target,
 };
 use super::meaning::{answer_differs, chat_differs};
-use super::state::needs_state;
 use crate::ir::{Extra, Losses, Request, Rerank};
-use crate::names::Renames;
-use crate::{AnswerFault, Format, RequestFault, format, sealed};
+use crate::{AnswerFault, Format, RequestFault, format};
 
 /// Reads a request; `None` if its operation is not translated at all.
 fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Option<Request> {
@@ -29,33 +27,23 @@ fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Opti
     }
 }
 
-/// The request as the caller of a writer makes it fit: model, names, seals.
-fn fitted(format: &dyn Format, request: &Request, is_own: bool) -> (Request, Losses) {
-    let mut request = request.clone();
-    let mut losses = Losses::default();
-    let model = served_by(format.dialect()).0;
-    match &mut request {
-        Request::Chat(chat) | Request::CountTokens(chat) => {
-            let _ = Renames::fit(chat, &format.name_rules());
-            sealed::strip(chat, Some(format.dialect()), &mut losses);
-            if !is_own || chat.model.is_empty() {
-                model.clone_into(&mut chat.model);
-            }
-        }
-        Request::Embedding(embedding) => model.clone_into(&mut embedding.model),
-        Request::Rerank(rerank) => model.clone_into(&mut rerank.model),
-    }
-    (request, losses)
-}
-
-fn check_request(to: &dyn Format, request: &Request, is_own: bool) -> Result<(), Vec<String>> {
-    let (request, mut losses) = fitted(to, request, is_own);
+fn check_request(
+    to: &'static dyn Format,
+    request: &Request,
+    is_own: bool,
+) -> Result<(), Vec<String>> {
+    let (mut request, mut losses) = (request.clone(), Losses::default());
     let operation = operation_of(&request);
     let mut target = target(to.dialect(), operation);
-    if let (true, Request::Chat(chat) | Request::CountTokens(chat)) = (is_own, &request) {
-        target.model = &chat.model;
+    let own = match &request {
+        Request::Chat(chat) | Request::CountTokens(chat) if is_own => chat.model.clone(),
+        _ => String::new(),
+    };
+    if !own.is_empty() {
+        target.model = &own;
     }
-    let written = match to.write_request(&request, &target) {
+    let fitted = fit(to, &mut request, &target, &mut losses);
+    let written = match fitted.and_then(|_| to.write_request(&request, &target)) {
         Ok(written) => written,
         Err(fault) => return refused(&fault, is_own && !chose_model(to)),
     };
@@ -107,13 +95,8 @@ fn a_request_means_the_same_in_every_format_or_is_refused() {
     let mut problems = Problems::default();
     for (from, fixture) in every("requests") {
         let Some(request) = read(from, &fixture, &mut problems) else { continue };
-        let is_bound = needs_state(&request).is_some();
         for to in formats() {
             let is_own = to.dialect() == from.dialect();
-            // Refused by whoever translates, before a writer sees it.
-            if is_bound && !is_own {
-                continue;
-            }
             let place = format!("{} as {:?}", fixture.label(), to.dialect());
             if let Err(found) = check_request(to, &request, is_own) {
                 problems.extend(&place, found);

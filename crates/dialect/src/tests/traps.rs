@@ -7,7 +7,9 @@ use serde_json::Value;
 use weir_framing::{Framing, Writer};
 use weir_types::{Dialect, Operation};
 
-use super::fixture::{Fixture, asked, every, fixtures, formats, frames, plain_request, target};
+use super::fixture::{
+    Fixture, asked, every, fit, fixtures, formats, frames, plain_request, target,
+};
 use crate::ir::{Chat, Event, Losses, Request};
 use crate::names::Renames;
 use crate::{Target, format};
@@ -177,20 +179,33 @@ fn trap_27_a_chat_template_gets_one_system_message_and_first() {
 #[test]
 fn trap_29_an_address_is_no_file_and_several_answers_are_not_one() {
     let mut chat = chat(Dialect::OpenAiChat, 29);
-    let request = Request::Chat(Box::new(chat.clone()));
-    for dialect in [Dialect::GeminiGenerate, Dialect::CohereChat, Dialect::BedrockConverse] {
-        let target = target(dialect, Operation::Chat);
-        let written = format(dialect).write_request(&request, &target);
+    let refused = |chat: &Chat, dialect| {
+        let (mut request, target) =
+            (Request::Chat(Box::new(chat.clone())), target(dialect, Operation::Chat));
+        let fitted = fit(format(dialect), &mut request, &target, &mut Losses::default());
+        let written = fitted.and_then(|_| format(dialect).write_request(&request, &target));
         let fault = written.expect_err("it cannot be said");
         assert!(fault.is_targets && !fault.message.is_empty(), "{dialect:?}: {fault:?}");
+        fault.param.unwrap_or_default()
+    };
+    assert_eq!(refused(&chat, Dialect::GeminiGenerate), "messages");
+    for dialect in [
+        Dialect::AnthropicMessages,
+        Dialect::OpenAiResponses,
+        Dialect::BedrockConverse,
+        Dialect::CohereChat,
+    ] {
+        assert_eq!(refused(&chat, dialect), "n", "{dialect:?}");
     }
+    let wanted = chat.sampling.n.take();
     for (dialect, model) in
         [(Dialect::AnthropicMessages, "claude-opus-4-5"), (Dialect::OpenAiResponses, "gpt-5")]
     {
-        let (body, losses) = write(&chat, dialect, model, "x");
+        let (body, _) = write(&chat, dialect, model, "x");
         assert!(body.to_string().contains("https://example.com/cat.png"), "{body}");
-        assert!(losses.iter().any(|loss| loss.member == "n"), "{dialect:?}: {losses:?}");
     }
+    assert_eq!(refused(&chat, Dialect::BedrockConverse), "messages.image");
+    chat.sampling.n = wanted;
     chat.messages[0].parts.pop();
     let (body, _) = write(&chat, Dialect::GeminiGenerate, "gemini-2.5-pro", "gemini");
     let config = &body["generationConfig"];

@@ -1,11 +1,11 @@
 //! Writes tools and whether they are to be called.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::write::{Draft, mark};
-use crate::anthropic_messages::OWN;
-use crate::custom;
-use crate::fault::RequestFault;
+use crate::custom::{self, Function, Simple};
 use crate::ir::{Tool, ToolBody, ToolChoice};
 use crate::schema::closed;
 
@@ -19,20 +19,17 @@ pub(super) struct Tools {
 }
 
 /// Writes the tools of `draft`'s request.
-///
-/// # Errors
-/// One of them is run by another provider.
-pub(super) fn write(draft: &mut Draft<'_>) -> Result<Tools, RequestFault> {
+pub(super) fn write(draft: &mut Draft<'_>) -> Tools {
     let chat = draft.chat;
     let mut list = Vec::with_capacity(chat.tools.len());
     for tool in &chat.tools {
         if is_allowed(tool, chat.tool_choice.as_ref()) {
-            list.push(write_tool(draft, tool)?);
+            list.push(write_tool(draft, tool));
         }
     }
     // A choice without tools is refused, and there is nothing to choose from.
     if list.is_empty() {
-        return Ok(Tools::default());
+        return Tools::default();
     }
     let mut choice = match &chat.tool_choice {
         None => Map::new(),
@@ -57,7 +54,7 @@ pub(super) fn write(draft: &mut Draft<'_>) -> Result<Tools, RequestFault> {
         choice.insert("disable_parallel_tool_use".into(), json!(true));
     }
     let choice = (!choice.is_empty()).then_some(Value::Object(choice));
-    Ok(Tools { list, choice, is_forced })
+    Tools { list, choice, is_forced }
 }
 
 fn kind(word: &str) -> Map<String, Value> {
@@ -80,38 +77,26 @@ fn is_allowed(tool: &Tool, choice: Option<&ToolChoice>) -> bool {
     names.iter().any(|allowed| allowed == name)
 }
 
-fn write_tool(draft: &mut Draft<'_>, tool: &Tool) -> Result<Value, RequestFault> {
-    let mut written = match &*custom::as_function(&tool.body, &mut draft.losses) {
-        ToolBody::Function { name, description, parameters, strict } => {
-            let parameters = parameters.as_ref();
-            function(draft, name, description.as_deref(), parameters, *strict)
-        }
-        ToolBody::Hosted { dialect: OWN, raw: Value::Object(raw), .. } => raw.clone(),
-        ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
-            let text = format!("the tool \"{name}\" is run by another provider than Anthropic");
-            return Err(RequestFault::unsupported("tools", text));
-        }
+fn write_tool(draft: &mut Draft<'_>, tool: &Tool) -> Value {
+    let mut written = match custom::simple(&tool.body, &mut draft.losses) {
+        Simple::Function(asked) => function(draft, asked),
+        Simple::Hosted { raw, .. } => raw.as_object().cloned().unwrap_or_default(),
     };
     if let Some(cache) = &tool.cache {
         written.insert("cache_control".into(), mark(cache, &mut draft.losses));
     }
-    Ok(Value::Object(written))
+    Value::Object(written)
 }
 
-fn function(
-    draft: &mut Draft<'_>,
-    name: &str,
-    description: Option<&str>,
-    parameters: Option<&Value>,
-    strict: Option<bool>,
-) -> Map<String, Value> {
+fn function(draft: &mut Draft<'_>, asked: Function<'_>) -> Map<String, Value> {
+    let Function { name, description, parameters, strict } = asked;
     let mut written = Map::new();
     written.insert("name".into(), json!(name));
     if let Some(description) = description {
         written.insert("description".into(), json!(description));
     }
-    let mut parameters = match parameters {
-        Some(Value::Object(parameters)) => parameters.clone(),
+    let mut parameters = match parameters.map(Cow::into_owned) {
+        Some(Value::Object(parameters)) => parameters,
         _ => Map::new(),
     };
     // The type is demanded even of a tool without arguments, and so is that it is an object.

@@ -10,7 +10,7 @@ use super::block;
 use super::read::has_results;
 use super::write::Draft;
 use crate::fault::RequestFault;
-use crate::ir::{Message, PartBody, Role};
+use crate::ir::{Message, Role};
 
 /// A conversation as it is written.
 #[derive(Debug, Default)]
@@ -60,17 +60,8 @@ pub(super) fn write(draft: &mut Draft<'_>) -> Result<Turns, RequestFault> {
 }
 
 fn write_parts(draft: &mut Draft<'_>, message: &Message) -> Result<Vec<Value>, RequestFault> {
-    let is_system = matches!(message.role, Role::System | Role::Developer);
     let mut blocks = Vec::with_capacity(message.parts.len());
     for part in &message.parts {
-        let is_text = matches!(
-            part.body,
-            PartBody::Text { .. } | PartBody::Json(_) | PartBody::Foreign { .. }
-        );
-        if is_system && !is_text {
-            let text = "Anthropic takes nothing but text in system messages";
-            return Err(RequestFault::unsupported("messages", text));
-        }
         blocks.extend(block::write(draft, part)?);
     }
     // Whatever else the user says comes after the results that were waited for.

@@ -56,7 +56,7 @@ pub(in super::super) fn write(
             body.insert("stream".into(), json!(true));
         }
     }
-    let tools = tools::write(&mut draft)?;
+    let tools = tools::write(&mut draft);
     let turns = turns::write(&mut draft)?;
     let rest = Rest {
         max_tokens: (!is_count).then_some(max_tokens),
@@ -206,7 +206,9 @@ fn write_output(
             let text = "this model cannot be bound to a schema; newer ones can";
             return Err(RequestFault::unsupported(member, text));
         }
-        Some(OutputFormat::JsonSchema { schema, .. }) => {
+        Some(OutputFormat::JsonSchema { description, schema, .. }) => {
+            let why = "Anthropic takes the schema only";
+            draft.losses.add_if(description.is_some(), "response_format.description", why);
             let mut schema = schema.clone();
             if closed::close(&mut schema) {
                 draft.losses.add(member, "the schema was narrowed to what can be enforced");
@@ -247,7 +249,6 @@ fn note_losses(draft: &mut Draft<'_>) {
         ("frequency_penalty", sampling.frequency_penalty.is_some()),
         ("presence_penalty", sampling.presence_penalty.is_some()),
         ("seed", sampling.seed.is_some()),
-        ("n", sampling.n.is_some_and(|n| n > 1)),
         ("logprobs", sampling.logprobs == Some(true)),
         ("top_logprobs", sampling.top_logprobs.is_some_and(|top| top > 0)),
         ("logit_bias", sampling.logit_bias.is_some()),

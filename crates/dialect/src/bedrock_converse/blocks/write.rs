@@ -111,19 +111,11 @@ impl<'a> Asking<'a> {
         &mut self,
         part: &Part,
     ) -> Result<Option<Value>, RequestFault> {
-        const WHY: &str = "the target takes no media in turns of the model";
-        let lost = match &part.body {
-            PartBody::Image(_) => "messages.image",
-            PartBody::Document(_) => "messages.document",
-            PartBody::Video(_) => "messages.video",
-            PartBody::Audio(_) => "messages.audio",
-            PartBody::ToolResult(_) => return Ok(None),
-            PartBody::ToolCall(call) => return Ok(Some(self.tool_call(call))),
-            PartBody::Thinking(thinking) => return Ok(self.thinking(thinking)),
-            other => return self.shown(other),
-        };
-        self.losses.add(lost, WHY);
-        Ok(None)
+        match &part.body {
+            PartBody::ToolCall(call) => Ok(Some(self.tool_call(call))),
+            PartBody::Thinking(thinking) => Ok(self.thinking(thinking)),
+            other => self.shown(other),
+        }
     }
 
     fn tool_call(&mut self, call: &ToolCall) -> Value {
@@ -152,12 +144,7 @@ impl<'a> Asking<'a> {
             }
             PartBody::Document(document) => Some(self.document(document)?),
             PartBody::Video(video) => Some(json!({ "video": medium(video, VIDEO)? })),
-            PartBody::Foreign { dialect, raw } if *dialect == OWN => Some(raw.clone()),
-            PartBody::Foreign { raw, .. } => {
-                let member = format!("messages.{}", block_name(raw));
-                self.losses.add(member, "the target knows no such block");
-                None
-            }
+            PartBody::Foreign { raw, .. } => Some(raw.clone()),
             PartBody::Audio(_)
             | PartBody::ToolCall(_)
             | PartBody::ToolResult(_)
@@ -235,10 +222,6 @@ impl<'a> Asking<'a> {
                         None if text.trim().is_empty() => {}
                         None => content.push(json!({ "text": text })),
                     }
-                }
-                PartBody::Audio(_) => {
-                    let text = "Bedrock takes no audio in the result of a tool";
-                    return Err(RequestFault::unsupported("messages.audio", text));
                 }
                 other => content.extend(self.shown(other)?),
             }

@@ -87,8 +87,7 @@ fn thinking(
             let config = if is_off {
                 json!({ "type": "disabled" })
             } else {
-                let effort = reasoning.effort().unwrap_or(Effort::Medium);
-                let effort = effort.clamp(Effort::Low, Effort::High);
+                let effort = low_to_high(reasoning, losses);
                 json!({ "type": "enabled", "maxReasoningEffort": effort.label() })
             };
             let is_unbounded = config.get("maxReasoningEffort") == Some(&json!("high"));
@@ -97,10 +96,9 @@ fn thinking(
         }
         Family::OpenAi => {
             // It always thinks; low is the least.
-            let effort = reasoning.effort().unwrap_or(Effort::Medium);
             losses.add_if(is_off, "reasoning", "this model always thinks");
-            let effort = effort.clamp(Effort::Low, Effort::High).label();
-            put(&mut settings.additional, "reasoning_effort", effort);
+            let effort = low_to_high(reasoning, losses);
+            put(&mut settings.additional, "reasoning_effort", effort.label());
             Thinking::default()
         }
         Family::Unknown if reasoning.adaptive || is_effort_alone(chat, reasoning) => {
@@ -126,6 +124,14 @@ fn thinking(
         }
         Family::Unknown => Thinking::default(),
     }
+}
+
+/// The effort for models that know three.
+fn low_to_high(reasoning: &Reasoning, losses: &mut Losses) -> Effort {
+    let wanted = reasoning.effort().unwrap_or(Effort::Medium);
+    let given = wanted.clamp(Effort::Low, Effort::High);
+    losses.add_if(given != wanted, "reasoning.effort", "this model knows low, medium and high");
+    given
 }
 
 /// In the formats of Anthropic and Bedrock an effort alone does not make a model think.
@@ -348,10 +354,6 @@ fn format(
 /// What the format has no words for.
 fn unsaid(chat: &Chat, losses: &mut Losses) -> Result<(), RequestFault> {
     let sampling = &chat.sampling;
-    if sampling.n.is_some_and(|n| n > 1) {
-        let text = "Bedrock gives one answer per request";
-        return Err(RequestFault::unsupported("n", text));
-    }
     if let Some(other) = chat.modalities.iter().find(|word| !word.eq_ignore_ascii_case("text")) {
         let text = format!("Bedrock's Converse answers in text, not in {other:?}");
         return Err(RequestFault::unsupported("modalities", text));

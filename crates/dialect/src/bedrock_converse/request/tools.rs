@@ -10,7 +10,7 @@ use weir_types::Dialect;
 use super::super::blocks;
 use super::cache::Block;
 use super::model::{self, Family};
-use crate::custom;
+use crate::custom::{self, Simple};
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Losses, PartBody, Tool, ToolBody, ToolChoice};
@@ -96,7 +96,7 @@ impl Tools {
 /// Works out what is said of tools.
 ///
 /// # Errors
-/// A tool runs at another provider, or the model cannot be made to call one.
+/// The model cannot be made to call a tool, or a schema cannot be written for it.
 pub(super) fn written(
     chat: &Chat,
     family: Family,
@@ -191,30 +191,22 @@ fn definitions(
 ) -> Result<Vec<Block>, RequestFault> {
     let mut blocks = Vec::with_capacity(chat.tools.len());
     for tool in &chat.tools {
-        let value = match &*custom::as_function(&tool.body, losses) {
-            ToolBody::Function { name, description, parameters, strict } => {
-                let strict = strict.filter(|_| takes_strict);
-                let is_lost = !takes_strict && tool_is_strict(tool);
+        let value = match custom::simple(&tool.body, losses) {
+            Simple::Function(function) => {
+                let strict = function.strict.filter(|_| takes_strict);
+                let is_lost = !takes_strict && function.strict == Some(true);
                 losses.add_if(is_lost, "tools.strict", "this model is not held to schemas");
-                let mut schema = typed(parameters.as_ref());
+                let mut schema = typed(function.parameters.as_deref());
                 if chat.source != OWN {
                     fit(&mut schema, family, strict == Some(true), losses)?;
                 }
-                spec(name, description.as_deref(), schema, strict)
+                spec(function.name, function.description, schema, strict)
             }
-            ToolBody::Hosted { dialect: OWN, raw, .. } => raw.clone(),
-            ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
-                let text = format!("the tool {name:?} runs at another provider than Bedrock");
-                return Err(RequestFault::unsupported("tools", text));
-            }
+            Simple::Hosted { raw, .. } => raw.clone(),
         };
         blocks.push(Block { value, cache: tool.cache.clone() });
     }
     Ok(blocks)
-}
-
-const fn tool_is_strict(tool: &Tool) -> bool {
-    matches!(tool.body, ToolBody::Function { strict: Some(true), .. })
 }
 
 fn spec(name: &str, description: Option<&str>, schema: Value, strict: Option<bool>) -> Value {

@@ -251,10 +251,6 @@ fn media_are_inline_or_in_s3_and_of_known_types() {
     let audio = Media { source, media_type: None };
     let (body, _) = write(&with(Part::new(PartBody::Audio(audio))), CLAUDE);
     assert_eq!(body["messages"][0]["content"][0]["audio"]["format"], "wav");
-    let mut from_model = web("https://example.com/a.png");
-    from_model.messages[0].role = Role::Assistant;
-    from_model.messages.push(user("Hi"));
-    assert_eq!(write(&from_model, CLAUDE).1, ["messages", "messages.image"]);
 }
 
 #[test]
@@ -293,10 +289,6 @@ fn tools_are_chosen_as_the_format_can_say_it() {
     assert_eq!(body["toolConfig"].get("toolChoice"), None);
     assert_eq!(lost, Vec::<String>::new());
     assert!(try_write(&serial, "anthropic.claude-opus-5-5").unwrap_err().is_targets);
-    let hosted = ToolBody::Hosted { dialect: OTHER, name: "web_search".into(), raw: json!({}) };
-    let mut searching = chat(vec![user("Hi")]);
-    searching.tools = vec![Tool { body: hosted, cache: None }];
-    assert!(try_write(&searching, CLAUDE).unwrap_err().message.contains("web_search"));
 }
 
 #[test]
@@ -317,14 +309,9 @@ fn what_cannot_be_said_is_told_or_refused() {
     assert_eq!(lost, expected);
     assert_eq!(body["inferenceConfig"], json!({ "temperature": 1 }));
     assert_eq!(body["requestMetadata"], json!({ "k": "v" }));
-    for change in [
-        |chat: &mut Chat| chat.sampling.n = Some(2),
-        |chat: &mut Chat| chat.modalities = vec!["text".into(), "audio".into()],
-    ] {
-        let mut refused = all.clone();
-        change(&mut refused);
-        assert!(try_write(&refused, CLAUDE).unwrap_err().is_targets);
-    }
+    let modalities = vec!["text".into(), "audio".into()];
+    let shows = Chat { modalities, ..all.clone() };
+    assert!(try_write(&shows, CLAUDE).unwrap_err().is_targets);
     let (name, description, strict) = (Some("c".to_owned()), None, Some(true));
     let schema = json!({ "type": "object", "minProperties": 1 });
     all.output = Some(OutputFormat::JsonSchema { name, description, schema, strict });

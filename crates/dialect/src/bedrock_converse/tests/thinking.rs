@@ -129,7 +129,7 @@ fn other_makers_have_words_of_their_own() {
     let (body, lost) = write(&high, nova);
     assert_eq!(body["additionalModelRequestFields"]["reasoningConfig"], config);
     assert_eq!(body.get("inferenceConfig"), None);
-    assert_eq!(lost, ["max_tokens", "temperature"]);
+    assert_eq!(lost, ["max_tokens", "reasoning.effort", "temperature"]);
     let off = json!({ "type": "disabled" });
     assert_eq!(additional(&effort(Effort::None), nova)["reasoningConfig"], off);
     assert_eq!(write(&effort(Effort::Low), "amazon.nova-pro-v1:0").1, ["reasoning"]);

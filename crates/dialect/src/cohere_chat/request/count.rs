@@ -8,10 +8,10 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::custom;
+use crate::custom::{self, Simple};
 use crate::fault::RequestFault;
 use crate::format::{Target, Written};
-use crate::ir::{Chat, Losses, Part, PartBody, Source, ToolBody};
+use crate::ir::{Chat, Losses, Part, PartBody, Source};
 
 /// The longest text that is taken, in characters.
 const CHARACTERS_MAX: usize = 65_536;
@@ -24,14 +24,14 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
         add_part(part, &mut text)?;
     }
     for tool in &chat.tools {
-        match &*custom::as_function(&tool.body, &mut losses) {
-            ToolBody::Function { name, description, parameters, .. } => {
-                add(name, &mut text);
-                add(description.as_deref().unwrap_or_default(), &mut text);
-                let parameters = parameters.as_ref().map(ToString::to_string);
+        match custom::simple(&tool.body, &mut losses) {
+            Simple::Function(function) => {
+                add(function.name, &mut text);
+                add(function.description.unwrap_or_default(), &mut text);
+                let parameters = function.parameters.map(|schema| schema.to_string());
                 add(parameters.as_deref().unwrap_or_default(), &mut text);
             }
-            ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
+            Simple::Hosted { name, .. } => {
                 let why = format!("tool \"{name}\" is none that Cohere has; it cannot be counted");
                 return Err(RequestFault::unsupported("tools", why));
             }

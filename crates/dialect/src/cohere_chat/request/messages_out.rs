@@ -12,7 +12,6 @@ use crate::custom;
 use crate::fault::RequestFault;
 use crate::ir::{
     Chat, Image, Losses, Message, Part, PartBody, Role, Source, Thinking, ToolCall, ToolResult,
-    block_name,
 };
 
 /// What is written so far.
@@ -76,7 +75,7 @@ impl<'a> Conversation<'a> {
             self.note(part);
             match &part.body {
                 PartBody::Text { text, .. } => blocks.push(text_block(text)),
-                other => self.drop(other, "Cohere's system messages are text"),
+                other => blocks.extend(own(other)),
             }
         }
         self.push("system", blocks);
@@ -115,11 +114,7 @@ impl<'a> Conversation<'a> {
                 }
                 None
             }
-            PartBody::Audio(_) | PartBody::Video(_) => {
-                let why = "Cohere's models take text and images, neither sound nor film";
-                return Err(RequestFault::unsupported("messages.content", why));
-            }
-            other => self.own(other),
+            other => own(other),
         })
     }
 
@@ -146,7 +141,7 @@ impl<'a> Conversation<'a> {
                 PartBody::Refusal(text) => said.blocks.push(text_block(text)),
                 PartBody::Thinking(thinking) => self.thinking(thinking, has_calls, &mut said),
                 PartBody::ToolCall(call) => said.calls.push(self.call(call)),
-                other => said.blocks.extend(self.own(other)),
+                other => said.blocks.extend(own(other)),
             }
         }
         let mut members = Map::new();
@@ -218,11 +213,7 @@ impl<'a> Conversation<'a> {
                     self.lifted.push(text_block(&format!("Image from tool call {id}:")));
                     self.lifted.push(image_block(image)?);
                 }
-                PartBody::Audio(_) | PartBody::Video(_) => {
-                    let why = "Cohere's models take text and images, neither sound nor film";
-                    return Err(RequestFault::unsupported("messages.content", why));
-                }
-                other => blocks.extend(self.own(other)),
+                other => blocks.extend(own(other)),
             }
         }
         let content = content(blocks);
@@ -245,30 +236,6 @@ impl<'a> Conversation<'a> {
         format!("call_{}", self.ids)
     }
 
-    /// A block that only one format knows, given back to Cohere if it is Cohere's.
-    fn own(&mut self, body: &PartBody) -> Option<Value> {
-        match body {
-            PartBody::Foreign { dialect: Dialect::CohereChat, raw } => Some(raw.clone()),
-            other => {
-                self.drop(other, "Cohere has no such block here");
-                None
-            }
-        }
-    }
-
-    fn drop(&mut self, body: &PartBody, why: &'static str) {
-        let name = match body {
-            PartBody::Image(_) => "image",
-            PartBody::Document(_) => "document",
-            PartBody::Audio(_) => "audio",
-            PartBody::Video(_) => "video",
-            PartBody::Thinking(_) => "thinking",
-            PartBody::Foreign { raw, .. } => block_name(raw),
-            _ => "content",
-        };
-        self.losses.add(format!("messages.{name}"), why);
-    }
-
     fn note(&mut self, part: &Part) {
         self.losses.add_if(part.cache.is_some(), "cache_control", "Cohere has no cache marks");
     }
@@ -283,6 +250,14 @@ impl<'a> Conversation<'a> {
     fn push(&mut self, role: &str, blocks: Vec<Value>) {
         let content = content(blocks);
         self.messages.push(json!({ "role": role, "content": content }));
+    }
+}
+
+/// A block that only Cohere knows. Media come no further than where they have a member.
+fn own(body: &PartBody) -> Option<Value> {
+    match body {
+        PartBody::Foreign { raw, .. } => Some(raw.clone()),
+        _ => None,
     }
 }
 

@@ -3,10 +3,12 @@
 //! `tool_choice` knows `REQUIRED` and `NONE`; the model's own choice is said by leaving it out.
 //! That one tool must be called is said by `REQUIRED`, with no other tool there.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
-use crate::custom;
+use crate::custom::{self, Function, Simple};
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Extra, Losses, Tool, ToolBody, ToolChoice};
@@ -68,8 +70,10 @@ pub(super) fn write(
     let mut stricts = Vec::new();
     for tool in &chat.tools {
         losses.add_if(tool.cache.is_some(), "cache_control", "Cohere has no cache marks");
-        let body = custom::as_function(&tool.body, losses);
-        let (name, written) = function(&body, &mut stricts)?;
+        let (name, written) = match custom::simple(&tool.body, losses) {
+            Simple::Function(asked) => (asked.name, function(asked, &mut stricts)),
+            Simple::Hosted { name, raw } => (name, raw.clone()),
+        };
         if only.is_none_or(|names| names.iter().any(|only| only == name)) {
             tools.push(written);
         }
@@ -112,32 +116,21 @@ struct Strictness {
     is_possible: bool,
 }
 
-/// A tool by its name and as Cohere has it.
-fn function<'a>(
-    tool: &'a ToolBody,
-    stricts: &mut Vec<Strictness>,
-) -> Result<(&'a str, Value), RequestFault> {
-    match tool {
-        ToolBody::Function { name, description, parameters, strict } => {
-            let required = parameters.as_ref().and_then(|schema| schema.get("required"));
-            stricts.push(Strictness {
-                is_wanted: *strict == Some(true),
-                is_possible: required.and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
-            });
-            let mut function = Map::new();
-            function.insert("name".to_owned(), json!(name));
-            if let Some(description) = description {
-                function.insert("description".to_owned(), json!(description));
-            }
-            let none = || json!({ "type": "object", "properties": {} });
-            let parameters = parameters.clone().unwrap_or_else(none);
-            function.insert("parameters".to_owned(), parameters);
-            Ok((name, json!({ "type": "function", "function": function })))
-        }
-        ToolBody::Hosted { dialect: Dialect::CohereChat, name, raw } => Ok((name, raw.clone())),
-        ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
-            let why = format!("tool \"{name}\" is run by another provider than Cohere");
-            Err(RequestFault::unsupported("tools", why))
-        }
+/// A function as Cohere has it.
+fn function(asked: Function<'_>, stricts: &mut Vec<Strictness>) -> Value {
+    let Function { name, description, parameters, strict } = asked;
+    let required = parameters.as_ref().and_then(|schema| schema.get("required"));
+    stricts.push(Strictness {
+        is_wanted: strict == Some(true),
+        is_possible: required.and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
+    });
+    let mut function = Map::new();
+    function.insert("name".to_owned(), json!(name));
+    if let Some(description) = description {
+        function.insert("description".to_owned(), json!(description));
     }
+    let none = || json!({ "type": "object", "properties": {} });
+    let parameters = parameters.map_or_else(none, Cow::into_owned);
+    function.insert("parameters".to_owned(), parameters);
+    json!({ "type": "function", "function": function })
 }

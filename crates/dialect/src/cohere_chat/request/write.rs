@@ -30,7 +30,7 @@ pub(super) fn chat(chat: &Chat, target: &Target<'_>) -> Result<Written, RequestF
     if let Some(format) = &chat.output {
         body.insert("response_format".to_owned(), output(format, &mut losses));
     }
-    sampling(chat, &mut body, &mut losses)?;
+    sampling(chat, &mut body, &mut losses);
     let asked = chat.reasoning.as_ref().filter(|asked| may_think(chat, asked, target, &mut losses));
     if let Some(thinking) = asked.and_then(|asked| thinking(asked, &mut losses)) {
         body.insert("thinking".to_owned(), thinking);
@@ -59,16 +59,8 @@ fn output(format: &OutputFormat, losses: &mut Losses) -> Value {
     }
 }
 
-fn sampling(
-    chat: &Chat,
-    body: &mut Map<String, Value>,
-    losses: &mut Losses,
-) -> Result<(), RequestFault> {
-    let Sampling { n, top_logprobs, logit_bias, .. } = &chat.sampling;
-    if n.is_some_and(|n| n > 1) {
-        let why = "Cohere gives one answer per request";
-        return Err(RequestFault::unsupported("n", why));
-    }
+fn sampling(chat: &Chat, body: &mut Map<String, Value>, losses: &mut Losses) {
+    let Sampling { top_logprobs, logit_bias, .. } = &chat.sampling;
     losses.add_if(top_logprobs.is_some_and(|n| n > 0), "top_logprobs", "Cohere has no such member");
     losses.add_if(logit_bias.is_some(), "logit_bias", "Cohere has no such member");
     let sampling = &chat.sampling;
@@ -96,7 +88,6 @@ fn sampling(
     let (frequency, presence) = (&sampling.frequency_penalty, &sampling.presence_penalty);
     put("frequency_penalty", bounded("frequency_penalty", frequency, (0.0, 1.0)));
     put("presence_penalty", bounded("presence_penalty", presence, (0.0, 1.0)));
-    Ok(())
 }
 
 /// Parts of the names of models that do not think; the member is for those that can.

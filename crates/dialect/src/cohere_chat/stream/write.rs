@@ -226,7 +226,11 @@ impl StreamWriter for EventWriter {
             }
             Event::Delta { delta, logprobs, .. } => self.delta(delta, logprobs.as_ref(), out),
             Event::PartEnd { .. } => self.close(out),
-            Event::Finish { finish, .. } => self.finish = Some(finish),
+            Event::Finish { finish, .. } => {
+                let has_text = answer::has_stop_text(&finish);
+                self.losses.add_if(has_text, "stop_sequence", answer::NOT_SAID);
+                self.finish = Some(finish);
+            }
             Event::Usage(usage) => self.usage.update(&usage),
             Event::End => self.end(out),
             Event::Error(_) => {}

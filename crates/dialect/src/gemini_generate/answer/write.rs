@@ -50,6 +50,8 @@ fn chat(answer: &ChatAnswer, asked: &Asked<'_>, losses: &mut Losses) -> Value {
             _ => losses.add(name.clone(), "Gemini's answers have no such member"),
         }
     }
+    let tier = answer.service_tier.as_deref().is_some_and(|tier| tier != "default");
+    losses.add_if(tier, "service_tier", "Gemini's answers have no such member");
     if let Some(metadata) = finish::usage_metadata(&answer.usage) {
         document.insert("usageMetadata".to_owned(), metadata);
     }
@@ -74,6 +76,8 @@ fn candidate(choice: &Choice, answer: &ChatAnswer, losses: &mut Losses) -> Value
     let mut candidate = Map::new();
     candidate.insert("content".to_owned(), json!({ "role": "model", "parts": parts }));
     if let Some(ended) = &choice.finish {
+        let has_text = ended.stop_sequence.is_some();
+        losses.add_if(has_text, "stop_sequence", "Gemini's answers do not say it");
         candidate.insert("finishReason".to_owned(), json!(finish::write(&ended.reason)));
         if ended.reason == FinishReason::Refusal {
             candidate.insert("finishMessage".to_owned(), json!("the model declines"));
@@ -97,6 +101,12 @@ fn parts(parts: &[Part], losses: &mut Losses) -> Vec<Value> {
     let mut out = Parts::new(Place::CLIENT, true, losses);
     let mut refused = false;
     for part in parts {
+        if let PartBody::Text { annotations, .. } = &part.body {
+            let is_web =
+                |one: &Value| one.pointer("/url_citation/url").is_some_and(Value::is_string);
+            let is_lost = !annotations.iter().all(is_web);
+            out.lose(is_lost, "message.annotations", "sources of Gemini are in the web");
+        }
         // What a client is shown is not fetched by Google.
         refused |= out.push(part).is_err();
     }

@@ -30,6 +30,11 @@ impl<'a> Parts<'a> {
         Self { place, has_resolution, losses, out: Vec::new(), waiting: None }
     }
 
+    /// Notes what is lost beside the parts themselves.
+    pub(in super::super) fn lose(&mut self, lost: bool, member: &'static str, why: &'static str) {
+        self.losses.add_if(lost, member, why);
+    }
+
     /// All of them.
     pub(in super::super) fn finish(mut self) -> Vec<Value> {
         self.release();
@@ -61,8 +66,9 @@ impl<'a> Parts<'a> {
             PartBody::Thinking(thinking) => self.thinking(thinking),
             PartBody::ToolResult(_) => None,
             PartBody::Foreign { dialect: Dialect::GeminiGenerate, raw } => Some(raw.clone()),
+            // Of an answer: no such request comes this far.
             PartBody::Foreign { .. } => {
-                self.losses.add("messages.content", "a block that only its own format has");
+                self.losses.add("message.content", "a block that only its own format has");
                 None
             }
         };

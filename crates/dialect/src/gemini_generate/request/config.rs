@@ -99,7 +99,9 @@ pub(super) fn write(chat: &Chat, family: &Gemini, losses: &mut Losses) -> Map<St
         None => {}
         Some(OutputFormat::Text) => set("responseMimeType", Some(json!("text/plain"))),
         Some(OutputFormat::JsonObject) => set("responseMimeType", Some(json!("application/json"))),
-        Some(OutputFormat::JsonSchema { schema, .. }) => {
+        Some(OutputFormat::JsonSchema { description, schema, .. }) => {
+            let why = "Gemini takes the schema only";
+            losses.add_if(description.is_some(), "response_format.description", why);
             set("responseMimeType", Some(json!("application/json")));
             let mut schema = schema.clone();
             schema::tidy(&mut schema);

@@ -41,6 +41,11 @@ pub(super) fn write(
     let mut run = Run::default();
     for message in &chat.messages {
         losses.add_if(message.name.is_some(), "messages.name", "turns of Gemini have no names");
+        let is_cited = message.parts.iter().any(|part| match &part.body {
+            PartBody::Text { annotations, .. } => !annotations.is_empty(),
+            _ => false,
+        });
+        losses.add_if(is_cited, "messages.annotations", "texts of Gemini have no such member");
         let mut parts = Parts::new(place, family.part_resolution, losses);
         match message.role {
             Role::System | Role::Developer => {

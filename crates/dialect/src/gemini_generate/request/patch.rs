@@ -46,7 +46,7 @@ pub(in super::super) fn patch(body: &Bytes, patch: &Patch<'_>) -> Result<Patched
     }
     // The model stands in the path whatever the vendor is.
     let quirks = Quirks { omits_model: true, ..*patch.quirks };
-    let patch = Patch { model: patch.model, quirks: &quirks };
+    let patch = Patch { quirks: &quirks, ..*patch };
     let mut patched = if is_changed {
         apply(&splices.apply(body, &members), &patch)?
     } else {

@@ -96,6 +96,8 @@ fn budget(
         "reasoning.budget_tokens",
         "brought into the range of this model",
     );
+    let is_less = given < wanted && !says_tokens;
+    losses.add_if(is_less, "reasoning.effort", "this model thinks no longer");
     member("thinkingBudget", json!(given))
 }
 
@@ -112,5 +114,11 @@ fn in_words(
     );
     losses.add_if(wanted == Effort::None, "reasoning", "this model always thinks");
     let given = level(levels, wanted)?;
+    let is_bent = given != wanted && wanted != Effort::None;
+    losses.add_if(
+        is_bent,
+        "reasoning.effort",
+        "this model has no such level; the nearest is taken",
+    );
     member("thinkingLevel", json!(given.label().to_ascii_uppercase()))
 }

@@ -5,7 +5,7 @@ use weir_types::Dialect;
 
 use super::super::{camel, schema};
 use super::read::keep;
-use crate::custom;
+use crate::custom::{self, Function, Simple};
 use crate::fault::RequestFault;
 use crate::fields::Fields;
 use crate::ir::{Chat, Extra, Losses, Tool, ToolBody, ToolChoice};
@@ -69,29 +69,18 @@ fn choice(mut calling: Fields, chat: &mut Chat) -> Result<(), RequestFault> {
 }
 
 /// Writes `tools` and `toolConfig` into `body`.
-pub(super) fn write(
-    chat: &Chat,
-    body: &mut Map<String, Value>,
-    losses: &mut Losses,
-) -> Result<(), RequestFault> {
+pub(super) fn write(chat: &Chat, body: &mut Map<String, Value>, losses: &mut Losses) {
     let mut functions = Vec::new();
     let mut hosted = Vec::new();
     for tool in &chat.tools {
         losses.add_if(tool.cache.is_some(), "tools.cache_control", "Gemini caches by itself");
-        match &*custom::as_function(&tool.body, losses) {
-            ToolBody::Function { name, description, parameters, strict } => {
-                losses.add_if(strict.is_some(), "tools.strict", "Gemini has no such member");
-                functions.push(declaration(name, description.as_deref(), parameters.as_ref()));
+        match custom::simple(&tool.body, losses) {
+            Simple::Function(function) => {
+                let is_strict = function.strict.is_some();
+                losses.add_if(is_strict, "tools.strict", "Gemini has no such member");
+                functions.push(declaration(function));
             }
-            ToolBody::Hosted { dialect: Dialect::GeminiGenerate, raw, .. } => {
-                hosted.push(raw.clone());
-            }
-            ToolBody::Custom { name, .. } | ToolBody::Hosted { name, .. } => {
-                let text = format!(
-                    "the tool \"{name}\" is run by another provider; Gemini does not have it"
-                );
-                return Err(RequestFault::unsupported("tools", text));
-            }
+            Simple::Hosted { raw, .. } => hosted.push(raw.clone()),
         }
     }
     let has_functions = !functions.is_empty();
@@ -109,17 +98,16 @@ pub(super) fn write(
         "parallel_tool_calls",
         "Gemini may call several functions at once",
     );
-    Ok(())
 }
 
-fn declaration(name: &str, description: Option<&str>, parameters: Option<&Value>) -> Value {
+fn declaration(function: Function<'_>) -> Value {
     let mut declaration = Map::new();
-    declaration.insert("name".to_owned(), json!(name));
-    if let Some(description) = description {
+    declaration.insert("name".to_owned(), json!(function.name));
+    if let Some(description) = function.description {
         declaration.insert("description".to_owned(), json!(description));
     }
-    if let Some(parameters) = parameters.filter(|schema| !schema::takes_nothing(schema)) {
-        let mut parameters = parameters.clone();
+    if let Some(parameters) = function.parameters.filter(|schema| !schema::takes_nothing(schema)) {
+        let mut parameters = parameters.into_owned();
         schema::tidy(&mut parameters);
         declaration.insert("parametersJsonSchema".to_owned(), parameters);
     }

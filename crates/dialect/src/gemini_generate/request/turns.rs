@@ -48,13 +48,15 @@ impl Run {
         losses: &mut Losses,
     ) -> Result<(), RequestFault> {
         let mut values = Vec::new();
-        let mut media = Parts::new(place, family.part_resolution, losses);
+        let mut shown = Vec::new();
         for part in &result.parts {
-            match value(part, place) {
+            match value(part, place, losses) {
                 Some(value) => values.push(value),
-                None => media.push(part)?,
+                None => shown.push(part),
             }
         }
+        let mut media = Parts::new(place, family.part_resolution, losses);
+        shown.into_iter().try_for_each(|part| media.push(part))?;
         let media = media.finish();
         let call = known.get(result.call_id.as_str());
         let name = call.map(|(_, name)| *name).or(result.name.as_deref());
@@ -90,11 +92,21 @@ impl Run {
 }
 
 /// What can stand in `response`; `None` for media. Text that is a JSON object stands as one.
-fn value(part: &Part, place: Place) -> Option<Value> {
+fn value(part: &Part, place: Place, losses: &mut Losses) -> Option<Value> {
     let text = match &part.body {
         PartBody::Json(value) => return Some(value.clone()),
         PartBody::Text { text, .. } | PartBody::Refusal(text) => text,
-        PartBody::Document(Document { source: Source::Text(text), .. }) => text,
+        PartBody::Document(document) => {
+            let Document { source: Source::Text(text), title, context, citations } = document
+            else {
+                return None;
+            };
+            let why = "documents of Gemini have no such member in results of functions";
+            losses.add_if(title.is_some(), "messages.document.title", why);
+            losses.add_if(context.is_some(), "messages.document.context", why);
+            losses.add_if(*citations == Some(true), "messages.document.citations", why);
+            text
+        }
         _ => return None,
     };
     let is_object = !place.is_own && text.trim_start().starts_with('{');

@@ -48,7 +48,7 @@ fn chat(
     if !contents.system.is_empty() {
         body.insert("systemInstruction".to_owned(), json!({ "parts": contents.system }));
     }
-    tools::write(chat, &mut body, losses)?;
+    tools::write(chat, &mut body, losses);
     let config = config::write(chat, family, losses);
     if !config.is_empty() {
         body.insert("generationConfig".to_owned(), Value::Object(config));

@@ -85,8 +85,8 @@ impl EventWriter {
         let open = match start {
             PartStart::Text | PartStart::Refusal => Open::Text,
             PartStart::Thinking { .. } => Open::Thinking { has_text: false },
-            PartStart::Redacted(sealed) => {
-                let _ = self.unseal(sealed);
+            PartStart::Redacted(_) => {
+                self.losses.add("thinking.signature", "it is of use to its maker only");
                 Open::Whole
             }
             PartStart::ToolCall { id, name, is_custom } => {
@@ -166,6 +166,8 @@ impl EventWriter {
     }
 
     fn source(&mut self, choice: u32, found: Value) {
+        // The text has been sent.
+        self.losses.add("message.annotations", "sources are told without their places in the text");
         match self.sources.iter_mut().find(|(of, _)| *of == choice) {
             Some((_, sources)) => sources.push(found),
             None => self.sources.push((choice, vec![found])),
@@ -242,7 +244,11 @@ impl StreamWriter for EventWriter {
                 self.delta(choice, delta, logprobs.as_ref(), out);
             }
             Event::PartEnd { choice, .. } => self.end_part(choice, out),
-            Event::Finish { choice, finish } => self.finished.push((choice, finish)),
+            Event::Finish { choice, finish } => {
+                let has_text = finish.stop_sequence.is_some();
+                self.losses.add_if(has_text, "stop_sequence", "Gemini's answers do not say it");
+                self.finished.push((choice, finish));
+            }
             Event::Usage(usage) => self.usage.update(&usage),
             Event::Error(_) => {}
             Event::End => self.end(out),

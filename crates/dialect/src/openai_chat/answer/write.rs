@@ -16,6 +16,9 @@ use crate::openai_chat::{call, citation, embedding, reasoning, rerank, usage};
 /// Members of the answer itself that other hosts of this format have, and clients know.
 const KEPT: &[&str] = &["system_fingerprint", "citations", "search_results", "moderation"];
 
+/// Counts and times that providers tell beside those that every format has.
+const MEASURES: &[&str] = &["usage", "metrics"];
+
 /// Writes an answer.
 pub(in crate::openai_chat) fn write(
     answer: &Answer,
@@ -49,6 +52,8 @@ fn chat(answer: &ChatAnswer, asked: &Asked<'_>) -> Written {
     for (name, value) in &answer.extra {
         if KEPT.contains(&name.as_str()) {
             put(name, value.clone());
+        } else if !MEASURES.contains(&name.as_str()) {
+            losses.add(name.clone(), "the client's format has no such member");
         }
     }
     Written { body: json::object(&document), losses }
@@ -72,6 +77,8 @@ fn choice(choice: &Choice, asked: &Asked<'_>, losses: &mut Losses) -> Value {
     }
     let legacy = is_legacy(asked);
     let holds = Holds { calls: !said.calls.is_empty(), refusal: !said.refusal.is_empty(), legacy };
+    let has_text = choice.finish.as_ref().is_some_and(|finish| finish.stop_sequence.is_some());
+    losses.add_if(has_text, "stop_sequence", finish::NO_TEXT);
     let reason = match &choice.finish {
         Some(finish) => finish::write(&finish.reason, holds),
         None => finish::write(&crate::ir::FinishReason::Stop, holds),

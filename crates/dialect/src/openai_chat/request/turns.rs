@@ -9,7 +9,7 @@ use weir_types::Dialect;
 use super::write::Draft;
 use super::write_parts as parts;
 use crate::fault::RequestFault;
-use crate::ir::{Message, Part, PartBody, Role, Source, Thinking, ToolResult, block_name};
+use crate::ir::{Media, Message, Part, PartBody, Role, Source, Thinking, ToolResult};
 use crate::openai_chat::hosts::Replay;
 use crate::openai_chat::{call, reasoning};
 
@@ -109,9 +109,6 @@ impl Turns {
                 PartBody::Text { .. } | PartBody::Json(_) | PartBody::Refusal(_) => {
                     blocks.extend(parts::block(inner, draft)?);
                 }
-                PartBody::Foreign { raw, .. } => {
-                    blocks.push(parts::text(inner, &raw.to_string(), draft));
-                }
                 _ => match parts::block(inner, draft)? {
                     Some(block) if block.get("type") == Some(&json!("text")) => blocks.push(block),
                     Some(block) => {
@@ -160,20 +157,10 @@ fn texts<'a>(
     for part in list {
         match &part.body {
             PartBody::Text { text, .. } => blocks.push(parts::text(part, text, draft)),
-            PartBody::Foreign { dialect: Dialect::OpenAiChat, raw } => blocks.push(raw.clone()),
-            PartBody::Document(document) => match &document.source {
-                Source::Text(_) => blocks.extend(parts::block(part, draft)?),
-                _ => return Err(not_text()),
-            },
-            _ => return Err(not_text()),
+            _ => blocks.extend(parts::block(part, draft)?),
         }
     }
     Ok(blocks)
-}
-
-fn not_text() -> RequestFault {
-    let text = "system messages of chat completions are text alone";
-    RequestFault::unsupported("messages.system", text)
 }
 
 fn assistant(message: &Message, draft: &mut Draft<'_>) -> Result<Value, RequestFault> {
@@ -227,17 +214,7 @@ impl<'a> Said<'a> {
                 draft.marks.put_on_tool(part.cache.as_ref(), &mut written);
                 self.calls.push(written);
             }
-            PartBody::Audio(sound) => match &sound.source {
-                Source::File { dialect: Dialect::OpenAiChat, id } => self.audio = Some(id),
-                _ => draft.losses.add("messages.audio", "the target takes back only its own sound"),
-            },
-            PartBody::Foreign { dialect, raw } if *dialect != Dialect::OpenAiChat => {
-                let member = format!("messages.{}", block_name(raw));
-                draft.losses.add(member, "a block that only the source's provider knows");
-            }
-            PartBody::Image(_) | PartBody::Document(_) | PartBody::Video(_) => {
-                draft.losses.add("messages.media", "the target's answers in a history are text");
-            }
+            PartBody::Audio(Media { source: Source::File { id, .. }, .. }) => self.audio = Some(id),
             _ => self.blocks.extend(parts::block(part, draft)?),
         }
         Ok(())

@@ -58,7 +58,7 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
     };
     draft.put("model", target.model);
     // Tools stand before messages in the prompt, and marks are counted in the prompt's order.
-    let tools = write_tools::definitions(&mut draft)?;
+    let tools = write_tools::definitions(&mut draft);
     let messages = turns::write(&mut draft)?;
     draft.put("messages", messages);
     write_tools::write(&mut draft, tools);
@@ -67,6 +67,13 @@ pub(super) fn write(chat: &Chat, target: &Target<'_>) -> Result<Written, Request
     let Draft { members, mut losses, marks, .. } = draft;
     let why = "the target marks no places worth keeping, or no more than four";
     losses.add_if(marks.is_lost, "cache_control", why);
+    let why = "the target keeps prompts as long as it likes";
+    losses.add_if(marks.is_shortened, "cache_control.ttl", why);
+    losses.add_if(
+        chat.cache.is_some(),
+        "cache_control",
+        "the target keeps whole prompts by itself",
+    );
     Ok(Written { body: json::object(&members), losses })
 }
 
@@ -123,6 +130,8 @@ pub(super) struct Marker {
     kind: Marks,
     skip: usize,
     is_lost: bool,
+    /// A time was asked for that the host does not know.
+    is_shortened: bool,
 }
 
 /// Anthropic and OpenAI take four alike.
@@ -142,7 +151,8 @@ impl Marker {
             inner + usize::from(part.cache.is_some())
         });
         let all = tools + marked.sum::<usize>();
-        Self { kind, skip: all.saturating_sub(MARKS_MAX), is_lost: false }
+        let skip = all.saturating_sub(MARKS_MAX);
+        Self { kind, skip, is_lost: false, is_shortened: false }
     }
 
     /// Adds the mark to a tool or a call, which have breakpoints nowhere.
@@ -171,9 +181,11 @@ impl Marker {
             Marks::Breakpoints => ["30m", "12h"].contains(&ttl.as_str()),
             _ => ["5m", "1h"].contains(&ttl.as_str()),
         };
-        if let (Some(ttl), Some(mark)) = (cache.ttl.as_ref().filter(is_taken), mark.as_object_mut())
-        {
-            mark.insert("ttl".to_owned(), json!(ttl));
+        match (cache.ttl.as_ref().filter(is_taken), mark.as_object_mut()) {
+            (Some(ttl), Some(mark)) => {
+                mark.insert("ttl".to_owned(), json!(ttl));
+            }
+            _ => self.is_shortened |= cache.ttl.is_some(),
         }
         block.insert(name.to_owned(), mark);
     }

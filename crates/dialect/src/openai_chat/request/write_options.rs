@@ -93,7 +93,18 @@ fn reasoning(draft: &mut Draft<'_>) {
         }
         return;
     }
-    let Some(wanted) = reasoning.effort() else { return };
+    if draft.host.is_openai {
+        let is_lost = reasoning.visible == Some(true) || reasoning.summary.is_some();
+        let why = "the target's answers do not show what was thought";
+        draft.losses.add_if(is_lost, "reasoning.summary", why);
+    }
+    let Some(wanted) = reasoning.effort() else {
+        let thinks = draft.gpt().is_some_and(|gpt| !gpt.never_thinks());
+        let why = "whether it thinks is for the target's model to decide";
+        let is_asked = reasoning.adaptive || reasoning.enabled == Some(true);
+        draft.losses.add_if(is_asked && !thinks, "reasoning_effort", why);
+        return;
+    };
     if draft.chat.source == Dialect::OpenAiChat {
         draft.put("reasoning_effort", wanted.label());
         return;

@@ -5,8 +5,10 @@ use weir_types::Dialect;
 
 use super::write::Draft;
 use crate::fault::RequestFault;
-use crate::ir::{Document, Image, Media, Part, PartBody, Source, block_name};
+use crate::format::Place;
+use crate::ir::{Document, Image, Media, Part, PartBody, Source};
 use crate::media;
+use crate::openai_chat::hosts;
 
 /// Parts as content: one plain text as a string, anything else as an array.
 pub(super) fn content(mut blocks: Vec<Value>) -> Value {
@@ -37,18 +39,27 @@ pub(super) fn block(part: &Part, draft: &mut Draft<'_>) -> Result<Option<Value>,
         PartBody::Document(paper) => document(paper, draft)?,
         PartBody::Audio(sound) => audio(sound, draft)?,
         PartBody::Video(film) => video(film, draft)?,
-        PartBody::Foreign { dialect: Dialect::OpenAiChat, raw } => raw.clone(),
-        PartBody::Foreign { dialect, raw } => return Err(foreign(*dialect, raw)),
+        PartBody::Foreign { raw, .. } => raw.clone(),
         PartBody::ToolCall(_) | PartBody::ToolResult(_) | PartBody::Thinking(_) => return Ok(None),
     };
     draft.marks.put(part.cache.as_ref(), &mut block);
     Ok(Some(block))
 }
 
-fn foreign(dialect: Dialect, raw: &Value) -> RequestFault {
-    let (name, source) = (block_name(raw), dialect.label());
-    let text = format!("a block `{name}` is known to the format {source} alone");
-    RequestFault::unsupported(format!("messages.{name}"), text)
+/// Whether a medium has a member where it stands: of the model's own turns only sound that the host
+/// keeps, of the system's only text.
+pub(in crate::openai_chat) fn takes(medium: &PartBody, place: Place, vendor: &str) -> bool {
+    match (medium, place) {
+        (PartBody::Document(document), Place::System) => {
+            matches!(document.source, Source::Text(_))
+        }
+        (PartBody::Audio(sound), Place::Assistant) => {
+            matches!(sound.source, Source::File { dialect: Dialect::OpenAiChat, .. })
+        }
+        (_, Place::System | Place::Assistant) => false,
+        (PartBody::Video(_), _) => hosts::of(vendor).media_urls,
+        _ => true,
+    }
 }
 
 fn refused(member: &'static str, what: &str) -> RequestFault {

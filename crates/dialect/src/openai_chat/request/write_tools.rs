@@ -1,24 +1,22 @@
 //! Writes tools and the choice among them.
 
 use serde_json::{Map, Value, json};
-use weir_types::Dialect;
 
 use super::write::Draft;
-use crate::fault::RequestFault;
 use crate::ir::{Tool, ToolBody, ToolChoice};
 
 /// Writes each definition, with the tool's name.
-pub(super) fn definitions(draft: &mut Draft<'_>) -> Result<Vec<(String, Value)>, RequestFault> {
+pub(super) fn definitions(draft: &mut Draft<'_>) -> Vec<(String, Value)> {
     let mut list = Vec::new();
     for tool in &draft.chat.tools {
-        let (name, mut written) = definition(tool)?;
+        let (name, mut written) = definition(tool);
         draft.marks.put_on_tool(tool.cache.as_ref(), &mut written);
         list.push((name, written));
     }
-    Ok(list)
+    list
 }
 
-fn definition(tool: &Tool) -> Result<(String, Value), RequestFault> {
+fn definition(tool: &Tool) -> (String, Value) {
     match &tool.body {
         ToolBody::Function { name, description, parameters, strict } => {
             let mut function = Map::from_iter([("name".to_owned(), json!(name))]);
@@ -28,7 +26,7 @@ fn definition(tool: &Tool) -> Result<(String, Value), RequestFault> {
             put("description", description.as_ref().map(|text| json!(text)));
             put("parameters", parameters.clone().map(with_properties));
             put("strict", strict.map(|strict| json!(strict)));
-            Ok((name.clone(), json!({"type": "function", "function": function})))
+            (name.clone(), json!({"type": "function", "function": function}))
         }
         ToolBody::Custom { name, description, format } => {
             let mut custom = Map::from_iter([("name".to_owned(), json!(name))]);
@@ -38,18 +36,9 @@ fn definition(tool: &Tool) -> Result<(String, Value), RequestFault> {
             if let Some(format) = format {
                 custom.insert("format".to_owned(), format.clone());
             }
-            Ok((name.clone(), json!({"type": "custom", "custom": custom})))
+            (name.clone(), json!({"type": "custom", "custom": custom}))
         }
-        ToolBody::Hosted { dialect: Dialect::OpenAiChat, name, raw } => {
-            Ok((name.clone(), raw.clone()))
-        }
-        ToolBody::Hosted { dialect, name, .. } => {
-            let text = format!(
-                "the tool `{name}` is run by providers that speak {} and by no other",
-                dialect.label()
-            );
-            Err(RequestFault::unsupported("tools", text))
-        }
+        ToolBody::Hosted { name, raw, .. } => (name.clone(), raw.clone()),
     }
 }
 

@@ -167,6 +167,8 @@ impl StreamWriter for EventWriter {
             }
             Event::Finish { choice, finish } => {
                 self.begin(choice, out);
+                let has_text = finish.stop_sequence.is_some();
+                self.losses.add_if(has_text, "stop_sequence", finish::NO_TEXT);
                 let holds = self.choices.get(&choice).map(Deltas::holds).unwrap_or_default();
                 let reason = finish::write(&finish.reason, holds);
                 let ended = Choice {

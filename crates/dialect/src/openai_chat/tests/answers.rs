@@ -26,7 +26,9 @@ fn every_answer_is_written_as_it_was_read() {
         let request = plain_request();
         let written = FORMAT.write_answer(&answer, &asked(&request)).unwrap();
         assert_eq!(json(&written.body), written_form("answers", &name, &body), "{name}");
-        assert!(written.losses.is_empty(), "{name}: {:?}", written.losses);
+        // Which text ended an answer, only some hosts say.
+        let lost = written.losses.iter().find(|loss| loss.member != "stop_sequence");
+        assert_eq!(lost, None, "{name}");
         if operation == Operation::Chat {
             let facts = FORMAT.observe_answer(&written.body).unwrap();
             let Answer::Chat(answer) = answer else { panic!("{name}") };

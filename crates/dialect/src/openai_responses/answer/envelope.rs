@@ -144,8 +144,7 @@ fn members(asked: &Asked<'_>, chat: &Chat) -> Map<String, Value> {
     let sampling = &chat.sampling;
     let extra = |name: &str| chat.extra.get(name).cloned().unwrap_or(Value::Null);
     let mut nothing_lost = Losses::default();
-    let tools =
-        chat.tools.iter().filter_map(|tool| tools::write(tool, chat, &mut nothing_lost).ok());
+    let tools = chat.tools.iter().map(|tool| tools::write(tool, chat, &mut nothing_lost));
     let tools: Vec<_> = tools.collect();
     let document = json!({
         "id": format!("resp_{}", asked.id),

@@ -82,7 +82,7 @@ impl Writer<'_> {
         for part in &message.parts {
             match &part.body {
                 PartBody::ToolResult(result) => self.result(result)?,
-                PartBody::Foreign { dialect: Dialect::OpenAiResponses, raw } if is_item(raw) => {
+                PartBody::Foreign { raw, .. } if is_item(raw) => {
                     self.input.push(raw.clone());
                 }
                 _ => rest.push(part.clone()),
@@ -180,21 +180,17 @@ impl Writer<'_> {
             PartBody::Thinking(thinking) => self.thinking(thinking),
             PartBody::ToolCall(call) => self.call(call),
             PartBody::ToolResult(result) => self.result(result)?,
-            PartBody::Foreign { dialect: Dialect::OpenAiResponses, raw } => {
-                self.input.push(raw.clone());
-            }
-            PartBody::Foreign { raw, .. } => content::foreign(raw, self.losses),
-            PartBody::Image(_) => self.unsaid("messages.image"),
-            PartBody::Audio(_) => self.unsaid("messages.audio"),
-            PartBody::Video(_) => self.unsaid("messages.video"),
-            PartBody::Document(_) => self.unsaid("messages.file"),
-            PartBody::Json(_) | PartBody::Text { .. } | PartBody::Refusal(_) => {}
+            PartBody::Foreign { raw, .. } => self.input.push(raw.clone()),
+            // Media have no member among what the model said, and words are messages.
+            PartBody::Image(_)
+            | PartBody::Audio(_)
+            | PartBody::Video(_)
+            | PartBody::Document(_)
+            | PartBody::Json(_)
+            | PartBody::Text { .. }
+            | PartBody::Refusal(_) => {}
         }
         Ok(())
-    }
-
-    fn unsaid(&mut self, member: &'static str) {
-        self.losses.add(member, "the target takes only text of the model's earlier turns");
     }
 
     fn call(&mut self, call: &ToolCall) {

@@ -62,7 +62,7 @@ pub(in crate::openai_responses) fn write(
     let mut body = Body { members: Map::new(), chat, losses: Losses::default() };
     body.set("model", json!(target.model));
     body.conversation()?;
-    body.tools()?;
+    body.tools();
     body.sampling();
     body.reasoning();
     body.text();
@@ -117,17 +117,16 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn tools(&mut self) -> Result<(), RequestFault> {
+    fn tools(&mut self) {
         if !self.chat.tools.is_empty() {
             let mut list = Vec::with_capacity(self.chat.tools.len());
             for tool in &self.chat.tools {
-                list.push(tools::write(tool, self.chat, &mut self.losses)?);
+                list.push(tools::write(tool, self.chat, &mut self.losses));
             }
             self.set("tools", Value::Array(list));
         }
         self.set_some("tool_choice", tools::write_choice(self.chat));
         self.set_some("parallel_tool_calls", self.chat.parallel_tool_calls);
-        Ok(())
     }
 
     fn sampling(&mut self) {
@@ -155,7 +154,6 @@ impl Body<'_> {
             ("presence_penalty", sampling.presence_penalty.is_some()),
             ("seed", sampling.seed.is_some()),
             ("stop", !sampling.stop.is_empty()),
-            ("n", sampling.n.is_some_and(|n| n != 1)),
             ("logit_bias", sampling.logit_bias.is_some()),
         ];
         for (member, is_lost) in lost {

@@ -188,15 +188,7 @@ fn what_has_no_member_is_a_loss_and_what_changes_the_meaning_is_refused() {
     assert_eq!(body["reasoning"], json!({"effort": "medium", "summary": "auto"}));
     assert_eq!(body["include"], json!(["message.output_text.logprobs"]));
     chat.modalities = vec!["audio".to_owned()];
-    assert!(written(chat.clone()).unwrap_err().is_targets);
-    chat.modalities.clear();
-    let hosted = ToolBody::Hosted {
-        dialect: Dialect::AnthropicMessages,
-        name: "web_search_20250305".to_owned(),
-        raw: json!({}),
-    };
-    chat.tools = vec![Tool { body: hosted, cache: None }];
-    assert_eq!(written(chat).unwrap_err().param.as_deref(), Some("tools"));
+    assert!(written(chat).unwrap_err().is_targets);
 }
 
 #[test]

@@ -13,10 +13,11 @@ impl EventWriter {
         match delta {
             Delta::Text(text) => self.text(&text, logprobs, out),
             Delta::Signature(sealed) => {
-                if let Some(data) = self.own(sealed)
-                    && let Open::Thinking { encrypted, .. } = &mut self.open
-                {
+                let Some(data) = self.own(sealed) else { return };
+                if let Open::Thinking { encrypted, .. } = &mut self.open {
                     *encrypted = Some(data);
+                } else {
+                    self.losses.add("thinking.signature", "calls of this format bear none");
                 }
             }
             Delta::Arguments(text) => self.arguments(&text, out),
