@@ -21,6 +21,18 @@ mod streams;
 mod translation;
 mod traps;
 
+use weir_types::Dialect;
+
+/// Formats in which conversations are asked for and answered.
+pub(crate) const CONVERSING: [Dialect; 6] = [
+    Dialect::OpenAiChat,
+    Dialect::OpenAiResponses,
+    Dialect::AnthropicMessages,
+    Dialect::GeminiGenerate,
+    Dialect::BedrockConverse,
+    Dialect::CohereChat,
+];
+
 /// Problems of many fixtures, reported together.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<String>);

@@ -9,16 +9,8 @@ use crate::ir::{
     CacheMark, Chat, Document, Image, Losses, Media, Message, Part, PartBody, Request, Role,
     Source, Tool, ToolBody, ToolResult,
 };
+use crate::tests::CONVERSING;
 use crate::{Target, format};
-
-const TARGETS: [Dialect; 6] = [
-    Dialect::OpenAiChat,
-    Dialect::OpenAiResponses,
-    Dialect::AnthropicMessages,
-    Dialect::GeminiGenerate,
-    Dialect::BedrockConverse,
-    Dialect::CohereChat,
-];
 
 /// A request of a format that is none of the targets.
 fn chat(messages: Vec<(Role, Vec<Part>)>) -> Chat {
@@ -83,7 +75,7 @@ fn is_refused(to: Dialect, messages: Vec<(Role, Vec<Part>)>) -> bool {
 
 #[test]
 fn what_is_shown_in_blocks_of_another_format_is_refused_with_its_type_and_place() {
-    for to in TARGETS {
+    for to in CONVERSING {
         let said = || (Role::User, vec![Part::text("a")]);
         for (role, place) in [
             (Role::User, "user message 2, block 2"),
@@ -103,7 +95,7 @@ fn what_is_shown_in_blocks_of_another_format_is_refused_with_its_type_and_place(
 
 #[test]
 fn of_another_formats_history_blocks_are_left_out_and_in_results_they_are_text() {
-    for to in TARGETS {
+    for to in CONVERSING {
         let marked = Part { cache: Some(CacheMark::default()), ..foreign() };
         let asked = vec![
             (Role::User, vec![Part::text("a")]),
@@ -165,7 +157,7 @@ fn media_go_where_there_is_a_member_for_them() {
 
 #[test]
 fn media_of_earlier_answers_stay_where_the_target_has_them() {
-    for to in TARGETS {
+    for to in CONVERSING {
         let kept = Source::File { dialect: Dialect::OpenAiChat, id: "audio_1".to_owned() };
         let kept = Part::new(PartBody::Audio(Media { source: kept, media_type: None }));
         let said = vec![Part::text("a"), image(), audio(), kept];
@@ -186,7 +178,7 @@ fn media_of_earlier_answers_stay_where_the_target_has_them() {
 
 #[test]
 fn several_answers_are_had_where_there_can_be_several() {
-    for to in TARGETS {
+    for to in CONVERSING {
         let asked = |n| {
             let mut chat = chat(vec![(Role::User, vec![Part::text("a")])]);
             chat.sampling.n = n;
@@ -214,7 +206,7 @@ fn several_answers_are_had_where_there_can_be_several() {
 
 #[test]
 fn what_another_provider_runs_or_keeps_is_refused() {
-    for to in TARGETS {
+    for to in CONVERSING {
         let hosted = |dialect| {
             let mut chat = chat(Vec::new());
             let (name, raw) = ("web_search".to_owned(), json!({}));

@@ -33,6 +33,7 @@ use proptest::prelude::*;
 use weir_framing::{Decoder, Writer};
 use weir_types::{Dialect, Operation};
 
+use super::CONVERSING;
 use super::fixture::{asked, fit, frames, path, plain_request, route};
 use crate::ir::{Answer, Chat, ChatAnswer, Error, Event, FinishReason, Losses, Request};
 use crate::{RequestFault, Target, format};
@@ -98,21 +99,8 @@ fn check(chat: &Chat, to: (Dialect, &str, &str)) -> Vec<String> {
 
 /// Formats that clients speak other than `to`, whose own are not translated.
 fn sources(to: Dialect) -> Vec<Dialect> {
-    let mut found: Vec<_> = TARGETS.iter().map(|target| target.0).collect();
-    found.dedup();
-    found.retain(|source| *source != to);
-    found
+    CONVERSING.into_iter().filter(|source| *source != to).collect()
 }
-
-/// Formats that answers are written in.
-const CLIENTS: [Dialect; 6] = [
-    Dialect::OpenAiChat,
-    Dialect::OpenAiResponses,
-    Dialect::AnthropicMessages,
-    Dialect::GeminiGenerate,
-    Dialect::BedrockConverse,
-    Dialect::CohereChat,
-];
 
 /// What `answer` says and what is left of it for a client of `to`: whole, and as a stream.
 fn check_answer(answer: &ChatAnswer, to: Dialect) -> Vec<String> {
@@ -145,7 +133,7 @@ fn check_answer(answer: &ChatAnswer, to: Dialect) -> Vec<String> {
 #[test]
 fn each_thing_that_can_be_answered_is_carried_or_told_of() {
     let mut problems = super::Problems::default();
-    for to in CLIENTS {
+    for to in CONVERSING {
         for feature in answers::FEATURES {
             for way in 0..WAYS {
                 let mut maker = answers::Maker::new(to);
