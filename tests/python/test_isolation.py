@@ -82,15 +82,14 @@ def test_a_stuck_provider_leaves_the_others_alone(start, sim, other_sim, request
     other_sim.rule(f"latency={SERVICE}")
     seen = []
     try:
-        while len(seen) < TRIES and not any(map(holds, seen)):
+        for _ in range(TRIES):
             seen.append(asyncio.run(measured(gateway, silent, well, bad, count)))
+            usual, now = map(statistics.median, seen[-1])
+            print(f"p99 without: {usual * 1000:.1f} ms, beside: {now * 1000:.1f} ms")
+            if now <= 1.25 * usual:
+                break
+        else:
+            pytest.fail(f"p99 without, and beside, in rounds: {seen}")
     finally:
         silent.stop()
-    assert any(map(holds, seen)), seen
     assert sim.requests() == []
-
-
-def holds(measured: tuple[list, list]) -> bool:
-    usual, now = map(statistics.median, measured)
-    print(f"p99 without: {usual * 1000:.1f} ms, beside: {now * 1000:.1f} ms")
-    return now <= 1.25 * usual
