@@ -15,7 +15,7 @@ const OPERATIONS: [Operation; 5] = [
     Operation::Rerank,
 ];
 /// Models that rules differ for.
-const MODELS: [(Dialect, &str, &str); 8] = [
+const MODELS: [(Dialect, &str, &str); 10] = [
     (Dialect::OpenAiChat, "gpt-4o", "openai"),
     (Dialect::OpenAiChat, "mistral-large", "mistral"),
     (Dialect::OpenAiResponses, "gpt-5", "openai"),
@@ -24,6 +24,8 @@ const MODELS: [(Dialect, &str, &str); 8] = [
     (Dialect::GeminiGenerate, "gemini-3-pro", "gemini"),
     (Dialect::BedrockConverse, "anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
     (Dialect::CohereChat, "command-a-03-2025", "cohere"),
+    (Dialect::ReplicatePredictions, "meta/meta-llama-3-70b-instruct", "replicate"),
+    (Dialect::ReplicatePredictions, "openai/gpt-5", "replicate"),
 ];
 
 /// The operation of the route to a provider that speaks `dialect`.

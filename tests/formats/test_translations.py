@@ -14,6 +14,8 @@ from judges import JUDGES, judge
 from translations import translations
 
 FORMATS = list(JUDGES)
+# What only providers speak: no request comes in it, and no answer goes out.
+PROVIDERS = ["replicate_predictions"]
 KINDS = ["request", "answer", "stream"]
 
 # What a client sent in its own format and no type describes: it is given back as it came.
@@ -105,7 +107,7 @@ def explains(exception, one, path) -> bool:
 
 
 @pytest.mark.parametrize("to", FORMATS)
-@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("source", FORMATS + PROVIDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translation_is_what_its_vendor_says(kind, source, to):
     found = judged()[0][kind, source, to]
@@ -122,6 +124,8 @@ def test_every_format_has_translations_of_every_kind():
         (one.kind, one.source, one.to) for one in translations() if one.refused is None
     )
     expected = {(kind, source, to) for kind in KINDS for source in FORMATS for to in FORMATS}
+    answered = [kind for kind in KINDS if kind != "request"]
+    expected |= {(kind, source, to) for kind in answered for source in PROVIDERS for to in FORMATS}
     assert set(done) == expected
     refused = sum(one.refused is not None for one in translations())
     assert refused < len(translations()) / 5, "most of what is said in one format can be in others"

@@ -36,7 +36,9 @@ BASES = {
     "gemini": ("/models/m:generateContent", "x-goog-api-key"),
     "huggingface": ("/v1/chat/completions", "authorization"),
     "bedrock": ("/model/m/converse", "authorization"),
+    "replicate": ("/v1/models/m/predictions", "authorization"),
 }
+PREDICTION = {"id": "p", "status": "succeeded", "output": ["Hi"], "error": None, "urls": {}}
 
 
 def test_field_custom_provider_config_base_provider_type(start):
@@ -48,8 +50,11 @@ def test_field_custom_provider_config_base_provider_type(start):
         config.provider(f"my-{base}", server.url, [key])
         section = {"base_provider_type": base}
         config.document["providers"][f"my-{base}"]["custom_provider_config"] = section
-    # The fake speaks Cohere's format only if it is told to.
-    server.answer = lambda asked: (200, COHERE) if "/v2/" in asked.path else fake.provider(asked)
+    # The fake speaks these formats only if it is told to.
+    told = {"/v2/": COHERE, "/predictions": PREDICTION}
+    server.answer = lambda asked: next(
+        ((200, body) for part, body in told.items() if part in asked.path), fake.provider(asked)
+    )
     gateway = start(config)
     try:
         for base, (path, header) in BASES.items():

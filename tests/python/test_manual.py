@@ -19,6 +19,7 @@ REFERENCE = "Reference"
 ELSEWHERE = {
     "keys.value": "test_fields_keys.py::test_field_keys_name_and_value",
     "keys.use_anthropic_endpoints": "test_interfaces.py::test_a_key_chooses_the_endpoints_of_every_client",
+    "aliases.use_deployments_endpoint": "test_replicate.py::test_field_aliases_use_deployments_endpoint",
     "aliases.model_id": "test_fields_keys.py::test_field_keys_aliases",
     "aliases.model_name": "test_interfaces.py::test_rules_of_models_go_by_the_common_name",
     "aliases.model_family": "test_interfaces.py::test_the_family_of_an_alias",
@@ -67,8 +68,6 @@ GUIDE = {
 # What may not act yet: what belongs to batches.
 LATER = {"keys.use_for_batch_api", "bedrock_key_config.batch_s3_config"}
 LATER |= {"batch_s3_config.buckets"}
-# And to a provider that is not served.
-LATER |= {"replicate_key_config.use_deployments_endpoint", "aliases.use_deployments_endpoint"}
 LATER |= {f"buckets.{name}" for name in ("bucket_name", "prefix", "is_default")}
 
 

@@ -67,6 +67,7 @@ const fn models(dialect: Dialect, operation: Operation) -> &'static [&'static st
         }
         (Dialect::BedrockInvoke, _) => &["amazon.titan-embed-text-v2:0"],
         (Dialect::CohereChat, _) => &["command-a-03-2025"],
+        (Dialect::ReplicatePredictions, _) => &["meta/meta-llama-3-70b-instruct"],
         #[cfg(feature = "probe")]
         (Dialect::Probe, _) => &[],
     }

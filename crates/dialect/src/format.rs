@@ -19,6 +19,7 @@ use crate::models::Models;
 use crate::names::NameRules;
 use crate::patch::{self, Patch, Patched};
 use crate::peek::{self, PathFacts, Peeked};
+use crate::receipt::Receipt;
 
 /// A wire format. Every method is pure.
 pub trait Format: fmt::Debug + Send + Sync {
@@ -123,6 +124,26 @@ pub trait Format: fmt::Debug + Send + Sync {
     fn write_answer(&self, answer: &ir::Answer, asked: &Asked<'_>) -> Result<Written, AnswerFault> {
         let _ = answer;
         Err(AnswerFault::untranslatable(self.dialect(), asked.operation))
+    }
+
+    /// Where an answer is to be had of which `body` is what came first; it is the answer itself in
+    /// most formats. With `stream`, its events are wanted.
+    ///
+    /// # Errors
+    /// It is neither an answer nor says where one is.
+    fn receipt(&self, body: &[u8], stream: bool) -> Result<Receipt, AnswerFault> {
+        let _ = (body, stream);
+        Ok(Receipt::default())
+    }
+
+    /// Writes what a document says of its answer as an event that [`Format::stream_reader`] reads,
+    /// for streams that do not say all of it: [`Receipt::document`].
+    ///
+    /// # Errors
+    /// It is no such document.
+    fn write_document(&self, body: &[u8], out: &mut Writer) -> Result<(), AnswerFault> {
+        let _ = (body, out);
+        Ok(())
     }
 
     // --- Errors -------------------------------------------------------------------------------

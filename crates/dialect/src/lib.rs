@@ -29,6 +29,8 @@ pub mod peek;
 #[cfg(feature = "probe")]
 mod probe;
 mod quirks;
+pub mod receipt;
+mod replicate_predictions;
 pub mod schema;
 pub mod sealed;
 mod state;
@@ -47,6 +49,8 @@ pub use models::Models;
 pub use patch::{Patch, Patched};
 pub use peek::{PathFacts, Peeked};
 pub use quirks::{ModelDrops, Quirks};
+pub use receipt::{Next, Receipt};
+pub use replicate_predictions::is_version;
 
 /// Bedrock's bodies are its models' makers', its errors its own.
 static BEDROCK_INVOKE: bedrock_invoke::BedrockInvoke = bedrock_invoke::BedrockInvoke {
@@ -65,6 +69,7 @@ pub fn format(dialect: Dialect) -> &'static dyn Format {
         Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
         Dialect::BedrockInvoke => &BEDROCK_INVOKE,
         Dialect::CohereChat => &cohere_chat::CohereChat,
+        Dialect::ReplicatePredictions => &replicate_predictions::ReplicatePredictions,
         #[cfg(feature = "probe")]
         Dialect::Probe => &probe::Probe,
     }

@@ -6,6 +6,7 @@
 mod amazon;
 mod classify;
 mod compatible;
+mod later;
 mod native;
 mod phrases;
 mod retry_after;
@@ -15,6 +16,7 @@ mod vendor;
 mod wanted;
 
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band, refuses_sealed};
+pub use later::Later;
 pub use retry_after::retry_after;
 pub use route::{Fit, ModelScope, Route};
 pub use template::Template;

@@ -2,14 +2,18 @@
 //!
 //! Sources: each vendor's public API reference.
 
+use std::time::Duration;
+
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
 use weir_types::{Dialect, Operation};
 
 use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
 use crate::compatible::{BASE, MISTRAL, OPENAI};
+use crate::later::Later;
 use crate::route::Route;
 use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
+use crate::wanted::Choice;
 
 /// <https://docs.claude.com/en/api/versioning>
 pub(crate) const ANTHROPIC_VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
@@ -133,6 +137,20 @@ const fn vertex_gemini(operation: Operation, template: &'static str) -> Route {
 
 const fn vertex_claude(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::AnthropicMessages).of(Family::Anthropic)
+}
+
+/// The pause is that of Replicate's own clients. Events have a host of their own, whose addresses are
+/// secrets themselves. <https://replicate.com/docs/topics/predictions/streaming>
+const PREDICTION: Later = Later {
+    wait: Duration::from_secs(5),
+    pause: Duration::from_millis(500),
+    pause_max: Duration::from_secs(5),
+    hosts: &["stream.replicate.com", "streaming.api.replicate.com"],
+};
+
+/// <https://replicate.com/docs/topics/predictions/create-a-prediction>
+const fn prediction(template: &'static str) -> Route {
+    Route::post(Operation::Chat, template, Dialect::ReplicatePredictions).answered(&PREDICTION)
 }
 
 /// A vendor whose streams end with an event of their format.
@@ -278,6 +296,22 @@ pub(crate) const VENDORS: &[Vendor] = &[
         // Gemini's streams have no last event but the one with the finish reason.
         stream_end: StreamEnd::FinishReasonEnough,
         model_form: ModelForm::WithoutPrefix("google/"),
+        ..OWN
+    },
+    Vendor {
+        name: "replicate",
+        base_url: "https://api.replicate.com",
+        routes: &[
+            prediction("/v1/predictions").versions(),
+            prediction("/v1/models/{model_path}/predictions").chosen(Choice::Deployments, false),
+            prediction("/v1/deployments/{model_path}/predictions")
+                .chosen(Choice::Deployments, true),
+            // All models of everybody's are too many for a list.
+            Route::get(Operation::ListModels, "/v1/deployments", Dialect::ReplicatePredictions)
+                .chosen(Choice::Deployments, true),
+        ],
+        stream_end: StreamEnd::FinishReasonEnough,
+        env_var: Some("REPLICATE_API_KEY"),
         ..OWN
     },
 ];

@@ -101,6 +101,7 @@ pub(crate) const MODEL: &[&str] = &[
     "is not a valid model",
     "no endpoints found",
     "not a supported model",
+    "specified version does not exist",
 ];
 
 /// Codes and types of a prompt that is too long.
@@ -124,8 +125,14 @@ pub(crate) const CONTEXT: &[&str] = &[
 ];
 
 /// Content that the vendor will not process. Resending it anywhere is the caller's decision.
-pub(crate) const CONTENT: &[&str] =
-    &["content_filter", "content_policy", "content policy", "moderation", "usage guidelines"];
+pub(crate) const CONTENT: &[&str] = &[
+    "content_filter",
+    "content_policy",
+    "content policy",
+    "flagged as sensitive",
+    "moderation",
+    "usage guidelines",
+];
 
 /// The caller's or our place on earth is refused; no other key helps.
 pub(crate) const REGION_CODES: &[&str] = &["unsupported_country_region_territory"];

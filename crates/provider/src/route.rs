@@ -1,12 +1,13 @@
 //! Where a vendor offers what: one row per operation.
 
 use http::Method;
-use weir_dialect::Quirks;
 use weir_dialect::families::Family;
+use weir_dialect::{Quirks, is_version};
 use weir_types::{Dialect, Framing, Operation};
 
+use crate::later::Later;
 use crate::vendor::Auth;
-use crate::wanted::{Choice, Wanted};
+use crate::wanted::{Choice, Choices, Wanted};
 
 /// One thing that a vendor offers.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub struct Route {
     /// The HTTP method.
     pub method: Method,
     /// Appended to the base URL, or a whole address. `{model}` stands for the model as the vendor
-    /// writes it, `{id}` for a stored thing's id, other names for variables of the key (`{region}`,
+    /// writes it, `{model_path}` for one whose name is part of a path, `{id}` for a stored thing's id, other names for variables of the key (`{region}`,
     /// `{project}`, `{api_version}`); all percent-encoded.
     pub template: &'static str,
     /// The format that it speaks.
@@ -44,6 +45,8 @@ pub struct Route {
     /// Clients of the same format may send requests of another form: they are read and written anew,
     /// too.
     pub has_own_form: bool,
+    /// How its answers are fetched, where what comes first is a receipt.
+    pub later: Option<&'static Later>,
 }
 
 impl Route {
@@ -80,6 +83,7 @@ impl Route {
             wants: None,
             quirks: None,
             has_own_form: false,
+            later: None,
         }
     }
 
@@ -122,6 +126,20 @@ impl Route {
     #[must_use]
     pub const fn numbered(mut self) -> Self {
         self.models = ModelScope::Numbered;
+        self
+    }
+
+    /// Only for versions of models.
+    #[must_use]
+    pub const fn versions(mut self) -> Self {
+        self.models = ModelScope::Versions;
+        self
+    }
+
+    /// With answers that are fetched so.
+    #[must_use]
+    pub const fn answered(mut self, later: &'static Later) -> Self {
+        self.later = Some(later);
         self
     }
 
@@ -189,6 +207,13 @@ impl Route {
             && (self.operation == operation || equivalent(operation) == Some(self.operation))
     }
 
+    /// Whether the configuration does not choose the contrary.
+    #[must_use]
+    pub fn is_chosen(&self, choices: Choices) -> bool {
+        self.choice
+            .is_none_or(|(choice, value)| choices.get(choice).is_none_or(|chosen| chosen == value))
+    }
+
     /// How a request can be sent to it; `None`: it cannot.
     #[must_use]
     pub fn fit(&self, wanted: &Wanted<'_>) -> Option<Fit> {
@@ -201,14 +226,13 @@ impl Route {
                 (names.iter().any(|name| model.starts_with(name)), true)
             }
             ModelScope::Containing(part) => (model.contains(part), true),
+            ModelScope::Versions => (is_version(model), true),
             ModelScope::Numbered => {
                 (!model.is_empty() && model.bytes().all(|byte| byte.is_ascii_digit()), true)
             }
         };
-        let is_chosen = self.choice.is_none_or(|(choice, value)| {
-            wanted.choices.get(choice).is_none_or(|chosen| chosen == value)
-        });
-        if !self.serves(wanted.operation, wanted.stream) || !is_served || !is_chosen {
+        let is_offered = self.serves(wanted.operation, wanted.stream);
+        if !is_offered || !is_served || !self.is_chosen(wanted.choices) {
             return None;
         }
         let is_same = self.operation == wanted.operation && self.dialect == wanted.dialect;
@@ -238,6 +262,8 @@ pub enum ModelScope {
     Containing(&'static str),
     /// For those that have a number for a name, as models of a customer's own have.
     Numbered,
+    /// For versions of models: `owner/name:version`, or a version alone, which is 64 hex digits.
+    Versions,
 }
 
 /// How a request fits a route, the best first: a route that is for models of certain names is the

@@ -14,10 +14,11 @@ enum Piece {
 }
 
 /// Variables that differ between requests; all others belong to a key.
-const PER_REQUEST: [&str; 2] = ["model", "id"];
+const PER_REQUEST: [&str; 3] = ["model", "model_path", "id"];
 
 /// RFC 3986's unreserved characters stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 impl Template {
     /// The address of `path` at `base`, with the variables of a key filled in. A `path` that is a
@@ -62,17 +63,25 @@ impl Template {
     }
 
     /// The address for one request.
-    #[must_use]
-    pub fn fill(&self, model: &str, id: &str) -> String {
+    ///
+    /// # Errors
+    /// The model's name would lead to another address.
+    pub fn fill(&self, model: &str, id: &str) -> Result<String, &'static str> {
         let mut text = String::with_capacity(128);
         for piece in &self.0 {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
                 Piece::Variable("model") => text.push_str(&encoded(model)),
+                Piece::Variable("model_path") => {
+                    if model.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                        return Err("the model must be named as `owner/name`");
+                    }
+                    text.extend(utf8_percent_encode(model, ENCODED_IN_PATH));
+                }
                 Piece::Variable(_) => text.push_str(&encoded(id)),
             }
         }
-        text
+        Ok(text)
     }
 }
 
@@ -108,7 +117,7 @@ mod tests {
 
     fn fill(base: &str, path: &str, model: &str) -> String {
         let variable = |name: &str| (name == "region").then(|| "eu-west-1".to_owned());
-        Template::new(base, path, variable).unwrap().fill(model, "file-1")
+        Template::new(base, path, variable).unwrap().fill(model, "file-1").unwrap()
     }
 
     #[test]
@@ -149,5 +158,16 @@ mod tests {
         assert_eq!(Template::new("http://h/{project}", "/a", |_| None), Err("project".to_owned()));
         let fixed = Template::new("http://h", "/v1/{open", |_| None).unwrap();
         assert_eq!(fixed.fixed(), Some("http://h/v1/{open"));
+    }
+
+    #[test]
+    fn a_model_that_is_a_path_leads_nowhere_else() {
+        let path = "/v1/models/{model_path}/predictions";
+        let found = fill("https://h", path, "meta/llama 3#x");
+        assert_eq!(found, "https://h/v1/models/meta/llama%203%23x/predictions");
+        let template = Template::new("https://h", path, |_| None).unwrap();
+        for other in ["a/../../account", "..", "a//b", "/a", "a/", "a/./b", ""] {
+            assert!(template.fill(other, "").is_err(), "{other}");
+        }
     }
 }

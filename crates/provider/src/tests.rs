@@ -21,7 +21,7 @@ fn rows_are_complete_and_unambiguous() {
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
         }
     }
-    assert_eq!(served_names().count(), 25);
+    assert_eq!(served_names().count(), 26);
     assert!(served("groq") && served("vertex") && !served("github-copilot") && !served("Groq"));
 }
 
@@ -75,6 +75,8 @@ fn answers_are_classified() {
         (C::Credential, 400, "", "", "Incorrect API key provided: xa***"),
         (C::ModelMissing, 403, "", "", "Project does not have access to model gpt-x"),
         (C::ModelMissing, 404, "model_not_found", "", "The model does not exist"),
+        (C::ModelMissing, 422, "", "", "The specified version does not exist (or perhaps ...)"),
+        (C::Caller, 422, "E005", "", "The input or output was flagged as sensitive. (E005)"),
         (C::ModelMissing, 404, "", "", "GPT-X is unknown here"),
         (C::ModelMissing, 400, "", "invalid_model", "Invalid model: gpt-x"),
         (C::ModelMissing, 400, "", "", "Model Not Exist"),
@@ -266,7 +268,7 @@ fn found(
 fn hosts_with_anthropic_style_endpoints_are_asked_there_if_client_or_configuration_want_it() {
     let (openai, anthropic) = (Dialect::OpenAiChat, Dialect::AnthropicMessages);
     let chat = |vendor, dialect, chosen| {
-        let choices = Choices { anthropic_endpoints: chosen };
+        let choices = Choices { anthropic_endpoints: chosen, ..Choices::default() };
         found(vendor, Operation::Chat, dialect, "m", choices).unwrap()
     };
     for (vendor, chat_path, messages_path) in [
@@ -283,7 +285,7 @@ fn hosts_with_anthropic_style_endpoints_are_asked_there_if_client_or_configurati
         }
         assert_eq!(chat(vendor, openai, Some(true)), (messages_path, Fit::Translated));
         assert_eq!(chat(vendor, anthropic, Some(false)), (chat_path, Fit::Translated));
-        let choices = Choices { anthropic_endpoints: Some(true) };
+        let choices = Choices { anthropic_endpoints: Some(true), ..Choices::default() };
         let responses = (Operation::Responses, Dialect::OpenAiResponses);
         let found = found(vendor, responses.0, responses.1, "m", choices);
         assert_eq!(found, Some((messages_path, Fit::Translated)));

@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
 pub enum Choice {
     /// Conversations through its Anthropic-style endpoints, instead of its OpenAI-style ones.
     AnthropicEndpoints,
+    /// Models that are deployments of the customer's own, instead of everybody's.
+    Deployments,
 }
 
 /// Which way the configuration chooses; `None`: it says nothing, and either way will do.
@@ -34,6 +36,8 @@ pub enum Choice {
 pub struct Choices {
     /// For [`Choice::AnthropicEndpoints`].
     pub anthropic_endpoints: Option<bool>,
+    /// For [`Choice::Deployments`].
+    pub deployments: Option<bool>,
 }
 
 impl Choices {
@@ -42,6 +46,7 @@ impl Choices {
     pub const fn get(&self, choice: Choice) -> Option<bool> {
         match choice {
             Choice::AnthropicEndpoints => self.anthropic_endpoints,
+            Choice::Deployments => self.deployments,
         }
     }
 }

@@ -21,7 +21,7 @@ use weir_runtime::{Drain, accept};
 use crate::body::Closing;
 use crate::ledger::{Entry, Ledger, Stats};
 use crate::rule::Rule;
-use crate::service::{self, Shared};
+use crate::service::{self, Orders, Shared};
 use crate::settings::Settings;
 
 /// Largest head of a request.
@@ -38,7 +38,7 @@ impl Sim {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let ledger = Arc::new(Ledger::new(settings.log_requests));
-        Self { shared: Arc::new(Shared { settings, ledger }) }
+        Self { shared: Arc::new(Shared { settings, ledger, orders: Orders::default() }) }
     }
 
     /// Serves one listener until the drain begins, and what is in flight then to its end, or to

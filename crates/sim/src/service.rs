@@ -1,5 +1,7 @@
 //! One request: count it in, read it, judge it, answer it.
 
+mod orders;
+
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
@@ -23,11 +25,14 @@ use crate::rule::{Facts, Verdict};
 use crate::wire::{self, Asked, Glimpse, Route, Told, Wire};
 use crate::{Settings, admin};
 
+pub(crate) use orders::Orders;
+
 /// What every connection shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) orders: Orders,
 }
 
 type Answer = Response<Playback>;
@@ -95,9 +100,7 @@ async fn serve(
 ) -> io::Result<Answer> {
     let (wire, route) = wire::of(&call);
     let door = Door { wire, route: &route };
-    let has_body =
-        !matches!(route.asked, Asked::Models | Asked::Profiles | Asked::Model | Asked::Nothing);
-    let mut read = has_body.then(|| wire.read(&call, &route, body));
+    let mut read = route.asked.has_body().then(|| wire.read(&call, &route, body));
     let (model, stream) = named(&route, read.as_ref(), body);
     let facts = Facts { key: call.key, model: &model, path: call.path, stream };
     record(shared, &ticket, facts, &call, body, started_us);
@@ -110,7 +113,9 @@ async fn serve(
     if behaviour.lenient && matches!(read, Some(Err(_))) {
         read = Some(wire.read(&Call { lenient: true, ..call }, &route, body));
     }
-    pause(shared, behaviour).await;
+    if !wire.takes_orders() {
+        pause(shared, behaviour).await;
+    }
     match behaviour.breakage {
         Some(Breakage::Silence) => std::future::pending::<()>().await,
         Some(Breakage::BeforeHead { reset }) => {
@@ -124,10 +129,14 @@ async fn serve(
     }
     let draft = match (door.refusal(shared, call.key, &model, behaviour).or(grammar), &read) {
         (Some(refusal), _) => door.refused(&refusal, &verdict),
+        (None, Some(Ok(ask))) if wire.takes_orders() => {
+            door.take(shared, &call, ask, behaviour).await
+        }
         (None, Some(Ok(ask))) => door
             .answer(&shared.settings, ask, behaviour)
             .unwrap_or_else(|refusal| door.error(&refusal)),
         (None, Some(Err(refusal))) => door.error(refusal),
+        (None, None) if wire.takes_orders() => door.tell(shared, &call, behaviour),
         (None, None) => door.listing(shared, &call, behaviour),
     };
     ticket.set_status(draft.status);

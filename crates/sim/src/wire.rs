@@ -9,6 +9,7 @@ pub(crate) mod bedrock;
 pub(crate) mod cohere;
 pub(crate) mod gemini;
 pub(crate) mod openai;
+pub(crate) mod replicate;
 pub(crate) mod responses;
 
 use std::borrow::Cow;
@@ -65,6 +66,11 @@ pub(crate) trait Wire: fmt::Debug + Sync {
         Refusal::of_status(401, "")
     }
 
+    /// Requests are orders: their answers are fetched later (`service/orders.rs`).
+    fn takes_orders(&self) -> bool {
+        false
+    }
+
     /// The type of a streamed answer.
     fn stream_type(&self, _route: &Route<'_>) -> &'static str {
         "text/event-stream; charset=utf-8"
@@ -116,6 +122,22 @@ pub(crate) struct Route<'a> {
     pub(crate) array: bool,
 }
 
+impl Asked {
+    /// The call has a body that says more.
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(
+            self,
+            Self::Models
+                | Self::Profiles
+                | Self::Model
+                | Self::Order
+                | Self::Events
+                | Self::Cancel
+                | Self::Nothing
+        )
+    }
+}
+
 impl<'a> Route<'a> {
     pub(crate) fn to(asked: Asked) -> Self {
         Self { asked, ..Self::default() }
@@ -144,6 +166,12 @@ pub(crate) enum Asked {
     /// Models by the regions that serve them together.
     Profiles,
     Model,
+    /// An order, whose id stands in the place of the model's name.
+    Order,
+    /// The events of one.
+    Events,
+    /// That one be given up.
+    Cancel,
     /// A path that nobody knows.
     Nothing,
 }
@@ -160,7 +188,7 @@ pub(crate) enum Host {
 }
 
 /// Formats by who is asked first. The usual one comes first where paths cannot be mistaken.
-const POSTED: [&dyn Wire; 7] = [
+const POSTED: [&dyn Wire; 8] = [
     &openai::Mistral,
     &openai::OpenAi,
     &anthropic::Anthropic,
@@ -168,10 +196,17 @@ const POSTED: [&dyn Wire; 7] = [
     &gemini::Gemini,
     &bedrock::Bedrock,
     &cohere::Cohere,
+    &replicate::Replicate,
 ];
 /// Lists of models have one path in several formats; the usual one takes what nobody else wants.
-const GOTTEN: [&dyn Wire; 5] =
-    [&anthropic::Anthropic, &gemini::Gemini, &bedrock::Bedrock, &cohere::Cohere, &openai::OpenAi];
+const GOTTEN: [&dyn Wire; 6] = [
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &bedrock::Bedrock,
+    &cohere::Cohere,
+    &replicate::Replicate,
+    &openai::OpenAi,
+];
 
 /// The format of a call and what it asks for. A path that nobody knows is refused by the usual one.
 pub(crate) fn of<'a>(call: &Call<'a>) -> (&'static dyn Wire, Route<'a>) {

@@ -37,6 +37,8 @@ dialects! {
     BedrockInvoke = "bedrock_invoke";
     /// Cohere's API, version 2.
     CohereChat = "cohere_chat";
+    /// Replicate's predictions.
+    ReplicatePredictions = "replicate_predictions";
     /// A format that nobody speaks: tests show with it what a format has to bring along.
     Probe = "probe" if "probe";
 }

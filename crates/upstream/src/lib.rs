@@ -25,7 +25,7 @@ pub use authorize::{
     AzureIdentity, AzureSource, ContainerToken, GoogleIdentity, OAuthClient, Query, Renewed,
     Static,
 };
-pub use body::Body;
+pub use body::{Body, Chunks};
 pub use client::Client;
 pub use error::{Error, SettingsError};
 pub use outgoing::{Outgoing, Pieces};

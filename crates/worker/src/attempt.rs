@@ -5,20 +5,21 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use tokio::time::Instant;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
 use weir_provider::{Fit, Wanted, refuses_sealed};
-use weir_rpc::{Body, Reply, WorkerRequest};
+use weir_rpc::{Body as Incoming, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation, Usage};
-use weir_upstream::{Client, Outgoing};
+use weir_upstream::{Body, Client, Outgoing};
 
 use crate::betas::Features;
 use crate::call::{Call, Counted, Limit};
 use crate::endpoint::Endpoint;
 use crate::headers::{self, Expect};
+use crate::later::Desk;
 use crate::sender::Sender;
 use crate::shared::Key;
 use crate::stream::Framings;
@@ -29,6 +30,8 @@ use crate::{Shared, fault, rejection, streamed, whole};
 /// Where a request goes.
 struct Destination<'a> {
     endpoint: &'a Endpoint,
+    /// What the addresses of its endpoints begin with.
+    base: &'a str,
     fit: Fit,
     uri: Uri,
     /// As the provider writes it.
@@ -46,6 +49,7 @@ struct Attempt<'a> {
     /// Index into `shared.keys`.
     key: usize,
     endpoint: &'a Endpoint,
+    base: &'a str,
     uri: &'a Uri,
     model: &'a str,
     started: Instant,
@@ -57,13 +61,13 @@ pub(crate) async fn run(
     client: Client,
     context: CallContext,
     request: WorkerRequest,
-    body: Body,
+    body: Incoming,
 ) -> Result<Reply, Fault> {
     let started = Instant::now();
     let at = find_key(&shared, &request)?;
     let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
     let destination = destination(&shared, key, &request)?;
-    let Destination { endpoint, fit, uri, model, known_as } = destination;
+    let Destination { endpoint, base, fit, uri, model, known_as } = destination;
     let stream = request.is_streamed();
     let formats = (format(request.dialect), format(endpoint.route.dialect));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -92,7 +96,7 @@ pub(crate) async fn run(
     let (shared, client, context) = (&shared, &client, &context);
     let (request, uri, model) = (&request, &uri, model.as_str());
     let attempt =
-        Attempt { shared, client, context, request, key: at, endpoint, uri, model, started };
+        Attempt { shared, client, context, request, key: at, endpoint, base, uri, model, started };
     let sent = Instant::now();
     let limit = Limit::new(shared, context, stream, sent);
     let fault = match attempt.make(sendable, limit, Duration::ZERO).await {
@@ -177,7 +181,15 @@ impl Attempt<'_> {
             refused,
         };
         let sender = Sender { authorizer: endpoint.authorizer.as_deref(), client: self.client };
-        let result = exchange(&mut this, sender, call, stream).await;
+        let sent = match endpoint.route.later {
+            None => send(&mut this, sender, call).await,
+            Some(later) => {
+                let desk = Desk::new(later, &this, self.client, endpoint, self.base, &call);
+                // In a box: calls that need none of it are no larger for it.
+                Box::pin(desk.answer(&this, call, stream)).await
+            }
+        };
+        let result = begin(&mut this, sent, stream).await;
         match result {
             Ok(Begun::Whole(reply)) => Ok(*reply),
             Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
@@ -225,24 +237,24 @@ impl Sendable {
 
 /// The body, and all of it if it is a document that must be looked at.
 async fn opened(
-    body: Body,
+    body: Incoming,
     shared: &Shared,
     operation: Operation,
-) -> Result<(Body, Option<Bytes>), Fault> {
+) -> Result<(Incoming, Option<Bytes>), Fault> {
     if operation.facts().request != Content::Json {
         return Ok((body, None));
     }
     let document = body.collect(shared.request_bytes_max).await?;
-    Ok((Body::Full(Bytes::new()), Some(document)))
+    Ok((Incoming::Full(Bytes::new()), Some(document)))
 }
 
 /// A body that is not looked at.
-fn unread(body: Body, start: &Start<'_>) -> Sendable {
+fn unread(body: Incoming, start: &Start<'_>) -> Sendable {
     let way = Way::Same { format: start.provider, errors: start.errors, choices: 1 };
     let (outgoing, upload) = match (start.operations.0.facts().request, body) {
         (Content::Empty, _) => (Outgoing::parts(Vec::new()), None),
-        (_, Body::Full(bytes)) => (Outgoing::from(bytes), None),
-        (_, Body::Stream(pieces)) => {
+        (_, Incoming::Full(bytes)) => (Outgoing::from(bytes), None),
+        (_, Incoming::Stream(pieces)) => {
             let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
             (Outgoing::stream(pieces, None), Some(upload))
         }
@@ -258,13 +270,12 @@ enum Begun {
     Stream(Box<streamed::Streamed>),
 }
 
-async fn exchange(
+async fn send(
     call: &mut Call,
     sender: Sender<'_>,
     request: Request<Outgoing>,
-    stream: bool,
-) -> Result<Begun, Fault> {
-    let sent = match &call.upload {
+) -> Result<Response<Body>, Fault> {
+    match &call.upload {
         None => sender.send(&call.shared, request, call.limit).await,
         Some(upload) => {
             let mut request = request;
@@ -275,7 +286,14 @@ async fn exchange(
             call.limit = call.limit.again(Instant::now());
             sent.map_err(|error| fault::of_call(&call.shared, &error, call.limit))
         }
-    };
+    }
+}
+
+async fn begin(
+    call: &mut Call,
+    sent: Result<Response<Body>, Fault>,
+    stream: bool,
+) -> Result<Begun, Fault> {
     call.shared.count_calls();
     let (head, body) = sent?.into_parts();
     if call.span.is_recording() {
@@ -326,7 +344,8 @@ fn destination<'a>(
         Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)
     })?;
     let known_as = resolved.settings.known_as.as_deref();
-    Ok(Destination { endpoint, fit, uri, model, known_as })
+    let base = endpoints.base();
+    Ok(Destination { endpoint, base, fit, uri, model, known_as })
 }
 
 /// Tells the trace what the request's translation left out.

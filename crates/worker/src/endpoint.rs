@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
-use weir_provider::{Family, Fit, ModelScope, Route, Template, Wanted};
+use weir_provider::{Choices, Family, Fit, ModelScope, Route, Template, Wanted};
 use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
@@ -104,8 +104,10 @@ impl Endpoints {
     }
 
     /// The endpoint of an operation that means the same in every format.
-    pub(crate) fn of(&self, operation: Operation) -> Option<&Endpoint> {
-        self.list.iter().find(|endpoint| endpoint.route.operation == operation)
+    pub(crate) fn of(&self, operation: Operation, choices: Choices) -> Option<&Endpoint> {
+        self.list.iter().find(|endpoint| {
+            endpoint.route.operation == operation && endpoint.route.is_chosen(choices)
+        })
     }
 
     /// What must not be seen in what a provider answers, at this moment.
@@ -226,7 +228,7 @@ impl Endpoint {
         match overridden.map_or(&self.address, |(_, address)| address) {
             Address::Fixed(uri) => Ok(uri.clone()),
             Address::Template(template) => {
-                let text = template.fill(model, resource);
+                let text = template.fill(model, resource)?;
                 text.parse().map_err(|_| format!("the address of {name} is not a valid URL"))
             }
         }

@@ -43,6 +43,11 @@ pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
     Ok(Template { headers, betas: Filter::new(settings.vendor.betas, &settings.beta_overrides) })
 }
 
+/// What a call sends to a host that is not the provider's own.
+pub(crate) fn plain() -> HeaderMap {
+    HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT), (header::ACCEPT_ENCODING, IDENTITY)])
+}
+
 /// The headers of one call, but for its credential. `features` are those in trial that the provider
 /// is told of in a header, in one line.
 pub(crate) fn of_call(

@@ -11,6 +11,7 @@ mod credential;
 mod endpoint;
 mod fault;
 mod headers;
+mod later;
 mod models;
 mod rejection;
 mod sender;

@@ -83,7 +83,7 @@ async fn ask(
     context: &CallContext,
     limit: Limit,
 ) -> Result<Models, Fault> {
-    let Some(endpoint) = key.endpoints.of(Operation::ListModels) else {
+    let Some(endpoint) = key.endpoints.of(Operation::ListModels, key.model.choices) else {
         return Ok(Models::default());
     };
     let uri = endpoint

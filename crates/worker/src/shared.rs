@@ -20,7 +20,7 @@ use crate::settings::{
 pub(crate) struct Key {
     pub(crate) name: KeyName,
     pub(crate) rules: KeyRules,
-    model: ModelSettings,
+    pub(crate) model: ModelSettings,
     aliases: Vec<ModelSettings>,
     /// What the settings say that must not be seen.
     secrets: Vec<Secret>,

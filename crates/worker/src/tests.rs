@@ -3,6 +3,7 @@
 mod cancel;
 mod credentials;
 mod fake;
+mod later;
 mod sealed;
 mod setup;
 mod stream;

@@ -44,14 +44,20 @@ pub(crate) fn served_by(dialect: Dialect) -> (&'static str, &'static str) {
         Dialect::BedrockConverse => ("anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
         Dialect::BedrockInvoke => ("amazon.titan-embed-text-v2:0", "bedrock"),
         Dialect::CohereChat => ("command-a-03-2025", "cohere"),
+        Dialect::ReplicatePredictions => ("meta/meta-llama-3-70b-instruct", "replicate"),
         #[cfg(feature = "probe")]
         Dialect::Probe => ("a", "probe"),
     }
 }
 
-/// The formats that have fixtures.
+/// The formats that have fixtures and clients.
 pub(crate) fn formats() -> Vec<&'static dyn Format> {
-    let all = Dialect::ALL.iter().filter(|dialect| root(**dialect).is_dir());
+    with_folder("requests")
+}
+
+/// The formats that have fixtures in `folder`.
+fn with_folder(folder: &str) -> Vec<&'static dyn Format> {
+    let all = Dialect::ALL.iter().filter(|dialect| root(**dialect).join(folder).is_dir());
     all.map(|dialect| format(*dialect)).collect()
 }
 
@@ -78,7 +84,7 @@ pub(crate) fn every(kind: &'static str) -> Vec<(&'static dyn Format, Fixture)> {
     let of = |format: &'static dyn Format| {
         fixtures(format.dialect(), kind).into_iter().map(move |fixture| (format, fixture))
     };
-    formats().into_iter().flat_map(of).collect()
+    with_folder(kind).into_iter().flat_map(of).collect()
 }
 
 fn root(dialect: Dialect) -> PathBuf {

@@ -12,6 +12,7 @@ use super::*;
 use crate::Outcome;
 
 mod formats;
+mod orders;
 
 struct Running {
     sim: Sim,

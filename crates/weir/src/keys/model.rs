@@ -34,7 +34,14 @@ pub(super) fn of_alias(key: &Key, alias: &Alias) -> ModelSettings {
 /// What the alias says comes before what the key says.
 fn choices(key: &Key, alias: Option<&Alias>) -> Choices {
     let of_alias = alias.and_then(|alias| alias.use_anthropic_endpoints);
-    Choices { anthropic_endpoints: of_alias.or(key.use_anthropic_endpoints) }
+    let of_key = key.blocks.replicate_key_config.as_ref();
+    Choices {
+        anthropic_endpoints: of_alias.or(key.use_anthropic_endpoints),
+        deployments: Some(
+            alias.is_some_and(|alias| alias.use_deployments_endpoint)
+                || of_key.is_some_and(|config| config.use_deployments_endpoint),
+        ),
+    }
 }
 
 const fn family(stated: ModelFamily) -> Family {

@@ -210,3 +210,19 @@ fn an_alias_chooses_before_its_key() {
     let on = (Some(true), vec![Some(true), Some(false), Some(true)]);
     assert_eq!(chosen(&format!(r#", "use_anthropic_endpoints": true, {aliases}"#)), on);
 }
+
+#[test]
+fn an_alias_or_its_key_says_that_a_model_is_a_deployment() {
+    let chosen = |key: &str| {
+        let aliases = r#""aliases": {"a": "o/m", "b": {"model_id": "o/n",
+            "use_deployments_endpoint": true}}"#;
+        let config = config("replicate", &format!(r#""value": "v", {aliases}{key}"#));
+        let vendor = weir_provider::vendor("replicate").unwrap();
+        let settings = worker_key(&config.providers[0].keys[0], vendor, None);
+        let of = |model: &weir_worker::ModelSettings| model.choices.deployments.unwrap();
+        (of(&settings.model), settings.aliases.iter().map(of).collect::<Vec<_>>())
+    };
+    assert_eq!(chosen(""), (false, vec![false, true]));
+    let block = r#", "replicate_key_config": {"use_deployments_endpoint": true}"#;
+    assert_eq!(chosen(block), (true, vec![true, true]));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +13,8 @@ use tokio::sync::mpsc;
 pub(super) enum Act {
     /// Sends these bytes.
     Send(String),
+    /// Says nothing for so long.
+    Pause(Duration),
     /// Closes the connection in order.
     Close,
     /// Resets it.
@@ -79,6 +82,7 @@ async fn serve(
                         return;
                     }
                 }
+                Act::Pause(time) => tokio::time::sleep(time).await,
                 Act::Close => return,
                 Act::Reset => {
                     socket.set_zero_linger().unwrap();
