@@ -64,7 +64,11 @@ class Library:
         raise NotImplementedError
 
     def structured(self, model: str, text: str, form: type):
-        """An object of the class `form`."""
+        """An object of the class `form`, whose schema the answer is held to."""
+        raise NotImplementedError
+
+    def structured_by_tool(self, model: str, text: str, form: type):
+        """The same by way of a tool that takes such an object."""
         raise NotImplementedError
 
     def embed(self, model: str, texts: list[str]) -> list[list[float]]:
@@ -73,10 +77,6 @@ class Library:
 
 class LangChain(Library):
     """Any of LangChain's; `chat` and `embedder` make it."""
-
-    # How structured output is asked for: as a call of a tool, which the simulated provider fills in
-    # by its schema, as it does not an answer in words.
-    method: str | None = "function_calling"
 
     # Its word for a tool that must be called.
     words = {"any": "any"}
@@ -104,8 +104,11 @@ class LangChain(Library):
         return [answer.text for answer in self.chat(model).batch(texts)]
 
     def structured(self, model, text, form):
-        method = {"method": self.method} if self.method else {}
-        return self.chat(model).with_structured_output(form, **method).invoke(text)
+        return self.chat(model).with_structured_output(form, method="json_schema").invoke(text)
+
+    def structured_by_tool(self, model, text, form):
+        chat = self.chat(model).with_structured_output(form, method="function_calling")
+        return chat.invoke(text)
 
     def embed(self, model, texts):
         return self.embedder(model).embed_documents(texts)
@@ -366,7 +369,8 @@ class LiteLlmGemini(LiteLlm):
     name = "litellm-gemini"
     label = "`litellm`, Gemini's format"
     format = "gemini"
-    path = "/genai/v1beta"
+    # Both ways of writing Google's address are served.
+    path = "/genai"
 
 
 LIBRARIES = [
@@ -387,9 +391,23 @@ NOT: dict[tuple[str, str, str], str] = {
     ("*", "anthropic", "embeddings"): "Anthropic offers none",
     ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
     **{
-        (library.name, "*", "structured output"):
-            "the library asks for it by a schema of the answer, which the simulated provider does "
-            "not fill in; the comparison below has what is sent for it"
+        ("litellm-anthropic", provider, "structured output"):
+            "the library asks Claude by the older member `output_format`, which Anthropic's own SDK "
+            "no longer has and the simulated provider refuses"
+        for provider in ("anthropic", "bedrock")
+    },
+    **{
+        ("litellm-anthropic", provider, "structured output"):
+            "for models that are not Claude's the library asks by a tool"
+        for provider in ("openai", "gemini", "cohere")
+    },
+    **{
+        ("litellm-gemini", provider, "structured output"):
+            "for models that are not Google's the library says the schema in the prompt alone"
+        for provider in ("openai", "cohere")
+    },
+    **{
+        (library.name, "*", "structured output by a tool"): "the library has no call for it"
         for library in LIBRARIES
         if issubclass(library, LiteLlm)
     },

@@ -24,6 +24,9 @@ class Answer(BaseModel):
     notes: list[str]
 
 
+# What the simulated provider makes of it.
+FORMED = Answer(city="sample city", days=7, notes=["sample notes"])
+
 SUNNY = ("get_weather", {"city": "sample city", "days": 7})
 TOOLS = [get_weather, river_level]
 
@@ -75,9 +78,21 @@ def test_forced_tool(seat: Seat):
 
 @scenario("structured output")
 def test_structured_output(seat: Seat):
-    """As a call of a tool, made an object of the application's class."""
-    answer = seat.library.structured(seat.model, "call Answer", Answer)
-    assert isinstance(answer, Answer)
+    """By a schema that the provider is told in its own words, made an object of the application's
+    class."""
+    answer = seat.library.structured(seat.model, "How is it there?", Answer)
+    assert answer == FORMED
+    body = seat.sent()["body"]
+    assert "Which city." in body and '"tools"' not in body and "toolConfig" not in body
+
+
+@scenario("structured output by a tool")
+def test_structured_output_by_a_tool(seat: Seat):
+    answer = seat.library.structured_by_tool(seat.model, "call Answer", Answer)
+    # Of lists one of the libraries does not say what is in them.
+    assert (answer.city, answer.days) == (FORMED.city, FORMED.days)
+    body = seat.sent()["body"]
+    assert '"tools"' in body or "toolConfig" in body
 
 
 @pytest.fixture(scope="module")

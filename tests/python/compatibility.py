@@ -23,9 +23,11 @@ END = "<!-- ... to here -->"
 HEAD = """# Compatibility
 
 What the official Python SDKs do through Weir, per provider. Every cell is a test
-(`tests/python/test_sdk_*.py`) against the [simulated provider](simulator.md); Groq and vLLM are
-simulated by OpenAI's rules. The versions are those of `tests/python/requirements.txt`. What a cell
-without a "yes" stands for is tried as well, and refused with the reason below the table.
+(`tests/python/test_sdk_*.py`) against the [simulated provider](simulator.md); Groq, vLLM,
+Databricks, and Bedrock Mantle and Vertex where they speak OpenAI's format, are simulated by
+OpenAI's rules. Other hosts of that format are as Groq, or, with Messages or Responses of their own,
+as vLLM. The versions are those of `tests/python/requirements.txt`. What a cell without a "yes"
+stands for is tried as well, and refused with the reason below the table.
 """
 
 

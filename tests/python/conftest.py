@@ -9,7 +9,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from harness import http
+from harness import clouds, http
 from harness.config import Config
 from harness.gateway import Gateway
 from harness.redis import Redis
@@ -274,13 +274,18 @@ def family_gateway(topology, weir, run_dir, _warm_redis, _sim_families):
     """One gateway for the whole matrix, with every provider family behind it; on topologies where
     each provider is a process of its own, with two of them."""
     wanted = families.FAMILIES if topology in USUAL else [families.BY_NAME[n] for n in FEW]
-    config = families.config(_sim_families.url, wanted)
+    tokens = clouds.Tokens()
+    account = clouds.Account(f"{tokens.url}/token")
+    tokens.check = account.check
+    config = families.config(families.Place(_sim_families.url, account.json), wanted)
     log_level = "debug,h2=info"
     name = f"{next(_numbers):03}-families"
     order = Order(weir, config, {}, [], log_level, name, run_dir, _warm_redis)
     gateway = TOPOLOGIES[topology](order)
     yield gateway
     _end(gateway, run_dir)
+    tokens.stop()
+    assert not tokens.faults, tokens.faults[:3]
 
 
 # One that answers in events of text, and one that answers in binary frames.

@@ -91,7 +91,9 @@ def test_responses_reach_a_host_that_has_them_as_they_were_written(start, sim, h
 AZURE = {"azure_key_config": {"endpoint": "{url}"}}
 VERTEX = {"vertex_key_config": {"project_id": "p", "region": "us-central1"}}
 BEDROCK = {"bedrock_key_config": {"region": "us-east-1"}}
-GOOGLE = "/v1/projects/p/locations/us-central1/publishers/google/models/tuned-1:generateContent"
+GOOGLE = (
+    "/v1beta1/projects/p/locations/us-central1/publishers/google/models/tuned-1:generateContent"
+)
 
 
 @pytest.mark.parametrize(

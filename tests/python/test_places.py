@@ -151,7 +151,7 @@ def test_field_aliases_endpoint_and_versions_azure(ask, upstream):
 VERTEX = {"project_id": "my-p", "region": "us-east5"}
 
 
-def vertex_path(project: str, region: str, model: str, version: str = "v1") -> str:
+def vertex_path(project: str, region: str, model: str, version: str = "v1beta1") -> str:
     return (
         f"/{version}/projects/{project}/locations/{region}/publishers/google/models/{model}"
         ":generateContent"

@@ -1,6 +1,7 @@
 """Every SDK on every provider: images, documents, and answers in a given form."""
 
 import base64
+import json
 
 from sdks.matrix import Seat, scenario
 from sdks.samples import CITY, PLAN, PNG, encoded
@@ -31,9 +32,11 @@ def test_document(seat: Seat):
 
 @scenario("structured output")
 def test_structured_output(seat: Seat):
-    """The provider is told the schema in its own words, not in a prompt and not as a tool."""
+    """The provider is told the schema in its own words, not in a prompt and not as a tool, and its
+    answer is of that form."""
     reply = seat.driver.ask(seat.family.model("chat"), ask("Munich", schema=CITY))
-    assert reply.text and not reply.calls
+    assert json.loads(reply.text) == {"city": "sample city", "population": 7}
+    assert not reply.calls
     body = seat.sent()["body"]
     assert "population" in body and "additionalProperties" in body
     assert '"tools"' not in body and "toolConfig" not in body

@@ -11,7 +11,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde_json::Value;
 use weir_framing::{Frame, Framing, Writer};
-use weir_types::{Dialect, Operation, Usage};
+use weir_types::{Dialect, Form, Operation, Usage};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::ir::{self, Losses};
@@ -276,6 +276,8 @@ pub enum Place {
 pub struct Asked<'a> {
     /// What it asked for.
     pub operation: Operation,
+    /// In which form of the format.
+    pub form: Form,
     /// The model as the client named it.
     pub model: &'a str,
     /// The request that was translated.

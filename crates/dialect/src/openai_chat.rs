@@ -7,6 +7,7 @@
 mod answer;
 mod call;
 mod citation;
+mod clients;
 mod embedding;
 mod error;
 mod finish;

@@ -100,6 +100,9 @@ fn parts(
         Some(member) => splices.replace(member.value.clone(), wanted),
         None => splices.insert_member("model", wanted),
     }
+    if let Some((list, prefix)) = quirks.models_within {
+        name_within(body, list, &format!("{prefix}{model}"), &mut splices)?;
+    }
     if quirks.change_members() {
         let model_drops: Vec<_> = quirks.drops_for(model).collect();
         for member in members.iter() {
@@ -135,6 +138,21 @@ fn parts(
         fit_call_ids(body, rule, &mut splices)?;
     }
     Ok(splices.pieces(body, members))
+}
+
+/// Calls the model `name` in each object of the list `list`, where it is named.
+fn name_within(
+    body: &[u8],
+    list: &str,
+    name: &str,
+    splices: &mut Splices,
+) -> Result<(), JsonFault> {
+    for one in Spot::document(body)?.list(list)? {
+        if let Some(named) = one.member("model")? {
+            splices.replace(named.range(), quoted(name));
+        }
+    }
+    Ok(())
 }
 
 /// Writes ids of calls that `rule` refuses in a form that it takes, the same for call and result. An
@@ -350,6 +368,22 @@ mod tests {
         assert_eq!(patched(body, &Quirks::NONE), body);
         let own = r#"{"model":"m","beta":["mine"]}"#;
         assert_eq!(patched(own, &there), own);
+    }
+
+    #[test]
+    fn the_model_is_called_alike_in_each_request_of_a_batch() {
+        let quirks = Quirks {
+            omits_model: true,
+            models_within: Some(("requests", "models/")),
+            ..Quirks::NONE
+        };
+        let body = r#"{"requests": [{"model" :"models/gemini/e", "content":{"parts":[{"text":"\u00e9"}]}},
+            {"content":{"parts":[]},"x":1.0}], "model":"gemini/e"}"#;
+        let expected = r#"{"requests": [{"model" :"models/m", "content":{"parts":[{"text":"\u00e9"}]}},
+            {"content":{"parts":[]},"x":1.0}]}"#;
+        assert_eq!(patched(body, &quirks), expected);
+        let one = r#"{"content":{"model":"x"}}"#;
+        assert_eq!(patched(one, &quirks), one);
     }
 
     #[test]

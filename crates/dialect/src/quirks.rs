@@ -42,6 +42,8 @@ pub struct Quirks {
     /// The member, a list, in which features in trial are named that other hosts of the format are
     /// told of in a header.
     pub features: Option<&'static str>,
+    /// A list whose objects name the model too, and what stands before it there.
+    pub models_within: Option<(&'static str, &'static str)>,
     /// The model stands in the path and must not stand in the body.
     pub omits_model: bool,
 }
@@ -60,6 +62,7 @@ impl Quirks {
         text_bytes_max: &[],
         adds: &[],
         features: None,
+        models_within: None,
         omits_model: false,
     };
 

@@ -96,6 +96,7 @@ async fn steps(
         target: Target::Provider { name: None, pin: None },
         stream: route.stream.unwrap_or(false),
         framing: framing(route, parts),
+        form: route.form,
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: route.preferred.map(str::to_owned),

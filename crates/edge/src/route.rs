@@ -2,7 +2,7 @@
 //! adding a row; no other place knows a format or a path.
 
 use http::Method;
-use weir_types::{Dialect, Framing, Operation};
+use weir_types::{Dialect, Form, Framing, Operation};
 
 /// One path that clients may call.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Route {
     pub framing: Framing,
     /// A query that asks for another framing: `(name, value, framing)`.
     pub framing_by_query: Option<(&'static str, &'static str, Framing)>,
+    /// In which form of the format its clients send and read.
+    pub form: Form,
     /// The provider that the prefix implies for a bare model.
     pub preferred: Option<&'static str>,
 }
@@ -35,6 +37,7 @@ impl Route {
             stream: None,
             framing: Framing::Sse,
             framing_by_query: None,
+            form: Form::Usual,
             preferred: None,
         }
     }
@@ -69,6 +72,13 @@ impl Route {
         framing: Framing,
     ) -> Self {
         self.framing_by_query = Some((name, value, framing));
+        self
+    }
+
+    /// For clients of this form of the format.
+    #[must_use]
+    pub const fn in_form(mut self, form: Form) -> Self {
+        self.form = form;
         self
     }
 
@@ -107,6 +117,10 @@ const COHERE: Dialect = Dialect::CohereChat;
 
 const fn azure(name: &'static str, operation: Operation) -> Route {
     Route::new(name, CHAT, operation).of("azure")
+}
+
+const fn mistral(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, CHAT, operation).of("mistral").in_form(Form::Mistral)
 }
 
 const fn gemini(name: &'static str, operation: Operation) -> Route {
@@ -152,7 +166,8 @@ pub static ROUTES: &[Route] = &[
         .framed(Framing::JsonArray)
         .framed_if("alt", "sse", Framing::Sse),
     gemini("POST /genai/v1beta/models/{model}:countTokens", Operation::CountTokens),
-    gemini("POST /genai/v1beta/models/{model}:embedContent", Operation::Embedding),
+    gemini("POST /genai/v1beta/models/{model}:embedContent", Operation::Embedding)
+        .in_form(Form::Single),
     gemini("POST /genai/v1beta/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/v1beta/models", Operation::ListModels),
     gemini("POST /genai/v1/models/{model}:generateContent", Operation::Chat).streamed(false),
@@ -161,9 +176,20 @@ pub static ROUTES: &[Route] = &[
         .framed(Framing::JsonArray)
         .framed_if("alt", "sse", Framing::Sse),
     gemini("POST /genai/v1/models/{model}:countTokens", Operation::CountTokens),
-    gemini("POST /genai/v1/models/{model}:embedContent", Operation::Embedding),
+    gemini("POST /genai/v1/models/{model}:embedContent", Operation::Embedding)
+        .in_form(Form::Single),
     gemini("POST /genai/v1/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/v1/models", Operation::ListModels),
+    // Clients that are told the address of another service leave its version out.
+    gemini("POST /genai/models/{model}:generateContent", Operation::Chat).streamed(false),
+    gemini("POST /genai/models/{model}:streamGenerateContent", Operation::Chat)
+        .streamed(true)
+        .framed(Framing::JsonArray)
+        .framed_if("alt", "sse", Framing::Sse),
+    gemini("POST /genai/models/{model}:countTokens", Operation::CountTokens),
+    gemini("POST /genai/models/{model}:embedContent", Operation::Embedding).in_form(Form::Single),
+    gemini("POST /genai/models/{model}:batchEmbedContents", Operation::Embedding),
+    gemini("GET /genai/models", Operation::ListModels),
     Route::new("POST /bedrock/model/{model}/converse", BEDROCK, Operation::Chat)
         .of("bedrock")
         .streamed(false),
@@ -181,9 +207,9 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /bedrock/model/{model}/count-tokens", BEDROCK, Operation::CountTokens)
         .of("bedrock"),
     Route::new("GET /bedrock/foundation-models", BEDROCK, Operation::ListModels).of("bedrock"),
-    Route::new("POST /mistral/v1/chat/completions", CHAT, Operation::Chat).of("mistral"),
-    Route::new("POST /mistral/v1/embeddings", CHAT, Operation::Embedding).of("mistral"),
-    Route::new("GET /mistral/v1/models", CHAT, Operation::ListModels).of("mistral"),
+    mistral("POST /mistral/v1/chat/completions", Operation::Chat),
+    mistral("POST /mistral/v1/embeddings", Operation::Embedding),
+    mistral("GET /mistral/v1/models", Operation::ListModels),
     Route::new("POST /cohere/v2/chat", COHERE, Operation::Chat).of("cohere"),
     Route::new("POST /cohere/v2/embed", COHERE, Operation::Embedding).of("cohere"),
     Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),

@@ -5,7 +5,7 @@
 
 use weir_dialect::names::NameRule;
 use weir_dialect::{ModelDrops, Quirks};
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use crate::native::ANTHROPIC_VERSION;
 use crate::route::Route;
@@ -50,9 +50,15 @@ const CHAT: &[Route] = &[chat("/v1/chat/completions"), models("/v1/models")];
 const TEXT: &[Route] =
     &[chat("/v1/chat/completions"), completion("/v1/completions"), models("/v1/models")];
 
-/// These and embeddings.
-const VECTORS: &[Route] =
-    &[chat("/v1/chat/completions"), embedding("/v1/embeddings"), models("/v1/models")];
+/// Mistral takes what OpenAI's clients send, and what its own do.
+pub(crate) const MISTRAL_FORMS: &[Form] = &[Form::Usual, Form::Mistral];
+
+/// <https://docs.mistral.ai/api/>
+const MISTRALS: &[Route] = &[
+    chat("/v1/chat/completions").in_forms(MISTRAL_FORMS),
+    embedding("/v1/embeddings").in_forms(MISTRAL_FORMS),
+    models("/v1/models").in_forms(MISTRAL_FORMS),
+];
 
 /// All of them.
 const ALL: &[Route] = &[
@@ -236,7 +242,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "mistral",
         base_url: "https://api.mistral.ai",
-        routes: VECTORS,
+        routes: MISTRALS,
         quirks: MISTRAL,
         env_var: Some("MISTRAL_API_KEY"),
         ..BASE

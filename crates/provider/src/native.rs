@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use weir_dialect::Quirks;
 use weir_dialect::families::Family;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
-use crate::compatible::{BASE, MISTRAL, OPENAI};
+use crate::compatible::{BASE, MISTRAL, MISTRAL_FORMS, OPENAI};
 use crate::later::Later;
 use crate::route::Route;
 use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
@@ -45,6 +45,10 @@ const fn responses(operation: Operation, template: &'static str) -> Route {
 /// The model stands in the path.
 pub(crate) const MODEL_IN_PATH: Quirks =
     Quirks { omits_model: true, drops: &["model"], ..Quirks::NONE };
+
+/// In each request of a batch as well.
+const MODEL_IN_EACH: Quirks =
+    Quirks { models_within: Some(("requests", "models/")), ..MODEL_IN_PATH };
 
 /// <https://docs.claude.com/en/api/claude-on-vertex-ai>: the version stands in the body.
 const VERTEX_VERSION: &[(&str, &str)] = &[("anthropic_version", "\"vertex-2023-10-16\"")];
@@ -94,10 +98,11 @@ macro_rules! project {
     };
 }
 
-/// A model of Google's there.
+/// A model of Google's there, in the version that Google's own SDK asks for: only this one has ids of
+/// calls.
 macro_rules! google {
     ($rest:literal) => {
-        concat!("/v1/projects/{project}/locations/{region}/publishers/google/models/", $rest)
+        concat!("/v1beta1/projects/{project}/locations/{region}/publishers/google/models/", $rest)
     };
 }
 
@@ -128,7 +133,10 @@ macro_rules! mistralai {
 
 /// <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/mistral>
 const fn vertex_mistral(template: &'static str) -> Route {
-    Route::post(Operation::Chat, template, Dialect::OpenAiChat).of(Family::Mistral).needs(&MISTRAL)
+    Route::post(Operation::Chat, template, Dialect::OpenAiChat)
+        .of(Family::Mistral)
+        .in_forms(MISTRAL_FORMS)
+        .needs(&MISTRAL)
 }
 
 const fn vertex_gemini(operation: Operation, template: &'static str) -> Route {
@@ -187,7 +195,10 @@ pub(crate) const VENDORS: &[Vendor] = &[
             gemini(Operation::Chat, "/v1beta/models/{model}:streamGenerateContent?alt=sse")
                 .only(true),
             gemini(Operation::CountTokens, "/v1beta/models/{model}:countTokens"),
-            gemini(Operation::Embedding, "/v1beta/models/{model}:batchEmbedContents").in_own_form(),
+            gemini(Operation::Embedding, "/v1beta/models/{model}:batchEmbedContents")
+                .needs(&MODEL_IN_EACH),
+            gemini(Operation::Embedding, "/v1beta/models/{model}:embedContent")
+                .in_forms(&[Form::Single]),
             Route::get(
                 Operation::ListModels,
                 "/v1beta/models?pageSize=1000",
@@ -241,6 +252,10 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .of(Family::Anthropic)
                 .with(AZURE_VERSION)
                 .signed(Auth::Azure("x-api-key")),
+            anthropic(Operation::CountTokens, "/anthropic/v1/messages/count_tokens")
+                .of(Family::Anthropic)
+                .with(AZURE_VERSION)
+                .signed(Auth::Azure("x-api-key")),
             Route::get(Operation::ListModels, "/openai/v1/models", Dialect::OpenAiChat),
         ],
         base_url_from_key: true,
@@ -259,9 +274,11 @@ pub(crate) const VENDORS: &[Vendor] = &[
             vertex_gemini(Operation::Chat, google!("{model}:streamGenerateContent?alt=sse"))
                 .only(true),
             vertex_gemini(Operation::CountTokens, google!("{model}:countTokens")),
-            gemini(Operation::Embedding, google!("{model}:predict"))
+            gemini(Operation::Embedding, project!("publishers/google/models/{model}:predict"))
+                .except(&[Family::Anthropic, Family::Llama, Family::Mistral])
                 .signed(Auth::GoogleOrKey)
-                .in_own_form(),
+                // Older than the forms of the Gemini API.
+                .in_forms(&[]),
             vertex_claude(Operation::Chat, claude!("{model}:rawPredict"))
                 .only(false)
                 .needs(&VERTEX_CLAUDE),

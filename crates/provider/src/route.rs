@@ -3,7 +3,7 @@
 use http::Method;
 use weir_dialect::families::Family;
 use weir_dialect::{Quirks, is_version};
-use weir_types::{Dialect, Framing, Operation};
+use weir_types::{Dialect, Form, Framing, Operation};
 
 use crate::later::Later;
 use crate::vendor::Auth;
@@ -42,9 +42,9 @@ pub struct Route {
     pub wants: Option<&'static str>,
     /// What its requests need, where that differs from the vendor's.
     pub quirks: Option<&'static Quirks>,
-    /// Clients of the same format may send requests of another form: they are read and written anew,
-    /// too.
-    pub has_own_form: bool,
+    /// The forms of the format in which clients' requests pass as they are. Those in others are read
+    /// and written anew.
+    pub forms: &'static [Form],
     /// How its answers are fetched, where what comes first is a receipt.
     pub later: Option<&'static Later>,
 }
@@ -82,7 +82,7 @@ impl Route {
             headers: &[],
             wants: None,
             quirks: None,
-            has_own_form: false,
+            forms: &[Form::Usual],
             later: None,
         }
     }
@@ -185,10 +185,10 @@ impl Route {
         self
     }
 
-    /// With requests of a form that clients of the same format need not send.
+    /// With requests in these forms of the format; none: in one of its own, which no client sends.
     #[must_use]
-    pub const fn in_own_form(mut self) -> Self {
-        self.has_own_form = true;
+    pub const fn in_forms(mut self, forms: &'static [Form]) -> Self {
+        self.forms = forms;
         self
     }
 
@@ -236,7 +236,7 @@ impl Route {
             return None;
         }
         let is_same = self.operation == wanted.operation && self.dialect == wanted.dialect;
-        let is_same = is_same && !self.has_own_form;
+        let is_same = is_same && self.forms.contains(&wanted.form);
         match (is_same, by_name) {
             (true, true) => Some(Fit::NamedSame),
             (true, false) => Some(Fit::Same),

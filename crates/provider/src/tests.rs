@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use weir_types::{Dialect, FailureClass, Operation};
+use weir_types::{Dialect, FailureClass, Form, Operation};
 
 use super::*;
 
@@ -257,7 +257,8 @@ fn found(
     choices: Choices,
 ) -> Option<(&'static str, Fit)> {
     let family = Family::of(model);
-    let wanted = Wanted { operation, stream: false, dialect, model, family, choices };
+    let wanted =
+        Wanted { operation, stream: false, dialect, form: Form::Usual, model, family, choices };
     let routes = super::vendor(vendor).unwrap().routes.iter();
     let routes = routes.filter(|route| route.wants.is_none());
     let fits = routes.filter_map(|route| Some((route, route.fit(&wanted)?)));
@@ -317,7 +318,7 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         ("groq", responses, Dialect::OpenAiResponses, "m", ("/v1/responses", Fit::Same)),
         ("anthropic", chat, Dialect::AnthropicMessages, "claude-x", ("/v1/messages", Fit::Same)),
         ("anthropic", chat, Dialect::OpenAiChat, "claude-x", ("/v1/messages", Fit::Translated)),
-        ("gemini", embedding, Dialect::GeminiGenerate, "m", (gemini_batch, Fit::Translated)),
+        ("gemini", embedding, Dialect::GeminiGenerate, "m", (gemini_batch, Fit::Same)),
         (
             "azure",
             chat,
@@ -328,7 +329,7 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
     ] {
         assert_eq!(found(vendor, operation, dialect, model), Some(expected), "{vendor} {model}");
     }
-    let at = "/v1/projects/{project}/locations/{region}/";
+    let at = "/projects/{project}/locations/{region}/";
     for (dialect, model, path, fit) in [
         (
             Dialect::OpenAiChat,
@@ -351,10 +352,40 @@ fn a_model_leads_to_the_route_of_its_family_in_the_clients_format_if_there_is_on
         ),
     ] {
         let (template, found) = found("vertex", chat, dialect, model).unwrap();
-        assert_eq!((template.strip_prefix(at), found), (Some(path), fit), "{model}");
+        let path_of = template.split_once(at).map(|(_, path)| path);
+        assert_eq!((path_of, found), (Some(path), fit), "{model}");
     }
     assert_eq!(found("groq", embedding, Dialect::OpenAiChat, "m"), None);
     assert_eq!(found("anthropic", Operation::Completion, Dialect::OpenAiChat, "m"), None);
+}
+
+#[test]
+fn a_request_passes_as_it_is_where_its_form_is_taken() {
+    let fit = |vendor: &str, operation, dialect, form| {
+        let (family, choices) = (Family::Other, Choices::default());
+        let model = "m";
+        let wanted = Wanted { operation, stream: false, dialect, form, model, family, choices };
+        let routes = super::vendor(vendor).unwrap().routes.iter();
+        let fits = routes.filter_map(|route| Some((route.template, route.fit(&wanted)?)));
+        fits.min_by_key(|(_, fit)| *fit)
+    };
+    let (embedding, gemini, openai) =
+        (Operation::Embedding, Dialect::GeminiGenerate, Dialect::OpenAiChat);
+    let (several, one) =
+        ("/v1beta/models/{model}:batchEmbedContents", "/v1beta/models/{model}:embedContent");
+    for (vendor, dialect, form, expected) in [
+        ("gemini", gemini, Form::Usual, (several, Fit::Same)),
+        ("gemini", gemini, Form::Single, (one, Fit::Same)),
+        ("gemini", openai, Form::Usual, (several, Fit::Translated)),
+        ("openai", gemini, Form::Single, ("/v1/embeddings", Fit::Translated)),
+        ("openai", openai, Form::Mistral, ("/v1/embeddings", Fit::Translated)),
+        ("mistral", openai, Form::Mistral, ("/v1/embeddings", Fit::Same)),
+        ("mistral", openai, Form::Usual, ("/v1/embeddings", Fit::Same)),
+    ] {
+        assert_eq!(fit(vendor, embedding, dialect, form), Some(expected), "{vendor} {form:?}");
+    }
+    let vertex = fit("vertex", embedding, gemini, Form::Usual).unwrap();
+    assert_eq!(vertex.1, Fit::Translated);
 }
 
 #[test]
@@ -388,7 +419,7 @@ fn a_model_on_vertex_leads_to_its_makers_route() {
             Dialect::OpenAiChat,
             "gemini-x",
             (
-                "/v1/projects/{project}/locations/{region}/publishers/google/models/\
+                "/v1beta1/projects/{project}/locations/{region}/publishers/google/models/\
                  {model}:generateContent",
                 Fit::Translated,
             ),

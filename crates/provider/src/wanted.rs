@@ -3,7 +3,7 @@
 //! Knows no configuration: whoever reads one says what it chooses.
 
 use weir_dialect::families::Family;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Wanted<'a> {
     pub stream: bool,
     /// The format that the client speaks.
     pub dialect: Dialect,
+    /// In which form of it.
+    pub form: Form,
     /// The provider's name of the model.
     pub model: &'a str,
     /// Whose model it is.

@@ -20,12 +20,12 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// From the table of the readme: how each provider signs in.
 fn sign_in() -> BTreeMap<String, String> {
     let readme = page("README.md");
-    let table = readme.split("| provider | operations | how it signs in |").nth(1).unwrap();
+    let table = readme.split("| provider | operations | SDKs | how it signs in |").nth(1).unwrap();
     let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
     let mut found = BTreeMap::new();
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [providers, _, how] = cells[..] else { panic!("{row}") };
+        let [providers, _, _, how] = cells[..] else { panic!("{row}") };
         found.extend(quoted(providers).map(|name| (name.to_owned(), how.to_owned())));
     }
     found

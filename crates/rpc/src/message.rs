@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use weir_types::{
-    Attempt, Dialect, Fault, FaultCode, Framing, KeyName, ModelName, Operation, ProviderName,
+    Attempt, Dialect, Fault, FaultCode, Form, Framing, KeyName, ModelName, Operation, ProviderName,
     QuotaMode, Target, Usage,
 };
 
@@ -27,6 +27,8 @@ pub struct RouterRequest {
     pub stream: bool,
     /// How the client wants a stream framed.
     pub framing: Framing,
+    /// In which form of the format the client sends and reads.
+    pub form: Form,
     /// `content-type` of a body that is not JSON; else empty.
     pub content_type: String,
     /// `provider/model` to go to when the first choice fails, in order.
@@ -57,6 +59,8 @@ pub struct WorkerRequest {
     pub stream: bool,
     /// How the client wants a stream framed.
     pub framing: Framing,
+    /// In which form of the format the client sends and reads.
+    pub form: Form,
     /// `content-type` of a body that is not JSON; else empty.
     pub content_type: String,
     /// 1 for the first upstream try of the client's request.

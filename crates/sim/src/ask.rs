@@ -38,6 +38,8 @@ pub(crate) struct Chat<'a> {
     pub(crate) choice: Choice,
     /// Several calls at a time are allowed.
     pub(crate) parallel: bool,
+    /// The schema that an answer in words must fit; `null` for any JSON.
+    pub(crate) form: Option<Value>,
     pub(crate) tokens_max: Option<usize>,
     /// Answers to one question.
     pub(crate) choices: u32,
@@ -64,6 +66,7 @@ impl<'a> Chat<'a> {
             tools: Vec::new(),
             choice: Choice::Auto,
             parallel: true,
+            form: None,
             tokens_max: None,
             choices: 1,
             usage: false,

@@ -9,7 +9,7 @@
 //! small plan of `ask`, is answered by `answer/` and `tool`, and goes out as the same format. It
 //! shares no code with the gateway's formats, so that it does not share their mistakes.
 //!
-//! Pure: those, and `call`, `behaviour`, `rule`, `plan`, `refusal`. The shell around them: `ledger`
+//! Pure: those, and `sample`, `schema`, `call`, `behaviour`, `rule`, `plan`, `refusal`. The shell around them: `ledger`
 //! (counts and log), `body` (plays a plan), `service` (one request), `admin` (`/sim/...`), `server`
 //! (connections; closes them with RST when told to).
 //!
@@ -26,6 +26,8 @@ mod ledger;
 mod plan;
 mod refusal;
 mod rule;
+mod sample;
+mod schema;
 mod server;
 mod service;
 mod settings;

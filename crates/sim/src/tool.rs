@@ -3,12 +3,10 @@
 //! A tool is called if the choice demands it, or if the user's last message contains its name.
 //! Arguments are made from the tool's own JSON Schema. Pure.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::ask::{Chat, Choice, LastWords, Tool};
-
-/// Deepest nesting of made-up arguments.
-const DEPTH_MAX: u32 = 8;
+use crate::sample;
 
 /// A call in an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,44 +39,14 @@ pub(crate) fn calls(chat: &Chat<'_>, said: &LastWords) -> Vec<ToolCall> {
 }
 
 fn call(tool: &Tool) -> ToolCall {
-    let arguments = match sample("arguments", &tool.schema, 0) {
-        arguments @ Value::Object(_) => arguments,
-        _ => Value::Object(Map::new()),
-    };
+    let arguments = sample::arguments(&tool.schema);
     ToolCall { name: tool.name.clone(), text: arguments.to_string(), arguments }
-}
-
-/// A value that fits the schema as far as its type, enum and properties say.
-fn sample(name: &str, schema: &Value, depth: u32) -> Value {
-    if let Some(value) = schema.get("const").or_else(|| schema.pointer("/enum/0")) {
-        return value.clone();
-    }
-    let kind = schema.get("type");
-    let kind = kind.and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str()));
-    let has_properties = schema.get("properties").is_some();
-    // One vendor writes types in capitals.
-    let kind = kind.unwrap_or(if has_properties { "object" } else { "string" });
-    match kind.to_ascii_lowercase().as_str() {
-        "object" if depth < DEPTH_MAX => {
-            let properties = schema.get("properties").and_then(Value::as_object);
-            let samples = properties.into_iter().flatten();
-            samples.map(|(name, inner)| (name.clone(), sample(name, inner, depth + 1))).collect()
-        }
-        "array" if depth < DEPTH_MAX => {
-            schema.get("items").map_or(json!([]), |inner| json!([sample(name, inner, depth + 1)]))
-        }
-        "object" => json!({}),
-        "array" => json!([]),
-        "integer" => json!(7),
-        "number" => json!(1.5),
-        "boolean" => json!(true),
-        "null" => Value::Null,
-        _ => json!(format!("sample {name}")),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::ask::Words;
 

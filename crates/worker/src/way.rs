@@ -12,7 +12,7 @@ use weir_dialect::{
     Written, ir,
 };
 use weir_provider::Fit;
-use weir_types::{Operation, UpstreamAnswer};
+use weir_types::{Form, Operation, UpstreamAnswer};
 
 use ir::Losses;
 
@@ -44,6 +44,8 @@ pub(crate) struct Translation {
     pub(crate) renames: Renames,
     /// What the client asked for, and what the provider is asked for.
     operations: (Operation, Operation),
+    /// In which form of its format the client reads.
+    form: Form,
     /// As the client named it.
     model: String,
     /// The request's id.
@@ -77,6 +79,8 @@ pub(crate) struct Start<'a> {
     /// As rules of models know it.
     pub(crate) known_as: &'a str,
     pub(crate) stream: bool,
+    /// In which form of its format the client sends and reads.
+    pub(crate) form: Form,
     pub(crate) quirks: &'a Quirks,
     /// What the client asks for of features in trial.
     pub(crate) features: Features<'a>,
@@ -169,6 +173,7 @@ fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
         request,
         renames,
         operations,
+        form: start.form,
         model: start.asked_model.to_owned(),
         id: start.id.to_owned(),
         now: start.now,
@@ -254,6 +259,7 @@ impl Translation {
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
             operation: self.operations.0,
+            form: self.form,
             model: &self.model,
             request: &self.request,
             now: self.now,

@@ -15,8 +15,6 @@ class MistralAi(Driver):
     exceptions = dict.fromkeys((400, 404, 429, 500, 502), MistralError)
     broken = (MistralError,)
     unreadable = (ResponseValidationError, ValidationError)
-    # It expects them unasked, and Weir serves it as OpenAI's clients, who ask.
-    counts_streams = False
     # It reads them in Mistral's own chunks only, which OpenAI's format does not have.
     shows_thoughts = False
 

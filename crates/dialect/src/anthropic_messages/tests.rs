@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::AnthropicMessages;
 use crate::format::{Asked, Format, Target, Written};
@@ -76,7 +76,14 @@ fn json(body: &[u8]) -> Value {
 }
 
 fn asked(request: &Request) -> Asked<'_> {
-    Asked { operation: Operation::Chat, model: "claude", request, now: 7, id: "r-1" }
+    Asked {
+        operation: Operation::Chat,
+        form: Form::Usual,
+        model: "claude",
+        request,
+        now: 7,
+        id: "r-1",
+    }
 }
 
 fn empty_request() -> Request {

@@ -12,7 +12,7 @@ mod thinking;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::BedrockConverse;
 use crate::format::{Asked, Format, Target, Written};
@@ -97,5 +97,12 @@ fn sealed(origin: Dialect, data: &str) -> Sealed {
 }
 
 fn asked(request: &Request) -> Asked<'_> {
-    Asked { operation: Operation::Chat, model: "m", request, now: 1, id: "req-1" }
+    Asked {
+        operation: Operation::Chat,
+        form: Form::Usual,
+        model: "m",
+        request,
+        now: 1,
+        id: "req-1",
+    }
 }

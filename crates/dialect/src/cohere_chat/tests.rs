@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::CohereChat;
 use crate::format::{Asked, Format, Target};
@@ -59,7 +59,14 @@ fn target(model: &str) -> Target<'_> {
 }
 
 fn asked<'a>(operation: Operation, request: &'a ir::Request) -> Asked<'a> {
-    Asked { operation, model: "cohere/command-a", request, now: 1_700_000_000, id: "req-1" }
+    Asked {
+        operation,
+        form: Form::Usual,
+        model: "cohere/command-a",
+        request,
+        now: 1_700_000_000,
+        id: "req-1",
+    }
 }
 
 /// A turn of another format's client.

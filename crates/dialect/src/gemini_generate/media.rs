@@ -90,7 +90,7 @@ fn standard(data: String) -> String {
 /// Where a medium is written for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// Vertex AI, which fetches addresses itself and knows no ids of calls.
+    /// Vertex AI, which fetches addresses itself.
     pub(super) is_vertex: bool,
     /// What was read is of this format: the client knows what it may name.
     pub(super) is_own: bool,

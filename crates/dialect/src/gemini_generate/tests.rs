@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::GeminiGenerate;
 use crate::fault::RequestFault;
@@ -98,7 +98,7 @@ fn result(id: &str, parts: Vec<PartBody>) -> PartBody {
 }
 
 fn asked(request: &Request, operation: Operation) -> Asked<'_> {
-    Asked { operation, model: MODEL, request, now: 1_700_000_000, id: "req-1" }
+    Asked { operation, form: Form::Usual, model: MODEL, request, now: 1_700_000_000, id: "req-1" }
 }
 
 /// `document` with one of its values after the other put in place of what stands there.

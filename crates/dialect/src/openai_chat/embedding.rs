@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::{Dialect, Usage};
 
+use super::clients::Client;
 use super::usage;
 use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
@@ -27,11 +28,13 @@ pub(super) fn read_request(mut fields: Fields, model: String) -> Result<Request,
         let why = format!("must be float or base64, found \"{other}\"");
         return Err(fields.wrong("encoding_format", why));
     }
+    // The second is Mistral's word for it.
+    let dimensions = fields.count("dimensions")?.or(fields.count("output_dimension")?);
     Ok(Request::Embedding(Embedding {
         source: Dialect::OpenAiChat,
         model,
         inputs,
-        dimensions: fields.count("dimensions")?,
+        dimensions,
         encodings,
         purpose: None,
         user: fields.text("user")?,
@@ -181,7 +184,7 @@ pub(super) fn write_answer(answer: &EmbeddingAnswer, asked: &Asked<'_>) -> Writt
         |(index, embedding)| json!({"object": "embedding", "index": index, "embedding": embedding}),
     );
     let model = if answer.model.is_empty() { asked.model } else { &answer.model };
-    let document = json!({
+    let mut document = json!({
         "object": "list",
         "data": entries.collect::<Vec<_>>(),
         "model": model,
@@ -190,6 +193,10 @@ pub(super) fn write_answer(answer: &EmbeddingAnswer, asked: &Asked<'_>) -> Writt
             "total_tokens": answer.usage.input_tokens.saturating_add(answer.usage.output_tokens),
         },
     });
+    if Client::of(asked.form).named_vectors {
+        let id = if answer.id.is_empty() { asked.id } else { &answer.id };
+        document["id"] = json!(id);
+    }
     Written { body: Bytes::from(document.to_string()), losses }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::OpenAiChat;
 use crate::format::{Asked, Format, Target, Written};
@@ -90,5 +90,12 @@ fn asked(request: &Request) -> Asked<'_> {
         Request::Rerank(_) => Operation::Rerank,
         _ => Operation::Chat,
     };
-    Asked { operation, model: "p/m", request, now: 1_760_000_000, id: "0192-abcd" }
+    Asked {
+        operation,
+        form: Form::Usual,
+        model: "p/m",
+        request,
+        now: 1_760_000_000,
+        id: "0192-abcd",
+    }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use super::OpenAiResponses;
 use crate::format::{Asked, Format, Target};
@@ -60,7 +60,14 @@ fn target(model: &str) -> Target<'_> {
 
 fn asked(request: &Request) -> Asked<'_> {
     let operation = Operation::Responses;
-    Asked { operation, model: "openai/gpt-5.1", request, now: 1_700_000_000, id: "req-1" }
+    Asked {
+        operation,
+        form: Form::Usual,
+        model: "openai/gpt-5.1",
+        request,
+        now: 1_700_000_000,
+        id: "req-1",
+    }
 }
 
 /// A request of the format `source` that says `parts` as the user.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 use weir_framing::{Decoder, Framing, Writer};
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 use crate::fit::{Fitted, Fitting};
 use crate::{Asked, Format, PathFacts, RequestFault, Target, format, ir};
@@ -244,6 +244,7 @@ pub(crate) fn plain_request(dialect: Dialect) -> ir::Request {
 pub(crate) fn asked(dialect: Dialect, operation: Operation, request: &ir::Request) -> Asked<'_> {
     Asked {
         operation: route(dialect, operation),
+        form: Form::Usual,
         model: "provider/model",
         request,
         now: 1_700_000_000,

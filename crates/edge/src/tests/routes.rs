@@ -1,7 +1,7 @@
 //! Which paths exist, and what each asks of the router.
 
 use super::*;
-use weir_types::{Dialect, Framing, Operation, Target};
+use weir_types::{Dialect, Form, Framing, Operation, Target};
 
 #[tokio::test]
 async fn every_route_asks_for_its_operation() {
@@ -28,6 +28,7 @@ async fn every_route_asks_for_its_operation() {
                 target: Target::Model { name: "gpt-4o".into(), pin: None },
                 stream: false,
                 framing: Framing::Sse,
+                form: Form::Usual,
                 content_type: String::new(),
                 fallbacks: Vec::new(),
                 preferred_provider: preferred.map(str::to_owned),
@@ -86,6 +87,14 @@ async fn what_a_path_says_reaches_the_router() {
             Framing::Sse,
         ),
         (
+            "/genai/models/gemini-x:streamGenerateContent?alt=sse",
+            Dialect::GeminiGenerate,
+            Operation::Chat,
+            "gemini-x",
+            true,
+            Framing::Sse,
+        ),
+        (
             "/bedrock/model/arn%3Aaws%3Abedrock%3Ax%2Fy/converse-stream",
             Dialect::BedrockConverse,
             Operation::Chat,
@@ -104,6 +113,24 @@ async fn what_a_path_says_reaches_the_router() {
         });
     }
     assert_eq!(edge.send(post("/genai/v1beta/models/:countTokens", "{}")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_path_says_in_which_form_its_clients_speak() {
+    let edge = Edge::fine();
+    for (path, expected) in [
+        ("/v1/chat/completions", Form::Usual),
+        ("/mistral/v1/chat/completions", Form::Mistral),
+        ("/mistral/v1/embeddings", Form::Mistral),
+        ("/genai/v1beta/models/e:batchEmbedContents", Form::Usual),
+        ("/genai/v1beta/models/e:embedContent", Form::Single),
+        ("/genai/v1/models/e:embedContent", Form::Single),
+        ("/genai/models/e:embedContent", Form::Single),
+    ] {
+        let response = edge.send(post(path, r#"{"model":"m"}"#)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(edge.last(|seen| seen.request.form), expected, "{path}");
+    }
 }
 
 #[tokio::test]

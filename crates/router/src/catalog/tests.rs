@@ -1,6 +1,6 @@
 //! Requests in, targets or faults out.
 
-use weir_types::{Dialect, Framing, KeyRules, ModelList, OperationSet};
+use weir_types::{Dialect, Form, Framing, KeyRules, ModelList, OperationSet};
 
 use super::*;
 use crate::settings::KeySettings;
@@ -35,6 +35,7 @@ fn request(model: &str) -> RouterRequest {
         target: for_model(model, None),
         stream: false,
         framing: Framing::Sse,
+        form: Form::Usual,
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: None,

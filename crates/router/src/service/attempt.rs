@@ -78,6 +78,7 @@ impl Run<'_> {
             resource: resource(&call.request.target),
             stream: call.request.stream,
             framing: call.request.framing,
+            form: call.request.form,
             content_type: call.request.content_type.clone(),
             attempt: number,
             is_fallback: provider.name != self.first_choice,

@@ -160,6 +160,7 @@ async fn ask_with(
         resource: None,
         stream: false,
         framing: call.request.framing,
+        form: call.request.form,
         content_type: String::new(),
         attempt: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1),
         is_fallback: false,

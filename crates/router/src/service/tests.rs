@@ -16,8 +16,8 @@ use weir_quota_memory::MemoryStore;
 use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Framing, KeyRules,
-    ModelList, Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
+    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing,
+    KeyRules, ModelList, Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
 };
 
 use crate::settings::{KeySettings, ProviderSettings, Settings};
@@ -94,6 +94,7 @@ fn request(model: &str) -> RouterRequest {
         target: for_model(model, None),
         stream: false,
         framing: Framing::Sse,
+        form: Form::Usual,
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: None,

@@ -1,6 +1,6 @@
 //! Heads of requests. `body_bytes` travels beside them: it is about the body that follows.
 
-use weir_types::{Addressee, Dialect, Fault, FaultCode, Framing, Operation, Target};
+use weir_types::{Addressee, Dialect, Fault, FaultCode, Form, Framing, Operation, Target};
 
 use super::{headers, headers_of, malformed, required};
 use crate::proto::{router, worker};
@@ -16,6 +16,7 @@ pub(crate) fn router_head(request: RouterRequest, body_bytes: Option<u64>) -> ro
         headers: headers(request.headers),
         body_bytes,
         framing: framing_label(request.framing),
+        form: request.form.label().to_owned(),
         content_type: request.content_type,
         ..router::RequestHead::default()
     };
@@ -50,6 +51,7 @@ pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest,
         target,
         stream: head.stream,
         framing: framing(&head.framing),
+        form: form(&head.form),
         content_type: head.content_type,
         fallbacks: head.fallbacks,
         preferred_provider: head.preferred_provider,
@@ -70,6 +72,7 @@ pub(crate) fn worker_head(request: WorkerRequest, body_bytes: Option<u64>) -> wo
         headers: headers(request.headers),
         body_bytes,
         framing: framing_label(request.framing),
+        form: request.form.label().to_owned(),
         content_type: request.content_type,
         resource: request.resource,
     }
@@ -88,6 +91,7 @@ pub(crate) fn worker_request(head: worker::RequestHead) -> Result<WorkerRequest,
         resource: head.resource,
         stream: head.stream,
         framing: framing(&head.framing),
+        form: form(&head.form),
         content_type: head.content_type,
         attempt: head.attempt,
         is_fallback: head.is_fallback,
@@ -102,6 +106,10 @@ fn framing_label(framing: Framing) -> String {
 
 fn framing(label: &str) -> Framing {
     Framing::from_label(label).unwrap_or_default()
+}
+
+fn form(label: &str) -> Form {
+    Form::from_label(label).unwrap_or_default()
 }
 
 fn dialect(label: String) -> Result<Dialect, Fault> {

@@ -7,8 +7,8 @@ use prost::Message;
 use tonic::{Code, Status};
 use weir_types::{
     Addressee, Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode,
-    FaultDetail, Framing, Operation, QuotaMode, RequestId, Side, Target, TraceContext, TraceParent,
-    UpstreamAnswer, Usage,
+    FaultDetail, Form, Framing, Operation, QuotaMode, RequestId, Side, Target, TraceContext,
+    TraceParent, UpstreamAnswer, Usage,
 };
 
 use super::*;
@@ -147,6 +147,7 @@ fn router_request_full() -> RouterRequest {
         target: target(Operation::Chat),
         stream: true,
         framing: Framing::JsonArray,
+        form: Form::Single,
         content_type: "multipart/form-data; boundary=x".to_owned(),
         fallbacks: vec!["groq/llama".to_owned(), "acme/m".to_owned()],
         preferred_provider: Some("openai".to_owned()),
@@ -164,6 +165,7 @@ fn worker_request_full() -> WorkerRequest {
         resource: Some("file-1".to_owned()),
         stream: false,
         framing: Framing::EventStream,
+        form: Form::Mistral,
         content_type: "audio/wav".to_owned(),
         attempt: 3,
         is_fallback: true,

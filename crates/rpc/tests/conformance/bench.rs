@@ -13,7 +13,7 @@ use weir_rpc::{
     worker_server,
 };
 use weir_types::{
-    CallContext, Deadline, Dialect, Framing, Operation, RequestId, Target, TraceContext,
+    CallContext, Deadline, Dialect, Form, Framing, Operation, RequestId, Target, TraceContext,
     TraceParent,
 };
 
@@ -186,6 +186,7 @@ pub(crate) fn router_request() -> RouterRequest {
         target: Target::Model { name: "openai/gpt-4o".to_owned(), pin: Some("blue".to_owned()) },
         stream: true,
         framing: Framing::default(),
+        form: Form::default(),
         content_type: String::new(),
         fallbacks: vec!["groq/llama".to_owned()],
         preferred_provider: Some("openai".to_owned()),
@@ -203,6 +204,7 @@ pub(crate) fn worker_request() -> WorkerRequest {
         resource: None,
         stream: true,
         framing: Framing::default(),
+        form: Form::default(),
         content_type: String::new(),
         attempt: 2,
         is_fallback: true,

@@ -2,10 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
 use super::{text, tokens_of};
 use crate::ask::{Chat, LastWords};
 use crate::refusal::Refusal;
+use crate::sample;
 use crate::tool::{self, ToolCall};
 
 /// The thought that comes before an answer where thoughts are asked for.
@@ -66,7 +68,10 @@ impl Reply {
         let thought = chat.thinks.then(|| words.to_owned());
         let calls = tool::calls(chat, &said);
         let (content, stop, bytes) = if calls.is_empty() {
-            let whole = text::answer(hash, answer_bytes, || said.user.into());
+            let whole = match &chat.form {
+                Some(schema) => formed(schema, &said),
+                None => text::answer(hash, answer_bytes, || said.user.into()),
+            };
             let most = chat.tokens_max.map(|max| max.saturating_mul(4));
             let (text, cut) = text::cut(whole, most);
             let bytes = text.len();
@@ -91,6 +96,14 @@ impl Reply {
         let parts = [&self.hash.to_le_bytes()[..], &choice.to_le_bytes(), &nth.to_le_bytes()];
         text::id(prefix, text::hash(&parts))
     }
+}
+
+/// An answer that fits a schema, as JSON.
+fn formed(schema: &Value, said: &LastWords) -> String {
+    if schema.is_null() {
+        return json!({"said": said.user}).to_string();
+    }
+    sample::value("answer", schema).to_string()
 }
 
 /// What is sent with a thought so that it can be told from a forged one.
@@ -121,6 +134,20 @@ mod tests {
         assert_eq!(reply.hash, plain.hash);
         assert_ne!(reply.id("x", 0, 0), reply.id("x", 0, 1));
         assert_ne!(seal("a"), seal("b"));
+    }
+
+    #[test]
+    fn an_answer_has_the_form_that_was_asked_for() {
+        let said = |form| {
+            let chat = Chat { form: Some(form), ..chat("hi") };
+            let Content::Text(text) = Reply::to("m", &chat, "s", None).unwrap().content else {
+                panic!("no text")
+            };
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let schema = json!({"type": "object", "properties": {"days": {"type": "integer"}}});
+        assert_eq!(said(schema), json!({"days": 7}));
+        assert_eq!(said(Value::Null), json!({"said": "hi"}));
     }
 
     #[test]

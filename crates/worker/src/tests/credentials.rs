@@ -145,14 +145,14 @@ async fn vertex_has_a_route_for_every_makers_models() {
     }
     assert_eq!(tokens.requests().len(), 1);
     let sent = fake.requests();
-    let at = "/v1/projects/my-p/locations/eu";
-    for (sent, path) in sent.iter().zip([
-        "/publishers/google/models/gemini-x:generateContent",
-        "/publishers/anthropic/models/claude-x%401:rawPredict",
-        "/endpoints/openapi/chat/completions",
+    let at = "/projects/my-p/locations/eu";
+    for (sent, (version, path)) in sent.iter().zip([
+        ("v1beta1", "/publishers/google/models/gemini-x:generateContent"),
+        ("v1", "/publishers/anthropic/models/claude-x%401:rawPredict"),
+        ("v1", "/endpoints/openapi/chat/completions"),
     ]) {
         let (line, credential) = shown(sent, "authorization");
-        assert_eq!(line, format!("POST {at}{path}"));
+        assert_eq!(line, format!("POST /{version}{at}{path}"));
         assert_eq!(credential, format!("Bearer {TOKEN}"));
     }
     assert!(sent[1].contains(r#""anthropic_version":"vertex-2023-10-16""#), "{}", sent[1]);

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use weir_rpc::{Body, End, Frame, Reply, WorkerRequest, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Deadline, Dialect, Fault, Framing, KeyRules, ModelList, Operation, Secret,
+    CallContext, Deadline, Dialect, Fault, Form, Framing, KeyRules, ModelList, Operation, Secret,
     TraceContext,
 };
 
@@ -80,6 +80,7 @@ pub(super) fn request(worker: &Worker, stream: bool) -> WorkerRequest {
         resource: None,
         stream,
         framing: Framing::default(),
+        form: Form::default(),
         content_type: String::new(),
         attempt: 1,
         is_fallback: false,

@@ -134,7 +134,7 @@ impl<'a> Parts<'a> {
 
     fn call(&mut self, call: &ToolCall) -> Value {
         let mut function = Map::new();
-        if !self.place.is_vertex && !call.id.is_empty() {
+        if !call.id.is_empty() {
             function.insert("id".to_owned(), json!(call.id));
         }
         function.insert("name".to_owned(), json!(call.name));

@@ -61,7 +61,7 @@ impl Run {
         let call = known.get(result.call_id.as_str());
         let name = call.map(|(_, name)| *name).or(result.name.as_deref());
         let mut response = Map::new();
-        if !place.is_vertex && !result.call_id.is_empty() {
+        if !result.call_id.is_empty() {
             response.insert("id".to_owned(), json!(result.call_id));
         }
         response.insert("name".to_owned(), json!(name.unwrap_or(&result.call_id)));

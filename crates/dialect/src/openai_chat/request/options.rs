@@ -44,7 +44,8 @@ fn sampling(fields: &mut Fields) -> Result<Sampling, RequestFault> {
         top_k: top_k(fields)?,
         frequency_penalty: fields.number("frequency_penalty")?,
         presence_penalty: fields.number("presence_penalty")?,
-        seed: fields.integer("seed")?,
+        // The second is Mistral's word for it.
+        seed: fields.integer("seed")?.or(fields.integer("random_seed")?),
         stop: fields.texts("stop")?,
         n: small(fields, "n")?,
         logprobs: fields.flag("logprobs")?,

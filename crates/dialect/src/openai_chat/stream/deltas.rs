@@ -17,6 +17,8 @@ pub(super) struct Deltas {
     choice: u32,
     request_id: String,
     is_legacy: bool,
+    /// Calls are written when they are complete.
+    whole_calls: bool,
     /// The client's tools that take plain text.
     custom: Arc<[String]>,
     has_refusal: bool,
@@ -26,6 +28,17 @@ pub(super) struct Deltas {
     thoughts: usize,
     /// Characters of text so far.
     chars: usize,
+}
+
+/// A call that waits for its end.
+#[derive(Debug, Default)]
+struct Held {
+    arguments: String,
+    /// They are those of a function that stands for a tool of plain text: the text in them is known
+    /// at their end.
+    is_wrapped: bool,
+    /// The call so far, where the client wants all of it in one piece.
+    begun: Option<Value>,
 }
 
 /// The part that is open.
@@ -47,9 +60,8 @@ enum Open {
         at: usize,
         is_custom: bool,
         has_arguments: bool,
-        /// Arguments of a function that stands for a tool of plain text: the text in them is
-        /// known at their end.
-        held: Option<String>,
+        /// What is written at the end of the call.
+        held: Option<Held>,
     },
     Audio {
         id: Option<String>,
@@ -57,6 +69,9 @@ enum Open {
 }
 
 type Members = Map<String, Value>;
+
+/// Where the arguments of a call of a function stand.
+const FUNCTION: (&str, &str) = ("function", "arguments");
 
 /// What an event adds to a message.
 #[derive(Debug, Serialize)]
@@ -77,12 +92,14 @@ impl Deltas {
         choice: u32,
         request_id: &str,
         is_legacy: bool,
+        whole_calls: bool,
         custom: Arc<[String]>,
     ) -> Self {
         Self {
             choice,
             request_id: request_id.to_owned(),
             is_legacy,
+            whole_calls,
             custom,
             has_refusal: false,
             open: Open::Nothing,
@@ -147,13 +164,8 @@ impl Deltas {
             losses.add("tool_calls", "the client takes one call at a time");
             return None;
         }
-        let is_held = !is_custom && self.custom.iter().any(|custom| custom == name);
-        let is_custom = is_custom || is_held;
-        let held = is_held.then(String::new);
-        self.open = Open::Call { at, is_custom, has_arguments: false, held };
-        if self.is_legacy {
-            return one("function_call", json!({"name": name, "arguments": ""}));
-        }
+        let is_wrapped = !is_custom && self.custom.iter().any(|custom| custom == name);
+        let is_custom = is_custom || is_wrapped;
         let made = || call::made_id(&self.request_id, self.choice, at);
         let id = if id.is_empty() { made() } else { id };
         let called = if is_custom {
@@ -163,7 +175,15 @@ impl Deltas {
             let function = json!({"name": name, "arguments": ""});
             json!({"index": at, "id": id, "type": "function", "function": function})
         };
-        one("tool_calls", json!([called]))
+        let (begun, said) = match (self.is_legacy, self.whole_calls) {
+            (true, _) => (None, one("function_call", json!({"name": name, "arguments": ""}))),
+            (false, true) => (Some(called), None),
+            (false, false) => (None, one("tool_calls", json!([called]))),
+        };
+        let is_held = is_wrapped || begun.is_some();
+        let held = is_held.then(|| Held { is_wrapped, begun, ..Held::default() });
+        self.open = Open::Call { at, is_custom, has_arguments: false, held };
+        said
     }
 
     pub(super) fn add(&mut self, delta: Delta, losses: &mut Losses) -> Option<Said> {
@@ -194,13 +214,20 @@ impl Deltas {
                 one("reasoning_details", json!([detail]))
             }
             (Open::Call { held: Some(held), .. }, Delta::Arguments(piece)) => {
-                held.push_str(&piece);
+                held.arguments.push_str(&piece);
                 None
             }
             (Open::Call { at, is_custom, has_arguments, .. }, Delta::Arguments(piece)) => {
                 *has_arguments |= !piece.trim().is_empty();
                 let (at, is_custom) = (*at, *is_custom);
                 Some(self.arguments(at, is_custom, &piece))
+            }
+            (
+                Open::Call { held: Some(Held { begun: Some(called), .. }), .. },
+                Delta::Signature(sealed),
+            ) => {
+                called["extra_content"] = call::extra_content(&sealed);
+                None
             }
             (Open::Call { at, .. }, Delta::Signature(sealed)) if !self.is_legacy => {
                 // OpenAI's SDK wants a function in every piece.
@@ -251,9 +278,18 @@ impl Deltas {
         let open = std::mem::replace(&mut self.open, Open::Nothing);
         match open {
             // "No arguments" is an empty object, and not nothing.
-            Open::Call { at, held: Some(held), .. } => {
-                let text = custom::unwrapped(&held);
-                (!text.is_empty()).then(|| self.arguments(at, true, &text))
+            Open::Call { at, is_custom, held: Some(held), .. } => {
+                let text = match (held.is_wrapped, is_custom || !held.arguments.trim().is_empty()) {
+                    (true, _) => custom::unwrapped(&held.arguments),
+                    (false, true) => held.arguments,
+                    (false, false) => "{}".to_owned(),
+                };
+                let Some(mut called) = held.begun else {
+                    return (!text.is_empty()).then(|| self.arguments(at, is_custom, &text));
+                };
+                let (kind, name) = if is_custom { ("custom", "input") } else { FUNCTION };
+                called[kind][name] = json!(text);
+                one("tool_calls", json!([called]))
             }
             Open::Call { at, is_custom: false, has_arguments: false, .. } => {
                 Some(self.arguments(at, false, "{}"))

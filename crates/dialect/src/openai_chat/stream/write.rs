@@ -16,6 +16,7 @@ use crate::custom;
 use crate::format::{Asked, StreamWriter};
 use crate::ir::{Event, Losses, Request};
 use crate::openai_chat::answer::write::{answer_id, is_legacy};
+use crate::openai_chat::clients::Client;
 use crate::openai_chat::{finish, usage};
 
 /// A chunk, in the order in which OpenAI writes it.
@@ -49,6 +50,7 @@ pub(in crate::openai_chat) struct EventWriter {
     created: u64,
     wants_usage: bool,
     is_legacy: bool,
+    whole_calls: bool,
     /// The client's tools that take plain text.
     custom: Arc<[String]>,
     usage: Usage,
@@ -58,15 +60,17 @@ pub(in crate::openai_chat) struct EventWriter {
 
 impl EventWriter {
     pub(in crate::openai_chat) fn new(asked: &Asked<'_>) -> Self {
-        let wants_usage =
+        let client = Client::of(asked.form);
+        let asks_usage =
             matches!(asked.request, Request::Chat(chat) if chat.stream_usage == Some(true));
         Self {
             request_id: asked.id.to_owned(),
             id: answer_id("", asked),
             model: asked.model.to_owned(),
             created: asked.now,
-            wants_usage,
+            wants_usage: asks_usage || client.always_counted,
             is_legacy: is_legacy(asked),
+            whole_calls: client.whole_calls,
             custom: custom::names(asked.request).into(),
             usage: Usage::default(),
             choices: BTreeMap::new(),
@@ -101,7 +105,7 @@ impl EventWriter {
             return;
         }
         let custom = Arc::clone(&self.custom);
-        let deltas = Deltas::new(index, &self.request_id, self.is_legacy, custom);
+        let deltas = Deltas::new(index, &self.request_id, self.is_legacy, self.whole_calls, custom);
         self.choices.insert(index, deltas);
         let delta = Said::Members(Map::from_iter([
             ("role".to_owned(), json!("assistant")),

@@ -94,7 +94,11 @@ fn whole(events: &[Event]) -> Vec<Event> {
 }
 
 pub(super) fn written(events: &[Event], request: &Request) -> String {
-    let asked = asked(request);
+    written_in(Form::Usual, events, request)
+}
+
+fn written_in(form: Form, events: &[Event], request: &Request) -> String {
+    let asked = Asked { form, ..asked(request) };
     let mut writer = FORMAT.stream_writer(&asked).unwrap();
     let mut out = Writer::new(Framing::Sse);
     for event in events {
@@ -151,6 +155,43 @@ fn what_is_written_says_what_was_read() {
         }
         assert_eq!(whole(&second), whole(&first), "{name}");
     }
+}
+
+/// For clients that read a call only if all of it is in one piece, and that ask for no tokens.
+#[test]
+fn calls_come_whole_where_the_form_says_so() {
+    let plain = Request::Chat(Box::new(Chat::new(Dialect::OpenAiChat)));
+    let mut whole_calls = 0;
+    for (name, stream) in fixtures("streams") {
+        let Ok(first) = events(&stream, stream.len()) else { continue };
+        if name == "error-within" {
+            continue;
+        }
+        let text = written_in(Form::Mistral, &first, &plain);
+        let said = events(text.as_bytes(), text.len()).unwrap();
+        assert_eq!(calls(&said), calls(&events_usual(&first)), "{name}");
+        let chunks = chunks(&text);
+        let pieces = chunks.iter().filter_map(|one| one.pointer("/choices/0/delta/tool_calls/0"));
+        for piece in pieces {
+            whole_calls += 1;
+            let called = [piece["id"].as_str(), piece["type"].as_str()].map(Option::unwrap);
+            let inner = &piece[called[1]];
+            let given = inner["arguments"].as_str().or_else(|| inner["input"].as_str());
+            for said in [called[0], inner["name"].as_str().unwrap(), given.unwrap()] {
+                assert!(!said.is_empty(), "{name}: {piece}");
+            }
+        }
+        let counts = first.iter().any(|event| matches!(event, Event::Usage(_)));
+        let counted = chunks.iter().any(|one| one["usage"].is_object());
+        assert_eq!(counted, counts, "{name}");
+    }
+    assert!(whole_calls > 5, "{whole_calls}");
+}
+
+/// The same events after they were written as most clients read them.
+fn events_usual(first: &[Event]) -> Vec<Event> {
+    let text = written(first, &with_usage());
+    events(text.as_bytes(), text.len()).unwrap()
 }
 
 /// Names, ids and arguments of the calls.

@@ -85,6 +85,7 @@ fn chat(body: &Value, question: String) -> Chat<'static> {
             _ => Choice::Auto,
         },
         parallel: !alone.unwrap_or(false),
+        form: rules::form(body).cloned(),
         tokens_max: count(body, "max_tokens"),
         thinks: !matches!(rules::thinking(body), "" | "disabled"),
         hides_thoughts: text(thinking, "display") == "omitted",

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{family, turns};
 use crate::refusal::Refusal;
+use crate::schema;
 use crate::wire::{count, items, text};
 
 const MARKS_MAX: usize = 4;
@@ -34,10 +35,19 @@ pub(super) fn check(body: &Value, model: &str) -> Result<(), Refusal> {
             "A maximum of 4 blocks with cache_control may be provided. Found {marks}."
         ));
     }
-    match body.pointer("/output_config/format/schema") {
-        Some(schema) => check_schema(schema),
+    let held = form(body).map(|schema| ("output_config.format.schema", schema));
+    let strict =
+        items(body, "tools").iter().filter(|tool| tool.get("strict") == Some(&true.into()));
+    let strict = strict.filter_map(|tool| Some(("tools.input_schema", tool.get("input_schema")?)));
+    match held.into_iter().chain(strict).find_map(|(at, held)| Some((at, schema::flaw(held)?))) {
+        Some((at, flaw)) => refuse(format!("{at}: {flaw}")),
         None => Ok(()),
     }
+}
+
+/// The schema that the answer must fit.
+pub(super) fn form(body: &Value) -> Option<&Value> {
+    body.pointer("/output_config/format/schema")
 }
 
 fn check_thinking(body: &Value, model: &str) -> Result<(), Refusal> {
@@ -75,6 +85,12 @@ fn check_thinking(body: &Value, model: &str) -> Result<(), Refusal> {
     }
     if has("top_k") {
         return refuse("`top_k` must be unset when thinking is enabled.");
+    }
+    let top_p = body.get("top_p").and_then(Value::as_f64);
+    if top_p.is_some_and(|top_p| top_p < 0.95) {
+        return refuse(
+            "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.",
+        );
     }
     Ok(())
 }
@@ -117,24 +133,4 @@ pub(super) fn marks(body: &Value) -> usize {
     let inner = blocks.clone().flat_map(|block| items(block, "content"));
     let others = items(body, "system").iter().chain(items(body, "tools"));
     marked(body) + blocks.chain(inner).chain(others).map(marked).sum::<usize>()
-}
-
-/// Objects of an output schema must be closed.
-fn check_schema(schema: &Value) -> Result<(), Refusal> {
-    if text(schema, "type") == "object"
-        && schema.get("additionalProperties") != Some(&Value::Bool(false))
-    {
-        return refuse(
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be \
-             explicitly set to false",
-        );
-    }
-    for name in ["properties", "$defs", "definitions"] {
-        let inner = schema.get(name).and_then(Value::as_object);
-        inner.into_iter().flat_map(|inner| inner.values()).try_for_each(check_schema)?;
-    }
-    for name in ["anyOf", "allOf", "oneOf"] {
-        items(schema, name).iter().try_for_each(check_schema)?;
-    }
-    schema.get("items").map_or(Ok(()), check_schema)
 }

@@ -282,6 +282,11 @@ fn tools_thinking_and_marks_are_checked() {
             (with(json!({"max_tokens": 1024})), "must be greater than"),
             (with(json!({"temperature": 0.5})), "may only be set to 1"),
             (with(json!({"top_k": 5})), "`top_k` must be unset"),
+            (with(json!({"top_p": 0.9})), "`top_p` must be greater"),
+            (
+                json!({"tools": [{"name": "f", "strict": true, "input_schema": {"type": "object"}}]}),
+                "tools.input_schema: For 'object' type",
+            ),
             (
                 with(json!({"thinking": {"budget_tokens": 100}})),
                 "thinking.budget_tokens: Input should be greater than or equal to 1024",

@@ -26,27 +26,27 @@ pub(super) fn read<'a>(
     let reading = Reading { lenient: call.lenient, snake: false };
     shape.check(&body, reading).map_err(|flaw| error::invalid(&flaw))?;
     let task = if counts {
-        Task::Count(counted(&body)?)
+        Task::Count(counted(&body, &route.model)?)
     } else {
-        check(&body)?;
+        check(&body, &route.model)?;
         Task::Chat(chat(&body))
     };
     Ok(Ask { model: route.model.clone(), stream: route.stream, task })
 }
 
-fn check(body: &Value) -> Result<(), Refusal> {
+fn check(body: &Value, model: &str) -> Result<(), Refusal> {
     turns::check(items(body, "messages"))?;
-    rules::check(body)
+    rules::check(body, model)
 }
 
 fn question_of(body: &Value) -> String {
     question(body, &["system", "messages", "toolConfig"])
 }
 
-fn counted(body: &Value) -> Result<usize, Refusal> {
+fn counted(body: &Value, model: &str) -> Result<usize, Refusal> {
     let input = body.get("input").unwrap_or(&Value::Null);
     if let Some(converse) = input.get("converse") {
-        check(converse)?;
+        check(converse, model)?;
         return Ok(question_of(converse).len());
     }
     let invoked = input.get("invokeModel").map_or("", |invoked| text(invoked, "body"));
@@ -91,6 +91,7 @@ fn chat(body: &Value) -> Chat<'static> {
             (_, Some(tool)) => Choice::Named(text(tool, "name").to_owned()),
             _ => Choice::Auto,
         },
+        form: rules::form(body),
         tokens_max: count(limits, "maxTokens"),
         thinks: rules::thinks(body),
         cached: rules::points(body) > 0,

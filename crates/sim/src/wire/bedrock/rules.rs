@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::refusal::Refusal;
+use crate::schema;
 use crate::wire::{items, text};
 
 const POINTS_MAX: usize = 4;
@@ -19,13 +20,68 @@ pub(super) fn tools(body: &Value) -> impl Iterator<Item = &Value> {
 
 /// # Errors
 /// The first rule that the body breaks.
-pub(super) fn check(body: &Value) -> Result<(), Refusal> {
+pub(super) fn check(body: &Value, model: &str) -> Result<(), Refusal> {
     check_tools(body)?;
+    check_schemas(body)?;
+    if model.contains("nova") {
+        check_nova(body)?;
+    }
+    let limits = body.get("inferenceConfig").unwrap_or(&Value::Null);
+    let is_blank = |stop: &Value| stop.as_str().is_some_and(|stop| stop.trim().is_empty());
+    if model.contains("claude") && items(limits, "stopSequences").iter().any(is_blank) {
+        return refuse(
+            "The model returned the following errors: stop_sequences: each stop sequence must \
+             contain non-whitespace",
+        );
+    }
     let points = points(body);
     if points > POINTS_MAX {
         return refuse(format!(
             "The request has {points} cachePoint blocks. At most {POINTS_MAX} are allowed."
         ));
+    }
+    Ok(())
+}
+
+/// The schema that the answer must fit.
+pub(super) fn form(body: &Value) -> Option<Value> {
+    let schema = body.pointer("/outputConfig/textFormat/structure/jsonSchema/schema")?;
+    serde_json::from_str(schema.as_str()?).ok()
+}
+
+/// Schemas that a model is held to.
+fn check_schemas(body: &Value) -> Result<(), Refusal> {
+    let form = form(body);
+    let held = form.iter().map(|schema| ("outputConfig.textFormat.structure.jsonSchema", schema));
+    let strict = tools(body).filter(|tool| tool.get("strict") == Some(&Value::Bool(true)));
+    let strict =
+        strict.filter_map(|tool| Some(("toolConfig.tools", tool.pointer("/inputSchema/json")?)));
+    match held.chain(strict).find_map(|(at, held)| Some((at, schema::flaw(held)?))) {
+        Some((at, flaw)) => {
+            refuse(format!("The model returned the following errors: {at}: {flaw}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What Nova takes at the top of a tool's schema, and where it keeps nothing.
+/// <https://docs.aws.amazon.com/nova/latest/userguide/prompting-tool-troubleshooting.html>
+fn check_nova(body: &Value) -> Result<(), Refusal> {
+    let schemas = tools(body).filter_map(|tool| tool.pointer("/inputSchema/json")?.as_object());
+    let taken = |name: &&String| matches!(name.as_str(), "type" | "properties" | "required");
+    if let Some(name) = schemas.flat_map(|schema| schema.keys()).find(|name| !taken(name)) {
+        return refuse(format!(
+            "The model returned the following errors: Malformed input request: extraneous key \
+             [{name}] at the top of a tool's schema is not permitted, please reformat your input \
+             and try again."
+        ));
+    }
+    let config = body.get("toolConfig").unwrap_or(&Value::Null);
+    if items(config, "tools").iter().any(|tool| tool.get("cachePoint").is_some()) {
+        return refuse(
+            "You invoked an unsupported model or your request did not allow prompt caching for \
+             toolConfig.tools.",
+        );
     }
     Ok(())
 }

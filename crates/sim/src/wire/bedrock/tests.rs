@@ -170,9 +170,15 @@ fn bodies_that_do_not_fit_are_refused() {
             (image("PNG", "AAAA"), "'messages.0.content.0.image.format'"),
             (image("png", "%"), "valid base64"),
             (schema("no"), "the JSON text of a schema"),
+            (schema("{\"type\":\"object\"}"), "must be explicitly set to false"),
+            (schema("{\"type\":\"integer\",\"minimum\":1}"), "property 'minimum'"),
+            (json!({"inferenceConfig": {"stopSequences": ["x", "\n"]}}), "non-whitespace"),
         ],
     );
-    takes(&path(), &KEY, &hello(), &[schema("{\"type\":\"object\"}"), image("png", "AAAA")]);
+    let closed = schema("{\"type\":\"object\",\"additionalProperties\":false}");
+    takes(&path(), &KEY, &hello(), &[closed, image("png", "AAAA")]);
+    let plain = "/model/meta.llama3-3-70b-instruct-v1%3A0/converse";
+    takes(plain, &KEY, &hello(), &[json!({"inferenceConfig": {"stopSequences": ["\n"]}})]);
     let refused = post(&path(), &KEY, &json!({}));
     let (name, kind) = &refused.headers[0];
     assert_eq!(*name, "x-amzn-errortype");
@@ -219,6 +225,47 @@ fn documents_marks_and_tools_are_checked() {
         ],
     );
     takes(&path(), &KEY, &hello(), &[points(4), beside("a (1) [b]-c")]);
+}
+
+#[test]
+fn schemas_of_tools_are_as_the_model_takes_them() {
+    let tool = |spec: Value| {
+        let spec =
+            patched(&json!({"name": "f", "inputSchema": {"json": {"type": "object"}}}), &spec);
+        json!({"toolConfig": {"tools": [{"toolSpec": spec}]}})
+    };
+    let top = |name: &str, value: Value| tool(json!({"inputSchema": {"json": {name: value}}}));
+    let strict = |schema: &Value| {
+        let mut body = schema.clone();
+        body["toolConfig"]["tools"][0]["toolSpec"]["strict"] = json!(true);
+        body
+    };
+    refuses(
+        &path(),
+        &KEY,
+        &hello(),
+        &[
+            (strict(&tool(json!({}))), "must be explicitly set to false"),
+            (strict(&top("additionalProperties", json!(true))), "must be explicitly set to false"),
+        ],
+    );
+    let closed = top("additionalProperties", json!(false));
+    takes(&path(), &KEY, &hello(), &[strict(&closed), closed.clone(), tool(json!({}))]);
+    let nova = "/model/us.amazon.nova-pro-v1%3A0/converse";
+    let mut marked = tool(json!({}));
+    let point = json!({"cachePoint": {"type": "default"}});
+    marked["toolConfig"]["tools"].as_array_mut().unwrap().push(point);
+    refuses(
+        nova,
+        &KEY,
+        &hello(),
+        &[
+            (closed, "extraneous key [additionalProperties] at the top"),
+            (top("$defs", json!({})), "extraneous key [$defs]"),
+            (marked, "did not allow prompt caching"),
+        ],
+    );
+    takes(nova, &KEY, &hello(), &[top("required", json!([])), top("properties", json!({}))]);
 }
 
 #[test]

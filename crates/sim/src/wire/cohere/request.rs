@@ -77,6 +77,12 @@ fn chat(body: &Value) -> Result<Chat<'static>, Refusal> {
     Ok(Chat {
         tools: tools.iter().map(tool).collect(),
         choice,
+        form: json.then(|| {
+            let format = body.get("response_format").unwrap_or(&Value::Null);
+            // The second is its older name.
+            let schema = format.get("json_schema").or_else(|| format.get("schema"));
+            schema.cloned().unwrap_or(Value::Null)
+        }),
         tokens_max: count(body, "max_tokens"),
         thinks: thinking == "enabled",
         ..Chat::new(asked.into(), Words::Known(last_words(messages)))

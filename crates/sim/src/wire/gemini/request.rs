@@ -41,6 +41,9 @@ pub(super) fn read<'a>(
         Asked::Embeddings => batch(&body, route)?,
         Asked::Predict => prediction(&body)?,
         _ => {
+            if route.host == Host::Vertex && call.path.starts_with("/v1/") {
+                turns::refuse_ids(list(&body, "contents"))?;
+            }
             check(&body, route)?;
             Task::Chat(chat(&body))
         }
@@ -54,7 +57,7 @@ fn check(body: &Value, route: &Route<'_>) -> Result<(), Refusal> {
     if list(system, "parts").iter().any(|part| !has(part, "text")) {
         return Err(Refusal::bad_request("system_instruction: only text parts are supported"));
     }
-    rules::check(body)
+    rules::check(body, &route.model)
 }
 
 fn question(body: &Value) -> String {
@@ -101,12 +104,20 @@ fn chat(body: &Value) -> Chat<'static> {
             "NONE" => Choice::None,
             _ => Choice::Auto,
         },
+        form: form(config),
         tokens_max: number("maxOutputTokens").and_then(|most| usize::try_from(most).ok()),
         choices: number("candidateCount").map_or(1, |count| count.clamp(1, 8) as u32),
         thinks: flag(thinking, "includeThoughts"),
         cached: has(body, "cachedContent"),
         ..Chat::new(question(body).into(), Words::Known(last_words(list(body, "contents"))))
     }
+}
+
+/// What the answer must look like, if not like words.
+fn form(config: &Value) -> Option<Value> {
+    let schema = member(config, "responseJsonSchema").or_else(|| member(config, "responseSchema"));
+    let is_json = word(config, "responseMimeType") == "application/json";
+    is_json.then(|| schema.cloned().unwrap_or(Value::Null))
 }
 
 fn texts(content: &Value) -> String {

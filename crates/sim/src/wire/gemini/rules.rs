@@ -39,7 +39,7 @@ pub(super) fn calling(body: &Value) -> &Value {
 
 /// # Errors
 /// The first rule that the body breaks.
-pub(super) fn check(body: &Value) -> Result<(), Refusal> {
+pub(super) fn check(body: &Value, model: &str) -> Result<(), Refusal> {
     check_tools(body)?;
     let Some(config) = member(body, "generationConfig") else {
         return Ok(());
@@ -57,6 +57,10 @@ pub(super) fn check(body: &Value) -> Result<(), Refusal> {
     }
     if !matches!(kind, "" | "text/plain" | "application/json" | "text/x.enum") {
         return refuse(format!("* response_mime_type: allowed mimetypes do not include '{kind}'"));
+    }
+    let is_set = |name| member(config, name).and_then(Value::as_f64).is_some_and(|it| it != 0.0);
+    if model.contains("gemini-2.5") && (is_set("presencePenalty") || is_set("frequencyPenalty")) {
+        return refuse(format!("Penalty is not enabled for models/{model}"));
     }
     let thinking = member(config, "thinkingConfig").unwrap_or(&Value::Null);
     if has(thinking, "thinkingBudget") && has(thinking, "thinkingLevel") {

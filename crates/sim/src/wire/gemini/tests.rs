@@ -138,6 +138,11 @@ fn bodies_that_do_not_fit_are_refused() {
                 config(json!({"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}})),
                 "only one of thinking budget",
             ),
+            (
+                config(json!({"presencePenalty": 0.5})),
+                "Penalty is not enabled for models/gemini-2.5",
+            ),
+            (config(json!({"frequencyPenalty": -1})), "Penalty is not enabled"),
         ],
     );
     takes(
@@ -147,10 +152,13 @@ fn bodies_that_do_not_fit_are_refused() {
         &[
             json!({"system_instruction": {"parts": [{"text": "x"}]}}),
             json!({"contents": [{"parts": [{"text": "x"}]}]}),
+            config(json!({"presencePenalty": 0})),
             config(json!({"response_mime_type": "application/json", "responseJsonSchema": {}})),
             part(&json!({"inline_data": {"mime_type": "image/png", "data": "AA_-"}})),
         ],
     );
+    let newer = PATH.replace("2.5", "3");
+    takes(&newer, &KEY, &hello(), &[config(json!({"presencePenalty": 0.5}))]);
     let typed = post(PATH, &KEY, &json!({"contents": 1})).json();
     assert_eq!(typed["error"]["details"][0]["fieldViolations"][0]["field"], "contents");
 }
@@ -292,10 +300,12 @@ fn the_cloud_has_a_door_of_its_own() {
         &[],
         &hello(),
         &[
-            (with_id, "Unknown name \"id\" at 'contents[1].parts[0].function_call'"),
+            (with_id.clone(), "Unknown name \"id\" at 'contents[1].parts[0].function_call'"),
             (json!({"model": "x"}), "Unknown name \"model\""),
         ],
     );
+    let newer = path.replace("/v1/", "/v1beta1/");
+    takes(&newer, &[], &hello(), &[with_id]);
     takes(
         &path,
         &[],

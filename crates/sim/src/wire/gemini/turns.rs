@@ -90,17 +90,6 @@ pub(super) fn check_part(part: &Value, role: &str, at: &str, host: Host) -> Resu
             "{at}: function calls come from the model, responses from the user"
         ));
     }
-    for name in ["functionCall", "functionResponse"] {
-        let with_id = member(part, name).is_some_and(|call| has(call, "id"));
-        if with_id && host == Host::Vertex {
-            let snake = if name == "functionCall" { "function_call" } else { "function_response" };
-            let message = format!(
-                "Invalid JSON payload received. Unknown name \"id\" at '{at}.{snake}': Cannot \
-                 find field."
-            );
-            return Err(Refusal::bad_request(message).about(at));
-        }
-    }
     let Some(file) = member(part, "fileData").map(|file| word(file, "fileUri")) else {
         return Ok(());
     };
@@ -114,6 +103,29 @@ pub(super) fn check_part(part: &Value, role: &str, at: &str, host: Host) -> Resu
         }
     };
     if taken { Ok(()) } else { refuse(format!("Unsupported file uri: {file}")) }
+}
+
+/// The first version of the cloud's interface has no ids of calls.
+///
+/// # Errors
+/// The first id.
+pub(super) fn refuse_ids(contents: &[Value]) -> Result<(), Refusal> {
+    for (nth, content) in contents.iter().enumerate() {
+        for (at, part) in list(content, "parts").iter().enumerate() {
+            let named =
+                [("functionCall", "function_call"), ("functionResponse", "function_response")];
+            let has_id = |name: &str| member(part, name).is_some_and(|call| has(call, "id"));
+            if let Some((_, snake)) = named.iter().find(|(name, _)| has_id(name)) {
+                let at = format!("contents[{nth}].parts[{at}]");
+                let message = format!(
+                    "Invalid JSON payload received. Unknown name \"id\" at '{at}.{snake}': Cannot \
+                     find field."
+                );
+                return Err(Refusal::bad_request(message).about(&at));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn count(content: Option<&Value>, name: &str) -> usize {

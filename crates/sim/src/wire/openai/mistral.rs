@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{OpenAi, chat, embedding, messages, tools};
+use super::{OpenAi, chat, embedding, messages, request, tools};
 use crate::answer::Done;
 use crate::answer::events::Events;
 use crate::ask::{Ask, Chat, Embed, Encoding, Task, Words};
@@ -167,6 +167,7 @@ fn chat_of(body: &Value) -> Result<Chat<'static>, Refusal> {
         tools,
         choice,
         parallel: body.get("parallel_tool_calls").and_then(Value::as_bool).unwrap_or(true),
+        form: body.get("response_format").and_then(request::form),
         tokens_max: count(body, "max_tokens"),
         choices: count(body, "n").and_then(|n| u32::try_from(n).ok()).unwrap_or(1).min(16),
         usage: true,

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Asked, Route, embedding, error, messages, rerank, tools};
@@ -29,7 +30,6 @@ const CHAT: &[&str] = &[
     "prompt_cache_options",
     "prompt_cache_retention",
     "reasoning_effort",
-    "response_format",
     "safety_identifier",
     "seed",
     "service_tier",
@@ -56,6 +56,7 @@ pub(super) struct Request<'a> {
     stream_options: Option<StreamOptions>,
     tools: Option<&'a RawValue>,
     tool_choice: Option<&'a RawValue>,
+    response_format: Option<&'a RawValue>,
     parallel_tool_calls: Option<bool>,
     n: Option<u32>,
     max_tokens: Option<usize>,
@@ -167,6 +168,7 @@ impl<'a> Request<'a> {
             tools,
             choice,
             parallel: self.parallel_tool_calls.unwrap_or(true),
+            form: self.response_format.and_then(|raw| form(&serde_json::from_str(raw.get()).ok()?)),
             tokens_max: self.max_completion_tokens.or(self.max_tokens),
             choices: self.n.unwrap_or(1),
             usage: self.stream_options.and_then(|o| o.include_usage).unwrap_or(false),
@@ -186,6 +188,14 @@ impl<'a> Request<'a> {
         let refusal = Refusal::bad_request(message).with_code("unsupported_parameter");
         Err(refusal.about("max_tokens"))
     }
+}
+
+/// What the answer must look like, if not like words.
+pub(super) fn form(format: &Value) -> Option<Value> {
+    let kind = format.get("type").and_then(Value::as_str);
+    let schema = format.pointer("/json_schema/schema");
+    let is_json = matches!(kind, Some("json_schema" | "json_object"));
+    is_json.then(|| schema.cloned().unwrap_or(Value::Null))
 }
 
 /// Reads the members of a body.
@@ -209,6 +219,7 @@ impl<'de> Visitor<'de> for Members {
                 "stream_options" if text => to.stream_options = value(&mut map, &key)?,
                 "tools" if chat => to.tools = value(&mut map, &key)?,
                 "tool_choice" if chat => to.tool_choice = value(&mut map, &key)?,
+                "response_format" if chat => to.response_format = value(&mut map, &key)?,
                 "parallel_tool_calls" if chat => to.parallel_tool_calls = value(&mut map, &key)?,
                 "n" if text => to.n = value(&mut map, &key)?,
                 "max_tokens" if text => to.max_tokens = value(&mut map, &key)?,

@@ -50,6 +50,7 @@ pub(super) fn read<'a>(
         tools,
         choice,
         parallel: flag("parallel_tool_calls", true),
+        form: form(&body),
         tokens_max: count(&body, "max_output_tokens"),
         thinks: reasoning.is_object() && text(reasoning, "effort") != "none",
         hides_thoughts: reasoning.get("summary").is_none_or(Value::is_null),
@@ -57,6 +58,13 @@ pub(super) fn read<'a>(
         ..Chat::new(asked.into(), Words::Known(words))
     };
     Ok(Ask { model, stream: flag("stream", false), task: Task::Chat(chat) })
+}
+
+/// What the answer must look like, if not like words.
+fn form(body: &Value) -> Option<Value> {
+    let format = body.pointer("/text/format")?;
+    let is_json = matches!(text(format, "type"), "json_schema" | "json_object");
+    is_json.then(|| format.get("schema").cloned().unwrap_or(Value::Null))
 }
 
 /// Whether sealed reasoning is asked for.
