@@ -11,7 +11,6 @@ import threading
 import pytest
 from harness import secrets
 from harness.config import Config, Key
-from harness.process import ProcessError
 from harness.topology import WITH_REDIS
 from harness.traffic import Traffic, chats
 
@@ -125,7 +124,7 @@ def test_a_key_that_cannot_be_sent_does_not_block_the_others(start, sim):
 
 @pytest.mark.parametrize("what", ["header", "authority", "base_url"])
 def test_values_that_cannot_be_used_are_not_quoted(start, sim, what):
-    """The process says which value it is, and ends."""
+    """The log says which value it is, and so does the answer."""
     hidden = secrets.make()
     config = Config().provider("openai", sim.url)
     if what == "header":
@@ -137,10 +136,13 @@ def test_values_that_cannot_be_used_are_not_quoted(start, sim, what):
     else:
         network(config, base_url="env.BAD")
         config.env["BAD"] = f"http://someone:{hidden}@127.0.0.1:9"
-    with pytest.raises(ProcessError) as ended:
-        start(config)
-    assert "openai" in str(ended.value)
-    assert not secrets.Search(secrets.made()).text(str(ended.value))
+    gateway = start(config)
+    answer = gateway.chat("openai/gpt-4o")
+    assert answer.status >= 500, answer.body
+    said = "\n".join(process.output for process in gateway.processes)
+    assert "variable BAD" in said
+    assert not secrets.Search(secrets.made()).text(said + answer.body.decode())
+    assert not sim.requests()
 
 
 @pytest.mark.topologies(*WITH_REDIS)

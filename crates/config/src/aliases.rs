@@ -9,6 +9,7 @@ use crate::names;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 use crate::report::Draft;
+use crate::text;
 
 /// One alias of a key.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -176,15 +177,15 @@ fn long_form(target: &Field<'_>, vendor: &str) -> Option<Alias> {
         model_name: section.field("model_name").and_then(|f| names::read(&f).map(str::to_owned)),
         model_family: section.choice("model_family", &FAMILIES),
         description: section.text("description"),
-        region: section.reference("region"),
+        region: section.judged("region", text::region),
         project_id: section.reference("project_id"),
         use_anthropic_endpoints: section.flag("use_anthropic_endpoints"),
         api_version: section.reference("api_version"),
         anthropic_version: section.reference("anthropic_version"),
-        endpoint: section.checked("endpoint", crate::endpoint::base),
+        endpoint: section.judged("endpoint", crate::endpoint::https),
         project_number: section.reference("project_number"),
         force_single_region: section.flag("force_single_region").unwrap_or_default(),
-        inference_profile_arn: section.checked("inference_profile_arn", crate::arn::any),
+        inference_profile_arn: section.judged("inference_profile_arn", crate::arn::any),
         use_deployments_endpoint: section.flag("use_deployments_endpoint").unwrap_or_default(),
     };
     for (name, owners) in OWNERS {

@@ -2,6 +2,7 @@
 //! a kind of things, or one of them.
 
 use crate::report::Draft;
+use crate::text::Instead;
 
 /// A name of something at AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,26 +36,25 @@ impl Arn {
 }
 
 /// What stands before models' names.
-pub(crate) fn kind(text: &str) -> Result<(), Draft> {
+pub(crate) fn kind(text: &str) -> Result<Option<Instead>, Draft> {
     let draft = Draft::error("not the beginning of models' ARNs").expected(EXPECTED);
     match Arn::parse(text) {
-        Some(Arn::Kind(_)) => Ok(()),
+        Some(Arn::Kind(_)) => Ok(None),
         Some(Arn::Thing(_)) => {
             let help = "for one model, write it into an alias, as inference_profile_arn";
             Err(draft.found("the ARN of a single thing").help(help))
         }
-        None if text.is_empty() => Ok(()),
         None => Err(draft.found("something else")),
     }
 }
 
 /// A profile, or what stands before the names of profiles.
-pub(crate) fn any(text: &str) -> Result<(), Draft> {
-    let draft = || Draft::error("not an ARN").expected(format!("an ARN, as {EXPECTED}/NAME"));
-    match text.is_empty() || Arn::parse(text).is_some() {
-        true => Ok(()),
-        false => Err(draft().found("something else")),
+pub(crate) fn any(text: &str) -> Result<Option<Instead>, Draft> {
+    if Arn::parse(text).is_some() {
+        return Ok(None);
     }
+    let draft = Draft::error("not an ARN").expected(format!("an ARN, as {EXPECTED}/NAME"));
+    Err(draft.found("something else"))
 }
 
 #[cfg(test)]

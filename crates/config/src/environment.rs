@@ -1,7 +1,5 @@
 //! The one place that reads environment variables, and the configuration made of them alone.
 
-use std::sync::Arc;
-
 use weir_types::{KeyName, ModelList, Secret};
 
 use crate::builtin::KEY_VARIABLES;
@@ -75,7 +73,7 @@ pub fn from_environment(
 
 fn key_of(variable: &str) -> Key {
     Key {
-        value: SecretRef::Env(Arc::from(variable)),
+        value: SecretRef::key_in(variable),
         models: ModelList::All,
         ..Key::named(KeyName::from(format!("{variable}_auto_detected")))
     }
@@ -108,6 +106,9 @@ mod tests {
         assert_eq!(key.rules().models, ModelList::All);
         let secret = key.value.resolve_with(fixed(&set)).unwrap().unwrap();
         assert_eq!(secret.expose(), "o");
+        assert!(key.value.notes_with(fixed(&set)).is_empty());
+        let notes = key.value.notes_with(|_| Some("o\n".to_owned()));
+        assert!(notes[0].starts_with("environment variable OPENAI_KEY: white space"), "{notes:?}");
         assert!(from_environment(|_| None, |_| true).providers.is_empty());
     }
 

@@ -14,6 +14,7 @@ use crate::names;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 use crate::report::Draft;
+use crate::text;
 
 /// One key of a provider.
 #[derive(Debug, Clone, JsonSchema)]
@@ -105,6 +106,8 @@ impl Key {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'c> {
     pub(crate) version: Version,
+    /// The provider's own name.
+    pub(crate) provider: &'c str,
     /// The built-in provider whose rules apply.
     pub(crate) vendor: &'c str,
     /// Whether calls need no credential.
@@ -128,7 +131,7 @@ pub(crate) fn read(field: &Field<'_>, context: &Context<'_>) -> Option<Key> {
     let blocks = key_configs::read(&mut section, context, &mut aliases);
     let deployments = aliases.get(own_aliases..).unwrap_or_default();
     let models = served_models(&mut section, context, deployments);
-    let value = section.secret("value");
+    let value = section.secret("value", text::credential);
     if value.is_none() {
         note_missing_value(&mut section, context, &blocks);
     }
@@ -138,7 +141,7 @@ pub(crate) fn read(field: &Field<'_>, context: &Context<'_>) -> Option<Key> {
         models,
         blacklisted_models: section
             .field("blacklisted_models")
-            .map_or(ModelList::None, |field| models::read(&field)),
+            .map_or(ModelList::None, |field| models::read(&field, context.provider)),
         enabled: section.flag("enabled").unwrap_or(true),
         use_for_batch_api: section.unacted_flag("use_for_batch_api"),
         use_anthropic_endpoints: anthropic_endpoints(&mut section, context.vendor),
@@ -180,7 +183,8 @@ fn served_models(
     deployments: &[Alias],
 ) -> ModelList {
     let field = section.field("models");
-    let listed = field.as_ref().map_or(ModelList::None, models::read);
+    let listed =
+        field.as_ref().map_or(ModelList::None, |field| models::read(field, context.provider));
     match context.version {
         Version::Two => {
             if listed == ModelList::None {

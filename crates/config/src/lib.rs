@@ -37,6 +37,7 @@ mod scalar;
 mod schema;
 mod source;
 mod suggest;
+mod text;
 mod unacted;
 
 use std::path::Path;
@@ -61,7 +62,7 @@ pub use prompt_cache::{InjectionPoint, PromptCache};
 pub use provider::{OpenAi, Provider};
 pub use proxy::{Proxy, ProxyType};
 pub use quota_store::{OnLoss, QuotaStore};
-pub use reference::{MissingSecret, SecretRef};
+pub use reference::{SecretRef, ValueFault, Variable};
 pub use report::{Problem, Report, Severity};
 pub use schema::schema;
 

@@ -9,8 +9,27 @@ use crate::names;
 use crate::reader::Field;
 use crate::report::Draft;
 
-/// The list in `field`.
-pub(crate) fn read(field: &Field<'_>) -> ModelList {
+/// Providers with models whose own names begin with the provider's: `groq/compound`,
+/// `openrouter/auto`.
+const NAMESAKES: [&str; 2] = ["groq", "openrouter"];
+
+/// What is wrong with `name`, of a model of `provider`, which clients ask for behind the provider's
+/// name.
+pub(crate) fn prefixed(name: &str, provider: &str) -> Option<Draft> {
+    let (prefix, model) = name.split_once('/')?;
+    if !prefix.eq_ignore_ascii_case(provider) || NAMESAKES.contains(&provider) || model.is_empty() {
+        return None;
+    }
+    let draft = Draft::error("a model's name with its provider before it");
+    let draft = draft.expected(names::shown(model)).found(names::shown(name));
+    Some(draft.help(format!(
+        "clients ask for {}; if the provider's own name of the model begins so, give it an alias",
+        names::shown(name)
+    )))
+}
+
+/// The list in `field`, of a key of `provider`.
+pub(crate) fn read(field: &Field<'_>, provider: &str) -> ModelList {
     let items = field.items().unwrap_or_default();
     let all = items.iter().find(
         |item| matches!(item.value, jsonc_parser::ast::Value::StringLit(text) if text.value == "*"),
@@ -37,6 +56,8 @@ pub(crate) fn read(field: &Field<'_>) -> ModelList {
         } else if name.contains('*') {
             let draft = Draft::error("patterns are not supported here");
             item.report(draft.expected("a model's full name, or [\"*\"]").found("a `*` in a name"));
+        } else if let Some(draft) = prefixed(name, provider) {
+            item.report(draft);
         } else {
             list.push(Arc::from(name));
         }

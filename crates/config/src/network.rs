@@ -125,7 +125,7 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
         base_url: base_url(&mut section, vendor),
         extra_headers: section
             .field("extra_headers")
-            .map(|f| headers::read(&f))
+            .map(|f| headers::read(&f, vendor))
             .unwrap_or_default(),
         default_request_timeout: section.seconds(
             "default_request_timeout_in_seconds",
@@ -152,7 +152,7 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
             .map(Duration::from_secs),
         enforce_http2: section.flag("enforce_http2").unwrap_or_default(),
         insecure_skip_verify: insecure(&mut section),
-        ca_cert_pem: section.checked("ca_cert_pem", pem::certificates),
+        ca_cert_pem: section.judged("ca_cert_pem", pem::certificates),
         beta_header_overrides: overrides(&mut section),
         allow_private_network: section.flag("allow_private_network"),
         stream_throughput_guard: section
@@ -208,7 +208,7 @@ fn base_url(section: &mut Section<'_>, vendor: &str) -> SecretRef {
         field.report(draft.expected("the address in each key").found("one here").help(help));
         return SecretRef::None;
     }
-    section.checked("base_url", endpoint::base)
+    section.judged("base_url", endpoint::base)
 }
 
 fn insecure(section: &mut Section<'_>) -> bool {

@@ -129,7 +129,10 @@ pub(crate) fn read_all(field: &Field<'_>, version: Version) -> Vec<Provider> {
             continue;
         }
         let mark = field.reader.mark();
-        let Some(provider) = read(&lower, &field, version) else {
+        field.reader.enter(Some(&lower));
+        let provider = read(&lower, &field, version);
+        field.reader.enter(None);
+        let Some(provider) = provider else {
             continue;
         };
         if (field.reader.options.served)(provider.vendor()) {
@@ -166,6 +169,7 @@ fn read(name: &str, field: &Field<'_>, version: Version) -> Option<Provider> {
     let network = network.unwrap_or_default();
     let context = Context {
         version,
+        provider: name,
         vendor,
         key_less,
         base_url: matches!(vendor, "ollama" | "sgl").then_some(&network.base_url),

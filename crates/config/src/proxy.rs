@@ -10,6 +10,7 @@ use crate::pem;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 use crate::report::Draft;
+use crate::text::{self, Judge};
 
 /// The proxy of a provider.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -56,8 +57,8 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Proxy> {
         .required("type", "one of: \"none\", \"http\", \"socks5\", \"environment\"")
         .and_then(|field| field.choice(&TYPES));
     let url = match kind {
-        Some(ProxyType::Http) => proxy_url(&mut section, &["http", "https"]),
-        Some(ProxyType::Socks5) => proxy_url(&mut section, &["socks5", "socks5h"]),
+        Some(ProxyType::Http) => proxy_url(&mut section, HTTP, endpoint::http_proxy),
+        Some(ProxyType::Socks5) => proxy_url(&mut section, SOCKS5, endpoint::socks_proxy),
         Some(ProxyType::None | ProxyType::Environment) => {
             unused(&mut section);
             SecretRef::None
@@ -68,8 +69,8 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Proxy> {
         kind: kind.unwrap_or_default(),
         url,
         username: section.reference("username"),
-        password: section.secret("password"),
-        ca_cert_pem: section.checked("ca_cert_pem", pem::certificates),
+        password: section.secret("password", text::line),
+        ca_cert_pem: section.judged("ca_cert_pem", pem::certificates),
     };
     if kind == Some(ProxyType::Environment) {
         note_unset(&mut section);
@@ -83,12 +84,11 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Proxy> {
     Some(proxy)
 }
 
-fn proxy_url(section: &mut Section<'_>, schemes: &[&str]) -> SecretRef {
-    let expected = match schemes.first() {
-        Some(&"socks5") => "the proxy's address, as socks5://proxy.example.com:1080",
-        _ => "the proxy's address, as http://proxy.example.com:3128",
-    };
-    let url = section.needed("url", expected, |text| endpoint::proxy(text, schemes));
+const HTTP: &str = "the proxy's address, as http://proxy.example.com:3128";
+const SOCKS5: &str = "the proxy's address, as socks5://proxy.example.com:1080";
+
+fn proxy_url(section: &mut Section<'_>, expected: &str, judge: Judge) -> SecretRef {
+    let url = section.needed("url", expected, judge);
     if let (Some(text), Some(field)) = (url.literal(), section.field("url"))
         && endpoint::has_credentials(text)
     {
@@ -119,7 +119,7 @@ fn unused(section: &mut Section<'_>) {
 }
 
 fn note_unset(section: &mut Section<'_>) {
-    let Some(lookup) = section.reader.options.variable else {
+    let Some(lookup) = section.reader.lookup() else {
         return;
     };
     let unset = ProxyVariables::read(lookup).is_empty();

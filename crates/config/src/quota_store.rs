@@ -67,7 +67,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<QuotaStore> {
 }
 
 fn url(section: &mut Section<'_>) -> SecretRef {
-    let url = section.checked("url", endpoint::redis);
+    let url = section.judged("url", endpoint::redis);
     let Some(field) = section.field("url").filter(|_| !url.is_none()) else {
         return url;
     };

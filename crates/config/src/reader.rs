@@ -4,10 +4,12 @@
 //! remembers which names were asked for; the rest is unknown. `null` counts as absent, as in the
 //! format's own loader.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use jsonc_parser::ast::{ObjectProp, Value};
+
+use weir_types::ProviderName;
 
 use crate::Loaded;
 use crate::config::Config;
@@ -24,12 +26,26 @@ pub(crate) struct Reader<'a> {
     source: &'a Source<'a>,
     problems: RefCell<Vec<Problem>>,
     ignored: RefCell<Vec<(usize, String)>>,
+    /// Whether values of variables are for this process to judge, here.
+    judges: Cell<bool>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source<'a>, options: &'a Options) -> Self {
         let problems = RefCell::new(source.duplicates());
-        Self { options, source, problems, ignored: RefCell::default() }
+        let judges = Cell::new(options.only.is_none());
+        Self { options, source, problems, ignored: RefCell::default(), judges }
+    }
+
+    /// How variables are looked up, where that is for this process to do.
+    pub(crate) fn lookup(&self) -> Option<fn(&str) -> Option<String>> {
+        self.options.variable.filter(|_| self.judges.get())
+    }
+
+    /// What follows belongs to `provider`; `None`: to no provider.
+    pub(crate) fn enter(&self, provider: Option<&str>) {
+        let only = self.options.only.as_ref().map(ProviderName::as_str);
+        self.judges.set(only.is_none() || only == provider);
     }
 
     /// The whole file as a field.

@@ -1,8 +1,10 @@
 //! `env.NAME`: values that stand elsewhere than in the file.
 //!
-//! A reference is resolved by the process that needs the value, not when the file is read. An
-//! unset variable and an empty one are the same: missing, never an empty value. Messages about a
-//! value of this kind say what type it has, never what it is.
+//! A reference is resolved by the process that needs the value. What it finds there is judged like
+//! the same text in the file; only that a text in the file that cannot be used is the file's fault, and
+//! one in a variable costs no more than what needs it. An unset variable and an empty one are the same:
+//! missing, never an empty value. Messages about a value of this kind say what type it has, never what
+//! it is.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +17,7 @@ use weir_types::Secret;
 use crate::environment::process_variable;
 use crate::reader::{Field, Section};
 use crate::report::Draft;
+use crate::text::{self, Judge};
 
 /// A value that the file holds or refers to.
 #[derive(Debug, Clone, Default)]
@@ -24,8 +27,28 @@ pub enum SecretRef {
     None,
     /// Stands in the file.
     Literal(Secret),
-    /// Stands in the environment variable of that name.
-    Env(Arc<str>),
+    /// Stands in an environment variable.
+    Env(Variable),
+}
+
+/// An environment variable, and what its value must be.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    name: Arc<str>,
+    judge: Judge,
+}
+
+impl Variable {
+    fn read(&self, value: Option<String>) -> Result<Secret, ValueFault> {
+        let fault = |why: String| ValueFault { variable: Arc::clone(&self.name), why };
+        let value = value.unwrap_or_default();
+        let read = text::read(&value, self.judge)
+            .map_err(|draft| fault(format!("cannot be used: {draft}")))?;
+        if read.text.is_empty() {
+            return Err(fault("is not set or empty".to_owned()));
+        }
+        Ok(Secret::new(read.text.into_owned()))
+    }
 }
 
 impl SecretRef {
@@ -35,30 +58,41 @@ impl SecretRef {
         matches!(self, Self::None)
     }
 
+    /// The API key in the variable `name`.
+    pub(crate) fn key_in(name: &str) -> Self {
+        Self::Env(Variable { name: Arc::from(name), judge: text::credential })
+    }
+
     /// The value, references looked up in this process; `None` if the field is absent.
     ///
     /// # Errors
-    /// The variable is not set or empty.
-    pub fn resolve(&self) -> Result<Option<Secret>, MissingSecret> {
+    /// The variable is not set or empty, or holds what cannot be used.
+    pub fn resolve(&self) -> Result<Option<Secret>, ValueFault> {
         self.resolve_with(process_variable)
     }
 
     /// The value, references looked up by `lookup`.
     ///
     /// # Errors
-    /// `lookup` has no value, or an empty one.
+    /// `lookup` has no value, an empty one, or one that cannot be used.
     pub fn resolve_with(
         &self,
         lookup: impl FnOnce(&str) -> Option<String>,
-    ) -> Result<Option<Secret>, MissingSecret> {
+    ) -> Result<Option<Secret>, ValueFault> {
         match self {
             Self::None => Ok(None),
             Self::Literal(secret) => Ok(Some(secret.clone())),
-            Self::Env(name) => lookup(name)
-                .filter(|value| !value.is_empty())
-                .map(|value| Some(Secret::new(value)))
-                .ok_or_else(|| MissingSecret { variable: Arc::clone(name) }),
+            Self::Env(variable) => variable.read(lookup(&variable.name)).map(Some),
         }
+    }
+
+    /// What was put right in the value that `lookup` has, a line each.
+    #[must_use]
+    pub fn notes_with(&self, lookup: impl FnOnce(&str) -> Option<String>) -> Vec<String> {
+        let Self::Env(Variable { name, judge }) = self else { return Vec::new() };
+        let value = lookup(name).unwrap_or_default();
+        let notes = text::read(&value, *judge).map(|read| read.notes).unwrap_or_default();
+        notes.into_iter().map(|note| note.of_variable(name).to_string()).collect()
     }
 
     /// The value if it stands in the file.
@@ -67,10 +101,6 @@ impl SecretRef {
             Self::Literal(secret) => Some(secret.expose()),
             Self::None | Self::Env(_) => None,
         }
-    }
-
-    pub(crate) fn of_literal(text: &str) -> Self {
-        if text.is_empty() { Self::None } else { Self::Literal(Secret::new(text.to_owned())) }
     }
 }
 
@@ -115,12 +145,14 @@ impl JsonSchema for SecretRef {
     }
 }
 
-/// A variable that a field refers to and that is not set, or empty.
+/// A variable that a field refers to and that has no value that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("environment variable {variable} is not set or empty")]
-pub struct MissingSecret {
+#[error("variable {variable} {why}")]
+pub struct ValueFault {
     /// The variable's name.
     pub variable: Arc<str>,
+    /// What is wrong with its value, which is not quoted.
+    pub why: String,
 }
 
 /// Where a value comes from, as the object form says it.
@@ -133,10 +165,10 @@ enum Kind {
 
 impl Field<'_> {
     /// A value that need not be kept secret: an address, a region, a user name.
-    pub(crate) fn reference(&self) -> Option<SecretRef> {
+    pub(crate) fn reference(&self, judge: Judge) -> Option<SecretRef> {
         match self.value {
-            Value::StringLit(text) => self.refer(&text.value),
-            Value::Object(_) => self.long_form(),
+            Value::StringLit(text) => self.refer(&text.value, judge),
+            Value::Object(_) => self.long_form(judge),
             _ => {
                 // Not `wrong`: a number in the place of a secret may be one.
                 let draft = Draft::error("wrong type").expected(EXPECTED);
@@ -147,8 +179,8 @@ impl Field<'_> {
     }
 
     /// A value that must be kept secret, and therefore better not in this file.
-    pub(crate) fn secret(&self) -> Option<SecretRef> {
-        let reference = self.reference()?;
+    pub(crate) fn secret(&self, judge: Judge) -> Option<SecretRef> {
+        let reference = self.reference(judge)?;
         if reference.literal().is_some() {
             let draft = Draft::warning("a secret stands in this file");
             self.report(draft.expected("a reference, as \"env.NAME\"").found("a string").help(
@@ -158,30 +190,31 @@ impl Field<'_> {
         Some(reference)
     }
 
-    /// A value that `check` can judge unless it is a reference.
-    pub(crate) fn checked(
-        &self,
-        check: impl FnOnce(&str) -> Result<(), Draft>,
-    ) -> Option<SecretRef> {
-        let reference = self.reference()?;
-        match reference.literal().map(check) {
-            Some(Err(draft)) => {
-                self.report(draft);
-                None
-            }
-            Some(Ok(())) | None => Some(reference),
-        }
-    }
-
-    fn refer(&self, text: &str) -> Option<SecretRef> {
+    fn refer(&self, text: &str, judge: Judge) -> Option<SecretRef> {
         if let Some(name) = text.strip_prefix("env.") {
-            return self.variable(name);
+            return self.variable(name, judge);
         }
         if text.starts_with("vault.") {
             self.vault();
             return None;
         }
-        Some(SecretRef::of_literal(text))
+        self.plain(text, judge)
+    }
+
+    /// A value that stands in the file.
+    fn plain(&self, text: &str, judge: Judge) -> Option<SecretRef> {
+        match text::read(text, judge) {
+            Ok(read) => {
+                read.notes.into_iter().for_each(|note| self.report(note));
+                let is_empty = read.text.is_empty();
+                let literal = || SecretRef::Literal(Secret::new(read.text.into_owned()));
+                Some(if is_empty { SecretRef::None } else { literal() })
+            }
+            Err(draft) => {
+                self.report(draft);
+                None
+            }
+        }
     }
 
     fn vault(&self) {
@@ -190,7 +223,7 @@ impl Field<'_> {
         self.report(draft.found("a vault reference").help(help));
     }
 
-    fn variable(&self, name: &str) -> Option<SecretRef> {
+    fn variable(&self, name: &str, judge: Judge) -> Option<SecretRef> {
         // The name is not quoted while it could be a secret that was pasted after `env.`.
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if name.is_empty() || !plain {
@@ -200,15 +233,31 @@ impl Field<'_> {
             self.report(draft.expected(expected).found(found));
             return None;
         }
-        let unset = |lookup: fn(&str) -> Option<String>| lookup(name).is_none_or(|v| v.is_empty());
-        if self.reader.options.variable.is_some_and(unset) {
-            let draft = Draft::warning(format!("environment variable {name} is not set or empty"));
-            self.report(draft.help(format!("set {name}; until then what needs it is unusable")));
+        if let Some(lookup) = self.reader.lookup() {
+            self.judge(name, &lookup(name).unwrap_or_default(), judge);
         }
-        Some(SecretRef::Env(Arc::from(name)))
+        Some(SecretRef::Env(Variable { name: Arc::from(name), judge }))
     }
 
-    fn long_form(&self) -> Option<SecretRef> {
+    /// Says what the process that needs `value`, of the variable `name`, will make of it.
+    fn judge(&self, name: &str, value: &str, judge: Judge) {
+        match text::read(value, judge) {
+            Ok(read) if read.text.is_empty() => {
+                let draft =
+                    Draft::warning(format!("environment variable {name} is not set or empty"));
+                self.report(
+                    draft.help(format!("set {name}; until then what needs it is unusable")),
+                );
+            }
+            Ok(read) => read.notes.into_iter().for_each(|note| self.report(note.of_variable(name))),
+            Err(draft) => {
+                let help = format!("correct {name}; until then what needs it is unusable");
+                self.report(draft.or_help(help).of_variable(name));
+            }
+        }
+    }
+
+    fn long_form(&self, judge: Judge) -> Option<SecretRef> {
         let mut section = self.section()?;
         if ["value", "ref", "env_var", "type"].iter().all(|name| section.field(name).is_none()) {
             section.missing("value", "a value, or \"type\": \"env\" and \"ref\"");
@@ -227,14 +276,14 @@ impl Field<'_> {
                 self.vault();
                 None
             }
-            Some(Kind::Env) => self.variable(name),
-            Some(Kind::PlainText) => Some(SecretRef::of_literal(&value)),
+            Some(Kind::Env) => self.variable(name, judge),
+            Some(Kind::PlainText) => self.plain(&value, judge),
             None if name.starts_with("vault.") => {
                 self.vault();
                 None
             }
-            None if from_env.unwrap_or(!name.is_empty()) => self.variable(name),
-            None => self.refer(&value),
+            None if from_env.unwrap_or(!name.is_empty()) => self.variable(name, judge),
+            None => self.refer(&value, judge),
         }
     }
 }
@@ -242,34 +291,28 @@ impl Field<'_> {
 const EXPECTED: &str = "a string, or \"env.NAME\" for an environment variable";
 
 impl Section<'_> {
+    /// A value that need not be kept secret, one line of it.
     pub(crate) fn reference(&mut self, name: &'static str) -> SecretRef {
-        self.field(name).and_then(|field| field.reference()).unwrap_or_default()
+        self.judged(name, text::line)
     }
 
-    pub(crate) fn secret(&mut self, name: &'static str) -> SecretRef {
-        self.field(name).and_then(|field| field.secret()).unwrap_or_default()
+    /// A value that `judge` knows.
+    pub(crate) fn judged(&mut self, name: &'static str, judge: Judge) -> SecretRef {
+        self.field(name).and_then(|field| field.reference(judge)).unwrap_or_default()
     }
 
-    pub(crate) fn checked(
-        &mut self,
-        name: &'static str,
-        check: impl FnOnce(&str) -> Result<(), Draft>,
-    ) -> SecretRef {
-        self.field(name).and_then(|field| field.checked(check)).unwrap_or_default()
+    /// A value that must be kept secret.
+    pub(crate) fn secret(&mut self, name: &'static str, judge: Judge) -> SecretRef {
+        self.field(name).and_then(|field| field.secret(judge)).unwrap_or_default()
     }
 
     /// A value that must be there and not empty. Its own problems are reported once.
-    pub(crate) fn needed(
-        &mut self,
-        name: &'static str,
-        expected: &str,
-        check: impl FnOnce(&str) -> Result<(), Draft>,
-    ) -> SecretRef {
+    pub(crate) fn needed(&mut self, name: &'static str, expected: &str, judge: Judge) -> SecretRef {
         let Some(field) = self.field(name) else {
             self.missing(name, expected);
             return SecretRef::None;
         };
-        let reference = field.checked(check);
+        let reference = field.reference(judge);
         if reference.as_ref().is_some_and(SecretRef::is_none) {
             field.report(Draft::error("empty").expected(expected).found("an empty string"));
         }
@@ -283,7 +326,7 @@ impl fmt::Display for SecretRef {
         match self {
             Self::None => f.write_str("none"),
             Self::Literal(_) => f.write_str("a literal value"),
-            Self::Env(name) => write!(f, "env.{name}"),
+            Self::Env(variable) => write!(f, "env.{}", variable.name),
         }
     }
 }

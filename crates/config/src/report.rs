@@ -142,6 +142,18 @@ impl Draft {
         self
     }
 
+    /// `text` where there is no help yet.
+    pub(crate) fn or_help(mut self, text: impl Into<String>) -> Self {
+        self.help.get_or_insert_with(|| text.into());
+        self
+    }
+
+    /// The same of the value of a variable, which is no fault of the file.
+    pub(crate) fn of_variable(self, name: &str) -> Self {
+        let message = format!("environment variable {name}: {}", self.message);
+        Self { severity: Severity::Warning, message, ..self }
+    }
+
     pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
         self.help = text.or(self.help);
         self
@@ -156,5 +168,20 @@ impl Draft {
         let Self { severity, message, expected, found, help } = self;
         let file = Arc::clone(file);
         Problem { file, line, column, severity, path, message, expected, found, help }
+    }
+}
+
+impl fmt::Display for Draft {
+    /// In one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let details =
+            [("; expected ", &self.expected), ("; found ", &self.found), ("; help: ", &self.help)];
+        for (label, text) in details {
+            if let Some(text) = text {
+                write!(f, "{label}{text}")?;
+            }
+        }
+        Ok(())
     }
 }

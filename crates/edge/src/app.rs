@@ -33,7 +33,8 @@ pub fn app(
     let cors = OnOrigin::new(&settings);
     let shared =
         Arc::new(Shared { rules: Rules::new(&settings), routes, settings, router, telemetry });
-    let mut app = Router::new().route(route::HEALTH, health(&shared));
+    let mut app =
+        Router::new().route(route::HEALTH, health(&shared)).route(route::ROOT, root(&shared));
     let mut prefixes: Vec<&'static str> = Vec::new();
     for route in routes {
         match route.parameter() {
@@ -107,6 +108,21 @@ fn health(shared: &Arc<Shared>) -> MethodRouter {
     get(|| std::future::ready(([(CONTENT_TYPE, "application/json")], OK).into_response())).fallback(
         move |request: Request| std::future::ready(wrong_method(&shared, "GET, HEAD", request)),
     )
+}
+
+/// What Weir is, and where to go from there.
+const WELCOME: &str = concat!(
+    r#"{"name":"weir","is":"an LLM gateway","chat":"POST /v1/chat/completions","#,
+    r#""models":"GET /v1/models","health":"GET /health","drop_in_base_paths":["/v1","/openai","#,
+    r#""/anthropic","/genai","/bedrock","/cohere","/mistral"]}"#,
+);
+
+/// Who asks for anything else there has left the path out.
+fn root(shared: &Arc<Shared>) -> MethodRouter {
+    let shared = Arc::clone(shared);
+    let answer = || ([(CONTENT_TYPE, "application/json")], WELCOME).into_response();
+    get(move || std::future::ready(answer()))
+        .fallback(move |request: Request| std::future::ready(not_found(&shared, request)))
 }
 
 fn not_found(shared: &Shared, request: Request) -> Response {

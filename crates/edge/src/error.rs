@@ -74,9 +74,11 @@ pub(crate) fn described(fault: &Fault, record: &Record) -> ir::Error {
 
 fn with_status(fault: &Fault, status: u16, record: &Record) -> ir::Error {
     let operation = record.operation.map(|operation| operation.config_name(record.stream));
+    // After its head an answer has one provider, and no attempts to choose from.
+    let blamed = culprit(fault).map(|attempt| &attempt.provider).or_else(|| record.provider());
     let context = ErrorContext {
         request_id: record.request_id.to_string(),
-        provider: culprit(fault).map_or_else(String::new, |attempt| attempt.provider.to_string()),
+        provider: blamed.map_or_else(String::new, ToString::to_string),
         model: record.model.clone(),
         operation: operation.unwrap_or_default(),
         is_gateways: false,

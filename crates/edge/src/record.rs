@@ -154,6 +154,11 @@ impl Record {
         self.failed(fault);
     }
 
+    /// Who answers, or was asked last.
+    pub(crate) fn provider(&self) -> Option<&ProviderName> {
+        self.provider.as_ref()
+    }
+
     /// Who was asked, for a request that failed.
     pub(crate) fn asked(&mut self, provider: ProviderName, key: KeyName) {
         self.provider = Some(provider);

@@ -139,6 +139,14 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /v1/responses/input_tokens", RESPONSES, Operation::CountTokens),
     Route::new("POST /v1/messages", ANTHROPIC, Operation::Chat),
     Route::new("POST /v1/messages/count_tokens", ANTHROPIC, Operation::CountTokens),
+    // For a base URL without a version.
+    Route::new("POST /chat/completions", CHAT, Operation::Chat),
+    Route::new("POST /completions", CHAT, Operation::Completion),
+    Route::new("POST /embeddings", CHAT, Operation::Embedding),
+    Route::new("POST /rerank", CHAT, Operation::Rerank),
+    Route::new("GET /models", CHAT, Operation::ListModels),
+    Route::new("POST /responses", RESPONSES, Operation::Responses),
+    Route::new("POST /responses/input_tokens", RESPONSES, Operation::CountTokens),
     Route::new("POST /openai/v1/chat/completions", CHAT, Operation::Chat).of("openai"),
     Route::new("POST /openai/v1/completions", CHAT, Operation::Completion).of("openai"),
     Route::new("POST /openai/v1/embeddings", CHAT, Operation::Embedding).of("openai"),
@@ -218,6 +226,9 @@ pub static ROUTES: &[Route] = &[
 
 /// The format in which errors are written for somebody whose format is not known.
 pub(crate) const UNKNOWN: Dialect = CHAT;
+
+/// The path of somebody who has an address and no idea.
+pub(crate) const ROOT: &str = "/";
 
 /// The path that load balancers ask.
 pub(crate) const HEALTH: &str = "/health";

@@ -18,7 +18,10 @@ pub(crate) fn near(routes: &[Route], path: &str) -> String {
         return format!("{meant}; under /{first} there are {}", alike.join(", "));
     }
     let mut beginnings: Vec<&str> = Vec::new();
-    for route in routes {
+    // The short forms of paths are paths of their own, but nobody has to know them.
+    let is_short =
+        |route: &Route| routes.iter().any(|other| other.path() == format!("/v1{}", route.path()));
+    for route in routes.iter().filter(|route| !is_short(route)) {
         let beginning = first_segment(route.path());
         if !beginnings.contains(&beginning) {
             beginnings.push(beginning);
@@ -57,8 +60,8 @@ mod tests {
         for (path, expected) in [
             ("/v1/chat/completion", "POST /v1/chat/completions"),
             ("/v1/chat/completions/", "POST /v1/chat/completions"),
-            ("/chat/completions", "POST /v1/chat/completions"),
-            ("/embeddings", "POST /v1/embeddings"),
+            ("/chat/completion", "POST /chat/completions"),
+            ("/deployments/{model}/embeddings", "POST /openai/deployments/{model}/embeddings"),
             ("/v1/message", "POST /v1/messages"),
             ("/antropic/v1/messages", "POST /anthropic/v1/messages"),
         ] {

@@ -186,7 +186,8 @@ impl Catalog {
     }
 
     fn entry(&self, provider: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| &*entry.provider.name == provider)
+        // As in the configuration, letters' case does not matter.
+        self.entries.iter().find(|entry| entry.provider.name.eq_ignore_ascii_case(provider))
     }
 
     /// The first `/` splits, if what stands before it is a provider.

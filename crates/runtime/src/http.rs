@@ -1,4 +1,4 @@
-//! Serves an `axum::Router` over HTTP/1.1 on one listener.
+//! Serves an `axum::Router` on one listener, over HTTP/1.1 and for clients that begin with it HTTP/2.
 //!
 //! One task per connection drives parser, handler and body, so a request costs no spawn and a
 //! closed connection drops the handler's future or the body's stream in place. Knows no route.
@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::linger::linger;
 use crate::patience::Patient;
+use crate::prior::{self, PREFACE};
 use crate::rejection::{RejectionBody, Worded};
 use crate::{Drain, accept};
 
@@ -128,6 +129,7 @@ async fn connection(
             }
         }
     };
+    let has_failed = result.is_err();
     let refused = match result {
         Ok(()) => false,
         Err(error) => {
@@ -136,5 +138,10 @@ async fn connection(
             error.is_parse()
         }
     };
-    linger(served.into_parts().io.into_inner().into_inner().into_inner(), refused).await;
+    let parts = served.into_parts();
+    let stream = parts.io.into_inner().into_inner();
+    if has_failed && parts.read_buf.starts_with(PREFACE) {
+        return prior::serve(parts.read_buf, stream, app, limits, drain).await;
+    }
+    linger(stream.into_inner(), refused).await;
 }

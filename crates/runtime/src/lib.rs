@@ -15,6 +15,7 @@ mod http;
 mod linger;
 mod listen;
 mod patience;
+mod prior;
 mod rejection;
 
 pub use accept::accept;

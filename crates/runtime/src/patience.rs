@@ -25,6 +25,11 @@ impl ClientStall {
     pub fn has_happened(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// The client is given up.
+    pub(crate) fn mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A stream that fails with `TimedOut` when a write makes no progress for `write_stall_max`.
@@ -64,7 +69,7 @@ impl Patient {
         if stalled.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.given_up.0.store(true, Ordering::Relaxed);
+        self.given_up.mark();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes")))
     }
 }

@@ -14,8 +14,12 @@ pub enum HeaderClass {
     Message,
     /// Says who sends the request. A client's stops at the edge, a provider's in the worker.
     Credential,
-    /// Written by the gateway for its own request: who we are, what we accept, whose trace it is.
+    /// Written by the gateway for its own request, unless the operator says otherwise: who we are,
+    /// what we accept.
     Own,
+    /// Follows from the request: where it goes, what it holds, whose trace it is. Only the gateway
+    /// knows.
+    Request,
     /// Turns on a feature of one wire format; passes to providers of that format.
     Feature(Dialect),
 }
@@ -31,11 +35,11 @@ const TABLE: &[(&str, HeaderClass)] = &[
     ("connection", HeaderClass::Message),
     ("content-encoding", HeaderClass::Message),
     ("content-length", HeaderClass::Message),
-    ("content-type", HeaderClass::Own),
+    ("content-type", HeaderClass::Request),
     ("cookie", HeaderClass::Credential),
     ("expect", HeaderClass::Message),
     ("forwarded", HeaderClass::Own),
-    ("host", HeaderClass::Own),
+    ("host", HeaderClass::Request),
     ("keep-alive", HeaderClass::Message),
     ("origin", HeaderClass::Own),
     ("proxy-authenticate", HeaderClass::Message),
@@ -43,8 +47,8 @@ const TABLE: &[(&str, HeaderClass)] = &[
     ("proxy-connection", HeaderClass::Message),
     ("set-cookie", HeaderClass::Credential),
     ("te", HeaderClass::Message),
-    ("traceparent", HeaderClass::Own),
-    ("tracestate", HeaderClass::Own),
+    ("traceparent", HeaderClass::Request),
+    ("tracestate", HeaderClass::Request),
     ("trailer", HeaderClass::Message),
     ("transfer-encoding", HeaderClass::Message),
     ("upgrade", HeaderClass::Message),
@@ -101,10 +105,11 @@ pub fn provider_takes(name: &str, dialect: Dialect) -> bool {
     }
 }
 
-/// Whether the configuration may set it for every request to a provider.
+/// Whether the configuration may set it for every request to a provider, in place of what would be
+/// sent without.
 #[must_use]
 pub fn operator_may_set(name: &str) -> bool {
-    header_class(name) != Some(HeaderClass::Message)
+    !matches!(header_class(name), Some(HeaderClass::Message | HeaderClass::Request))
 }
 
 /// The name under which a provider's header goes on to the client; `None`: it does not.
@@ -139,7 +144,8 @@ mod tests {
             let feature = matches!(class, HeaderClass::Feature(_));
             assert_eq!(client_may_send(name), feature, "{name}");
             assert_eq!(answered_as(name), None, "{name}");
-            assert_eq!(operator_may_set(name), *class != HeaderClass::Message, "{name}");
+            let gateways = matches!(class, HeaderClass::Message | HeaderClass::Request);
+            assert_eq!(operator_may_set(name), !gateways, "{name}");
         }
         assert!(client_may_send("openai-beta") && !client_may_send("x-bf-api-key-other"));
     }

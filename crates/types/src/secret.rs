@@ -1,4 +1,7 @@
-//! A value that must not be seen: redacted in `Debug`, wiped when dropped.
+//! A value that must not be seen: redacted in `Debug`, wiped when dropped, taken out of what libraries
+//! say of it.
+
+mod retold;
 
 use std::fmt;
 
@@ -19,6 +22,13 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// The words of `error`, which is about this value. All errors of libraries over secrets go through
+    /// here: where they quote a piece of it, in whatever form, they are left out.
+    #[must_use]
+    pub fn retold(&self, error: &dyn fmt::Display) -> String {
+        retold::retold(self.expose(), error)
     }
 }
 

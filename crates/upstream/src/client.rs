@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connector::{Connector, host_and_port};
 use crate::lanes::{Lanes, STREAMS_MAX};
-use crate::proxy::Kind;
+use crate::proxy::{Kind, login_words};
 use crate::{Body, Error, Outgoing, Transport};
 
 /// What one HTTP/2 stream may send before it is read.
@@ -48,9 +48,11 @@ impl Inner {
             return Ok(());
         };
         let why = match response.status().as_u16() {
-            407 => "it does not accept the credentials (407)".to_owned(),
             // A provider says in JSON what it has against a request.
-            401 if !is_json(response) => "it does not accept the credentials (401)".to_owned(),
+            status @ (401 | 407) if status == 407 || !is_json(response) => {
+                let has_login = matches!(via.kind, Kind::Http(Some(_)));
+                format!("{} ({status})", login_words(has_login))
+            }
             status @ (403 | 500 | 502 | 503 | 504) if !is_json(response) => {
                 format!("it answered {status}")
             }
@@ -134,7 +136,8 @@ impl Client {
             }
             Ok(Err(error)) => {
                 let target = uri.authority().map_or("", |authority| authority.as_str());
-                Err(self.0.explained(Error::from_client(&error, target), &uri))
+                let was_asked = self.0.transport.was_asked();
+                Err(self.0.explained(Error::from_client(&error, target, was_asked), &uri))
             }
             Err(_) => Err(self.0.timed_out(&uri)),
         }

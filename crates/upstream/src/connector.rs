@@ -12,7 +12,7 @@ use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -21,17 +21,15 @@ use tower::{Service, ServiceExt};
 
 use crate::error::{find, innermost};
 use crate::io::{Conn, Hop, Stream};
-use crate::proxy::{Kind, Via};
+use crate::proxy::{Kind, Via, login_words};
 use crate::reach::{Reach, Resolver};
-use crate::{Error, Settings, Transport, tls, tunnel};
+use crate::tls::{self, Nameless};
+use crate::{Error, Settings, Transport, tunnel};
 
 /// TCP keepalive notices peers that vanished: 10 s idle, then three probes 5 s apart.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
-
-/// What is wrong with a server that `enforce_http2` does not fit.
-const NO_HTTP2: &str = "it does not offer HTTP/2, which enforce_http2 demands";
 
 /// Makes connections.
 #[derive(Clone)]
@@ -63,11 +61,10 @@ impl Connector {
             None => timeout_at(end, self.straight(&target))
                 .await
                 .map_err(|_| Error::ConnectTimeout { target: name.clone() })??,
-            Some(via) => {
-                let hop = timeout_at(end, self.through(via, &target)).await;
-                let hop = hop.unwrap_or_else(|_| Err("no connection in time".to_owned()));
-                hop.map_err(|why| Error::Proxy { proxy: host_and_port(&via.uri), why })?
-            }
+            Some(via) => self
+                .through(via, &target, end)
+                .await
+                .map_err(|why| Error::Proxy { proxy: host_and_port(&via.uri), why })?,
         };
         if self.transport.forwarder(&target).is_some() {
             return Ok(Conn::to_forwarder(hop));
@@ -103,8 +100,22 @@ impl Connector {
     }
 
     /// To the proxy, and where it is to know no more than the target's name, beyond it.
-    async fn through(&self, via: &Via, target: &Uri) -> Result<Hop, String> {
-        let mut hop = self.connect_to_proxy(&via.uri).await?;
+    async fn through(&self, via: &Via, target: &Uri, end: Instant) -> Result<Hop, String> {
+        let hop = timeout_at(end, self.connect_to_proxy(&via.uri)).await;
+        let hop = hop.unwrap_or_else(|_| Err("no connection in time".to_owned()))?;
+        let beyond = timeout_at(end, self.beyond(via, hop, target)).await;
+        beyond.unwrap_or_else(|_| {
+            Err(format!(
+                "it is silent; is it {}?",
+                match &via.kind {
+                    Kind::Http(_) => "an HTTP proxy",
+                    Kind::Socks5(_) => "a SOCKS5 proxy",
+                }
+            ))
+        })
+    }
+
+    async fn beyond(&self, via: &Via, mut hop: Hop, target: &Uri) -> Result<Hop, String> {
         match &via.kind {
             Kind::Http(_) if self.transport.forwarder(target).is_some() => Ok(hop),
             Kind::Http(login) => {
@@ -117,7 +128,10 @@ impl Connector {
                     socks = socks.with_auth(user.clone(), password.expose().to_owned());
                 }
                 let opened = socks.oneshot(target.clone()).await;
-                opened.map(TokioIo::into_inner).map_err(|error| error.to_string())
+                let has_login = login.is_some();
+                opened
+                    .map(TokioIo::into_inner)
+                    .map_err(|error| socks_words(&error.to_string(), has_login))
             }
         }
     }
@@ -129,16 +143,16 @@ impl Connector {
             return Ok(Hop::Tcp(tcp));
         }
         let tls = self.transport.tls().await.map_err(|error| error.to_string())?;
-        let stream = handshake(Arc::clone(&tls.proxy), tcp, proxy).await?;
+        let stream = handshake(&tls.proxy, &tls.client, tcp, proxy).await?;
         Ok(Hop::Tls(Box::new(stream)))
     }
 
     async fn secure(&self, hop: Hop, target: &Uri) -> Result<Conn, String> {
         let tls = self.transport.tls().await.map_err(|error| error.to_string())?;
-        let stream = handshake(Arc::clone(&tls.provider), hop, target).await?;
+        let stream = handshake(&tls.provider, &tls.client, hop, target).await?;
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
         if self.transport.settings.enforce_http2 && !is_h2 {
-            return Err(NO_HTTP2.to_owned());
+            return Err(tls::NO_HTTP2.to_owned());
         }
         Ok(Conn::to_provider(Stream::Tls(Box::new(stream)), is_h2))
     }
@@ -157,7 +171,8 @@ fn tcp(resolver: Resolver, connect_timeout: Duration) -> HttpConnector<Resolver>
 }
 
 async fn handshake<T>(
-    config: Arc<ClientConfig>,
+    config: &Arc<ClientConfig>,
+    client: &Nameless,
     io: T,
     target: &Uri,
 ) -> Result<TlsStream<T>, String>
@@ -168,14 +183,14 @@ where
     let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| "the host is not a valid name".to_owned())?;
-    let connected = TlsConnector::from(config).connect(name, io).await;
-    connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        // Only those who are asked for nothing else say so.
-        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-            NO_HTTP2.to_owned()
-        }
-        _ => error.to_string(),
-    })
+    let connected = TlsConnector::from(Arc::clone(config)).connect(name, io).await;
+    connected.map_err(|error| tls::of_handshake(&error, client.was_asked()))
+}
+
+/// What a SOCKS5 proxy has against us; the library's error has no type to ask.
+fn socks_words(said: &str, has_login: bool) -> String {
+    let is_login = said.contains("authentication") || said.contains("credentials");
+    if is_login { login_words(has_login).to_owned() } else { said.to_owned() }
 }
 
 impl Service<Uri> for Connector {

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 
 use weir_types::Fault;
 
+use crate::tls;
+
 /// What is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -85,14 +87,26 @@ pub enum Error {
 
 impl Error {
     /// From the client: our own error if the connector made it, else by what hyper says.
-    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error, target: &str) -> Self {
+    /// `was_asked`: whether a server has wanted to know by TLS who calls.
+    pub(crate) fn from_client(
+        error: &hyper_util::client::legacy::Error,
+        target: &str,
+        was_asked: bool,
+    ) -> Self {
         if let Some(ours) = find::<Self>(error) {
             return ours.clone();
+        }
+        // In TLS 1.3 a server says only after the handshake what it has against the client's part.
+        if let Some(error) = tls::behind(error) {
+            return Self::Tls { target: target.to_owned(), why: tls::of(error, was_asked) };
         }
         if let Some(fault) = find::<Fault>(error) {
             return Self::Upload(fault.clone());
         }
         let why = innermost(error);
+        if let Some(why) = tls::of_words(&why, was_asked) {
+            return Self::Tls { target: target.to_owned(), why };
+        }
         if error.is_connect() {
             return Self::Connect { target: target.to_owned(), why };
         }

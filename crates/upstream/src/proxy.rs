@@ -1,18 +1,18 @@
 //! Which way a target is reached. Every proxy URL is checked before anything starts: one that
 //! cannot be used is an error, not a direct connection.
 
-use std::sync::Arc;
+mod bypass;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use http::header::HeaderValue;
 use http::uri::Scheme;
-use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 use weir_types::Secret;
 
 use crate::{Credentials, Proxy, SettingsError};
+use bypass::Bypass;
 
 /// A proxy that can be used.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
 pub(crate) enum Route {
     Direct,
     Always(Box<Via>),
-    Environment { http: Option<Box<Via>>, https: Option<Box<Via>>, matcher: Arc<Matcher> },
+    Environment { http: Option<Box<Via>>, https: Option<Box<Via>>, bypass: Bypass },
 }
 
 impl Route {
@@ -49,24 +49,22 @@ impl Route {
             Proxy::Socks5 { url, credentials } => {
                 Self::Always(Box::new(via(url, credentials.as_ref(), &["socks5", "socks5h"])?))
             }
-            // As curl reads it: no host is reached through a proxy.
-            Proxy::Environment { no_proxy: Some(none), .. } if none.trim() == "*" => Self::Direct,
             Proxy::Environment { http_proxy, https_proxy, no_proxy } => {
                 let schemes = &["http", "https", "socks5", "socks5h"];
-                let read = |url: &Option<Secret>| {
+                let read = |name: &str, url: &Option<Secret>| {
                     let url = url.as_ref().filter(|url| !url.expose().trim().is_empty());
-                    url.map(|url| via(url, None, schemes).map(Box::new)).transpose()
+                    let via = url.map(|url| via(url, None, schemes).map(Box::new)).transpose();
+                    via.map_err(|SettingsError(why)| SettingsError(format!("{name}: {why}")))
                 };
-                // The matcher only decides by host; whom to ask is in our own fields.
-                let matcher = Matcher::builder()
-                    .http("http://proxy.invalid")
-                    .https("http://proxy.invalid")
-                    .no(no_proxy.clone().unwrap_or_default())
-                    .build();
+                let bypass = Bypass::parse(no_proxy.as_deref().unwrap_or_default());
+                let bypass = bypass.map_err(|why| SettingsError(format!("NO_PROXY: {why}")))?;
+                if bypass.covers_all() {
+                    return Ok(Self::Direct);
+                }
                 Self::Environment {
-                    http: read(http_proxy)?,
-                    https: read(https_proxy)?,
-                    matcher: Arc::new(matcher),
+                    http: read("HTTP_PROXY", http_proxy)?,
+                    https: read("HTTPS_PROXY", https_proxy)?,
+                    bypass,
                 }
             }
         })
@@ -77,12 +75,21 @@ impl Route {
         match self {
             Self::Direct => None,
             Self::Always(via) => Some(via),
-            Self::Environment { http, https, matcher } => {
+            Self::Environment { http, https, bypass } => {
                 let is_https = target.scheme() == Some(&Scheme::HTTPS);
                 let via = if is_https { https } else { http };
-                via.as_deref().filter(|_| matcher.intercept(target).is_some())
+                via.as_deref().filter(|_| !bypass.covers(target))
             }
         }
+    }
+}
+
+/// What a proxy that is not content with our login is said to want.
+pub(crate) const fn login_words(has_login: bool) -> &'static str {
+    if has_login {
+        "it does not accept the credentials"
+    } else {
+        "it wants a user and a password, and none are set"
     }
 }
 
@@ -98,7 +105,11 @@ fn via(
         true => text.to_owned(),
         false => format!("{default_scheme}://{text}"),
     };
-    let parsed = Url::parse(&text).map_err(|error| unusable(&error.to_string()))?;
+    // The parser takes line breaks out and backslashes for slashes.
+    if text.chars().any(|c| !c.is_ascii_graphic() || c == '\\') {
+        return Err(unusable("blanks, backslashes or characters that are not ASCII within it"));
+    }
+    let parsed = Url::parse(&text).map_err(|error| unusable(&url.retold(&error)))?;
     if !schemes.contains(&parsed.scheme()) {
         let expected = schemes.join(", ");
         return Err(unusable(&format!("its scheme must be one of {expected}")));

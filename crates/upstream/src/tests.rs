@@ -1,6 +1,7 @@
 //! The client against real servers on loopback: origins with and without TLS, proxies of each
 //! kind, and all of them misbehaving.
 
+mod certificates;
 mod direct;
 mod proxies;
 mod servers;

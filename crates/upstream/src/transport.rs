@@ -32,7 +32,7 @@ pub struct Settings {
     /// Which addresses may be called.
     pub reach: Reach,
     /// Certificate authorities (PEM) that are trusted beside the system's.
-    pub ca_pem: Vec<String>,
+    pub ca_pem: Vec<Secret>,
     /// Trust any certificate.
     pub insecure_skip_verify: bool,
     /// Whether and how to go through a proxy.
@@ -129,6 +129,13 @@ impl Transport {
         Ok(Self::with(settings, route, authorities))
     }
 
+    /// For settings that cannot work: no call ever gets its permit.
+    #[must_use]
+    pub fn closed() -> Self {
+        let settings = Settings { max_conns_per_host: 0, ..Settings::default() };
+        Self::with(settings, Route::Direct, Vec::new())
+    }
+
     fn with(settings: Settings, route: Route, authorities: Vec<CertificateDer<'static>>) -> Self {
         Self {
             settings,
@@ -170,6 +177,11 @@ impl Transport {
         let Settings { insecure_skip_verify, enforce_http2, .. } = self.settings;
         let made = tls::configs(&self.authorities, insecure_skip_verify, enforce_http2);
         self.tls.get_or_try_init(|| made).await
+    }
+
+    /// Whether a server has wanted to know by TLS who calls.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.tls.get().is_some_and(|tls| tls.client.was_asked())
     }
 
     /// The HTTP proxy that gets the request for `target` itself, not a tunnel's bytes. HTTP/2 has

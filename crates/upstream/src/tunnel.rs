@@ -4,6 +4,8 @@
 use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::proxy::login_words;
+
 /// The head of a proxy's answer is not longer.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -31,7 +33,7 @@ where
     io.flush().await.map_err(|error| error.to_string())?;
     match status(&head(io).await?)? {
         200..300 => Ok(()),
-        status @ (401 | 407) => Err(format!("it does not accept the credentials ({status})")),
+        status @ (401 | 407) => Err(format!("{} ({status})", login_words(login.is_some()))),
         status => Err(format!("it refuses the tunnel ({status})")),
     }
 }

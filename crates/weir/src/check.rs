@@ -4,19 +4,22 @@
 
 use std::process::ExitCode;
 
-use weir_config::{Loaded, Options};
+use weir_config::{Options, process_variable};
+use weir_telemetry::Telemetry;
+use weir_types::Secret;
 
-use crate::Failure;
-use crate::cli::{CheckArgs, Strictness};
-use crate::process::{eprint, is_broken_pipe, print};
+use crate::cli::{CheckArgs, StoreArgs, Strictness};
+use crate::process::{self, eprint, is_broken_pipe, print};
+use crate::{Failure, file, parts, rooms, store};
 
-/// Checks one file; the exit code is 0 if Weir would start with it.
+/// Checks one file; the exit code is 0 if Weir would start with it, here and now.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
-    let loaded = weir_config::load(&args.file, &options(&args.strictness));
-    let is_bad = loaded.is_err();
-    let shown = match loaded {
-        Ok(loaded) => summary(&loaded).map(|()| ExitCode::SUCCESS),
-        Err(report) => print(&report.to_string()).map(|()| ExitCode::FAILURE),
+    let judged = judged(args);
+    let is_bad = judged.is_err();
+    let shown = match judged {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(failure) if is_broken_pipe(&*failure) => Err(failure),
+        Err(failure) => print(&failure.to_string()).map(|()| ExitCode::FAILURE),
     };
     shown.unwrap_or_else(|failure| {
         // Whoever read our findings has read enough of them; the exit code still tells.
@@ -42,19 +45,34 @@ pub(crate) fn options(strictness: &Strictness) -> Options {
     }
 }
 
-fn summary(loaded: &Loaded) -> Result<(), Failure> {
+/// All that a start does before it listens, in its own words.
+fn judged(args: &CheckArgs) -> Result<(), Failure> {
+    let loaded = file::read(&args.file, &options(&args.strictness))?;
+    let config = &loaded.config;
     for warning in &loaded.warnings {
         print(&warning.to_string())?;
     }
     if !loaded.ignored.is_empty() {
         print(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
     }
-    let providers = &loaded.config.providers;
-    let keys: usize = providers.iter().map(|provider| provider.keys.len()).sum();
-    let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
-    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let workers: Vec<_> = rooms::workers(config)
+        .into_iter()
+        .map(|settings| parts::worker(settings, &Telemetry::default(), None))
+        .collect();
+    parts::insist(&workers, &args.strictness)?;
+    let unusable = parts::unusable(&workers);
+    for line in &unusable {
+        print(&format!("warning: {line}"))?;
+    }
+    let redis = process_variable("WEIR_REDIS").filter(|url| !url.is_empty()).map(Secret::new);
+    store::address(&StoreArgs { redis }, config)?;
+    process::trace_settings("weir")?;
+    let keys: usize = config.providers.iter().map(|provider| provider.keys.len()).sum();
+    let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
     print(&format!(
-        "ok: providers served: {names}; keys: {keys}; warnings: {}",
+        "ok: providers served: {}; keys: {keys}, of which cannot be used: {}; warnings: {}",
+        names.join(", "),
+        unusable.len(),
         loaded.warnings.len()
     ))
 }

@@ -2,7 +2,7 @@
 //!
 //! Every flag also reads `WEIR_<FLAG>`. Knows nothing of how a command does its work.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -50,9 +50,11 @@ pub(crate) struct ServeArgs {
     pub(crate) config: Option<PathBuf>,
     /// Where clients connect; port 0 picks a free one
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
+    #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
     #[command(flatten)]
     pub(crate) strictness: Strictness,
@@ -69,9 +71,11 @@ pub(crate) struct EdgeArgs {
     pub(crate) file: FileArgs,
     /// Where clients connect; port 0 picks a free one
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
+    #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
     /// The routers, as http://NAME:PORT (repeatable); every address behind each name is used
     #[arg(
@@ -93,9 +97,11 @@ pub(crate) struct RouterArgs {
     pub(crate) file: FileArgs,
     /// Where edges connect (gRPC); port 0 picks a free one
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7101")]
+    #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9101")]
+    #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
     /// The workers of one provider, as provider=http://NAME:PORT (repeatable, also for one provider);
     /// every address behind each name is used
@@ -135,9 +141,11 @@ pub(crate) struct WorkerArgs {
     pub(crate) provider: String,
     /// Where routers connect (gRPC); port 0 picks a free one
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7201")]
+    #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9201")]
+    #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
@@ -205,6 +213,7 @@ pub(crate) struct CheckArgs {
 pub(crate) struct SimArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     /// Milliseconds before every answer
     #[arg(long, env = "WEIR_LATENCY_MS", value_name = "MS", default_value_t = 0)]
@@ -234,7 +243,38 @@ pub(crate) struct SimArgs {
     pub(crate) process: ProcessArgs,
 }
 
+/// An address to listen on; a name, as `localhost:8080`, stands for its first address, IPv4 before
+/// IPv6.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let unusable = |why: &str| format!("{why}; write 127.0.0.1:8080, [::1]:8080 or localhost:8080");
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        return Err(unusable("a host and a port belong together"));
+    }
+    let found = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?;
+    found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| unusable("the name has no address"))
+}
+
 /// A value that may hold a password: `Debug` must not show it.
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_for_addresses() {
+        let address = |text: &str| listen_address(text).map(|address| address.to_string());
+        assert_eq!(address("127.0.0.1:0").as_deref(), Ok("127.0.0.1:0"));
+        assert_eq!(address("[::1]:80").as_deref(), Ok("[::1]:80"));
+        assert_eq!(address("localhost:8080").as_deref(), Ok("127.0.0.1:8080"));
+        for wrong in ["localhost", "8080", "127.0.0.1", "localhost:http", "localhost:70000"] {
+            assert!(address(wrong).unwrap_err().contains("localhost:8080"), "{wrong}");
+        }
+    }
 }

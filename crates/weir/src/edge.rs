@@ -14,7 +14,7 @@ use crate::{Failure, file, rooms};
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file)?;
+    let config = file::shared(&args.file, None)?;
     let _logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);

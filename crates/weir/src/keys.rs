@@ -24,15 +24,11 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
     let surroundings = Surroundings { variable: &process_variable };
     let credential = credential(key, vendor, &surroundings, &mut missing);
     let url = key.url().and_then(|url| missing.text("url", url));
-    let base_url = match &key.blocks.databricks_key_config {
-        Some(_) => url.map(|url| with_scheme(&url)),
-        None => url,
-    };
     let places::Places { variables, variants } = places::of(key, &mut missing);
     KeySettings {
         name: key.name.clone(),
         credential,
-        base_url,
+        base_url: url,
         variables,
         rules: key.rules(),
         model: model::without_alias(key),
@@ -73,11 +69,6 @@ fn credential(
     })
 }
 
-/// The scheme of a workspace's address may be left out.
-fn with_scheme(url: &str) -> String {
-    if url.contains("://") { url.to_owned() } else { format!("https://{url}") }
-}
-
 /// The key's value, else a service principal.
 fn databricks_client(
     key: &Key,
@@ -93,7 +84,7 @@ fn databricks_client(
     let all = client_id.zip(client_secret).zip(workspace);
     let ((client_id, client_secret), workspace) =
         all.ok_or("it has neither a value nor client_id and client_secret")?;
-    let token_url = format!("{}/oidc/v1/token", with_scheme(workspace.trim_end_matches('/')));
+    let token_url = format!("{}/oidc/v1/token", workspace.trim_end_matches('/'));
     let scope = "all-apis".to_owned();
     Ok(Credential::OAuth(OAuthClient { token_url, client_id, client_secret, scope }))
 }
@@ -154,7 +145,7 @@ fn aws(
     let session_name = missing.text("session_name", block.session_name);
     let role = missing.text("role_arn", block.role_arn);
     Ok(AwsIdentity {
-        region: missing.region(block.region).unwrap_or_default(),
+        region: missing.text("region", block.region).unwrap_or_default(),
         source,
         role: role.map(|arn| AwsRole { arn, external_id, session_name, lifetime: None }),
         sts_endpoint: surroundings.set("AWS_ENDPOINT_URL_STS"),
@@ -221,9 +212,8 @@ impl Missing {
     pub(crate) fn take(&mut self, path: &str, value: &SecretRef) -> Option<Secret> {
         match value.resolve() {
             Ok(secret) => secret,
-            Err(missing) => {
-                let why = format!("{path}: variable {} is not set or empty", missing.variable);
-                self.note(&why);
+            Err(fault) => {
+                self.note(&format!("{path}: {fault}"));
                 None
             }
         }
@@ -232,17 +222,6 @@ impl Missing {
     /// A value that is no secret.
     fn text(&mut self, path: &str, value: &SecretRef) -> Option<String> {
         self.take(path, value).map(|value| value.expose().to_owned())
-    }
-
-    /// It becomes a part of hosts' names.
-    fn region(&mut self, value: &SecretRef) -> Option<String> {
-        let region = self.text("region", value)?.trim().to_owned();
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if region.is_empty() || !region.bytes().all(is_name) {
-            self.note("region: not the name of a region");
-            return None;
-        }
-        Some(region)
     }
 
     fn note(&mut self, why: &str) {

@@ -12,11 +12,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
 use weir_config::Config;
-use weir_rpc::{Reach, RouterService, Server};
+use weir_rpc::{Description, Reach, RouterService, Server};
 use weir_runtime::{AdminState, Cores, Drain, HttpLimits, accept, admin, serve_http};
 use weir_telemetry::{LogGuard, Telemetry, Tracer};
+use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
+use crate::cli::Strictness;
 use crate::process::Listeners;
 use crate::rooms;
 use crate::store::Store;
@@ -47,15 +49,40 @@ pub(crate) fn router(
     weir_router::Shared::new(settings, store.quotas.clone(), telemetry.clone())
 }
 
-/// A worker's state. Its secrets are masked in the logs from now on.
+/// A worker's state. Its secrets are masked in the logs, where there are any, from now on.
 pub(crate) fn worker(
     settings: weir_worker::Settings,
     telemetry: &Telemetry,
-    logs: &LogGuard,
-) -> Result<Arc<weir_worker::Shared>, Failure> {
-    let masks = logs.masks();
-    settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
-    Ok(weir_worker::Shared::new(settings, telemetry.clone())?)
+    logs: Option<&LogGuard>,
+) -> Arc<weir_worker::Shared> {
+    if let Some(masks) = logs.map(LogGuard::masks) {
+        settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
+    }
+    weir_worker::Shared::new(settings, telemetry.clone())
+}
+
+/// The keys that cannot be used, a line each, with the reason.
+pub(crate) fn unusable(workers: &[Arc<weir_worker::Shared>]) -> Vec<String> {
+    let descriptions = workers.iter().map(|worker| worker.description());
+    let line = |provider: &ProviderName, (key, why): (KeyName, String)| {
+        format!("{provider}: key {key} cannot be used: {why}")
+    };
+    let lines = |Description { provider, unusable, .. }: Description| {
+        unusable.into_iter().map(|one| line(&provider, one)).collect::<Vec<_>>()
+    };
+    descriptions.flat_map(lines).collect()
+}
+
+/// Fails if a key cannot be used and `--strict` does not suffer that.
+pub(crate) fn insist(
+    workers: &[Arc<weir_worker::Shared>],
+    strictness: &Strictness,
+) -> Result<(), Failure> {
+    let lines = unusable(workers);
+    if strictness.strict && !lines.is_empty() {
+        return Err(lines.join("\n").into());
+    }
+    Ok(())
 }
 
 /// What /readyz says of limits: where they are kept, how, and whose are other ones than ours.
@@ -70,7 +97,11 @@ pub(crate) fn quotas(router: &weir_router::Shared, store: &str) -> Value {
 /// What /readyz says of a worker's keys.
 pub(crate) fn keys(worker: &weir_worker::Shared) -> Value {
     let description = worker.description();
-    let unusable: Vec<_> = description.unusable.iter().map(|(key, _)| key.as_str()).collect();
+    let unusable: Map<String, Value> = description
+        .unusable
+        .iter()
+        .map(|(key, why)| (key.to_string(), Value::from(why.as_str())))
+        .collect();
     json!({ "usable_keys": description.keys.len(), "unusable_keys": unusable })
 }
 

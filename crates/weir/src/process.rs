@@ -66,7 +66,12 @@ pub(crate) fn logs(args: &ProcessArgs) -> Result<LogGuard, Failure> {
 /// Starts tracing if the standard variables ask for it; `service` is its name unless they say
 /// another.
 pub(crate) fn traces(service: &str) -> Result<(Tracer, TraceGuard), Failure> {
-    Ok(init_traces(&TraceSettings::from_vars(service, process_variable)?)?)
+    Ok(init_traces(&trace_settings(service)?)?)
+}
+
+/// What the standard variables say of traces.
+pub(crate) fn trace_settings(service: &str) -> Result<TraceSettings, Failure> {
+    Ok(TraceSettings::from_vars(service, process_variable)?)
 }
 
 /// Sends the last spans; a collector that is gone is no reason to fail.

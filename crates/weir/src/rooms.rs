@@ -58,7 +58,8 @@ pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
 /// One worker's part, its secrets and no others resolved; `None` if nobody serves `name`.
 pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Settings> {
     let mut served = served(config);
-    let (provider, vendor) = served.find(|(provider, _)| provider.name.as_str() == name)?;
+    let (provider, vendor) =
+        served.find(|(provider, _)| provider.name.eq_ignore_ascii_case(name))?;
     Some(worker(config, provider, vendor))
 }
 
@@ -196,7 +197,7 @@ fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settin
             // Only this file says where calls go.
             Some(true) | None => Reach::NoMetadata,
         },
-        ca_pem: authorities.into_iter().flatten().map(|pem| pem.expose().to_owned()).collect(),
+        ca_pem: authorities.into_iter().flatten().collect(),
         insecure_skip_verify: network.insecure_skip_verify,
         proxy: proxy(&provider.proxy, missing),
     }

@@ -23,7 +23,7 @@ const PROVIDER: &str = "{provider}";
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file)?;
+    let config = file::shared(&args.file, None)?;
     let urls = worker_urls(&config, &args.workers, args.worker_url.as_deref())?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-router")?;

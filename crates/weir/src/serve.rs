@@ -15,7 +15,7 @@ use weir_worker::Worker;
 
 use crate::cli::ServeArgs;
 use crate::parts::{self, ProcessShell};
-use crate::process::{self, Listeners, print};
+use crate::process::{self, Listeners, eprint, print};
 use crate::store::{self, Store};
 use crate::{Failure, check, demo, file, rooms};
 
@@ -62,6 +62,8 @@ fn configured(args: &ServeArgs) -> Result<Option<Config>, Failure> {
 /// Providers from the environment's keys, or else the simulated one.
 fn from_environment(cores: Cores) -> Result<(Config, Option<(Sim, Listeners)>), Failure> {
     let config = weir_config::from_environment(process_variable, weir_provider::served);
+    let keys = config.providers.iter().flat_map(|provider| &provider.keys);
+    keys.flat_map(|key| key.value.notes_with(process_variable)).for_each(|note| eprint(&note));
     if !config.providers.is_empty() {
         return Ok((config, None));
     }
@@ -81,15 +83,16 @@ impl Gateway {
     ) -> Result<Self, Failure> {
         let telemetry = parts::telemetry(config, tracer);
         let store = store::pick(&args.store, config, logs)?;
-        let mut workers = Vec::new();
-        for settings in rooms::workers(config) {
-            let name = settings.provider.clone();
-            workers.push((name, parts::worker(settings, &telemetry, logs)?));
-        }
+        let workers: Vec<_> = rooms::workers(config)
+            .into_iter()
+            .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
+            .collect();
+        parts::insist(&workers, &args.strictness)?;
+        let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
             edge: Arc::new(rooms::edge(config)),
             router: parts::router(config, &store, &telemetry),
-            workers,
+            workers: workers.into_iter().map(named).collect(),
             store,
             telemetry,
             public: Listeners::bind("--listen", args.listen, cores.count)?,

@@ -27,19 +27,22 @@ pub(crate) struct Store {
 /// The store that the flags, or else the configuration, ask for.
 pub(crate) fn pick(args: &StoreArgs, config: &Config, logs: &LogGuard) -> Result<Store, Failure> {
     let lease_ttl = u64::try_from(config.quota_store.lease_ttl.as_micros())?;
-    let url = match args.redis.clone() {
-        Some(url) => Some(url),
-        None => config.quota_store.url.resolve().map_err(|missing| {
-            format!("quota_store.url: variable {} is not set or empty", missing.variable)
-        })?,
-    };
-    match url {
+    match address(args, config)? {
         Some(url) => {
             logs.masks().add(&url);
             redis(&url, lease_ttl, config)
         }
         None => Ok(memory(lease_ttl)),
     }
+}
+
+/// The address of the store that processes share, if there is one.
+pub(crate) fn address(args: &StoreArgs, config: &Config) -> Result<Option<Secret>, Failure> {
+    if let Some(url) = &args.redis {
+        return Ok(Some(url.clone()));
+    }
+    let url = config.quota_store.url.resolve();
+    Ok(url.map_err(|fault| format!("quota_store.url: {fault}"))?)
 }
 
 fn memory(lease_ttl: u64) -> Store {
@@ -57,7 +60,7 @@ fn redis(url: &Secret, lease_ttl: u64, config: &Config) -> Result<Store, Failure
         timing,
         ..weir_quota_redis::Settings::new(url.expose())
     })
-    .map_err(|error| format!("redis: {error}"))?;
+    .map_err(|error| format!("redis: {}", url.retold(&error)))?;
     let serves_share = config.quota_store.on_loss == OnLoss::Share;
     let quotas = Arc::new(store.clone());
     Ok(Store { quotas, timing, serves_share, kind: "redis", redis: Some(store) })

@@ -17,13 +17,14 @@ use crate::{Failure, file, rooms};
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file)?;
+    let config = file::shared(&args.file, Some(&args.provider))?;
     let settings = rooms::one_worker(&config, &args.provider)
         .ok_or_else(|| unknown(&config, &args.provider))?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-worker")?;
     let telemetry = parts::telemetry(&config, tracer);
-    let shared = parts::worker(settings, &telemetry, &logs)?;
+    let shared = parts::worker(settings, &telemetry, Some(&logs));
+    parts::insist(std::slice::from_ref(&shared), &args.file.strictness)?;
     let limits = rooms::link(&config);
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let shell = ProcessShell::bind(args.admin, cores)?;

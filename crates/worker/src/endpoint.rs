@@ -40,21 +40,6 @@ pub(crate) struct Endpoint {
     allowed: OperationSet,
 }
 
-/// Why a key has no endpoints.
-#[derive(Debug)]
-pub(crate) enum EndpointFault {
-    /// Its credential cannot be used; in words without it.
-    Credential(String),
-    /// An address cannot work.
-    Address(String),
-}
-
-impl From<String> for EndpointFault {
-    fn from(why: String) -> Self {
-        Self::Address(why)
-    }
-}
-
 /// An address; most are the same for every request.
 #[derive(Debug)]
 enum Address {
@@ -69,7 +54,7 @@ impl Endpoints {
         key: &KeySettings,
         variant: Option<&Variant>,
         authorizers: &Authorizers,
-    ) -> Result<Self, EndpointFault> {
+    ) -> Result<Self, String> {
         let base_url = variant.and_then(|variant| variant.base_url.as_ref());
         let base = base(settings, key, base_url.or(key.base_url.as_ref()))?;
         let own = variant.map(|variant| variant.variables.as_slice()).unwrap_or_default();
@@ -171,7 +156,7 @@ impl Endpoint {
         place: &Place<'_>,
         authorizers: &Authorizers,
         route: Route,
-    ) -> Result<Option<Self>, EndpointFault> {
+    ) -> Result<Option<Self>, String> {
         let base = place.base;
         if route.wants.is_some_and(|wanted| place.variable(wanted).is_none()) {
             return Ok(None);
@@ -189,8 +174,10 @@ impl Endpoint {
         };
         let auth = route.auth.unwrap_or(settings.vendor.auth);
         let given = authorizers.of(auth, place.variable("region"));
-        let authorizer = match given.map_err(EndpointFault::Credential)? {
+        let authorizer = match given? {
             Given::Nothing => None,
+            // Who calls, the operator says otherwise.
+            Given::Authorizer(authorizer) if is_set(settings, authorizer.header()) => None,
             Given::Authorizer(authorizer) => Some(authorizer),
             Given::Unfit => return Ok(None),
         };
@@ -241,6 +228,12 @@ impl Address {
         let uri = fixed.parse();
         uri.map(Self::Fixed).map_err(|_| format!("the address of {name} is not a valid URL"))
     }
+}
+
+/// Whether the operator sets the header `name` for every call.
+fn is_set(settings: &Settings, name: Option<&HeaderName>) -> bool {
+    let mut set = settings.extra_headers.iter().map(|(set, _)| set);
+    name.is_some_and(|name| set.any(|set| set.eq_ignore_ascii_case(name.as_str())))
 }
 
 /// What may be sent to `route`.
@@ -307,7 +300,9 @@ fn base(settings: &Settings, key: &KeySettings, own: Option<&String>) -> Result<
 }
 
 fn check(text: &str) -> Result<(), String> {
-    let url = Url::parse(text).map_err(|error| format!("the URL is not valid: {error}"))?;
+    let unsaid = |error| Secret::new(text.to_owned()).retold(&error);
+    let url =
+        Url::parse(text).map_err(|error| format!("the URL is not valid: {}", unsaid(error)))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err("the URL must be http:// or https:// with a host".to_owned());
     }

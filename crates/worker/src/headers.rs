@@ -1,8 +1,11 @@
 //! Headers of calls and of answers: what is sent, what is let through, what never is.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use weir_dialect::ir::Losses;
 use weir_framing::Framing;
+use weir_provider::Betas;
 use weir_rpc::Header;
 use weir_types::TraceContext;
 use weir_types::headers::{BETAS, LOSSES, answered_as, operator_may_set, provider_takes};
@@ -20,27 +23,37 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Debug)]
 pub(crate) struct Template {
     headers: HeaderMap,
+    /// What the operator adds; it stays as it is, whoever else would set it.
+    operators: HeaderMap,
     /// What may be added of features in trial.
     pub(crate) betas: Filter,
 }
 
+impl Default for Template {
+    fn default() -> Self {
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+        Self { headers, operators: HeaderMap::new(), betas: Filter::new(Betas::All, &[]) }
+    }
+}
+
 /// What the settings say of every call.
 pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
-    let mut headers = HeaderMap::with_capacity(16 + settings.extra_headers.len());
-    headers.insert(header::USER_AGENT, USER_AGENT);
+    let mut operators = HeaderMap::with_capacity(settings.extra_headers.len());
     for (name, value) in &settings.extra_headers {
         let name: HeaderName =
             name.parse().map_err(|_| format!("extra_headers: {name:?} is not a header name"))?;
         if !operator_may_set(name.as_str()) {
             return Err(format!("extra_headers: {name} cannot be set"));
         }
-        let mut value = HeaderValue::from_str(value.expose())
+        let mut value = HeaderValue::from_bytes(value.expose().as_bytes())
             .map_err(|_| format!("extra_headers: the value of {name} cannot be sent"))?;
         value.set_sensitive(true);
-        headers.insert(name, value);
+        operators.insert(name, value);
     }
-    headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-    Ok(Template { headers, betas: Filter::new(settings.vendor.betas, &settings.beta_overrides) })
+    let betas = Filter::new(settings.vendor.betas, &settings.beta_overrides);
+    Ok(Template { operators, betas, ..Template::default() })
 }
 
 /// What a call sends to a host that is not the provider's own.
@@ -63,8 +76,14 @@ pub(crate) fn of_call(
         headers.entry(name).or_insert_with(|| value.clone());
     }
     let credential = endpoint.authorizer.as_ref().and_then(|authorizer| authorizer.header());
-    if !features.is_empty()
-        && let Ok(value) = HeaderValue::from_str(features)
+    // One list, of which the operator's part is sent in any case.
+    let operators = template.operators.get(BETAS).and_then(|value| value.to_str().ok());
+    let list = match operators {
+        Some(operators) if !features.is_empty() => Cow::Owned(format!("{operators},{features}")),
+        _ => Cow::Borrowed(features),
+    };
+    if !list.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&list)
     {
         headers.insert(HeaderName::from_static(BETAS), value);
     }
@@ -99,6 +118,11 @@ pub(crate) fn of_call(
         headers.insert(HeaderName::from_static("traceparent"), value);
         if let Some(Ok(state)) = trace.state.as_deref().map(HeaderValue::from_str) {
             headers.insert(HeaderName::from_static("tracestate"), state);
+        }
+    }
+    for (name, value) in &template.operators {
+        if name.as_str() != BETAS || !headers.contains_key(BETAS) {
+            headers.insert(name, value.clone());
         }
     }
     headers

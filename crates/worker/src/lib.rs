@@ -25,8 +25,7 @@ mod whole;
 mod worker;
 
 pub use settings::{
-    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, SettingsError,
-    Timeouts, Variant,
+    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Timeouts, Variant,
 };
 pub use shared::Shared;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};

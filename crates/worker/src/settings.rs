@@ -20,7 +20,7 @@ pub struct Settings {
     pub custom: Option<Custom>,
     /// In declared order, disabled ones left out.
     pub keys: Vec<KeySettings>,
-    /// Sent with every call, unless the call has a header of that name already.
+    /// Sent with every call, in place of any other header of that name.
     pub extra_headers: Vec<(String, Secret)>,
     /// Which features in trial that clients ask for go on, by the beginnings of their names; what is
     /// not said here the vendor's row says.
@@ -209,14 +209,4 @@ pub struct Custom {
     pub does_not_send_done_marker: bool,
     /// Usage comes after the finish reason, however long that takes.
     pub wait_for_usage: bool,
-}
-
-/// Settings that cannot work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("provider {provider}: {why}")]
-pub struct SettingsError {
-    /// Whose settings.
-    pub provider: ProviderName,
-    /// What is wrong, without secrets.
-    pub why: String,
 }

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use weir_provider::{StreamEnd, Vendor};
 use weir_rpc::{Description, UsableKey};
 use weir_telemetry::Telemetry;
+use weir_types::headers::{HeaderClass, header_class};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::Transport;
 
 use crate::credential::Authorizers;
-use crate::endpoint::{EndpointFault, Endpoints};
+use crate::endpoint::Endpoints;
 use crate::headers::{self, Template};
-use crate::settings::{
-    Custom, KeySettings, ModelSettings, Models, Settings, SettingsError, Timeouts, Variant,
-};
+use crate::settings::{Custom, KeySettings, ModelSettings, Models, Settings, Timeouts, Variant};
 
 /// One key, ready for use.
 pub(crate) struct Key {
@@ -89,27 +88,28 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Checks and resolves the settings. Keys that cannot be used are no error: the worker says
-    /// so and lives on.
-    ///
-    /// # Errors
-    /// An address, a header, a proxy or a certificate that cannot work.
-    pub fn new(settings: Settings, telemetry: Telemetry) -> Result<Arc<Self>, SettingsError> {
-        let fault = |why: String| SettingsError { provider: settings.provider.clone(), why };
-        let headers = headers::template(&settings).map_err(fault)?;
+    /// Checks and resolves the settings. What cannot be used is no error: it costs its key, and where
+    /// all calls need it, every key; the worker says so and lives on.
+    #[must_use]
+    pub fn new(settings: Settings, telemetry: Telemetry) -> Arc<Self> {
+        let (headers, transport, broken) = match ways(&settings) {
+            Ok((headers, transport)) => (headers, transport, None),
+            // No key is left that could call by this way.
+            Err(why) => (Template::default(), Transport::closed(), Some(why)),
+        };
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
         for key in &settings.keys {
-            let why = match reason(&settings, key) {
+            let why = match broken.clone().or_else(|| reason(&settings, key)) {
                 Some(why) => why,
-                None => match endpoints(&settings, key)? {
+                None => match endpoints(&settings, key) {
                     Ok((endpoints, variants)) => {
                         keys.push(Key {
                             name: key.name.clone(),
                             rules: key.rules.clone(),
                             model: key.model.clone(),
                             aliases: key.aliases.clone(),
-                            secrets: key.credential.secrets(),
+                            secrets: secrets(&settings, key),
                             endpoints,
                             variants,
                         });
@@ -120,8 +120,6 @@ impl Shared {
             };
             unusable.push((key.name.clone(), why));
         }
-        let transport = Transport::new(settings.upstream.clone());
-        let transport = transport.map_err(|error| fault(error.to_string()))?;
         let provider = settings.provider.as_str();
         for (key, why) in &unusable {
             tracing::error!(provider, key = key.as_str(), why, "key cannot be used");
@@ -137,7 +135,7 @@ impl Shared {
         let no_done = custom.is_some_and(|custom| custom.does_not_send_done_marker);
         let waits_for_usage = custom.is_some_and(|custom| custom.wait_for_usage);
         let vendors = settings.vendor.stream_end;
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             stream_end: if no_done { StreamEnd::FinishReasonEnough } else { vendors },
             provider: settings.provider,
             vendor: settings.vendor,
@@ -151,7 +149,7 @@ impl Shared {
             answer_bytes_max: settings.answer_bytes_max,
             transport: Arc::new(transport),
             telemetry,
-        }))
+        })
     }
 
     /// What the worker says of itself.
@@ -178,29 +176,27 @@ impl Shared {
 /// The endpoints of a key and of its variants.
 type KeyEndpoints = (Endpoints, Vec<(Variant, Endpoints)>);
 
+/// What all calls share.
+fn ways(settings: &Settings) -> Result<(Template, Transport), String> {
+    let headers = headers::template(settings)?;
+    let transport = Transport::new(settings.upstream.clone());
+    Ok((headers, transport.map_err(|error| error.to_string())?))
+}
+
+/// What must not be seen of what goes out with `key`.
+fn secrets(settings: &Settings, key: &KeySettings) -> Vec<Secret> {
+    let is_credential =
+        |name: &str| header_class(&name.to_ascii_lowercase()) == Some(HeaderClass::Credential);
+    let headers = settings.extra_headers.iter().filter(|(name, _)| is_credential(name));
+    key.credential.secrets().into_iter().chain(headers.map(|(_, value)| value.clone())).collect()
+}
+
 /// The endpoints of `key`, or why it cannot be used.
-///
-/// # Errors
-/// An address that cannot work.
-fn endpoints(
-    settings: &Settings,
-    key: &KeySettings,
-) -> Result<Result<KeyEndpoints, String>, SettingsError> {
-    let made = || {
-        let authorizers = Authorizers::new(&key.credential, settings.vendor.auth)
-            .map_err(EndpointFault::Credential)?;
-        let of = |variant| Endpoints::new(settings, key, variant, &authorizers);
-        let variants = key.variants.iter().map(|one| Ok((one.clone(), of(Some(one))?)));
-        Ok((of(None)?, variants.collect::<Result<_, EndpointFault>>()?))
-    };
-    match made() {
-        Ok(endpoints) => Ok(Ok(endpoints)),
-        Err(EndpointFault::Credential(why)) => Ok(Err(why)),
-        Err(EndpointFault::Address(why)) => {
-            let provider = settings.provider.clone();
-            Err(SettingsError { provider, why: format!("key {}: {why}", key.name) })
-        }
-    }
+fn endpoints(settings: &Settings, key: &KeySettings) -> Result<KeyEndpoints, String> {
+    let authorizers = Authorizers::new(&key.credential, settings.vendor.auth)?;
+    let of = |variant| Endpoints::new(settings, key, variant, &authorizers);
+    let variants = key.variants.iter().map(|one| Ok((one.clone(), of(Some(one))?)));
+    Ok((of(None)?, variants.collect::<Result<_, String>>()?))
 }
 
 /// Why `key` cannot be used.

@@ -7,6 +7,7 @@ use crate::aliases::{self, Alias};
 use crate::endpoint;
 use crate::reader::Field;
 use crate::reference::SecretRef;
+use crate::text;
 
 /// Where an Azure resource is, and who calls it if the key has no value.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -32,9 +33,9 @@ pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<AzureK
     let mut section = field.section()?;
     let expected = "the resource's address, as https://NAME.openai.azure.com";
     let azure = AzureKey {
-        endpoint: section.needed("endpoint", expected, endpoint::base),
+        endpoint: section.needed("endpoint", expected, endpoint::https),
         client_id: section.reference("client_id"),
-        client_secret: section.secret("client_secret"),
+        client_secret: section.secret("client_secret", text::line),
         tenant_id: section.reference("tenant_id"),
         scopes: section.texts("scopes").unwrap_or_default(),
         api_version: section.reference("api_version"),

@@ -7,6 +7,7 @@ use crate::aliases::{self, Alias};
 use crate::arn;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
+use crate::text;
 
 /// Where Bedrock is called, and as whom if the key has no value.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -84,11 +85,11 @@ const REGION: &str = "an AWS region, as \"us-east-1\"";
 pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<BedrockKey> {
     let mut section = field.section()?;
     let bedrock = BedrockKey {
-        region: section.needed("region", REGION, |_| Ok(())),
-        access_key: section.secret("access_key"),
-        secret_key: section.secret("secret_key"),
-        session_token: section.secret("session_token"),
-        arn: section.checked("arn", arn::kind),
+        region: section.needed("region", REGION, text::region),
+        access_key: section.secret("access_key", text::credential),
+        secret_key: section.secret("secret_key", text::line),
+        session_token: section.secret("session_token", text::credential),
+        arn: section.judged("arn", arn::kind),
         role_arn: section.reference("role_arn"),
         external_id: section.reference("external_id"),
         session_name: section.reference("session_name"),
@@ -104,10 +105,10 @@ pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<Bedroc
 pub(super) fn read_mantle(field: &Field<'_>) -> Option<BedrockMantleKey> {
     let mut section = field.section()?;
     let mantle = BedrockMantleKey {
-        region: section.needed("region", REGION, |_| Ok(())),
-        access_key: section.secret("access_key"),
-        secret_key: section.secret("secret_key"),
-        session_token: section.secret("session_token"),
+        region: section.needed("region", REGION, text::region),
+        access_key: section.secret("access_key", text::credential),
+        secret_key: section.secret("secret_key", text::line),
+        session_token: section.secret("session_token", text::credential),
         role_arn: section.reference("role_arn"),
         external_id: section.reference("external_id"),
         session_name: section.reference("session_name"),
@@ -133,7 +134,7 @@ fn batch(field: &Field<'_>) -> Option<BatchS3> {
 fn bucket(field: &Field<'_>) -> Option<Bucket> {
     let mut section = field.section()?;
     let bucket = Bucket {
-        bucket_name: section.needed("bucket_name", "the bucket's name", |_| Ok(())),
+        bucket_name: section.needed("bucket_name", "the bucket's name", text::line),
         prefix: section.reference("prefix"),
         is_default: section.flag("is_default").unwrap_or_default(),
     };

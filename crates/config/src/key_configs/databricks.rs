@@ -6,6 +6,7 @@ use super::together;
 use crate::endpoint;
 use crate::reader::Field;
 use crate::reference::SecretRef;
+use crate::text;
 
 /// A Databricks workspace, and who calls it if the key has no value.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -51,7 +52,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<DatabricksKey> {
         workspace_url: section.needed("workspace_url", expected, endpoint::workspace),
         api_format: section.choice("api_format", &FORMATS).unwrap_or_default(),
         client_id: section.reference("client_id"),
-        client_secret: section.secret("client_secret"),
+        client_secret: section.secret("client_secret", text::line),
         forward_gateway_tags: section.unacted_flag("forward_gateway_tags"),
     };
     let parts = [

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 
 use crate::pem;
-use crate::reader::{Field, Section};
+use crate::reader::Field;
 use crate::reference::SecretRef;
-use crate::report::Draft;
+use crate::text;
 
 /// A GitHub App that may call Copilot, for keys without a value.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -26,29 +26,12 @@ pub struct GithubCopilotKey {
 pub(super) fn read(field: &Field<'_>) -> Option<GithubCopilotKey> {
     let mut section = field.section()?;
     let copilot = GithubCopilotKey {
-        app_id: section.checked("app_id", digits),
-        installation_id: section.checked("installation_id", digits),
-        repository_id: section.checked("repository_id", digits),
-        private_key: private_key(&mut section),
+        app_id: section.judged("app_id", text::digits),
+        installation_id: section.judged("installation_id", text::digits),
+        repository_id: section.judged("repository_id", text::digits),
+        private_key: section.secret("private_key", pem::private_key),
         github_domain: section.reference("github_domain"),
     };
     section.finish();
     Some(copilot)
-}
-
-fn private_key(section: &mut Section<'_>) -> SecretRef {
-    let secret = section.secret("private_key");
-    if let (Some(text), Some(field)) = (secret.literal(), section.field("private_key"))
-        && let Err(draft) = pem::private_key(text)
-    {
-        field.report(draft);
-    }
-    secret
-}
-
-fn digits(text: &str) -> Result<(), Draft> {
-    if text.chars().all(|c| c.is_ascii_digit()) {
-        return Ok(());
-    }
-    Err(Draft::error("not an id").expected("digits only").found("other characters"))
 }

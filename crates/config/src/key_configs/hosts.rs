@@ -32,7 +32,7 @@ pub(super) fn read(field: &Field<'_>, older: Option<&SecretRef>) -> Option<UrlKe
     let mut section = field.section()?;
     let url = match older {
         Some(older) => {
-            let url = section.checked("url", endpoint::base);
+            let url = section.judged("url", endpoint::base);
             if url.is_none() { older.clone() } else { url }
         }
         None => section.needed("url", URL, endpoint::base),

@@ -1,44 +1,43 @@
 //! Headers that the operator adds to every call: their names and values.
 
+use weir_types::headers::operator_may_set;
+
 use crate::reader::Field;
 use crate::reference::SecretRef;
 use crate::report::Draft;
+use crate::text;
 
-/// Headers that the transport writes itself.
-const TRANSPORT_HEADERS: [&str; 7] = [
-    "host",
-    "content-length",
-    "connection",
-    "transfer-encoding",
-    "upgrade",
-    "te",
-    "proxy-authorization",
-];
+/// Vendors whose calls are signed: the signature writes these headers, and covers them.
+const SIGNED: [&str; 2] = ["bedrock", "bedrock_mantle"];
+const SIGNATURE: [&str; 4] =
+    ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
 
-pub(super) fn read(field: &Field<'_>) -> Vec<(String, SecretRef)> {
+pub(super) fn read(field: &Field<'_>, vendor: &str) -> Vec<(String, SecretRef)> {
     let mut headers: Vec<(String, SecretRef)> = Vec::new();
     for (name, value) in field.members().unwrap_or_default() {
-        if let Some(draft) = header_fault(name, &headers) {
+        let lower = name.to_ascii_lowercase();
+        if let Some(draft) = header_fault(&lower, vendor, &headers) {
             value.report(draft);
             continue;
         }
-        let lower = name.to_ascii_lowercase();
         let is_credential = ["authorization", "key", "token", "secret", "cookie"]
             .iter()
             .any(|part| lower.contains(part));
-        let Some(text) = (if is_credential { value.secret() } else { value.reference() }) else {
-            continue;
-        };
-        if text.literal().is_some_and(|text| text.chars().any(|c| c.is_control() && c != '\t')) {
-            let draft = Draft::error("not a header's value");
-            value.report(draft.expected("one line of text").found("control characters"));
+        let text =
+            if is_credential { value.secret(text::header) } else { value.reference(text::header) };
+        match text {
+            Some(SecretRef::None) => {
+                let draft = Draft::error("empty").expected("the header's value");
+                value.report(draft.found("an empty string").help("remove the header"));
+            }
+            Some(text) => headers.push((name.to_owned(), text)),
+            None => {}
         }
-        headers.push((name.to_owned(), text));
     }
     headers
 }
 
-fn header_fault(name: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
+fn header_fault(name: &str, vendor: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
     if !is_header_name(name) {
         let draft = Draft::error("not a header's name");
         return Some(draft.expected("letters, digits and hyphens").found("other characters"));
@@ -47,11 +46,15 @@ fn header_fault(name: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
         let draft = Draft::error("duplicate header");
         return Some(draft.expected("each header once, ignoring case").found("a second one"));
     }
-    let reserved = TRANSPORT_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name));
-    reserved.then(|| {
-        let draft = Draft::error("a header that the transport writes itself");
-        draft.expected("another header").found(name.to_ascii_lowercase()).help("remove it")
-    })
+    let reserved = |what: &str| Draft::error(what).expected("another header").found(name);
+    if !operator_may_set(name) {
+        return Some(reserved("a header that Weir writes for each request").help("remove it"));
+    }
+    if SIGNED.contains(&vendor) && SIGNATURE.contains(&name) {
+        let help = "remove it; the key says who calls";
+        return Some(reserved("a header that is a part of the signature").help(help));
+    }
+    None
 }
 
 /// Whether `name` can be the name of an HTTP header.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use weir_config::{
-    Config, Loaded, MissingSecret, OnLoss, Options, Provider, ProxyType, SecretRef, Version, parse,
+    Config, Loaded, OnLoss, Options, Provider, ProxyType, SecretRef, Version, parse,
 };
 use weir_types::ModelList;
 
@@ -170,7 +170,7 @@ fn aliases_take_both_forms() {
     assert_eq!((rules.resolve("short"), rules.resolve("LONG")), ("m-1", "m-2"));
     let long = key.aliases.iter().find(|alias| alias.name == "long").unwrap();
     assert!(long.force_single_region);
-    assert!(matches!(&long.region, SecretRef::Env(name) if &**name == "R"));
+    assert!(matches!(&long.region, SecretRef::Env(_)) && long.region.to_string() == "env.R");
 }
 
 #[test]
@@ -253,9 +253,37 @@ fn references_resolve_late_and_never_to_nothing() {
     }
     for name in ["EMPTY", "ABSENT"] {
         let missing = value(json!(format!("env.{name}"))).resolve_with(lookup).unwrap_err();
-        assert_eq!(missing, MissingSecret { variable: name.into() });
+        assert_eq!(missing.to_string(), format!("variable {name} is not set or empty"));
     }
     assert!(value(json!("")).resolve_with(lookup).unwrap().is_none());
+}
+
+#[test]
+fn what_a_variable_holds_is_judged_like_the_text_in_the_file() {
+    let network = |name: &str, value: &str| {
+        let key = json!({ "name": "a", "value": "v", "models": ["*"], "weight": 1 });
+        any_provider("openai", &json!({ "keys": [key], "network_config": { name: value } })).network
+    };
+    let url = network("base_url", "env.X").base_url;
+    let resolved = |reference: &SecretRef, held: &str| {
+        let resolved = reference.resolve_with(|_| Some(held.to_owned()));
+        resolved.map(|value| value.unwrap().expose().to_owned()).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(resolved(&url, " 127.0.0.1:80\n").as_deref(), Ok("http://127.0.0.1:80"));
+    let why = resolved(&url, "s3cr3t").unwrap_err();
+    assert!(why.starts_with("variable X cannot be used: not a usable address"), "{why}");
+    assert!(!why.contains("s3cr3t"), "{why}");
+    let missing = resolved(&url, " \n").unwrap_err();
+    assert_eq!(missing, "variable X is not set or empty");
+    // The same in the file.
+    assert_eq!(
+        resolved(&network("base_url", "127.0.0.1:80 ").base_url, "").unwrap(),
+        "http://127.0.0.1:80"
+    );
+    let ca = network("ca_cert_pem", "env.X").ca_cert_pem;
+    let pem = include_str!("../../fixtures/ca.pem");
+    assert_eq!(resolved(&ca, &pem.replace('\n', "\\n")).unwrap(), pem);
+    assert!(resolved(&ca, &pem[..pem.len() / 2]).is_err());
 }
 
 #[test]
@@ -304,7 +332,7 @@ fn certificates_are_accepted_alone_and_in_bundles() {
         });
         let openai = any_provider("openai", &provider);
         for reference in [&openai.network.ca_cert_pem, &openai.proxy.ca_cert_pem] {
-            assert_eq!(reference.resolve_with(lookup).unwrap().unwrap().expose(), pem);
+            assert_eq!(reference.resolve_with(lookup).unwrap().unwrap().expose(), pem.trim());
         }
     }
 }

@@ -122,6 +122,7 @@ async fn a_stream_that_breaks_ends_with_an_error_event_and_no_done() {
     assert_eq!(error["error"]["type"], "upstream_answer_broken");
     assert_eq!(error["event_id"], id);
     assert_eq!(error["extra_fields"]["request_type"], "chat_completion_stream");
+    assert_eq!(error["extra_fields"]["provider"], "openai");
     assert!(!text.contains("[DONE]"));
     assert_eq!(edge.in_flight(), 0);
 }

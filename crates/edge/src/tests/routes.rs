@@ -143,6 +143,34 @@ async fn health_answers_without_the_router() {
 }
 
 #[tokio::test]
+async fn the_root_says_what_this_is() {
+    let edge = Edge::fine();
+    let response = edge.send(get("/")).await;
+    assert_eq!(response.status(), 200);
+    let said = json(response).await;
+    assert_eq!(
+        (&said["name"], &said["chat"]),
+        (&"weir".into(), &"POST /v1/chat/completions".into())
+    );
+    for prefix in said["drop_in_base_paths"].as_array().unwrap() {
+        let prefix = format!("{}/", prefix.as_str().unwrap());
+        assert!(crate::ROUTES.iter().any(|route| route.path().starts_with(&prefix)), "{prefix}");
+    }
+    assert_eq!(edge.calls(), 0);
+}
+
+#[tokio::test]
+async fn paths_work_without_their_version() {
+    for path in ["/chat/completions", "/completions", "/embeddings", "/responses"] {
+        let edge = Edge::fine();
+        assert_eq!(edge.send(post(path, CHAT)).await.status(), 200, "{path}");
+        let operation = edge.last(|seen| seen.request.operation);
+        assert_eq!(edge.send(post(&format!("/v1{path}"), CHAT)).await.status(), 200);
+        assert_eq!(edge.last(|seen| seen.request.operation), operation, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_paths_are_refused_with_what_there_is_near_them() {
     let edge = Edge::fine();
     for path in ["/", "/v1", "/v1/chat", "/v1/chat/completions/", "/v2/models", "/openai/v1/x"] {

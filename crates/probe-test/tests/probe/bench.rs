@@ -56,7 +56,7 @@ impl Bench {
         let mut workers: HashMap<ProviderName, Arc<dyn WorkerService>> = HashMap::new();
         for vendor in [&PROBE, &TALKER] {
             let settings = worker(vendor, &provider.url, attempt);
-            let shared = weir_worker::Shared::new(settings, Telemetry::default()).unwrap();
+            let shared = weir_worker::Shared::new(settings, Telemetry::default());
             let mut worker: Arc<dyn WorkerService> = Arc::new(Worker::new(shared));
             if links == Links::Remote {
                 let url = serve(worker_server(worker, &limits)).await;

@@ -105,11 +105,13 @@ pub(super) fn no_key_supports(provider: &ProviderSettings, model: &str, disabled
         0 => String::new(),
         count => format!(" ({count} that would are disabled)"),
     };
-    Fault::new(
-        FaultCode::NoKeySupportsModel,
-        format!("no key of `{name}` supports the model `{model}`{but}"),
-    )
-    .with_param("model")
+    let what = match model {
+        // A list of models is asked for.
+        "" => "can be used".to_owned(),
+        model => format!("supports the model `{model}`"),
+    };
+    Fault::new(FaultCode::NoKeySupportsModel, format!("no key of `{name}` {what}{but}"))
+        .with_param("model")
 }
 
 /// Keys serve the model, but their worker has no secret for them.

@@ -90,8 +90,6 @@ fn only_the_first_slash_splits_and_only_after_a_provider() {
     assert_eq!(at("mini"), Ok("openai/mini[b]".to_owned()));
     // No provider is called x: the whole is a model, which two serve.
     assert_eq!(at("x/y"), Ok("openai/x/y[a]".to_owned()));
-    // Names of providers are exact.
-    assert_eq!(at("OpenAI/gpt").unwrap_err().0, FaultCode::UnknownModel);
 }
 
 #[test]
@@ -114,6 +112,16 @@ fn what_cannot_be_served_is_told_with_what_exists() {
     let (code, message) = at("openai/o1");
     assert_eq!(code, FaultCode::NoKeySupportsModel);
     assert!(message.contains("disabled"), "{message}");
+}
+
+#[test]
+fn providers_names_ignore_case_as_in_the_configuration() {
+    let catalog = catalog();
+    let at = |model: &str| primary(&catalog, &request(model));
+    assert_eq!(at("OpenAI/gpt"), at("openai/gpt"));
+    assert_eq!(at("GROQ/gpt"), at("groq/gpt"));
+    assert!(at("Groq/gpt").is_ok());
+    assert_eq!(catalog.listing(Some("OPENAI"), None).unwrap().len(), 1);
 }
 
 #[test]

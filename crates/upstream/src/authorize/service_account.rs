@@ -34,13 +34,16 @@ impl Signer {
     /// # Errors
     /// It is no RSA key that can be used.
     pub(super) fn new(account: &str, key_id: Option<&str>, key: &Secret) -> Result<Self, String> {
-        let der = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
+        // Who keeps JSON within JSON, or in a variable, escapes its line breaks once too often.
+        let pem = key.expose().replace("\\n", "\n");
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes());
         let pair = match der.map_err(|_| "`private_key` is not a PEM text".to_owned())? {
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
             _ => return Err("`private_key` is not an RSA key".to_owned()),
         };
-        let key = pair.map_err(|error| format!("`private_key` cannot be used: {error}"))?;
+        let key =
+            pair.map_err(|error| format!("`private_key` cannot be used: {}", key.retold(&error)))?;
         Ok(Self { account: account.to_owned(), key_id: key_id.map(str::to_owned), key })
     }
 

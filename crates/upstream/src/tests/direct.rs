@@ -1,5 +1,7 @@
 //! Straight to the origin: pools, permits, TLS, time limits.
 
+use weir_types::Secret;
+
 use super::servers::{Role, Server, certificate, certificate_for};
 use super::*;
 use crate::Reach;
@@ -35,7 +37,7 @@ async fn certificates_are_checked_unless_told_otherwise() {
     let error = get(&client(Settings::default()), &url).await.unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
 
-    let trusting = Settings { ca_pem: vec![pem.clone()], ..Settings::default() };
+    let trusting = Settings { ca_pem: vec![Secret::new(pem.clone())], ..Settings::default() };
     assert_eq!(get(&client(trusting), &url).await.unwrap(), "ok");
     let careless = Settings { insecure_skip_verify: true, ..Settings::default() };
     assert_eq!(get(&client(careless), &url).await.unwrap(), "ok");
@@ -44,7 +46,7 @@ async fn certificates_are_checked_unless_told_otherwise() {
     let (other, acceptor) = certificate("other.test");
     let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
     let url = format!("https://localhost:{}/", origin.address.port());
-    let trusting = Settings { ca_pem: vec![other], ..Settings::default() };
+    let trusting = Settings { ca_pem: vec![Secret::new(other)], ..Settings::default() };
     let error = get(&client(trusting), &url).await.unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
 }
@@ -72,7 +74,7 @@ async fn http2_is_spoken_where_it_is_offered() {
     let (pem, acceptor) = certificate_for("localhost", &["h2", "http/1.1"]);
     let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
     let url = format!("https://localhost:{}/x", origin.address.port());
-    let own = client(Settings { ca_pem: vec![pem.clone()], ..Settings::default() });
+    let own = client(Settings { ca_pem: vec![Secret::new(pem.clone())], ..Settings::default() });
     for _ in 0..3 {
         assert_eq!(get(&own, &url).await.unwrap(), "ok");
     }
@@ -86,7 +88,8 @@ async fn http2_can_be_demanded() {
     let able = Server::start_with(Role::Origin, Some(acceptor)).await;
     let (plain_pem, acceptor) = certificate("localhost");
     let unable = Server::start_with(Role::Origin, Some(acceptor)).await;
-    let settings = Settings { ca_pem: vec![pem, plain_pem], ..Settings::default() };
+    let settings =
+        Settings { ca_pem: vec![Secret::new(pem), Secret::new(plain_pem)], ..Settings::default() };
     let own = client(Settings { enforce_http2: true, ..settings.clone() });
     let url = |server: &Server| format!("https://localhost:{}/", server.address.port());
     assert_eq!(get(&own, &url(&able)).await.unwrap(), "ok");
@@ -107,7 +110,8 @@ async fn http2_can_be_demanded() {
 async fn streams_are_calls_and_need_as_many_connections_as_they_fill() {
     let (pem, acceptor) = certificate_for("localhost", &["h2"]);
     let slow = Server::start_with(Role::Slow, Some(acceptor)).await;
-    let settings = Settings { ca_pem: vec![pem], max_conns_per_host: 101, ..Settings::default() };
+    let settings =
+        Settings { ca_pem: vec![Secret::new(pem)], max_conns_per_host: 101, ..Settings::default() };
     let transport = Arc::new(Transport::new(settings).unwrap());
     let own = Client::new(Arc::clone(&transport));
     let send = async || {
@@ -140,7 +144,7 @@ async fn versions_side_by_side() {
         let (pem, acceptor) = certificate_for("localhost", versions);
         let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
         let url = format!("https://localhost:{}/", origin.address.port());
-        let own = client(Settings { ca_pem: vec![pem], ..Settings::default() });
+        let own = client(Settings { ca_pem: vec![Secret::new(pem)], ..Settings::default() });
         for round in ["cold", "warm"] {
             let began = Instant::now();
             let calls: Vec<_> = (0..100)
@@ -197,7 +201,8 @@ async fn failures_have_names() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     for pem in ["", "no pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let settings = Settings { ca_pem: vec![pem.to_owned()], ..Settings::default() };
+        let settings =
+            Settings { ca_pem: vec![Secret::new(pem.to_owned())], ..Settings::default() };
         assert!(Transport::new(settings).unwrap_err().to_string().contains("ca_cert_pem"), "{pem}");
     }
     let settings = Settings { max_conns_per_host: 0, ..Settings::default() };

@@ -25,7 +25,7 @@ fn http(address: SocketAddr, credentials: Option<Credentials>) -> Proxy {
 }
 
 fn through(proxy: Proxy, ca_pem: &[&str]) -> Settings {
-    let ca_pem = ca_pem.iter().map(|pem| (*pem).to_owned()).collect();
+    let ca_pem = ca_pem.iter().map(|pem| secret(*pem)).collect();
     Settings { proxy, ca_pem, ..Settings::default() }
 }
 
@@ -125,14 +125,41 @@ async fn a_silent_proxy_is_named_within_the_connect_limit() {
     ] {
         let settings = Settings { connect_timeout: limit, ..through(proxy, &[]) };
         let error = get(&client(settings), url).await.unwrap_err();
-        let Error::Proxy { proxy, .. } = error else { panic!("{error:?}") };
+        let Error::Proxy { proxy, why } = error else { panic!("{error:?}") };
         assert_eq!(proxy, silent.address.to_string());
+        assert!(why.contains("silent"), "{why}");
     }
     // Who reads requests may wait for the provider: the time is the call's.
     let own = client(through(http(silent.address, None), &[]));
     let request = Request::get("http://provider.test/").body(Bytes::new()).unwrap();
     let error = own.send(request, Instant::now() + limit).await.unwrap_err();
     assert_eq!(error, Error::ProxySilent { proxy: silent.address.to_string() });
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_login_is_told_from_one_that_refuses_it() {
+    let origin = Server::start(Role::Origin).await;
+    let target = format!("http://localhost:{}/", origin.address.port());
+    let tls_target = format!("https://localhost:{}/", origin.address.port());
+    let strict = Server::start(Role::HttpProxy { to: origin.address, login: Some("bm8=") }).await;
+    let socks = Role::Socks5 { to: origin.address, login: Some(("user", "other")) };
+    let socks = Server::start(socks).await;
+    let socks = |credentials| Proxy::Socks5 {
+        url: secret(format!("socks5://{}", socks.address)),
+        credentials,
+    };
+    for (proxy, url, words) in [
+        (http(strict.address, None), &target, "none are set"),
+        (http(strict.address, None), &tls_target, "none are set"),
+        (socks(None), &target, "none are set"),
+        (http(strict.address, login()), &target, "does not accept"),
+        (http(strict.address, login()), &tls_target, "does not accept"),
+        (socks(login()), &target, "does not accept"),
+    ] {
+        let shown = format!("{proxy:?} {url}");
+        let error = get(&client(through(proxy, &[])), url).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{shown}: {error}");
+    }
 }
 
 #[tokio::test]
@@ -234,7 +261,15 @@ fn proxy_urls_that_cannot_work_are_refused_without_their_secrets() {
                 https_proxy: None,
                 no_proxy: None,
             },
-            "scheme",
+            "HTTP_PROXY: the proxy URL cannot be used: its scheme",
+        ),
+        (
+            Proxy::Environment {
+                http_proxy: None,
+                https_proxy: None,
+                no_proxy: Some("a.test 10.0.0.0/40".to_owned()),
+            },
+            "NO_PROXY: `10.0.0.0/40`",
         ),
     ] {
         let shown = format!("{proxy:?}");

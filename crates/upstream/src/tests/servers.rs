@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
+use rustls::server::NoClientAuth;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -89,14 +91,26 @@ pub(super) fn certificate(name: &str) -> (String, TlsAcceptor) {
 /// The same for a server that offers these versions of HTTP; with `h2` it speaks that if it is
 /// chosen.
 pub(super) fn certificate_for(name: &str, versions: &[&str]) -> (String, TlsAcceptor) {
-    let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    self_signed(&params, rustls::ALL_VERSIONS, versions, None)
+}
+
+/// The same for any certificate that signs itself, a server that speaks these versions of TLS, and one
+/// that may want to know its clients.
+pub(super) fn self_signed(
+    params: &CertificateParams,
+    tls: &[&'static SupportedProtocolVersion],
+    versions: &[&str],
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> (String, TlsAcceptor) {
+    let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = clients.unwrap_or_else(|| Arc::new(NoClientAuth));
     let mut config = ServerConfig::builder_with_provider(crypto)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(tls)
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(
             vec![certificate.der().clone()],
             PrivateKeyDer::try_from(key.serialize_der()).unwrap(),

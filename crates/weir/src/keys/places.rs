@@ -75,9 +75,7 @@ impl Add<'_> {
     }
 
     fn region(&mut self, value: &SecretRef) -> Option<String> {
-        let region = self.missing.region(value)?;
-        self.put("region", region.clone());
-        Some(region)
+        self.text("region", "region", value)
     }
 }
 
@@ -172,7 +170,7 @@ fn of_vertex(key: &Key, vertex: &VertexKey, add: &mut Add<'_>, variants: &mut Ve
     if let (None, Some(project)) = (number, &project) {
         add.put("project_number", project.clone());
     }
-    let region = add.missing.region(&vertex.region);
+    let region = add.missing.text("region", &vertex.region);
     place(region.as_deref(), add);
     let pool = region.as_deref().filter(|_| !vertex.force_single_region).and_then(pool_of);
     aliases(key, add, variants, |alias, add| {
@@ -181,7 +179,7 @@ fn of_vertex(key: &Key, vertex: &VertexKey, add: &mut Add<'_>, variants: &mut Ve
         if let (None, Some(project)) = (number, project) {
             add.put("project_number", project);
         }
-        let own = add.missing.region(&alias.region);
+        let own = add.missing.text("region", &alias.region);
         let is_single = vertex.force_single_region || alias.force_single_region;
         let at = own.as_deref().or(region.as_deref());
         let pool = at.filter(|_| !is_single && is_multi_region_only(&alias.model_id));

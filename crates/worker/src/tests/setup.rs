@@ -59,7 +59,7 @@ pub(super) fn worker(settings: Settings) -> Worker {
 }
 
 pub(super) fn shared(settings: Settings) -> Arc<Shared> {
-    Shared::new(settings, Telemetry::default()).unwrap()
+    Shared::new(settings, Telemetry::default())
 }
 
 pub(super) fn context() -> CallContext {

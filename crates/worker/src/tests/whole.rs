@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use weir_rpc::WorkerService;
 use weir_types::{
-    Deadline, FailureClass, FaultCode, KeyRules, ModelList, Operation, Secret, TraceParent,
+    Deadline, Dialect, FailureClass, FaultCode, KeyRules, ModelList, Operation, Secret, TraceParent,
 };
 
 use super::fake::json;
@@ -249,7 +249,8 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
     let sent = fake.requests();
     assert!(sent[0].starts_with("POST /base/chat HTTP/1.1"), "{}", sent[0]);
     assert!(sent[1].starts_with("POST /base/v1/embeddings HTTP/1.1"), "{}", sent[1]);
-    assert!(sent[0].contains("x-team: blue\r\n") && sent[0].contains("x-own: callers\r\n"));
+    // What the operator says stays, whoever calls.
+    assert!(sent[0].contains("x-team: blue\r\n") && sent[0].contains("x-own: a\r\n"));
     assert!(!sent[0].to_lowercase().contains("authorization"));
     request.operation = Operation::Chat;
     request.stream = true;
@@ -269,7 +270,7 @@ async fn features_in_trial_pass_as_vendor_and_settings_say() {
         settings.beta_overrides = overrides;
         let worker = worker(settings);
         let mut request = request(&worker, false);
-        request.dialect = weir_types::Dialect::AnthropicMessages;
+        request.dialect = Dialect::AnthropicMessages;
         request.headers = ["context-1m-1", "files-2"]
             .map(|name| ("anthropic-beta".to_owned(), name.to_owned()))
             .to_vec();
@@ -281,13 +282,58 @@ async fn features_in_trial_pass_as_vendor_and_settings_say() {
     }
 }
 
+#[tokio::test]
+async fn headers_of_the_operator_win_over_all_that_would_be_sent() {
+    let body = r#"{"type":"message","content":[],"usage":{}}"#;
+    for (vendor, dialect, answer) in
+        [("openai", Dialect::OpenAiChat, ANSWER), ("anthropic", Dialect::AnthropicMessages, body)]
+    {
+        let fake = Fake::once(json(200, "", answer)).await;
+        let mut settings = settings(vendor, &fake.url);
+        let set = [
+            ("Authorization", "Basic dXNlcjpwYXNz"),
+            ("x-api-key", "gateway's"),
+            ("Accept", "text/event-stream"),
+            ("user-agent", "mine"),
+            ("anthropic-version", "2099-01-01"),
+            ("anthropic-beta", "operators-1"),
+            ("x-umlaut", "gr\u{fc}n"),
+        ];
+        settings.extra_headers =
+            set.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned()))).to_vec();
+        let worker = worker(settings);
+        let mut request = request(&worker, false);
+        request.dialect = dialect;
+        request.headers = [("anthropic-beta", "callers-1"), ("x-umlaut", "other")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+        send(&worker, request).await.unwrap();
+        let sent = fake.requests().remove(0).to_lowercase();
+        for (name, value) in set {
+            let value = match (name, vendor) {
+                // A list of both.
+                ("anthropic-beta", "anthropic") => "operators-1,callers-1",
+                _ => value,
+            };
+            let line = format!("{name}: {value}\r\n").to_lowercase();
+            assert_eq!(sent.matches(&line).count(), 1, "{vendor}: {line} in {sent}");
+            let names = sent.matches(&format!("\n{}: ", name.to_lowercase())).count();
+            assert_eq!(names, 1, "{vendor}: {name} in {sent}");
+        }
+        assert!(!sent.contains(&SECRET.to_lowercase()), "{sent}");
+    }
+}
+
 #[test]
-fn settings_that_cannot_work_are_refused_without_their_secrets() {
+fn settings_that_cannot_work_cost_their_keys_and_show_no_secret() {
     let telemetry = weir_telemetry::Telemetry::default;
     let refused = |change: &dyn Fn(&mut crate::Settings)| {
         let mut settings = settings("openai", "https://api.example.com");
         change(&mut settings);
-        let text = Shared::new(settings, telemetry()).unwrap_err().to_string();
+        let keys = settings.keys.len();
+        let described = Shared::new(settings, telemetry()).description();
+        assert_eq!((described.keys.len(), described.unusable.len()), (0, keys));
+        let text = described.unusable[0].1.clone();
         assert!(!text.contains(SECRET), "{text}");
         text
     };
@@ -297,7 +343,7 @@ fn settings_that_cannot_work_are_refused_without_their_secrets() {
     assert!(refused(&|s| s.extra_headers.push(header("te", "x"))).contains("cannot be set"));
     assert!(refused(&|s| s.base_url = Some("ftp://x".into())).contains("http"));
     assert!(refused(&|s| s.base_url = Some("http://u:p@x".into())).contains("credentials"));
-    assert!(refused(&|s| s.upstream.ca_pem.push("no".into())).contains("ca_cert_pem"));
+    assert!(refused(&|s| s.upstream.ca_pem.push(Secret::new("no".into()))).contains("ca_cert_pem"));
     let no_url = |s: &mut crate::Settings| {
         s.vendor = weir_provider::vendor("vllm").unwrap();
         s.base_url = None;
@@ -312,7 +358,7 @@ fn a_secret_that_cannot_be_sent_costs_its_key_alone() {
     settings.keys[0].name = "bad".into();
     settings.keys[0].credential = Credential::Secret(Secret::new(format!("{SECRET}\n")));
     settings.keys.push(good.clone());
-    let shared = Shared::new(settings, weir_telemetry::Telemetry::default()).unwrap();
+    let shared = Shared::new(settings, weir_telemetry::Telemetry::default());
     let described = shared.description();
     assert_eq!(described.keys, [weir_rpc::UsableKey { name: good.name }]);
     let (name, why) = &described.unusable[0];

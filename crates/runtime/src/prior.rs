@@ -1,0 +1,221 @@
+//! HTTP/2 without TLS, for clients that know beforehand that it is spoken here.
+//!
+//! They begin with its preface, which the parser of HTTP/1.1 recognises and leaves unread: nobody
+//! else pays for it. A stream that its client takes nothing of, and a connection on which nothing is
+//! asked, have the limits that they have in HTTP/1.1.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use bytes::{Buf, Bytes};
+use hyper::Request;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, interval};
+use tower::Service;
+
+use crate::patience::Patient;
+use crate::{Drain, HttpLimits};
+
+/// What such a client sends first (RFC 9113 §3.4).
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Requests of one connection at a time.
+const STREAMS_MAX: u32 = 200;
+/// A client that has vanished is noticed by its silence to pings.
+const PING: Duration = Duration::from_secs(20);
+
+/// Serves a connection of which `first` has been read.
+pub(crate) async fn serve(
+    first: Bytes,
+    stream: Patient,
+    app: Router,
+    limits: HttpLimits,
+    mut drain: Drain,
+) {
+    let stall = stream.stall();
+    let watch = Arc::new(Watch::new());
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(stall.clone());
+        watch.ask();
+        let (answer, watch) = (app.clone().call(request), Arc::clone(&watch));
+        async move { answer.await.map(|response| response.map(|body| watch.over(body))) }
+    });
+    let mut protocol = http2::Builder::new(TokioExecutor::new());
+    protocol
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    let io = TokioIo::new(Rewound { first, stream });
+    let mut served = pin!(protocol.serve_connection(io, service));
+    let mut ticks = interval(limits.write_stall_max.min(limits.header_read_timeout) / 4);
+    let mut is_leaving = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut served => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                return;
+            }
+            () = drain.draining(), if !is_leaving => is_leaving = true,
+            _ = ticks.tick() => {
+                if watch.is_stalled(limits.write_stall_max) {
+                    return stall.mark();
+                }
+                if is_leaving || !watch.is_idle(limits.header_read_timeout) {
+                    continue;
+                }
+                is_leaving = true;
+            }
+        }
+        // Requests in flight finish; the client opens another connection for others.
+        served.as_mut().graceful_shutdown();
+    }
+}
+
+/// When a connection's client last did something, in milliseconds since its beginning.
+struct Watch {
+    begun: Instant,
+    asked: AtomicU64,
+    /// For each answer when a piece of it was handed over, 0 while there is room for another.
+    answers: Mutex<Vec<Weak<AtomicU64>>>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { begun: Instant::now(), asked: AtomicU64::new(0), answers: Mutex::default() }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn since(&self, then: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(then))
+    }
+
+    fn ask(&self) {
+        self.asked.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing runs and nothing has been asked for so long.
+    fn is_idle(&self, limit: Duration) -> bool {
+        self.live().is_empty() && self.since(self.asked.load(Ordering::Relaxed)) >= limit
+    }
+
+    /// Whether an answer has been waiting for its client for so long.
+    fn is_stalled(&self, limit: Duration) -> bool {
+        let handed = |answer: Arc<AtomicU64>| answer.load(Ordering::Relaxed);
+        self.live().into_iter().map(handed).any(|then| then != 0 && self.since(then) >= limit)
+    }
+
+    fn live(&self) -> Vec<Arc<AtomicU64>> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|answer| answer.strong_count() > 0);
+        answers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn over(self: Arc<Self>, body: Body) -> Watched {
+        let handed = Arc::new(AtomicU64::new(0));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push(Arc::downgrade(&handed));
+        drop(answers);
+        Watched { body, handed, watch: self }
+    }
+}
+
+/// An answer that says when its client takes of it.
+struct Watched {
+    body: Body,
+    handed: Arc<AtomicU64>,
+    watch: Arc<Watch>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        // It is asked for more only while its client has room.
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let handed = if matches!(frame, Poll::Ready(Some(Ok(_)))) { self.watch.now() } else { 0 };
+        self.handed.store(handed, Ordering::Relaxed);
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream whose first bytes have been read already.
+struct Rewound {
+    first: Bytes,
+    stream: Patient,
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let taken = self.first.len().min(buffer.remaining());
+        buffer.put_slice(self.first.get(..taken).unwrap_or_default());
+        self.first.advance(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

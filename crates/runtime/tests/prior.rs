@@ -1,0 +1,117 @@
+//! HTTP/2 from the first byte: it serves, it has the limits of HTTP/1.1, and it leaves as well.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::{get, post};
+use futures_util::StreamExt;
+use futures_util::stream::repeat;
+use h2::client::SendRequest;
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use weir_runtime::{Drain, DrainControl, HttpLimits, bind_shared, serve_http};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn serve(app: Router, limits: HttpLimits) -> (SocketAddr, DrainControl, JoinHandle<()>) {
+    let (address, mut listeners) = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+    let (control, drain) = Drain::new();
+    let listener = listeners.remove(0);
+    let serving =
+        tokio::spawn(async move { serve_http(listener, app, limits, drain).await.unwrap() });
+    (address, control, serving)
+}
+
+/// A client, and its connection, which ends when the server ends it.
+async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    (client.ready().await.unwrap(), tokio::spawn(connection))
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("took too long")
+}
+
+async fn body_of(mut body: h2::RecvStream) -> String {
+    let mut text = String::new();
+    while let Some(piece) = within(body.data()).await {
+        let piece = piece.unwrap();
+        body.flow_control().release_capacity(piece.len()).unwrap();
+        text.push_str(std::str::from_utf8(&piece).unwrap());
+    }
+    text
+}
+
+fn app() -> Router {
+    let endless = || async {
+        Body::from_stream(repeat(Bytes::from_static(&[b'x'; 4096])).map(Ok::<_, std::io::Error>))
+    };
+    Router::new()
+        .route("/", get(async || "hello"))
+        .route("/echo", post(async |body: String| body))
+        .route("/endless", get(endless))
+}
+
+#[tokio::test]
+async fn requests_share_a_connection() {
+    let (address, _control, _serving) = serve(app(), HttpLimits::default());
+    let (mut client, _connection) = connect(address).await;
+    for _ in 0..3 {
+        let get = Request::get("http://weir/").body(()).unwrap();
+        let (answer, _) = client.send_request(get, true).unwrap();
+        let post = Request::post("http://weir/echo").body(()).unwrap();
+        let (echoed, mut sending) = client.send_request(post, false).unwrap();
+        sending.send_data(Bytes::from_static(b"said"), true).unwrap();
+        assert_eq!(body_of(within(answer).await.unwrap().into_body()).await, "hello");
+        assert_eq!(body_of(within(echoed).await.unwrap().into_body()).await, "said");
+        client = client.ready().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_drain_lets_requests_finish_and_closes() {
+    let (address, control, serving) = serve(app(), HttpLimits::default());
+    let (mut client, connection) = connect(address).await;
+    let post = Request::post("http://weir/echo").body(()).unwrap();
+    let (echoed, mut sending) = client.send_request(post, false).unwrap();
+    // The server has the request when it has answered one that came later.
+    let mut client = client.ready().await.unwrap();
+    let get = Request::get("http://weir/").body(()).unwrap();
+    within(client.send_request(get, true).unwrap().0).await.unwrap();
+    control.start();
+    sending.send_data(Bytes::from_static(b"late"), true).unwrap();
+    assert_eq!(body_of(within(echoed).await.unwrap().into_body()).await, "late");
+    drop(client);
+    let _ended = within(connection).await.unwrap();
+    within(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_closed() {
+    let limits =
+        HttpLimits { header_read_timeout: Duration::from_millis(100), ..HttpLimits::default() };
+    let (address, _control, _serving) = serve(app(), limits);
+    let (client, connection) = connect(address).await;
+    within(connection).await.unwrap().unwrap();
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let limits =
+        HttpLimits { write_stall_max: Duration::from_millis(100), ..HttpLimits::default() };
+    let (address, _control, _serving) = serve(app(), limits);
+    let (mut client, connection) = connect(address).await;
+    let get = Request::get("http://weir/endless").body(()).unwrap();
+    let (answer, _) = client.send_request(get, true).unwrap();
+    // Its window is never opened again.
+    let answer = within(answer).await.unwrap();
+    let _ended = within(connection).await.unwrap();
+    drop((answer, client));
+}
