@@ -38,6 +38,8 @@ fn views(said: &str) -> Vec<Vec<u8>> {
     for run in said.split(|c| !is_digit(c)).filter(|run| run.len() >= 2) {
         // A value may begin anywhere within what was encoded.
         views.extend((0..4).filter_map(|skipped| run.get(skipped..)).map(from_base64));
+    }
+    for run in said.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= 2) {
         views.extend((0..2).filter_map(|skipped| run.get(skipped..)).map(from_hex));
     }
     views
@@ -96,7 +98,7 @@ fn pairs(said: &str) -> Vec<u8> {
 
 fn from_hex(run: &str) -> Vec<u8> {
     let pairs = run.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
-    pairs.map_while(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
 }
 
 fn from_base64(run: &str) -> Vec<u8> {

@@ -75,7 +75,8 @@ pub(crate) fn of(error: &Error, was_asked: bool) -> String {
 
 fn of_certificate(why: &CertificateError, is_authority: bool) -> String {
     match why {
-        CertificateError::UnknownIssuer => {
+        // An authority of the same name with another key is another authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is signed by nobody who is trusted here; put the certificate of its \
              authority, or its own if it is self-signed, into ca_cert_pem"
                 .to_owned()
