@@ -113,6 +113,29 @@ def test_models(client, sim):
     assert all(model.startswith("openai/") for model in models)
 
 
+def test_one_model(client):
+    found = client.models.retrieve("openai/gpt-4o")
+    assert (found.id, found.object) == ("openai/gpt-4o", "model")
+    for missing in ("openai/none", "nowhere/gpt-4o"):
+        with pytest.raises(openai.NotFoundError) as caught:
+            client.models.retrieve(missing)
+        assert caught.value.code == "model_not_found"
+
+
+def test_a_list_outlives_its_provider_for_a_while(start, sim, other_sim):
+    """What was said a moment ago is not asked again, and who says nothing is named."""
+    config = Config().provider("openai", sim.url).provider("groq", "http://127.0.0.1:9")
+    gateway = start(config)
+    # Each router keeps its own.
+    routers = len(gateway.routers)
+    for _ in range(2 * routers):
+        answer = gateway.request("GET", "/v1/models")
+        assert answer.headers["x-weir-left-out"] == "groq"
+        assert {model["id"].split("/")[0] for model in answer.json()["data"]} == {"openai"}
+    asked = [answer for answer in sim.requests() if answer["path"].endswith("/models")]
+    assert len(asked) <= routers
+
+
 def test_models_of_all_providers_and_of_one(start, sim, other_sim, sdk):
     config = Config().provider("openai", sim.url).provider("groq", other_sim.url)
     gateway = start(config)

@@ -37,14 +37,18 @@ def test_a_provider_error_keeps_status_and_body(client, status, exception, strea
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(401, "invalid_api_key"), (402, "insufficient_quota")]
+    ("status", "code", "kind"),
+    [
+        (401, "invalid_api_key", "upstream_credentials_exhausted"),
+        (402, "insufficient_quota", "upstream_quota_exhausted"),
+    ],
 )
-def test_refused_credentials_are_the_gateways_fault_not_the_callers(client, status, code):
+def test_refused_credentials_are_the_gateways_fault_not_the_callers(client, status, code, kind):
     """The caller's key was not the one refused: a 401 would send it looking in the wrong place."""
     with pytest.raises(openai.InternalServerError) as caught:
         ask(client, f"openai/sim:status={status},code={code}")
     assert caught.value.status_code == 502
-    assert caught.value.type == "upstream_credentials_exhausted"
+    assert (caught.value.type, caught.value.code) == (kind, code)
 
 
 def test_forbidden_without_an_auth_code_is_passed_on(client):

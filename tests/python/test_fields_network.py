@@ -5,6 +5,7 @@ import time
 
 import pytest
 from harness import load
+from harness.chatter import STOP, Chatter, text
 from harness.config import Config
 from harness.tap import Tap
 
@@ -21,6 +22,20 @@ def tap():
         return made[-1]
 
     yield tap
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def chatter():
+    """Makes providers whose streams do not end."""
+    made = []
+
+    def chatter(*events) -> Chatter:
+        made.append(Chatter(*events))
+        return made[-1]
+
+    yield chatter
     for one in made:
         one.stop()
 
@@ -131,6 +146,23 @@ def test_field_network_config_stream_idle_timeout_in_seconds(openai):
     assert 4 < time.monotonic() - began < 15
 
 
+def test_field_network_config_stream_comment_timeout_in_seconds(openai, chatter):
+    provider = chatter(text("word"))
+    gateway = openai(provider.url, stream_comment_timeout_in_seconds=5)
+    began = time.monotonic()
+    events = gateway.stream("openai/m").read()
+    assert events.errors and not events.done
+    assert 4 < time.monotonic() - began < 15
+
+
+def test_after_a_finish_reason_comments_keep_no_stream_alive(openai, chatter):
+    gateway = openai(chatter(text("word"), STOP).url)
+    began = time.monotonic()
+    events = gateway.stream("openai/m").read()
+    assert events.done and not events.errors
+    assert time.monotonic() - began < 10
+
+
 def test_field_network_config_first_token_timeout_in_seconds(openai):
     gateway = openai(first_token_timeout_in_seconds=1)
     began = time.monotonic()
@@ -145,8 +177,8 @@ def test_field_network_config_keep_alive_timeout_in_seconds(openai, sim, tap):
     way = tap(sim.url)
     gateway = openai(way.url, keep_alive_timeout_in_seconds=1)
     assert gateway.chat("openai/m").status == 200
-    # The default is 30 s.
-    assert way.wait_ended(1, timeout=15) < 10
+    # The default is 4 s.
+    assert way.wait_ended(1, timeout=15) < 3.5
     assert gateway.chat("openai/m").status == 200
     assert way.made == 2
 

@@ -44,9 +44,13 @@ pub struct Network {
     #[schemars(rename = "stream_idle_timeout_in_seconds")]
     #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 60))]
     pub stream_idle_timeout: Duration,
-    /// How long an unused connection is kept.
+    /// Weir's extension: how long a stream may go on with nothing but comments.
+    #[schemars(rename = "stream_comment_timeout_in_seconds")]
+    #[schemars(with = "Option<u64>", range(max = 86_400), extend("default" = 600))]
+    pub stream_comment_timeout: Duration,
+    /// How long an unused connection is kept: less than servers keep it, many of them 5 s.
     #[schemars(rename = "keep_alive_timeout_in_seconds")]
-    #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 30))]
+    #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 4))]
     pub keep_alive_timeout: Duration,
     /// Weir's extension: how long a stream may take to its first token. Default: the request
     /// timeout.
@@ -95,7 +99,8 @@ impl Default for Network {
             retry_backoff_max: Duration::from_secs(5),
             max_conns_per_host: 5000,
             stream_idle_timeout: Duration::from_mins(1),
-            keep_alive_timeout: Duration::from_secs(30),
+            stream_comment_timeout: Duration::from_mins(10),
+            keep_alive_timeout: Duration::from_secs(4),
             first_token_timeout: None,
             enforce_http2: false,
             insecure_skip_verify: false,
@@ -141,6 +146,11 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
             "stream_idle_timeout_in_seconds",
             5..=3600,
             default.stream_idle_timeout,
+        ),
+        stream_comment_timeout: section.seconds(
+            "stream_comment_timeout_in_seconds",
+            5..=SECONDS_MAX,
+            default.stream_comment_timeout,
         ),
         keep_alive_timeout: section.seconds(
             "keep_alive_timeout_in_seconds",

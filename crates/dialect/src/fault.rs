@@ -74,7 +74,7 @@ impl From<RequestFault> for Fault {
         let mut refused = Self::new(FaultCode::InvalidRequest, fault.message);
         refused.detail.param = fault.param;
         refused.with_class(if fault.is_targets {
-            FailureClass::Unsupported
+            FailureClass::Elsewhere
         } else {
             FailureClass::Caller
         })

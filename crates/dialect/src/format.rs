@@ -193,6 +193,11 @@ pub trait Format: fmt::Debug + Send + Sync {
         None
     }
 
+    /// A whole answer as the one event of a stream, where an event can say as much.
+    fn event_of_answer(&self, _body: &[u8]) -> Option<Bytes> {
+        None
+    }
+
     /// A reader of one stream; `None` if streams of this format cannot be translated.
     fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
         None

@@ -115,6 +115,12 @@ impl Format for GeminiGenerate {
         }
     }
 
+    fn event_of_answer(&self, body: &[u8]) -> Option<Bytes> {
+        // Events have the form of answers.
+        let is_answer = self.read_answer(Operation::Chat, body).is_ok();
+        is_answer.then(|| Bytes::copy_from_slice(body))
+    }
+
     fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
         Some(Box::new(stream::Reader::default()))
     }

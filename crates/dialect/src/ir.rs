@@ -13,6 +13,7 @@ pub mod event;
 pub mod loss;
 pub mod part;
 pub mod request;
+mod unfold;
 
 pub use answer::{
     Answer, ChatAnswer, Choice, EmbeddingAnswer, Finish, FinishReason, Ranked, RerankAnswer, Vector,

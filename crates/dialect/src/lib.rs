@@ -18,6 +18,7 @@ mod format;
 mod gemini_generate;
 pub mod ir;
 pub mod json;
+pub mod lenient;
 mod media;
 pub mod models;
 pub mod names;
@@ -36,6 +37,7 @@ pub mod sealed;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unfold;
 mod whole;
 
 use weir_types::Dialect;
@@ -51,6 +53,7 @@ pub use peek::{PathFacts, Peeked};
 pub use quirks::{ModelDrops, Quirks};
 pub use receipt::{Next, Receipt};
 pub use replicate_predictions::is_version;
+pub use unfold::unfold;
 
 /// Bedrock's bodies are its models' makers', its errors its own.
 static BEDROCK_INVOKE: bedrock_invoke::BedrockInvoke = bedrock_invoke::BedrockInvoke {

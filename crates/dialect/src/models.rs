@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use weir_types::KeyRules;
 
 use crate::fault::AnswerFault;
+use crate::format::Format;
 use crate::json;
 
 /// Entries of a list by the name of the model, in the form of OpenAI's `GET /v1/models`: at least
@@ -48,6 +50,28 @@ impl Models {
             Some((id, entry))
         });
         Ok(Self(entries.collect()))
+    }
+
+    /// The entry of `id` alone.
+    #[must_use]
+    pub fn only(&self, id: &str) -> Option<Self> {
+        let (id, entry) = self.0.get_key_value(id)?;
+        Some(Self([(id.clone(), entry.clone())].into()))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `provider/name` alone, of which nothing else is known.
+    #[must_use]
+    pub fn bare(provider: &str, name: &str) -> Self {
+        let Value::Object(entry) = Self::default().entry(provider, name, name) else {
+            return Self::default();
+        };
+        Self([(format!("{provider}/{name}"), entry)].into())
     }
 
     /// The whole list as OpenAI writes it.
@@ -99,17 +123,28 @@ impl Models {
     }
 }
 
-/// Several lists as one, sorted by id; of entries with one id the first stays. What is not a list
-/// is left out.
+/// Several lists, one behind the other, as one, sorted by id; of entries with one id the first stays.
+/// A document that is not a list is left out.
 #[must_use]
-pub fn merge(documents: &[Bytes]) -> Models {
+pub fn merge(documents: &[u8]) -> Models {
     let mut all = Models::default();
-    for document in documents {
-        if let Ok(models) = Models::parse(document) {
+    let documents = serde_json::Deserializer::from_slice(documents).into_iter::<&RawValue>();
+    for document in documents.map_while(Result::ok) {
+        if let Ok(models) = Models::parse(document.get().as_bytes()) {
             all.extend(models);
         }
     }
     all
+}
+
+/// The only one of `models` as `format` writes it outside of a list.
+#[must_use]
+pub fn write_one(format: &dyn Format, models: &Models) -> Bytes {
+    let list = format.write_models(models);
+    let document: Value = serde_json::from_slice(&list).unwrap_or_default();
+    let members = document.as_object().into_iter().flat_map(Map::values);
+    let one = members.filter_map(Value::as_array).find_map(|list| list.first());
+    one.map_or(list.clone(), |one| Bytes::from(one.to_string()))
 }
 
 fn write(entries: impl Iterator<Item = Value>) -> Bytes {
@@ -180,14 +215,14 @@ mod tests {
     #[test]
     fn lists_are_merged_sorted_and_unique() {
         let documents = [
-            Bytes::from_static(br#"{"data":[{"id":"b/x","first":true},{"id":"a/y"}]}"#),
-            Bytes::from_static(b"<html>"),
-            Bytes::from_static(br#"{"data":[{"id":"b/x"},{"id":"a/z"}]}"#),
+            r#"{"data":[{"id":"b/x","first":true},{"id":"a/y"}]}"#,
+            "7",
+            r#"{"data":[{"id":"b/x"},{"id":"a/z"}]}"#,
         ];
-        let merged = merge(&documents).document();
+        let merged = merge(documents.concat().as_bytes()).document();
         assert_eq!(ids(&merged), ["a/y", "a/z", "b/x"]);
         assert!(merged.windows(12).any(|part| part == b"\"first\":true"));
-        assert_eq!(ids(&merge(&[]).document()), Vec::<String>::new());
+        assert_eq!(ids(&merge(b"").document()), Vec::<String>::new());
         assert_eq!(Models::parse(b"{}"), Err(AnswerFault::NotAList));
     }
 }

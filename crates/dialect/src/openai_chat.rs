@@ -114,6 +114,10 @@ impl Format for OpenAiChat {
         }
     }
 
+    fn event_of_answer(&self, body: &[u8]) -> Option<Bytes> {
+        stream::of_answer(body)
+    }
+
     fn terminator(&self) -> Option<Bytes> {
         Some(Bytes::from_static(sse::DONE))
     }

@@ -1,9 +1,12 @@
 //! An answer on its way to the client: as a whole, frame by frame, or several lists as one.
 
+use std::borrow::Cow;
+
 use axum::response::Response;
+use bytes::BytesMut;
 use futures_util::StreamExt;
-use weir_dialect::{format, models};
-use weir_rpc::{End, Frame, Reply};
+use weir_dialect::{Models, format, models};
+use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{Attempt, Fault, FaultCode};
 
 use crate::head::head_of;
@@ -55,27 +58,27 @@ pub(crate) async fn relay(reply: Reply, slot: &mut Option<Record>) -> Result<Res
     Ok(response.map(|()| body))
 }
 
-/// The lists of models of all providers as one.
+/// The lists of models of all providers as one; or, of those, the model `wanted`.
 ///
 /// # Errors
-/// One of the lists broke, or they cannot be merged.
+/// One of the lists broke, they cannot be merged, or there is no such model.
 pub(crate) async fn models(
     reply: Reply,
     slot: &mut Option<Record>,
     head_only: bool,
+    wanted: Option<&str>,
 ) -> Result<Response, Fault> {
     let Reply { head, mut frames } = reply;
-    let mut lists = Vec::new();
-    let mut held = 0;
+    // A long list comes in several chunks.
+    let mut lists = BytesMut::new();
     let end = loop {
         match frames.next().await {
             Some(Frame::Chunk(list)) => {
-                held += list.len();
-                if held > LIST_BYTES_MAX {
+                if lists.len() + list.len() > LIST_BYTES_MAX {
                     let text = format!("the lists of models are over {LIST_BYTES_MAX} bytes");
                     return Err(Fault::new(FaultCode::UpstreamBroken, text));
                 }
-                lists.push(list);
+                lists.extend_from_slice(&list);
             }
             Some(Frame::End(end)) => break *end,
             None => return Err(relay::stopped()),
@@ -84,13 +87,41 @@ pub(crate) async fn models(
     if let Some(fault) = end.fault {
         return Err(fault);
     }
+    let merged = models::merge(&lists);
+    let one = wanted.map(|id| one_of(&merged, id, &head)).transpose()?;
     let Some(mut record) = slot.take() else {
         return Err(recordless());
     };
-    let merged = format(record.dialect).write_models(&models::merge(&lists));
+    let format = format(record.dialect);
+    let merged = match one {
+        Some(one) => models::write_one(format, &one),
+        None => format.write_models(&merged),
+    };
     let response = head_of(&head, false, &mut record);
     record.cost(end.usage, end.finish);
     Ok(response.map(|()| Whole::body(merged, record, head_only)))
+}
+
+/// The model `id` of the provider that serves it, which may have no list: then what its keys serve is
+/// there.
+fn one_of(models: &Models, id: &str, head: &ReplyHead) -> Result<Models, Fault> {
+    let provider = &*head.provider;
+    let prefix = id.get(..provider.len()).filter(|prefix| prefix.eq_ignore_ascii_case(provider));
+    let rest = prefix.and_then(|_| id.get(provider.len()..)?.strip_prefix('/'));
+    let name = rest.unwrap_or(id);
+    if models.is_empty() {
+        return Ok(Models::bare(provider, name));
+    }
+    models.only(&format!("{provider}/{name}")).ok_or_else(|| {
+        no_such_model(format!("the provider `{provider}` does not list the model `{name}`"))
+    })
+}
+
+/// A model that was asked for by its name is not there.
+pub(crate) fn no_such_model(text: impl Into<Cow<'static, str>>) -> Fault {
+    let mut fault = Fault::new(FaultCode::NotFound, text).with_param("model");
+    fault.detail.code = Some("model_not_found".into());
+    fault
 }
 
 /// A fault behind a head knows the tries only from that head.

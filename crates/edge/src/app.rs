@@ -81,18 +81,24 @@ fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
                 debug_assert_eq!(own, prefix);
                 Some((route, route.value_in(tail)?))
             });
-            let mut has_path = false;
+            let mut allowed = None;
             for (route, value) in alike {
-                has_path = true;
-                if route.method() == request.method() {
+                let is_get = route.method() == Method::GET;
+                // axum answers HEAD where it answers GET, and so is it done here.
+                let is_head = is_get && request.method() == Method::HEAD;
+                if route.method() == request.method() || is_head {
                     let value = decoded(value);
                     return call::serve(shared, route, value, request).await;
                 }
+                // A model's name may be anything, so nothing is said of a path that could be one.
+                let says = !is_get || shared.routes.iter().all(|other| other.is_alone_at(prefix));
+                if says {
+                    allowed = Some(if is_get { "GET, HEAD" } else { "POST" });
+                }
             }
-            if has_path {
-                wrong_method(&shared, "POST", request)
-            } else {
-                not_found(&shared, request)
+            match allowed {
+                Some(allowed) => wrong_method(&shared, allowed, request),
+                None => not_found(&shared, request),
             }
         }
     })

@@ -112,7 +112,9 @@ async fn steps(
                 model: route.parameter().map(|_| parameter),
                 stream: route.stream,
             };
-            let peeked = format(route.dialect).peek(body, &path)?;
+            let is_marked = body.starts_with(MARK);
+            let peeked = format(route.dialect).peek(body, &path);
+            let peeked = peeked.map_err(|fault| if is_marked { marked() } else { fault.into() })?;
             model = peeked.model;
             request.stream = peeked.stream;
             request.fallbacks = peeked.fallbacks;
@@ -126,7 +128,11 @@ async fn steps(
     record.model.clone_from(&model);
     record.stream = request.stream;
     record.framing = request.framing;
-    request.target = target(route, facts.addressee, model, &options, parts)?;
+    let wanted = route.wanted(parameter);
+    request.target = match wanted {
+        Some(id) => Target::Model { name: id.to_owned(), pin: options.key_pin.clone() },
+        None => target(route, facts.addressee, model, &options, parts)?,
+    };
     request.headers = options.headers;
     let context = CallContext {
         request_id: record.request_id.clone(),
@@ -135,11 +141,30 @@ async fn steps(
     };
     let listed =
         route.operation.facts().addressee == Addressee::Provider && route.operation.is_translated();
-    let reply = shared.router.call(context, request, body).await?;
+    let reply = shared.router.call(context, request, body).await;
+    let reply = match reply {
+        Err(Fault { code: FaultCode::UnknownModel | FaultCode::NoKeySupportsModel, detail })
+            if wanted.is_some() =>
+        {
+            return Err(answer::no_such_model(detail.message));
+        }
+        reply => reply?,
+    };
     if listed {
-        return answer::models(reply, slot, parts.method == Method::HEAD).await;
+        let head_only = parts.method == Method::HEAD;
+        return answer::models(reply, slot, head_only, wanted).await;
     }
     answer::relay(reply, slot).await
+}
+
+/// A byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// It cannot be seen in an editor, so it is named.
+fn marked() -> Fault {
+    let text = "the body begins with a byte order mark (EF BB BF), which is no JSON; send it without, \
+                as `utf-8` and not `utf-8-sig`";
+    Fault::new(FaultCode::InvalidRequest, text)
 }
 
 /// What the request is for.

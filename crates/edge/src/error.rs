@@ -46,12 +46,14 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
     let mut headers = HeaderMap::with_capacity(10);
     head::request_id(&mut headers, &record.request_id);
     blame(fault, &mut headers, &mut record);
-    retry_after(fault, &mut headers);
+    advise(fault, &mut headers);
     head::quota_mode(&mut headers, fault.detail.quota_mode);
     let body = match passed_on(fault) {
         Some(upstream) => {
-            let form = HeaderValue::from_str(&upstream.content_type).unwrap_or(JSON);
-            headers.insert(CONTENT_TYPE, form);
+            // It is JSON, whatever the provider calls it.
+            let is_called_so = upstream.content_type.to_ascii_lowercase().contains("json");
+            let form = HeaderValue::from_str(&upstream.content_type).ok();
+            headers.insert(CONTENT_TYPE, form.filter(|_| is_called_so).unwrap_or(JSON));
             upstream.body.clone()
         }
         None => {
@@ -121,8 +123,13 @@ fn blame(fault: &Fault, headers: &mut HeaderMap, record: &mut Record) {
     }
 }
 
-fn retry_after(fault: &Fault, headers: &mut HeaderMap) {
-    let Some(after) = fault.detail.retry_after else {
+/// Says whether and when to send the request again. What cannot pass is no invitation to wait, and
+/// retries that the gateway has made already are not to be multiplied by the client's library.
+fn advise(fault: &Fault, headers: &mut HeaderMap) {
+    let invites = fault.invites_retry();
+    let word = HeaderValue::from_static(if invites { "true" } else { "false" });
+    headers.insert(names::SHOULD_RETRY, word);
+    let Some(after) = fault.detail.retry_after.filter(|_| invites) else {
         return;
     };
     let ms = after.as_nanos().div_ceil(1_000_000).min(u128::from(u64::MAX));
@@ -135,8 +142,9 @@ fn retry_after(fault: &Fault, headers: &mut HeaderMap) {
 /// JSON text that was cut at our own bound is not.
 fn passed_on(fault: &Fault) -> Option<&UpstreamAnswer> {
     let upstream = fault.detail.upstream.as_ref()?;
+    let is_shaped = matches!(upstream.body.trim_ascii_start().first(), Some(b'{' | b'['));
     let whole = fault.code == FaultCode::UpstreamRejected
-        && upstream.content_type.to_ascii_lowercase().contains("json")
+        && is_shaped
         && serde_json::from_slice::<IgnoredAny>(&upstream.body).is_ok();
     whole.then_some(upstream)
 }

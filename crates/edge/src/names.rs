@@ -16,12 +16,18 @@ pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts
 pub(crate) const QUOTA_MODE: HeaderName = HeaderName::from_static("x-weir-quota-mode");
 /// What a translation left out.
 pub(crate) const LOSSES: HeaderName = HeaderName::from_static(weir_types::headers::LOSSES);
+/// Whose models a list lacks.
+pub(crate) const LEFT_OUT: HeaderName = HeaderName::from_static(weir_types::headers::LEFT_OUT);
+/// Whose models a list has from earlier.
+pub(crate) const OUTDATED: HeaderName = HeaderName::from_static(weir_types::headers::OUTDATED);
 /// Time spent waiting for a slot.
 pub(crate) const QUEUE_MS: HeaderName = HeaderName::from_static("x-weir-queue-ms");
 /// Where the time to the first byte went.
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// `Retry-After`, but finer; read by OpenAI's SDKs.
 pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// Whether to send the request again; obeyed by OpenAI's and Anthropic's SDKs before any status.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Tells proxies in front of us not to hold a stream back.
 pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -41,7 +47,7 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a page may read of an answer beyond the plain headers.
-pub(crate) const EXPOSED: [HeaderName; 11] = [
+pub(crate) const EXPOSED: [HeaderName; 14] = [
     REQUEST_ID,
     UPSTREAM_REQUEST_ID,
     PROVIDER,
@@ -49,8 +55,11 @@ pub(crate) const EXPOSED: [HeaderName; 11] = [
     ATTEMPTS,
     QUEUE_MS,
     LOSSES,
+    LEFT_OUT,
+    OUTDATED,
     QUOTA_MODE,
     SERVER_TIMING,
     RETRY_AFTER_MS,
+    SHOULD_RETRY,
     http::header::RETRY_AFTER,
 ];

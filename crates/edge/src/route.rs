@@ -100,6 +100,17 @@ impl Route {
         Some((before, after))
     }
 
+    /// Whether no path but one that ends with its parameter goes on from `prefix` here.
+    pub(crate) fn is_alone_at(&self, prefix: &str) -> bool {
+        self.parameter().is_none_or(|(own, after)| own != prefix || after.is_empty())
+    }
+
+    /// The model that is asked about, where it is a list of models in which it is looked for.
+    pub(crate) fn wanted<'a>(&self, parameter: &'a str) -> Option<&'a str> {
+        let is_listed = self.operation == Operation::ListModels && self.parameter().is_some();
+        is_listed.then_some(parameter)
+    }
+
     /// The parameter's value in `tail`, the part of the path from the parameter on.
     pub(crate) fn value_in<'a>(&self, tail: &'a str) -> Option<&'a str> {
         let (_, after) = self.parameter()?;
@@ -135,6 +146,7 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /v1/embeddings", CHAT, Operation::Embedding),
     Route::new("POST /v1/rerank", CHAT, Operation::Rerank),
     Route::new("GET /v1/models", CHAT, Operation::ListModels),
+    Route::new("GET /v1/models/{model}", CHAT, Operation::ListModels),
     Route::new("POST /v1/responses", RESPONSES, Operation::Responses),
     Route::new("POST /v1/responses/input_tokens", RESPONSES, Operation::CountTokens),
     Route::new("POST /v1/messages", ANTHROPIC, Operation::Chat),
@@ -151,6 +163,7 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /openai/v1/completions", CHAT, Operation::Completion).of("openai"),
     Route::new("POST /openai/v1/embeddings", CHAT, Operation::Embedding).of("openai"),
     Route::new("GET /openai/v1/models", CHAT, Operation::ListModels).of("openai"),
+    Route::new("GET /openai/v1/models/{model}", CHAT, Operation::ListModels).of("openai"),
     Route::new("POST /openai/v1/responses", RESPONSES, Operation::Responses).of("openai"),
     Route::new("POST /openai/v1/responses/input_tokens", RESPONSES, Operation::CountTokens)
         .of("openai"),
@@ -158,6 +171,7 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /openai/completions", CHAT, Operation::Completion).of("openai"),
     Route::new("POST /openai/embeddings", CHAT, Operation::Embedding).of("openai"),
     Route::new("GET /openai/models", CHAT, Operation::ListModels).of("openai"),
+    Route::new("GET /openai/models/{model}", CHAT, Operation::ListModels).of("openai"),
     Route::new("POST /openai/responses", RESPONSES, Operation::Responses).of("openai"),
     Route::new("POST /openai/responses/input_tokens", RESPONSES, Operation::CountTokens)
         .of("openai"),
@@ -168,6 +182,8 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /anthropic/v1/messages/count_tokens", ANTHROPIC, Operation::CountTokens)
         .of("anthropic"),
     Route::new("GET /anthropic/v1/models", ANTHROPIC, Operation::ListModels).of("anthropic"),
+    Route::new("GET /anthropic/v1/models/{model}", ANTHROPIC, Operation::ListModels)
+        .of("anthropic"),
     gemini("POST /genai/v1beta/models/{model}:generateContent", Operation::Chat).streamed(false),
     gemini("POST /genai/v1beta/models/{model}:streamGenerateContent", Operation::Chat)
         .streamed(true)
@@ -178,6 +194,7 @@ pub static ROUTES: &[Route] = &[
         .in_form(Form::Single),
     gemini("POST /genai/v1beta/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/v1beta/models", Operation::ListModels),
+    gemini("GET /genai/v1beta/models/{model}", Operation::ListModels),
     gemini("POST /genai/v1/models/{model}:generateContent", Operation::Chat).streamed(false),
     gemini("POST /genai/v1/models/{model}:streamGenerateContent", Operation::Chat)
         .streamed(true)
@@ -188,6 +205,7 @@ pub static ROUTES: &[Route] = &[
         .in_form(Form::Single),
     gemini("POST /genai/v1/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/v1/models", Operation::ListModels),
+    gemini("GET /genai/v1/models/{model}", Operation::ListModels),
     // Clients that are told the address of another service leave its version out.
     gemini("POST /genai/models/{model}:generateContent", Operation::Chat).streamed(false),
     gemini("POST /genai/models/{model}:streamGenerateContent", Operation::Chat)
@@ -198,6 +216,7 @@ pub static ROUTES: &[Route] = &[
     gemini("POST /genai/models/{model}:embedContent", Operation::Embedding).in_form(Form::Single),
     gemini("POST /genai/models/{model}:batchEmbedContents", Operation::Embedding),
     gemini("GET /genai/models", Operation::ListModels),
+    gemini("GET /genai/models/{model}", Operation::ListModels),
     Route::new("POST /bedrock/model/{model}/converse", BEDROCK, Operation::Chat)
         .of("bedrock")
         .streamed(false),
@@ -218,10 +237,12 @@ pub static ROUTES: &[Route] = &[
     mistral("POST /mistral/v1/chat/completions", Operation::Chat),
     mistral("POST /mistral/v1/embeddings", Operation::Embedding),
     mistral("GET /mistral/v1/models", Operation::ListModels),
+    mistral("GET /mistral/v1/models/{model}", Operation::ListModels),
     Route::new("POST /cohere/v2/chat", COHERE, Operation::Chat).of("cohere"),
     Route::new("POST /cohere/v2/embed", COHERE, Operation::Embedding).of("cohere"),
     Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),
     Route::new("GET /cohere/v1/models", COHERE, Operation::ListModels).of("cohere"),
+    Route::new("GET /cohere/v1/models/{model}", COHERE, Operation::ListModels).of("cohere"),
 ];
 
 /// The format in which errors are written for somebody whose format is not known.

@@ -48,7 +48,10 @@ pub fn classify(
     let class = class(status, facts);
     let may_wait = matches!(
         class,
-        FailureClass::Transient | FailureClass::RateLimited | FailureClass::Credential
+        FailureClass::Transient
+            | FailureClass::RateLimited
+            | FailureClass::Credential
+            | FailureClass::QuotaExhausted
     );
     let retry_after = may_wait.then(|| retry_after(class, headers, body, now)).flatten();
     Classified { class, retry_after }
@@ -106,13 +109,10 @@ fn class(status: u16, facts: &ErrorFacts<'_>) -> FailureClass {
             || any_in(&facts.kind.to_lowercase(), phrases)
     };
     if status == 402 || code_in(phrases::QUOTA_CODES) || said(phrases::QUOTA) {
-        return FailureClass::Credential;
+        return FailureClass::QuotaExhausted;
     }
     if status == 429 {
         return FailureClass::RateLimited;
-    }
-    if code_in(phrases::REGION_CODES) {
-        return FailureClass::Caller;
     }
     if status == 401 {
         return FailureClass::Credential;
@@ -120,9 +120,13 @@ fn class(status: u16, facts: &ErrorFacts<'_>) -> FailureClass {
     if said(phrases::CONTENT) {
         return FailureClass::Caller;
     }
+    let is_elsewhere = || code_in(phrases::ELSEWHERE_CODES) || any_in(&message, phrases::ELSEWHERE);
     if status == 403 {
-        let credential = code_in(phrases::CREDENTIAL_CODES) || said(phrases::CREDENTIAL);
-        return if credential { FailureClass::Credential } else { FailureClass::ModelMissing };
+        return match code_in(phrases::CREDENTIAL_CODES) || said(phrases::CREDENTIAL) {
+            true => FailureClass::Credential,
+            false if is_elsewhere() => FailureClass::Elsewhere,
+            false => FailureClass::ModelMissing,
+        };
     }
     if matches!(status, 400 | 413 | 422)
         && (code_in(phrases::CONTEXT_CODES) || said(phrases::CONTEXT))
@@ -140,10 +144,13 @@ fn class(status: u16, facts: &ErrorFacts<'_>) -> FailureClass {
     if names_the_model(status, facts, &message) {
         return FailureClass::ModelMissing;
     }
-    if status >= 500 && status != 501 {
-        return FailureClass::Transient;
+    match status {
+        // An address or a method that is not there is not the caller's doing: he sees neither.
+        404 | 405 | 451 | 501 => FailureClass::Elsewhere,
+        500.. => FailureClass::Transient,
+        400 | 422 if is_elsewhere() => FailureClass::Elsewhere,
+        _ => FailureClass::Caller,
     }
-    FailureClass::Caller
 }
 
 /// Whether the answer says that the model is not there for this key.
@@ -153,6 +160,7 @@ fn names_the_model(status: u16, facts: &ErrorFacts<'_>, message: &str) -> bool {
     }
     match status {
         410 => true,
+        404 if any_in(message, phrases::ELSEWHERE) => any_in(message, phrases::MODEL),
         404 => {
             let named = !facts.model.is_empty() && message.contains(&facts.model.to_lowercase());
             let other_param = !facts.param.is_empty() && facts.param != "model";

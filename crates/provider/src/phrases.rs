@@ -99,9 +99,10 @@ pub(crate) const MODEL: &[&str] = &[
     "invalid model",
     "no such model",
     "is not a valid model",
-    "no endpoints found",
     "not a supported model",
     "specified version does not exist",
+    // Another account may have agreed to more.
+    "data policy",
 ];
 
 /// Codes and types of a prompt that is too long.
@@ -134,8 +135,49 @@ pub(crate) const CONTENT: &[&str] = &[
     "usage guidelines",
 ];
 
-/// The caller's or our place on earth is refused; no other key helps.
-pub(crate) const REGION_CODES: &[&str] = &["unsupported_country_region_territory"];
+/// Codes and types of what no key of this vendor gets: our place on earth is refused, or a feature
+/// is not there.
+pub(crate) const ELSEWHERE_CODES: &[&str] = &[
+    "unsupported_country_region_territory",
+    "unsupported_location",
+    "unsupported_parameter",
+    "unsupported_value",
+    "unsupported_feature",
+    "unsupported_model_feature",
+    "unsupported_operation",
+    "not_supported",
+    "not_implemented",
+    "no_endpoints_found",
+    "unimplemented",
+];
+
+/// The same, in words. Where we are comes first.
+pub(crate) const ELSEWHERE: &[&str] = &[
+    "country, region",
+    "countries, regions",
+    "location is not supported",
+    "not available in your country",
+    "not available in your region",
+    "not available in your location",
+    "unavailable in your",
+    "no endpoints found",
+    "no endpoints available",
+    "no allowed providers",
+    "does not support",
+    "doesn't support",
+    "do not support",
+    "is not supported",
+    "are not supported",
+    "isn't supported",
+    "not currently supported",
+    "not yet supported",
+    "not supported for",
+    "not supported by",
+    "not supported with",
+    "not supported in",
+    "unsupported",
+    "not implemented",
+];
 
 /// Codes of a signature or of encrypted reasoning that does not belong where it was sent.
 pub(crate) const SEALED_CODES: &[&str] = &["invalid_encrypted_content"];

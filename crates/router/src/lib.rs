@@ -6,6 +6,7 @@
 
 mod admission;
 mod catalog;
+mod lists;
 mod plan;
 mod service;
 mod settings;

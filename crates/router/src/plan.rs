@@ -19,8 +19,8 @@ use weir_quota::{Class, Outcome};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
 
 use crate::catalog::{Route, Target};
-pub(crate) use health::{Conclusion, classify, learn, micros};
-pub(crate) use rejection::Rejection;
+pub(crate) use health::{Conclusion, classify, exhausted, learn, micros};
+pub(crate) use rejection::{Cause, Rejection};
 use round::Round;
 
 /// A place in a pool's queue.
@@ -186,13 +186,16 @@ impl Plan {
                 self.round.tried(key, Some(ready));
                 self.other_key(outcome, now, draw)
             }
-            FailureClass::Credential | FailureClass::ModelMissing => {
-                self.round.died(key, class);
+            FailureClass::Credential
+            | FailureClass::QuotaExhausted
+            | FailureClass::ModelMissing => {
+                self.round.died(key);
                 self.other_key(outcome, now, draw)
             }
             // Neither answers yes to "another key may help".
             FailureClass::ContextLength
-            | FailureClass::Unsupported
+            | FailureClass::Unusable
+            | FailureClass::Elsewhere
             | FailureClass::Caller
             | FailureClass::ClientGone => self.finish(Some(outcome), now),
         }
@@ -265,7 +268,9 @@ impl Plan {
     }
 
     fn refused(&mut self, refusal: Rejection, now: Instant) -> Action {
-        if let Rejection::NoKey { until, .. } = &refusal
+        if let Rejection::NoKey { until, cause, .. } = &refusal
+            // A key that is refused is so after its rest, too.
+            && cause.as_ref().is_none_or(|cause| cause.class.may_pass())
             && let Some(ask) = self.wait_for_key(*until, now)
         {
             return Action::Acquire { settle: None, ask };
@@ -335,18 +340,23 @@ impl Plan {
     fn closing_fault(&mut self, now: Instant) -> Fault {
         let last = self.round.fault.take();
         if let Some(dead) = self.round.exhausted(&self.target) {
-            return health::exhausted(&self.target, &dead, last);
+            return exhausted(&self.target, dead);
         }
         let Some(mut fault) = last else {
             return Fault::new(FaultCode::Internal, "the target failed without a reason");
         };
-        if fault.detail.class == Some(FailureClass::RateLimited)
-            && fault.detail.retry_after.is_some()
-            && let Some(ready) = self.round.first_known_ready(now)
-        {
-            fault.detail.retry_after = Some(ready);
+        match fault.detail.class {
+            // The caller's own credential is another one.
+            Some(class) if class.refuses_key() && fault.code == FaultCode::UpstreamRejected => {
+                exhausted(&self.target, &[(self.round.key(), fault)])
+            }
+            Some(FailureClass::RateLimited) => {
+                let named = fault.detail.retry_after.unwrap_or(health::RATE_LIMITED_BASE);
+                fault.detail.retry_after = self.round.first_known_ready(now).or(Some(named));
+                fault
+            }
+            _ => fault,
         }
-        fault
     }
 
     fn class_of(&self, keys: &[KeyName]) -> Class {

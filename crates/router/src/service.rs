@@ -17,7 +17,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService};
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{Attempt, CallContext, Fault, FaultCode, Target, TraceContext};
+use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, Target, TraceContext};
 
 use crate::plan::{Plan, micros};
 use crate::shared::{Shared, Snapshot};
@@ -138,10 +138,15 @@ impl Call {
         run.drive(first).await
     }
 
-    /// Whether it asks every provider, or one as a whole, for a list that means the same everywhere.
+    /// Whether it asks every provider, one as a whole, or that of a model, for a list that means the
+    /// same everywhere.
     fn is_listing(&self) -> bool {
-        matches!(self.request.target, Target::Provider { .. })
-            && self.request.operation.is_translated()
+        let operation = self.request.operation;
+        match self.request.target {
+            Target::Provider { .. } => operation.is_translated(),
+            Target::Model { .. } => operation == Operation::ListModels,
+            Target::Resource { .. } => false,
+        }
     }
 
     fn elapsed_us(&self) -> u64 {

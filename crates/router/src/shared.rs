@@ -15,6 +15,7 @@ use weir_types::{ProviderName, QuotaMode};
 
 use crate::admission::Pool;
 use crate::catalog::{Catalog, UsableKeys};
+use crate::lists::Lists;
 use crate::settings::{ProviderSettings, Settings};
 use crate::workers::Workers;
 
@@ -28,6 +29,7 @@ const INCARNATIONS: u64 = 1 << 53;
 pub struct Shared {
     snapshot: ArcSwap<Snapshot>,
     usable: Mutex<UsableKeys>,
+    pub(crate) lists: Lists,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -61,6 +63,7 @@ impl Shared {
         let shared = Arc::new(Self {
             snapshot: ArcSwap::from_pointee(Snapshot { settings, catalog, pools, providers }),
             usable: Mutex::default(),
+            lists: Lists::default(),
             telemetry,
         });
         let weak = Arc::downgrade(&shared);
@@ -138,6 +141,7 @@ impl Shared {
         if known.as_ref() == usable.get(&description.provider) {
             return;
         }
+        self.lists.forget(&description.provider);
         for (key, why) in &description.unusable {
             tracing::info!(provider = %description.provider, %key, why, "a key is left out");
         }

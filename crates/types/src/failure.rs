@@ -12,14 +12,20 @@ pub enum FailureClass {
     RateLimited,
     /// This key is refused whatever it asks for.
     Credential,
+    /// The account of this key has no quota or no money left.
+    QuotaExhausted,
     /// This key cannot reach this model.
     ModelMissing,
     /// No head, or no first token, in time.
     Silent,
     /// The prompt does not fit this model.
     ContextLength,
-    /// Right in itself, but this provider does not do it; another one may.
-    Unsupported,
+    /// An answer that claims success and cannot be used, or a redirect. It may have been billed: this
+    /// provider is not asked again.
+    Unusable,
+    /// Right in itself, but not here: this provider does not do it, does not know the address, or not
+    /// for a caller from where we are. Another one may.
+    Elsewhere,
     /// The caller's own mistake, or content the provider refuses.
     Caller,
     /// Broken after content had been passed on.
@@ -30,14 +36,16 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Transient,
         Self::RateLimited,
         Self::Credential,
+        Self::QuotaExhausted,
         Self::ModelMissing,
         Self::Silent,
         Self::ContextLength,
-        Self::Unsupported,
+        Self::Unusable,
+        Self::Elsewhere,
         Self::Caller,
         Self::Cut,
         Self::ClientGone,
@@ -50,10 +58,12 @@ impl FailureClass {
             Self::Transient => "transient",
             Self::RateLimited => "rate_limited",
             Self::Credential => "credential",
+            Self::QuotaExhausted => "quota_exhausted",
             Self::ModelMissing => "model_missing",
             Self::Silent => "silent",
             Self::ContextLength => "context_length",
-            Self::Unsupported => "unsupported",
+            Self::Unusable => "unusable",
+            Self::Elsewhere => "elsewhere",
             Self::Caller => "caller",
             Self::Cut => "cut",
             Self::ClientGone => "client_gone",
@@ -73,11 +83,28 @@ impl FailureClass {
             Self::Transient
             | Self::RateLimited
             | Self::Credential
+            | Self::QuotaExhausted
             | Self::ModelMissing
             | Self::Silent
             | Self::Cut => true,
-            Self::ContextLength | Self::Unsupported | Self::Caller | Self::ClientGone => false,
+            Self::ContextLength
+            | Self::Unusable
+            | Self::Elsewhere
+            | Self::Caller
+            | Self::ClientGone => false,
         }
+    }
+
+    /// Whether the key itself is refused, whatever it asks for.
+    #[must_use]
+    pub const fn refuses_key(self) -> bool {
+        matches!(self, Self::Credential | Self::QuotaExhausted)
+    }
+
+    /// Whether waiting can help: what failed is a matter of time, not of the request or of a key.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::Transient | Self::RateLimited | Self::Silent | Self::Cut)
     }
 
     /// Whether the same request may succeed with another provider or another model.

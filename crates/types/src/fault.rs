@@ -108,6 +108,8 @@ codes! {
     RateLimited = 23, 429, 8, "rate_limited", Provider;
     /// The request's head is over the limits.
     HeadersTooLarge = 24, 431, 11, "request_headers_too_large", Client;
+    /// The account of every key of the provider is out of quota or money.
+    QuotaExhausted = 25, 502, 8, "upstream_quota_exhausted", Provider;
 }
 
 impl FaultCode {
@@ -211,6 +213,21 @@ impl Fault {
         self
     }
 
+    /// Whether a client that sends the same request again, after [`FaultDetail::retry_after`] if that
+    /// is known, may get more than this. Not where retries were the gateway's task and are used up.
+    #[must_use]
+    pub fn invites_retry(&self) -> bool {
+        if self.detail.class.is_some_and(|class| !class.may_pass()) {
+            return false;
+        }
+        match self.code {
+            // Another service, or the same one in a moment, may take it; nobody was asked.
+            FaultCode::RequestIncomplete | FaultCode::Unavailable | FaultCode::LinkBroken => true,
+            FaultCode::CredentialsExhausted | FaultCode::QuotaExhausted => false,
+            _ => self.detail.retry_after.is_some(),
+        }
+    }
+
     /// Names the request member at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
@@ -266,5 +283,32 @@ mod tests {
         for class in FailureClass::ALL {
             assert_eq!(FailureClass::from_label(class.label()), Some(class));
         }
+    }
+
+    #[test]
+    fn only_what_may_pass_invites_another_try() {
+        let after = Some(Duration::from_secs(3));
+        let fault = |code| Fault::new(code, "x");
+        for (class, invites) in [
+            (FailureClass::Transient, true),
+            (FailureClass::RateLimited, true),
+            (FailureClass::Silent, true),
+            (FailureClass::Credential, false),
+            (FailureClass::QuotaExhausted, false),
+            (FailureClass::ModelMissing, false),
+            (FailureClass::Unusable, false),
+            (FailureClass::Elsewhere, false),
+            (FailureClass::Caller, false),
+        ] {
+            let failed = fault(FaultCode::UpstreamRejected).with_class(class);
+            assert!(!failed.invites_retry(), "{class:?}: the plan is used up");
+            assert_eq!(failed.with_retry_after(after).invites_retry(), invites, "{class:?}");
+        }
+        assert!(fault(FaultCode::RequestDropped).with_retry_after(after).invites_retry());
+        assert!(fault(FaultCode::Unavailable).invites_retry());
+        for code in [FaultCode::CredentialsExhausted, FaultCode::QuotaExhausted] {
+            assert!(!fault(code).with_retry_after(after).invites_retry());
+        }
+        assert!(!fault(FaultCode::InvalidRequest).invites_retry());
     }
 }

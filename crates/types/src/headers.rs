@@ -65,7 +65,13 @@ const TABLE: &[(&str, HeaderClass)] = &[
 const ANSWERED_PREFIXES: &[&str] = &["anthropic-", "openai-", "ratelimit", "x-ratelimit-"];
 
 /// Headers that the gateway adds to an answer itself, on their way between its services.
-const ANSWERED_OWN: &[&str] = &[LOSSES];
+const ANSWERED_OWN: &[&str] = &[LEFT_OUT, LOSSES, OUTDATED];
+
+/// The header that names the providers whose models are missing from a list.
+pub const LEFT_OUT: &str = "x-weir-left-out";
+
+/// The header that names the providers of whose models a list says what they last said.
+pub const OUTDATED: &str = "x-weir-outdated";
 
 /// The header that names what a translation left out.
 pub const LOSSES: &str = "x-weir-losses";

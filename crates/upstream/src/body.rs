@@ -12,22 +12,36 @@ use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Error;
+use crate::decoded::Decoder;
 use crate::lanes::Place;
 
 /// A body that arrives.
 pub struct Body(Kind);
 
 enum Kind {
-    Arriving { incoming: Incoming, held: Option<(OwnedSemaphorePermit, Place)> },
+    Arriving(Arriving),
     Made(Chunks),
+}
+
+/// What comes over a connection.
+#[derive(Debug)]
+struct Arriving {
+    incoming: Incoming,
+    held: Option<(OwnedSemaphorePermit, Place)>,
+    /// Set where the bytes that come are not those of the answer.
+    decoder: Option<Box<Decoder>>,
 }
 
 /// The bytes of a body that was made from others.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, held: (OwnedSemaphorePermit, Place)) -> Self {
-        Self(Kind::Arriving { incoming, held: Some(held) })
+    pub(crate) fn new(
+        incoming: Incoming,
+        held: (OwnedSemaphorePermit, Place),
+        decoder: Option<Box<Decoder>>,
+    ) -> Self {
+        Self(Kind::Arriving(Arriving { incoming, held: Some(held), decoder }))
     }
 
     /// A body made from others: it holds what they hold.
@@ -36,33 +50,14 @@ impl Body {
         Self(Kind::Made(chunks))
     }
 
-    /// The next bytes; `None` at the end.
+    /// The next bytes, decoded where they come encoded; `None` at the end.
     ///
     /// # Errors
-    /// The connection broke within the body.
+    /// The connection broke within the body, or its encoding cannot be read.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let (incoming, held) = match &mut self.0 {
-            Kind::Arriving { incoming, held } => (incoming, held),
-            Kind::Made(chunks) => return chunks.as_mut().poll_next(cx),
-        };
-        loop {
-            let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-            match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if data.is_empty() => {}
-                    Ok(data) => return Poll::Ready(Some(Ok(data))),
-                    // Trailers say nothing that is used.
-                    Err(_) => {}
-                },
-                Some(Err(error)) => {
-                    *held = None;
-                    return Poll::Ready(Some(Err(Error::from_body(&error))));
-                }
-                None => {
-                    *held = None;
-                    return Poll::Ready(None);
-                }
-            }
+        match &mut self.0 {
+            Kind::Arriving(arriving) => arriving.poll_chunk(cx),
+            Kind::Made(chunks) => chunks.as_mut().poll_next(cx),
         }
     }
 
@@ -74,12 +69,62 @@ impl Body {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// The length that the head announced, if it did.
+    /// The length that the head announced, if it did and it is the answer's.
     #[must_use]
     pub fn announced(&self) -> Option<u64> {
         match &self.0 {
-            Kind::Arriving { incoming, .. } => incoming.size_hint().exact(),
-            Kind::Made(_) => None,
+            Kind::Arriving(Arriving { incoming, decoder: None, .. }) => {
+                incoming.size_hint().exact()
+            }
+            Kind::Arriving(_) | Kind::Made(_) => None,
+        }
+    }
+}
+
+impl Arriving {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if self.decoder.is_none() {
+            return self.poll_raw(cx);
+        }
+        loop {
+            let decoded = match &mut self.decoder {
+                Some(decoder) => decoder.next(),
+                None => return Poll::Ready(None),
+            };
+            let decoded = match decoded {
+                Ok(None) => match ready!(self.poll_raw(cx)) {
+                    Some(Ok(chunk)) => {
+                        self.decoder.iter_mut().for_each(|decoder| decoder.push(chunk.clone()));
+                        continue;
+                    }
+                    Some(Err(error)) => Err(error),
+                    None => self.decoder.as_mut().map_or(Ok(None), |decoder| decoder.finish()),
+                },
+                decoded => decoded,
+            };
+            return Poll::Ready(decoded.transpose());
+        }
+    }
+
+    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    // Trailers say nothing that is used.
+                    Err(_) => {}
+                },
+                Some(Err(error)) => {
+                    self.held = None;
+                    return Poll::Ready(Some(Err(Error::from_body(&error))));
+                }
+                None => {
+                    self.held = None;
+                    return Poll::Ready(None);
+                }
+            }
         }
     }
 }
@@ -87,7 +132,7 @@ impl Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Arriving { incoming, .. } => f.debug_tuple("Arriving").field(incoming).finish(),
+            Kind::Arriving(arriving) => arriving.fmt(f),
             Kind::Made(_) => f.write_str("Made"),
         }
     }

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connector::{Connector, host_and_port};
+use crate::decoded::Decoder;
 use crate::lanes::{Lanes, STREAMS_MAX};
 use crate::proxy::{Kind, login_words};
 use crate::{Body, Error, Outgoing, Transport};
@@ -127,17 +128,23 @@ impl Client {
         let uri = request.uri().clone();
         let (pool, place) = self.0.lanes.take();
         match timeout_at(deadline, pool.request(request)).await {
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
                 if response.version() == Version::HTTP_2 {
                     self.0.lanes.share();
                 }
                 self.0.accepted(&uri, &response)?;
-                Ok(response.map(|incoming| Body::new(incoming, (permit, place))))
+                let decoder = Decoder::of(response.headers_mut());
+                Ok(response.map(|incoming| Body::new(incoming, (permit, place), decoder)))
             }
             Ok(Err(error)) => {
                 let target = uri.authority().map_or("", |authority| authority.as_str());
                 let was_asked = self.0.transport.was_asked();
-                Err(self.0.explained(Error::from_client(&error, target, was_asked), &uri))
+                let error = Error::from_client(&error, target, was_asked);
+                if matches!(error, Error::Stale(_)) {
+                    // The others that lie there are as old.
+                    self.0.lanes.retire(&place);
+                }
+                Err(self.0.explained(error, &uri))
             }
             Err(_) => Err(self.0.timed_out(&uri)),
         }

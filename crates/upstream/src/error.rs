@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use weir_types::Fault;
 
+use crate::io::Stale;
 use crate::tls;
 
 /// What is wrong with the settings.
@@ -71,12 +72,24 @@ pub enum Error {
     /// The connection ended before the head of an answer.
     #[error("the connection broke before an answer: {0}")]
     Closed(String),
+    /// The same, of a connection that had been used before, or of a request of which the other end
+    /// says that it was not taken: it may be sent again, on another connection.
+    #[error("the connection broke before an answer: {0}")]
+    Stale(String),
     /// What came is not HTTP.
     #[error("the answer is not HTTP: {0}")]
     Garbage(String),
     /// The connection ended within the body.
     #[error("the answer broke off: {0}")]
     Cut(String),
+    /// The answer is encoded in a way that is not known, or not as it says.
+    #[error("the answer cannot be read as {name}, which was not asked for: {why}")]
+    Encoding {
+        /// By the server's name of it.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The request's body broke off before its end; what its sender said.
     #[error("the request broke off: {0}")]
     Upload(Fault),
@@ -104,6 +117,9 @@ impl Error {
             return Self::Upload(fault.clone());
         }
         let why = innermost(error);
+        if is_stale(error) {
+            return Self::Stale(why);
+        }
         if let Some(why) = tls::of_words(&why, was_asked) {
             return Self::Tls { target: target.to_owned(), why };
         }
@@ -122,6 +138,19 @@ impl Error {
     pub(crate) fn from_body(error: &hyper::Error) -> Self {
         Self::Cut(innermost(error))
     }
+}
+
+/// Whether the request was surely not answered, and may be sent again.
+fn is_stale(error: &(dyn StdError + 'static)) -> bool {
+    // An I/O error gives what it was made of in its own way.
+    let io = find::<std::io::Error>(error).and_then(std::io::Error::get_ref);
+    let is_not_taken = |error: &h2::Error| {
+        let reason = error.reason();
+        error.is_remote()
+            && (reason == Some(h2::Reason::REFUSED_STREAM)
+                || (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)))
+    };
+    io.is_some_and(|inner| inner.is::<Stale>()) || find(error).is_some_and(is_not_taken)
 }
 
 pub(crate) fn find<'a, T: StdError + 'static>(

@@ -47,6 +47,12 @@ impl<P: Clone> Lanes<P> {
         entered
     }
 
+    /// The pool of `place` gets no further calls, so that its idle connections are not used.
+    pub(crate) fn retire(&self, place: &Place) {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.retain(|lane| !Arc::ptr_eq(&lane.calls, &place.0));
+    }
+
     /// Calls share connections from now on.
     pub(crate) fn share(&self) {
         if !self.is_shared.load(Ordering::Relaxed) {
@@ -85,6 +91,17 @@ mod tests {
         assert!(places.iter().all(|(pool, _)| *pool == 0));
         one.share();
         assert_eq!(one.take().0, 1);
+    }
+
+    #[test]
+    fn a_retired_pool_gets_no_further_calls() {
+        let lanes = lanes(false);
+        let (first, place) = lanes.take();
+        lanes.retire(&place);
+        let (second, _other) = lanes.take();
+        assert_eq!((first, second), (0, 1));
+        lanes.retire(&place);
+        assert_eq!(lanes.take().0, 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod authorize;
 mod body;
 mod client;
 mod connector;
+mod decoded;
 mod error;
 mod io;
 mod lanes;

@@ -43,7 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(30),
-            pool_idle_timeout: Duration::from_secs(30),
+            pool_idle_timeout: Duration::from_secs(4),
             max_conns_per_host: 5000,
             enforce_http2: false,
             reach: Reach::NoMetadata,

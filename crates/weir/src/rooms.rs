@@ -156,6 +156,7 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
                 characters_per_second: guard.minimum_output_characters_per_second,
                 window: guard.probe_window,
             }),
+            stream_comments: network.stream_comment_timeout,
         },
         request_bytes_max: body_bytes_max(config),
         answer_bytes_max: ANSWER_BYTES_MAX,

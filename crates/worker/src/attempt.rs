@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use tokio::time::Instant;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
@@ -18,6 +18,7 @@ use weir_upstream::{Body, Client, Outgoing};
 use crate::betas::Features;
 use crate::call::{Call, Counted, Limit};
 use crate::endpoint::Endpoint;
+use crate::fault::Failed;
 use crate::headers::{self, Expect};
 use crate::later::Desk;
 use crate::sender::Sender;
@@ -100,9 +101,16 @@ pub(crate) async fn run(
         Attempt { shared, client, context, request, key: at, endpoint, base, uri, model, started };
     let sent = Instant::now();
     let limit = Limit::new(shared, context, stream, sent);
-    let fault = match attempt.make(sendable, limit, Duration::ZERO).await {
+    let mut made = attempt.make(sendable, limit, Duration::ZERO).await;
+    if let (Err(Failed { is_stale: true, fault }), Some(document)) = (&made, &document) {
+        // Free: nobody has done anything about it.
+        tracing::debug!(provider = shared.provider.as_str(), %fault, "sent once more");
+        let sendable = Sendable::of(way::ready(document, fit, &start)?);
+        made = attempt.make(sendable, limit, Duration::ZERO).await;
+    }
+    let fault = match made {
         Ok(reply) => return Ok(reply),
-        Err(fault) => fault,
+        Err(failed) => failed.fault,
     };
     match document.and_then(|document| unsealed(&fault, &document, fit, &start)) {
         None => Err(fault),
@@ -142,7 +150,7 @@ impl Attempt<'_> {
                 reply.head.attempts.push(refused);
                 Ok(reply)
             }
-            Err(mut fault) => {
+            Err(Failed { mut fault, .. }) => {
                 fault.detail.attempts.push(refused);
                 Err(fault)
             }
@@ -155,7 +163,7 @@ impl Attempt<'_> {
         sendable: Sendable,
         limit: Limit,
         refused: Duration,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Reply, Failed> {
         let Self { shared, request, endpoint, .. } = *self;
         let Sendable { outgoing, upload, way, losses, features } = sendable;
         let stream = request.is_streamed();
@@ -190,13 +198,14 @@ impl Attempt<'_> {
                 Box::pin(desk.answer(&this, call, stream)).await
             }
         };
-        let result = begin(&mut this, sent, stream).await;
+        let asked = (&endpoint.route.method, self.uri);
+        let result = begin(&mut this, sent, asked, stream).await;
         match result {
             Ok(Begun::Whole(reply)) => Ok(*reply),
             Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
-            Err(fault) => {
-                this.ended(&Usage::default(), None, Some(&fault));
-                Err(fault)
+            Err(failed) => {
+                this.ended(&Usage::default(), None, Some(&failed.fault));
+                Err(failed)
             }
         }
     }
@@ -275,7 +284,7 @@ async fn send(
     call: &mut Call,
     sender: Sender<'_>,
     request: Request<Outgoing>,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Response<Body>, Failed> {
     match &call.upload {
         None => sender.send(&call.shared, request, call.limit).await,
         Some(upload) => {
@@ -285,16 +294,18 @@ async fn send(
             let sent = sent.await;
             // The rest of the answer has a time of its own.
             call.limit = call.limit.again(Instant::now());
-            sent.map_err(|error| fault::of_call(&call.shared, &error, call.limit))
+            sent.map_err(|error| Failed::of_call(&call.shared, &error, call.limit))
         }
     }
 }
 
+/// `asked`: what was asked for, to be told of where that fails.
 async fn begin(
     call: &mut Call,
-    sent: Result<Response<Body>, Fault>,
+    sent: Result<Response<Body>, Failed>,
+    asked: (&Method, &Uri),
     stream: bool,
-) -> Result<Begun, Fault> {
+) -> Result<Begun, Failed> {
     call.shared.count_calls();
     let (head, body) = sent?.into_parts();
     if call.span.is_recording() {
@@ -302,13 +313,13 @@ async fn begin(
         call.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
     }
     if !head.status.is_success() {
-        return Err(rejection::rejected(call.error_context(), &head, body).await);
+        return Err(rejection::rejected(call.error_context(), asked, &head, body).await.into());
     }
     if stream {
         let streamed = streamed::open(call, head, body).await;
-        return streamed.map(|streamed| Begun::Stream(Box::new(streamed)));
+        return Ok(Begun::Stream(Box::new(streamed?)));
     }
-    whole::reply(call, head, body).await.map(|reply| Begun::Whole(Box::new(reply)))
+    Ok(Begun::Whole(Box::new(whole::reply(call, head, body).await?)))
 }
 
 fn find_key(shared: &Shared, request: &WorkerRequest) -> Result<usize, Fault> {

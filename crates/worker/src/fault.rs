@@ -30,7 +30,7 @@ pub(crate) fn no_key(shared: &Shared, key: &KeyName) -> Fault {
 pub(crate) fn unsupported(shared: &Shared, operation: Operation, stream: bool) -> Fault {
     let name = operation.config_name(stream);
     let message = format!("{name} is not supported by {} provider", shared.provider);
-    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Unsupported)
+    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Elsewhere)
 }
 
 /// The request got no credential.
@@ -44,6 +44,27 @@ pub(crate) fn unauthorized(shared: &Shared, error: &AuthFault) -> Fault {
     Fault::new(FaultCode::UpstreamUnreachable, message)
         .with_class(FailureClass::Transient)
         .with_side(Side::Gateway)
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    /// Nobody has done anything about the request: it may be sent again.
+    pub(crate) is_stale: bool,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, is_stale: false }
+    }
+}
+
+impl Failed {
+    pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Self {
+        let is_stale = matches!(error, Error::Stale(_));
+        Self { fault: of_call(shared, error, limit), is_stale }
+    }
 }
 
 /// No head of an answer.
@@ -67,8 +88,12 @@ pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
         Error::Connect { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { .. }
+        | Error::Stale(_)
         | Error::Closed(_) => (FaultCode::UpstreamUnreachable, FailureClass::Transient),
-        Error::Garbage(_) | Error::Cut(_) => (FaultCode::UpstreamBroken, FailureClass::Transient),
+        Error::Garbage(_) | Error::Encoding { .. } => {
+            (FaultCode::UpstreamBroken, FailureClass::Unusable)
+        }
+        Error::Cut(_) => (FaultCode::UpstreamBroken, FailureClass::Transient),
         Error::Request(_) => (FaultCode::Internal, FailureClass::Caller),
     };
     Fault::new(code, format!("{}: {error}", shared.provider)).with_class(class)

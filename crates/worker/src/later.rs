@@ -26,6 +26,7 @@ use weir_upstream::{Authorizer, Body, Client, Error, Outgoing};
 
 use crate::call::{Call, Limit};
 use crate::endpoint::Endpoint;
+use crate::fault::Failed;
 use crate::sender::Sender;
 use crate::{Shared, fault, rejection, whole};
 use place::{Origin, Place};
@@ -100,7 +101,7 @@ impl Desk {
         call: &Call,
         mut request: Request<Outgoing>,
         stream: bool,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Failed> {
         request.headers_mut().insert(ACCEPT, JSON);
         self.prefer(request.headers_mut(), call.limit, stream);
         let mut order = match self.order(request, call.limit, stream).await? {
@@ -110,10 +111,10 @@ impl Desk {
         let (mut looks, mut failures) = (0, 0);
         loop {
             let url = match &order.receipt.next {
-                Next::Here => return self.served(order, stream),
+                Next::Here => return Ok(self.served(order, stream)?),
                 Next::Events(url) => {
                     let url = url.clone();
-                    return self.events(order, &url, call.limit).await;
+                    return Ok(self.events(order, &url, call.limit).await?);
                 }
                 Next::Later(url) => url.clone(),
             };
@@ -126,7 +127,7 @@ impl Desk {
                     (order.head, order.body) = (head, body);
                 }
                 Err(fault) if failures + 1 < FAILURES_MAX && may_pass(&fault) => failures += 1,
-                Err(fault) => return Err(fault),
+                Err(fault) => return Err(fault.into()),
             }
         }
     }
@@ -153,7 +154,7 @@ impl Desk {
         request: Request<Outgoing>,
         limit: Limit,
         stream: bool,
-    ) -> Result<Ordered, Fault> {
+    ) -> Result<Ordered, Failed> {
         let (tell, told) = oneshot::channel();
         let desk = Arc::clone(self);
         tokio::spawn(async move {
@@ -162,8 +163,10 @@ impl Desk {
         });
         match timeout_at(limit.at, told).await {
             Ok(Ok(ordered)) => ordered,
-            Ok(Err(_)) => Err(fault::broken(&self.shared, "no answer", FailureClass::Transient)),
-            Err(_) => Err(fault::timed_out(&self.shared, "no answer in time", limit)),
+            Ok(Err(_)) => {
+                Err(fault::broken(&self.shared, "no answer", FailureClass::Transient).into())
+            }
+            Err(_) => Err(fault::timed_out(&self.shared, "no answer in time", limit).into()),
         }
     }
 
@@ -172,14 +175,14 @@ impl Desk {
         request: Request<Outgoing>,
         limit: Limit,
         stream: bool,
-    ) -> Result<Ordered, Fault> {
+    ) -> Result<Ordered, Failed> {
         let limit = Limit { at: limit.at + GRACE, ..limit };
         let sent = self.sender(true).send(&self.shared, request, limit).await?;
         if !sent.status().is_success() {
             return Ok(Ordered::Refused(sent));
         }
         let (head, body) = sent.into_parts();
-        let body = whole::read(&self.shared, limit, &head, body).await?;
+        let body = whole::read(&self.shared, limit, Bytes::new(), body).await?;
         let receipt = self.read(&body, stream)?;
         let guard = Guard { desk: Arc::clone(self), cancel: receipt.cancel.clone() };
         Ok(Ordered::Taken(Box::new(Order { head, body, receipt, guard })))
@@ -199,9 +202,11 @@ impl Desk {
     async fn look(&self, call: &Call, url: &str) -> Result<(Parts, Bytes), Fault> {
         let (head, body) = self.get(url, JSON, call.limit).await?.into_parts();
         if !head.status.is_success() {
-            return Err(rejection::rejected(call.error_context(), &head, body).await);
+            let asked = self.place(url)?.uri;
+            let asked = (&Method::GET, &asked);
+            return Err(rejection::rejected(call.error_context(), asked, &head, body).await);
         }
-        let body = whole::read(&self.shared, call.limit, &head, body).await?;
+        let body = whole::read(&self.shared, call.limit, Bytes::new(), body).await?;
         Ok((head, body))
     }
 
@@ -246,14 +251,15 @@ impl Desk {
         let place = self.place(url)?;
         let mut request = self.request(Method::GET, &place);
         request.headers_mut().insert(ACCEPT, accept);
-        self.sender(place.is_own).send(&self.shared, request, limit).await
+        let sent = self.sender(place.is_own).send(&self.shared, request, limit).await;
+        sent.map_err(|failed| failed.fault)
     }
 
     /// What an answer names as the place of something, if it is one that may be asked.
     fn place(&self, url: &str) -> Result<Place, Fault> {
         self.origin
             .place(url)
-            .map_err(|why| fault::broken(&self.shared, &why, FailureClass::Transient))
+            .map_err(|why| fault::broken(&self.shared, &why, FailureClass::Unusable))
     }
 
     /// A request without a body, and without a credential still.
@@ -285,7 +291,7 @@ impl Desk {
     }
 
     fn broken(&self, fault: &AnswerFault) -> Fault {
-        fault::broken(&self.shared, &fault.to_string(), FailureClass::Transient)
+        fault::broken(&self.shared, &fault.to_string(), FailureClass::Unusable)
     }
 
     async fn take_back(&self, url: &str) -> Result<StatusCode, Fault> {
@@ -294,7 +300,7 @@ impl Desk {
         let at = Instant::now() + GRACE;
         let limit = Limit { at, is_requests: false, own: GRACE, deadline: at };
         let sent = self.sender(place.is_own).send(&self.shared, request, limit).await;
-        sent.map(|response| response.status())
+        sent.map(|response| response.status()).map_err(|failed| failed.fault)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 use http::Request;
@@ -95,20 +96,27 @@ async fn ask(
     let features = features.told(&[], &mut Losses::default()).join(",");
     let headers =
         headers::of_call(&shared.headers, endpoint, callers, &context.trace, &expect, &features);
-    let mut call = Request::new(Outgoing::parts(Vec::new()));
-    call.method_mut().clone_from(&endpoint.route.method);
-    *call.uri_mut() = uri;
-    *call.headers_mut() = headers;
     let sender = Sender { authorizer: endpoint.authorizer.as_deref(), client };
-    let (head, body) = sender.send(shared, call, limit).await?.into_parts();
+    let send = || {
+        let mut call = Request::new(Outgoing::parts(Vec::new()));
+        call.method_mut().clone_from(&endpoint.route.method);
+        call.uri_mut().clone_from(&uri);
+        call.headers_mut().clone_from(&headers);
+        sender.send(shared, call, limit)
+    };
+    let sent = match send().await {
+        Err(failed) if failed.is_stale => send().await,
+        sent => sent,
+    };
+    let (head, body) = sent.map_err(|failed| failed.fault)?.into_parts();
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, errors: None, choices: 1 };
         let asked = ErrorContext { shared, key: Some(key), model: "", limit, way: &way };
-        return Err(rejection::rejected(asked, &head, body).await);
+        return Err(rejection::rejected(asked, (&endpoint.route.method, &uri), &head, body).await);
     }
-    let bytes = whole::read(shared, limit, &head, body).await?;
+    let bytes = whole::read(shared, limit, Bytes::new(), body).await?;
     format
         .read_models(&bytes)
-        .map_err(|error| fault::broken(shared, &error.to_string(), FailureClass::Transient))
+        .map_err(|error| fault::broken(shared, &error.to_string(), FailureClass::Unusable))
 }

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderName;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::response::Parts;
+use http::{HeaderName, Method, Uri};
 use tokio::time::{Instant, timeout_at};
 use weir_dialect::{ErrorBody, ir};
 use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
@@ -14,7 +14,7 @@ use weir_upstream::{Body, Error};
 
 use crate::call::ErrorContext;
 use crate::shared::Key;
-use crate::{fault, headers};
+use crate::{fault, headers, reason};
 
 /// Of an error answer no more is kept.
 const ERROR_BYTES_MAX: usize = 1 << 20;
@@ -35,10 +35,14 @@ pub(crate) enum Stopped {
     Broke(Error),
 }
 
-/// Reads a body; one that comes in one piece is not copied.
-pub(crate) async fn collect(mut body: Body, bytes_max: usize, deadline: Instant) -> Collected {
+/// Reads a body whose beginning may have been read; one that comes in one piece is not copied.
+pub(crate) async fn collect(
+    mut first: Bytes,
+    mut body: Body,
+    bytes_max: usize,
+    deadline: Instant,
+) -> Collected {
     let announced = body.announced().and_then(|length| usize::try_from(length).ok());
-    let mut first = Bytes::new();
     let mut more = BytesMut::new();
     let stopped = loop {
         let chunk = match timeout_at(deadline, body.chunk()).await {
@@ -63,18 +67,27 @@ pub(crate) async fn collect(mut body: Body, bytes_max: usize, deadline: Instant)
     };
     let mut bytes = if more.is_empty() { first } else { more.freeze() };
     bytes.truncate(bytes_max);
-    Collected { bytes, stopped }
+    Collected { bytes: without_mark(bytes), stopped }
 }
 
-/// The fault for an answer whose status is not a success.
-pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -> Fault {
+/// `bytes` without the byte order mark that some servers put in front of JSON.
+pub(crate) fn without_mark(bytes: Bytes) -> Bytes {
+    if bytes.starts_with(b"\xef\xbb\xbf") { bytes.slice(3..) } else { bytes }
+}
+
+/// The fault for an answer whose status is not a success. `asked`: with which method, and where.
+pub(crate) async fn rejected(
+    call: ErrorContext<'_>,
+    asked: (&Method, &Uri),
+    head: &Parts,
+    body: Body,
+) -> Fault {
     let status = head.status.as_u16();
     if !head.status.is_client_error() && !head.status.is_server_error() {
-        let why = format!("it answered {status}; redirects are not followed, check base_url");
-        return fault::broken(call.shared, &why, FailureClass::Transient);
+        return fault::broken(call.shared, &redirect(head), FailureClass::Unusable);
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
-    let mut body = collect(body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
+    let mut body = collect(Bytes::new(), body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
     let format = call.way.errors();
     let mut error = format.read_error(&body);
     if let (Some(name), true) = (format.error_kind_header(), error.kind.is_empty()) {
@@ -85,10 +98,39 @@ pub(crate) async fn rejected(call: ErrorContext<'_>, head: &Parts, body: Body) -
             body = format.error_with_kind(body, &error.kind);
         }
     }
+    let mut place = String::new();
+    if error.message.is_empty() {
+        // Whoever it was that answered, it may not be who was meant.
+        error.message = reason::of_body(&body);
+        place = format!(" {}", at(asked));
+    }
     let facts = facts(call, &error);
     let classified = classify(status, &facts, &head.headers, &body, SystemTime::now());
     let content_type = headers::text(&head.headers, CONTENT_TYPE).to_owned();
-    rejection(call, classified, &error, UpstreamAnswer { status, content_type, body })
+    rejection(call, classified, &error, &place, UpstreamAnswer { status, content_type, body })
+}
+
+/// Host and path, without what may follow them.
+fn at((method, uri): (&Method, &Uri)) -> String {
+    let (host, path) = (uri.authority().map_or("", |authority| authority.as_str()), uri.path());
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let twice = segments.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    });
+    let hint = twice.map_or_else(String::new, |segment| {
+        format!("; is `/{segment}` one too many at the end of base_url?")
+    });
+    format!("to {method} {host}{path}{hint}")
+}
+
+/// What to say of an answer that leads elsewhere. Where to, as far as that holds nothing but a place.
+fn redirect(head: &Parts) -> String {
+    let to = headers::text(&head.headers, LOCATION).split(['?', '#']).next().unwrap_or_default();
+    let to = if to.is_empty() || to.contains('@') { "" } else { to };
+    let to = if to.is_empty() { String::new() } else { format!(" to {}", shortened(to)) };
+    let status = head.status.as_u16();
+    format!("it answered {status}, a redirect{to}; redirects are not followed, check base_url")
 }
 
 /// The fault for an error inside an answer whose status says success.
@@ -99,12 +141,19 @@ pub(crate) fn error_in_band(call: ErrorContext<'_>, body: Bytes) -> Fault {
     let status = error.status.unwrap_or(match classified.class {
         FailureClass::RateLimited => 429,
         FailureClass::Credential => 401,
+        FailureClass::QuotaExhausted => 402,
         FailureClass::ModelMissing => 404,
-        FailureClass::ContextLength | FailureClass::Caller => 400,
+        FailureClass::ContextLength | FailureClass::Caller | FailureClass::Elsewhere => 400,
         _ => 502,
     });
     let content_type = "application/json".to_owned();
-    rejection(call, classified, &error, UpstreamAnswer { status, content_type, body })
+    rejection(call, classified, &error, "", UpstreamAnswer { status, content_type, body })
+}
+
+/// What a success says that is not the answer that was asked for; a part of it, for people.
+pub(crate) fn quoted(call: ErrorContext<'_>, body: &[u8]) -> String {
+    let secrets = call.key.map(Key::secrets).unwrap_or_default();
+    shortened(&redacted_text(&reason::of_body(body), &secrets)).to_owned()
 }
 
 fn facts<'a>(call: ErrorContext<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
@@ -121,6 +170,7 @@ fn rejection(
     call: ErrorContext<'_>,
     classified: Classified,
     error: &ErrorBody,
+    place: &str,
     mut answer: UpstreamAnswer,
 ) -> Fault {
     let secrets = call.key.map(Key::secrets).unwrap_or_default();
@@ -130,8 +180,8 @@ fn rejection(
     let provider = &call.shared.provider;
     let said = redacted_text(&error.message, secrets);
     let message = match said.is_empty() {
-        true => format!("{provider} answered {status}"),
-        false => format!("{provider} answered {status}: {}", shortened(&said)),
+        true => format!("{provider} answered {status}{place}"),
+        false => format!("{provider} answered {status}{place}: {}", shortened(&said)),
     };
     let mut fault = Fault::new(FaultCode::UpstreamRejected, message)
         .with_class(classified.class)
@@ -153,7 +203,7 @@ fn rejection(
 /// What kind of error a client is told, where the status alone does not say it.
 fn kind(class: FailureClass, status: u16) -> ir::ErrorKind {
     match (class, ir::ErrorKind::of_status(status)) {
-        (FailureClass::Credential, ir::ErrorKind::RateLimited) => ir::ErrorKind::QuotaExhausted,
+        (FailureClass::QuotaExhausted, _) => ir::ErrorKind::QuotaExhausted,
         (FailureClass::RateLimited, _) => ir::ErrorKind::RateLimited,
         (_, kind) => kind,
     }

@@ -7,6 +7,7 @@ use weir_types::Fault;
 use weir_upstream::{Authorizer, Body, Client, Outgoing};
 
 use crate::call::Limit;
+use crate::fault::Failed;
 use crate::{Shared, fault};
 
 /// What AWS calls credentials that it does not take, without the part that is about their holder.
@@ -39,12 +40,12 @@ impl Sender<'_> {
         shared: &Shared,
         mut request: Request<Outgoing>,
         limit: Limit,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Failed> {
         let renews = self.authorizer.filter(|authorizer| authorizer.renews());
         let spare = renews.and_then(|authorizer| Some((authorizer, again(&request)?)));
         self.authorize(shared, &mut request, limit.at).await?;
         let headers = spare.is_some().then(|| request.headers().clone());
-        let failed = |error| fault::of_call(shared, &error, limit);
+        let failed = |error| Failed::of_call(shared, &error, limit);
         let answer = self.client.send(request, limit.at).await.map_err(failed)?;
         let (Some((authorizer, mut spare)), Some(headers)) = (spare, headers) else {
             return Ok(answer);

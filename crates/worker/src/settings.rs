@@ -154,6 +154,8 @@ pub struct Timeouts {
     pub stream_idle: Duration,
     /// How fast a stream has to begin.
     pub pace: Option<Pace>,
+    /// As long as that comments may keep a stream alive that says nothing else.
+    pub stream_comments: Duration,
 }
 
 impl Default for Timeouts {
@@ -163,6 +165,7 @@ impl Default for Timeouts {
             first_token: None,
             stream_idle: Duration::from_secs(60),
             pace: None,
+            stream_comments: Duration::from_secs(600),
         }
     }
 }

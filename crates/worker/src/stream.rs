@@ -12,11 +12,13 @@ mod same;
 mod tests;
 mod translated;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use weir_dialect::Garbage;
-use weir_framing::{FrameError, Framing};
+use weir_dialect::lenient::without_nan;
+use weir_framing::{Frame, FrameError, Framing};
 use weir_types::Usage;
 
 use crate::settings::Pace;
@@ -39,6 +41,18 @@ pub(crate) enum Step {
     Done,
     /// The stream is of no further use.
     Broken(Broken),
+}
+
+/// What a stream said since it was last asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing that is whole.
+    #[default]
+    Nothing,
+    /// Only what keeps a connection open.
+    Comments,
+    /// An event.
+    Event,
 }
 
 /// Why a stream is of no further use.
@@ -138,6 +152,14 @@ impl Events {
         self.held().proof.as_ref().is_some_and(Proof::is_running)
     }
 
+    /// What has been said since the last time.
+    pub(crate) fn heard(&mut self) -> Heard {
+        match self {
+            Self::Same(same) => std::mem::take(&mut same.held.heard),
+            Self::Translated(translated) => std::mem::take(&mut translated.held.heard),
+        }
+    }
+
     /// Every answer that was asked for has its finish reason.
     pub(crate) fn is_finished(&self) -> bool {
         match self {
@@ -172,18 +194,42 @@ impl Events {
     }
 }
 
+/// `frame` as a reader of JSON takes it; `None`: it is nothing else already.
+fn readable<'a>(frame: &'a Frame<'_>) -> Option<Frame<'a>> {
+    match without_nan(frame.data.as_deref()?) {
+        Cow::Borrowed(_) => None,
+        data @ Cow::Owned(_) => Some(Frame {
+            raw: frame.raw,
+            name: frame.name,
+            data: Some(data),
+            is_exception: frame.is_exception,
+        }),
+    }
+}
+
 /// What is held back before the commit point.
 struct Held {
     pieces: Vec<Bytes>,
     bytes: usize,
     is_committed: bool,
+    heard: Heard,
     /// Set where content alone is not enough.
     proof: Option<Proof>,
 }
 
 impl Held {
     fn new(proof: Option<Proof>) -> Self {
-        Self { pieces: Vec::new(), bytes: 0, is_committed: false, proof }
+        let heard = Heard::default();
+        Self { pieces: Vec::new(), bytes: 0, is_committed: false, heard, proof }
+    }
+
+    /// A whole event has come, or a comment.
+    fn hears(&mut self, is_comment: bool) {
+        if !is_comment {
+            self.heard = Heard::Event;
+        } else if self.heard == Heard::Nothing {
+            self.heard = Heard::Comments;
+        }
     }
 
     /// Holds a piece, or passes it on after the commit point.

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -15,25 +15,24 @@ use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use tokio::time::{Instant, Sleep, timeout_at};
-use weir_dialect::Garbage;
+use weir_dialect::{Garbage, unfold};
 use weir_provider::StreamEnd;
 use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Body, Error};
 
 use crate::call::{Call, Limit};
-use crate::rejection::{collect, error_in_band};
+use crate::rejection::{error_in_band, quoted, without_mark};
 use crate::settings::Pace;
-use crate::stream::{Broken, Events, Step};
-use crate::{fault, headers, whole};
+use crate::stream::{Broken, Events, Heard, Step};
+use crate::{fault, headers, looks, whole};
 
 /// After the last event the body is read to its end, so that the connection can be used again; not
 /// for longer than this.
 const DRAIN_MAX: Duration = Duration::from_millis(200);
-/// Where a finish reason is the end, what follows it (usage) is waited for, but not for longer.
+/// What follows a finish reason (usage, the event that ends the stream) is waited for, but not for
+/// longer, whatever keeps the connection busy.
 const AFTER_FINISH_MAX: Duration = Duration::from_secs(2);
-/// Of an answer that should have been a stream no more is looked at.
-const NO_STREAM_BYTES_MAX: usize = 1 << 20;
 
 /// Why a stream ended without its end.
 enum Cause {
@@ -70,60 +69,98 @@ struct Pipe {
 
 /// Reads a stream up to its commit point.
 pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streamed, Fault> {
-    whole::check_encoding(&call.shared, &head)?;
+    let framing = call.framings.provider;
     let content_type = headers::text(&head.headers, CONTENT_TYPE);
-    let wanted = call.framings.provider.media_type();
-    let is_events = content_type.trim_start().to_ascii_lowercase().starts_with(wanted);
-    if !content_type.is_empty() && !is_events {
-        return Err(no_stream(call, content_type, body).await);
-    }
+    let wanted = framing.media_type();
+    let is_called_so = content_type.trim_start().to_ascii_lowercase().starts_with(wanted);
+    let mut body = body;
+    let (first, rest) = match next(call, &mut body, None).await? {
+        Some(Ok(chunk)) => {
+            let chunk = without_mark(chunk);
+            if looks::like_stream(framing, is_called_so, &chunk) {
+                (Some(Ok(chunk)), Some(body))
+            } else {
+                (Some(Ok(unfolded(call, content_type, chunk, body).await?)), None)
+            }
+        }
+        ended => (ended, Some(body)),
+    };
     let pace = call.shared.timeouts.pace;
     let Some(events) = Events::new(&call.way, call.framings, pace) else {
         let provider = &call.shared.provider;
         let message = format!("streams of {provider} are not translated for this client's format");
         return Err(Fault::new(FaultCode::UnsupportedOperation, message)
-            .with_class(FailureClass::Unsupported));
+            .with_class(FailureClass::Elsewhere));
     };
     let mut pipe = Pipe {
-        body: Some(body),
+        body: rest,
         events,
         out: VecDeque::new(),
         state: State::Relaying,
         stream_end: call.shared.stream_end,
         waits_for_usage: call.shared.waits_for_usage,
     };
-    let mut cause = None;
+    let mut item = first;
     let mut proved_until = None;
-    while !pipe.events.is_committed() {
-        let Some(body) = &mut pipe.body else { break };
-        let Ok(item) = timeout_at(proved_until.unwrap_or(call.limit.at), body.chunk()).await else {
-            return Err(too_slow(call, proved_until.and(pace)));
-        };
-        cause = pipe.feed(item).err();
+    let cause = loop {
+        let mut cause = pipe.feed(item).err();
         if let (Some(cause), false) = (&mut cause, pipe.events.is_committed()) {
             return Err(before_commit(call, cause));
         }
-        if let (Some(pace), None, true) = (pace, proved_until, pipe.events.is_proving()) {
-            proved_until = Some((Instant::now() + pace.time()).min(call.limit.deadline));
+        if pipe.events.is_committed() {
+            break cause;
         }
-    }
+        if let (Some(pace), None, true) = (pace, proved_until, pipe.events.is_proving()) {
+            let until = (Instant::now() + pace.time()).min(call.limit.deadline);
+            proved_until = Some((until, pace));
+        }
+        item = match &mut pipe.body {
+            Some(body) => next(call, body, proved_until).await?,
+            // All of an answer that came as a whole has been fed.
+            None => None,
+        };
+    };
     call.first_content();
     let mut head = call.reply_head(&head, &pipe.events.losses());
-    if call.way.is_translated() || call.framings.client != call.framings.provider {
+    if call.way.is_translated() || call.framings.client != framing || !is_called_so {
         call.framings.client.media_type().clone_into(&mut head.content_type);
     }
     Ok(Streamed { head, pipe, cause })
 }
 
-/// A success that is not a stream: an error after all, or nothing that can be used.
-async fn no_stream(call: &Call, content_type: &str, body: Body) -> Fault {
-    let body = collect(body, NO_STREAM_BYTES_MAX, call.limit.at).await.bytes;
-    let answer = call.way.provider().observe_answer(&body);
-    if answer.is_ok_and(|answer| answer.is_error) {
-        return error_in_band(call.error_context(), body);
+/// What the connection gives next, as long as the attempt may take, or the pace until then be shown.
+async fn next(
+    call: &Call,
+    body: &mut Body,
+    proved_until: Option<(Instant, Pace)>,
+) -> Result<Option<Result<Bytes, Error>>, Fault> {
+    let limit = proved_until.map_or(call.limit.at, |(until, _)| until);
+    let item = timeout_at(limit, body.chunk()).await;
+    item.map_err(|_| too_slow(call, proved_until.map(|(_, pace)| pace)))
+}
+
+/// A success that is not a stream: the stream that the whole answer stands for; or an error after
+/// all, or nothing that can be used.
+async fn unfolded(
+    call: &Call,
+    content_type: &str,
+    first: Bytes,
+    rest: Body,
+) -> Result<Bytes, Fault> {
+    let body = whole::read(&call.shared, call.limit, first, rest).await?;
+    let format = call.way.provider();
+    if format.observe_answer(&body).is_ok_and(|answer| answer.is_error) {
+        return Err(error_in_band(call.error_context(), body));
     }
-    let why = format!("a stream was asked for, the answer is {content_type}");
-    fault::broken(&call.shared, &why, FailureClass::Transient)
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let named = (call.way.id(), now.as_secs());
+    let framing = call.framings.provider;
+    unfold(format, call.way.operation(call.operation), framing, &body, named).ok_or_else(|| {
+        let said = quoted(call.error_context(), &body);
+        let kind = if content_type.is_empty() { "of no kind" } else { content_type };
+        let why = format!("a stream was asked for, the answer is {kind}: {said}");
+        fault::broken(&call.shared, &why, FailureClass::Unusable)
+    })
 }
 
 /// The commit point did not come in time: nothing has come, or not as much as is wanted.
@@ -145,7 +182,7 @@ fn before_commit(call: &Call, cause: &mut Cause) -> Fault {
         Cause::Broken(Broken::Error(data)) => {
             error_in_band(call.error_context(), std::mem::take(data))
         }
-        Cause::Broken(Broken::Garbage(why)) => fault::broken(shared, why, FailureClass::Transient),
+        Cause::Broken(Broken::Garbage(why)) => fault::broken(shared, why, FailureClass::Unusable),
         Cause::Connection(error) => fault::of_call(shared, error, call.limit),
         Cause::EndedEarly => {
             let why = "the stream ended before any content";
@@ -185,7 +222,9 @@ impl Pipe {
                 }
                 Step::Broken(broken) => Err(self.broke(Cause::Broken(broken))),
             },
-            Some(Err(error)) => self.silence(Cause::Connection(error)),
+            // Enough for a provider that ends its streams with a finish reason, if that has been seen.
+            Some(Err(error)) if !self.is_complete() => Err(self.broke(Cause::Connection(error))),
+            Some(Err(_)) => self.complete(),
             None => match self.events.finish(&mut self.out) {
                 Step::Broken(broken) => Err(self.broke(Cause::Broken(broken))),
                 Step::Done => {
@@ -198,11 +237,10 @@ impl Pipe {
         }
     }
 
-    /// No more bytes will come, but not in good order. Enough for a provider that ends its
-    /// streams with a finish reason, if that has been seen.
-    fn silence(&mut self, cause: Cause) -> Result<(), Cause> {
-        if !self.is_complete() {
-            return Err(self.broke(cause));
+    /// Nothing has come for too long. All has been said if there is a finish reason.
+    fn silence(&mut self) -> Result<(), Cause> {
+        if !self.events.is_finished() {
+            return Err(self.broke(Cause::Stalled));
         }
         self.complete()
     }
@@ -212,9 +250,10 @@ impl Pipe {
         self.events.is_finished() && self.stream_end == StreamEnd::FinishReasonEnough
     }
 
-    /// The same, and nothing is to be waited for that has not come yet.
+    /// There is a finish reason, and nothing is to be waited for that has not come yet.
     fn is_settled(&self) -> bool {
-        self.is_complete() && (!self.waits_for_usage || self.events.sum().0 != Usage::default())
+        self.events.is_finished()
+            && (!self.waits_for_usage || self.events.sum().0 != Usage::default())
     }
 
     /// All is said, only the event that ends the stream is missing.
@@ -260,6 +299,8 @@ impl Streamed {
             fault,
             idle,
             waiting_since: None,
+            comments_since: None,
+            settled_since: None,
             sleep: Box::pin(tokio::time::sleep(idle)),
         };
         Reply { head: self.head, frames: Box::pin(relay) }
@@ -275,36 +316,64 @@ struct StreamBody {
     idle: Duration,
     /// Since when nothing has come although it was asked for. A slow reader is not a stall.
     waiting_since: Option<Instant>,
+    /// Since when comments have been all that came.
+    comments_since: Option<Instant>,
+    /// Since when there has been a finish reason.
+    settled_since: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl StreamBody {
     fn take(&mut self, item: Option<Result<Bytes, Error>>) {
         self.waiting_since = None;
-        if let Err(cause) = self.pipe.feed(item) {
+        let fed = self.pipe.feed(item);
+        match self.pipe.events.heard() {
+            Heard::Nothing => {}
+            Heard::Event => self.comments_since = None,
+            Heard::Comments => {
+                self.comments_since.get_or_insert_with(Instant::now);
+            }
+        }
+        self.note(fed);
+        // A flood leaves no time to wait.
+        let is_over = self.settled_since.is_some_and(|at| at.elapsed() >= self.grace());
+        if is_over && self.pipe.state == State::Relaying {
+            let ended = self.pipe.silence();
+            self.note(ended);
+        }
+    }
+
+    fn note(&mut self, fed: Result<(), Cause>) {
+        if let Err(cause) = fed {
             self.fault = Some(after_commit(&self.call, cause));
         }
+    }
+
+    fn grace(&self) -> Duration {
+        self.idle.min(AFTER_FINISH_MAX)
+    }
+
+    /// When the provider, of which nothing has come since `since`, has been silent for too long.
+    fn end_of_patience(&mut self, since: Instant) -> Instant {
+        if self.pipe.is_settled() {
+            return *self.settled_since.get_or_insert(since) + self.grace();
+        }
+        let idle = since + self.idle;
+        let comments = self.call.shared.timeouts.stream_comments;
+        self.comments_since.map_or(idle, |since| idle.min(since + comments))
     }
 
     /// Whether the provider has been silent for too long. The timer is moved only when it rings,
     /// not with every chunk.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_settled = self.pipe.is_settled();
-        let limit = if is_settled { self.idle.min(AFTER_FINISH_MAX) } else { self.idle };
-        let since = match self.waiting_since {
-            Some(since) => since,
-            None => {
-                let now = Instant::now();
-                self.waiting_since = Some(now);
-                if is_settled {
-                    self.sleep.as_mut().reset(now + limit);
-                }
-                now
-            }
-        };
+        let begins = self.waiting_since.is_none();
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let end = self.end_of_patience(since);
+        if begins && end < since + self.idle {
+            self.sleep.as_mut().reset(end);
+        }
         loop {
             std::task::ready!(self.sleep.as_mut().poll(cx));
-            let end = since + limit;
             if Instant::now() >= end {
                 return Poll::Ready(());
             }
@@ -345,9 +414,8 @@ impl Stream for StreamBody {
                     Poll::Ready(item) => this.take(item),
                     Poll::Pending => {
                         std::task::ready!(this.poll_stalled(cx));
-                        if let Err(cause) = this.pipe.silence(Cause::Stalled) {
-                            this.fault = Some(after_commit(&this.call, cause));
-                        }
+                        let ended = this.pipe.silence();
+                        this.note(ended);
                     }
                 },
             }

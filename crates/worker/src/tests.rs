@@ -1,5 +1,6 @@
 //! A worker against providers that behave as scripted, over real sockets on loopback.
 
+mod bodies;
 mod cancel;
 mod credentials;
 mod fake;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use weir_dialect::fit::{Fitted, Fitting};
+use weir_dialect::lenient::without_nan;
 use weir_dialect::names::Renames;
 use weir_dialect::{
     AnswerFacts, AnswerFault, Asked, Format, Patch, PathFacts, Quirks, RequestFault, Target,
@@ -210,19 +211,45 @@ impl Way {
     /// A whole answer, in the client's format. One that is an error in spite of its status stays as
     /// it came.
     pub(crate) fn answer(&self, body: Bytes) -> Result<Whole, AnswerFault> {
-        let facts = self.provider().observe_answer(&body)?;
+        // Numbers that are none pass, but only what stands for them can be read.
+        let (facts, clean) = match self.provider().observe_answer(&body) {
+            Ok(facts) => (facts, None),
+            Err(fault) => match without_nan(&body) {
+                Cow::Owned(clean) => {
+                    (self.provider().observe_answer(&clean)?, Some(Bytes::from(clean)))
+                }
+                Cow::Borrowed(_) => return Err(fault),
+            },
+        };
         let Self::Translated(translation) = self else {
             return Ok(Whole { body, facts, losses: Losses::default() });
         };
         if facts.is_error {
             return Ok(Whole { body, facts, losses: Losses::default() });
         }
-        let mut answer = translation.provider.read_answer(translation.operations.1, &body)?;
+        let readable = clean.as_ref().unwrap_or(&body);
+        let mut answer = translation.provider.read_answer(translation.operations.1, readable)?;
         if let ir::Answer::Chat(chat) = &mut answer {
             translation.renames.restore_answer(chat);
         }
         let written = translation.client.write_answer(&answer, &translation.asked())?;
         Ok(Whole { body: written.body, facts, losses: written.losses })
+    }
+
+    /// What the provider is asked for; `operation`: what the client asked for.
+    pub(crate) const fn operation(&self, operation: Operation) -> Operation {
+        match self {
+            Self::Same { .. } => operation,
+            Self::Translated(translation) => translation.operations.1,
+        }
+    }
+
+    /// The request's id, where answers are written here.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Same { .. } => "unnamed",
+            Self::Translated(translation) => &translation.id,
+        }
     }
 
     /// Whether the client's format is another one than the provider's.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::CONTENT_ENCODING;
 use http::response::Parts;
 use weir_dialect::AnswerFacts;
 use weir_dialect::ir::Losses;
@@ -12,24 +11,26 @@ use weir_upstream::Body;
 
 use crate::call::{Call, Limit};
 use crate::rejection::{self, Collected, Stopped, collect};
-use crate::{Shared, fault, headers};
+use crate::{Shared, fault};
 
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
-    let bytes = read(&call.shared, call.limit, &head, body).await?;
+    let bytes = read(&call.shared, call.limit, Bytes::new(), body).await?;
     if call.operation.facts().answer != Content::Json {
         return Ok(bare(call, &head, bytes));
     }
-    let answer = call.way.answer(bytes).map_err(|error| {
-        fault::broken(&call.shared, &error.to_string(), FailureClass::Transient)
-    })?;
+    let answer = call
+        .way
+        .answer(bytes)
+        .map_err(|error| fault::broken(&call.shared, &error.to_string(), FailureClass::Unusable))?;
     if answer.facts.is_error {
         return Err(rejection::error_in_band(call.error_context(), answer.body));
     }
     let AnswerFacts { usage, finish, .. } = answer.facts;
     call.ended(&usage, finish.as_deref(), None);
     let mut reply_head = call.reply_head(&head, &answer.losses);
-    if call.way.is_translated() {
+    // Some servers call everything text.
+    if call.way.is_translated() || !reply_head.content_type.contains("json") {
         "application/json".clone_into(&mut reply_head.content_type);
     }
     let end = End { usage, finish, fault: None };
@@ -48,15 +49,15 @@ fn bare(call: &mut Call, head: &Parts, bytes: Bytes) -> Reply {
     }
 }
 
-/// All of a body, or why it cannot be had.
+/// All of a body whose beginning may have been read, or why it cannot be had.
 pub(crate) async fn read(
     shared: &Shared,
     limit: Limit,
-    head: &Parts,
+    first: Bytes,
     body: Body,
 ) -> Result<Bytes, Fault> {
-    check_encoding(shared, head)?;
-    let Collected { bytes, stopped } = collect(body, shared.answer_bytes_max, limit.at).await;
+    let Collected { bytes, stopped } =
+        collect(first, body, shared.answer_bytes_max, limit.at).await;
     match stopped {
         None => Ok(bytes),
         Some(Stopped::Broke(error)) => Err(fault::of_call(shared, &error, limit)),
@@ -66,17 +67,7 @@ pub(crate) async fn read(
         Some(Stopped::TooLong) => {
             let why = format!("the answer is over {} bytes", shared.answer_bytes_max);
             // Another try would bring as much.
-            Err(fault::broken(shared, &why, FailureClass::Caller))
+            Err(fault::broken(shared, &why, FailureClass::Unusable))
         }
     }
-}
-
-/// We ask for plain bytes; anything else cannot be read here.
-pub(crate) fn check_encoding(shared: &Shared, head: &Parts) -> Result<(), Fault> {
-    let encoding = headers::text(&head.headers, CONTENT_ENCODING);
-    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
-        return Ok(());
-    }
-    let why = format!("the answer is encoded as {encoding}, which was not asked for");
-    Err(fault::broken(shared, &why, FailureClass::Transient))
 }

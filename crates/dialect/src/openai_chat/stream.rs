@@ -7,9 +7,11 @@ mod choice;
 mod deltas;
 mod part;
 mod read;
+mod whole;
 mod write;
 
 pub(super) use read::Reader;
+pub(super) use whole::of_answer;
 pub(super) use write::EventWriter;
 
 use std::sync::LazyLock;

@@ -57,6 +57,7 @@ fn malformed() -> Vec<Case> {
     cases.extend([
         ("empty", Vec::new(), "the request body is empty", None),
         ("blank", b" \r\n\t".to_vec(), "the request body is empty", None),
+        ("byte order mark", b"\xef\xbb\xbf{\"model\":\"a\"}".to_vec(), "byte order mark", None),
         ("trailing comma", b"{\"model\":\"a\",\n}".to_vec(), "line 2 column 1", None),
         ("a comment", b"{\"model\":\"a\" // no\n}".to_vec(), "line 1 column 14", None),
         ("control character", control, "line 1 column", None),

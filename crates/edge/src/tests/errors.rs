@@ -105,12 +105,49 @@ async fn a_providers_json_error_is_passed_on_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_providers_error_is_json_whatever_it_is_called() {
+    const BODY: &str = r#"{"error":{"message":"bad"}}"#;
+    for form in ["text/plain", "text/html; charset=utf-8", "", "application/octet-stream"] {
+        let response = failing(rejected(422, form, BODY)).await;
+        assert_eq!(response.status(), 422);
+        assert_eq!(header(&response, "content-type"), Some("application/json"), "{form}");
+        assert_eq!(text(response).await, BODY);
+    }
+}
+
+#[tokio::test]
+async fn every_error_says_whether_to_try_again() {
+    let after = Some(Duration::from_secs(3));
+    let of = |code, class| {
+        let fault = Fault::new(code, "x").with_retry_after(after);
+        fault.with_class(class)
+    };
+    for (fault, word, seconds) in [
+        (of(FaultCode::RateLimited, FailureClass::RateLimited), "true", Some("3")),
+        (of(FaultCode::UpstreamRejected, FailureClass::Transient), "true", Some("3")),
+        (of(FaultCode::CredentialsExhausted, FailureClass::Credential), "false", None),
+        (of(FaultCode::QuotaExhausted, FailureClass::QuotaExhausted), "false", None),
+        (of(FaultCode::UnknownModel, FailureClass::ModelMissing), "false", None),
+        (Fault::new(FaultCode::UpstreamUnreachable, "x"), "false", None),
+        (Fault::new(FaultCode::InvalidRequest, "x"), "false", None),
+        (Fault::new(FaultCode::Unavailable, "x"), "true", None),
+    ] {
+        let response = failing(fault.clone()).await;
+        assert_eq!(header(&response, "x-should-retry"), Some(word), "{fault}");
+        assert_eq!(header(&response, "retry-after"), seconds, "{fault}");
+        assert_eq!(header(&response, "retry-after-ms").is_some(), seconds.is_some(), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn what_an_sdk_could_not_read_is_replaced() {
     for (status, form, body, expected) in [
         (503, "text/html", "<html>busy</html>", 503),
         (500, "application/json", "{\"error\":{\"mess", 500),
         (500, "application/json", "", 500),
         (400, "", "no", 400),
+        (404, "application/json", "404", 404),
+        (404, "text/plain", "\"not found\"", 404),
         (200, "text/plain", "what", 502),
         (0, "text/plain", "what", 502),
     ] {

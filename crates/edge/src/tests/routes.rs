@@ -201,6 +201,7 @@ async fn a_wrong_method_gets_405_and_the_allowed_ones() {
         ("DELETE", "/openai/completions", "POST"),
         ("OPTIONS", "/v1/chat/completions", "POST"),
         ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/models/openai/gpt-4o", "GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
         ("GET", "/openai/deployments/m/chat/completions", "POST"),
     ] {
@@ -305,4 +306,82 @@ async fn head_requests_get_a_head_and_count_as_answered() {
     assert_eq!(response.status(), 200);
     assert_eq!(text(response).await, "");
     assert_eq!(edge.in_flight(), 0);
+}
+
+/// One list, in chunks as long ones come; whose provider is the answering one.
+fn list_of(provider: &'static str, list: &'static str) -> Edge {
+    Edge::replying(move || {
+        let half = list.len() / 2;
+        let mut reply =
+            reply_of("application/json", vec![chunk(&list[..half]), chunk(&list[half..]), end()]);
+        reply.head.provider = provider.into();
+        reply.head.headers = vec![("x-weir-left-out".into(), "slow".into())];
+        Ok(reply)
+    })
+}
+
+#[tokio::test]
+async fn a_model_is_found_by_its_name_however_it_is_written() {
+    let list = r#"{"data":[{"id":"groq/org/llama","owned_by":"meta"},{"id":"groq/other"}]}"#;
+    let edge = list_of("groq", list);
+    for (path, status) in [
+        ("/v1/models/groq/org/llama", 200),
+        ("/v1/models/groq%2Forg%2Fllama", 200),
+        ("/v1/models/Groq/org/llama", 200),
+        ("/v1/models/org/llama", 200),
+        ("/openai/v1/models/groq/org/llama", 200),
+        ("/openai/models/groq/org/llama", 200),
+        ("/v1/models/groq/none", 404),
+    ] {
+        let response = edge.send(get(path)).await;
+        assert_eq!(response.status(), status, "{path}");
+        let found = json(response).await;
+        if status == 200 {
+            assert_eq!(
+                (&found["id"], &found["owned_by"]),
+                (&"groq/org/llama".into(), &"meta".into())
+            );
+        } else {
+            assert_eq!(found["error"]["code"], "model_not_found");
+        }
+        edge.last(|seen| {
+            assert_eq!(seen.request.operation, Operation::ListModels);
+            assert!(!seen.request.target.model().is_empty());
+        });
+    }
+    for (path, name) in [
+        ("/anthropic/v1/models/groq/other", "id"),
+        ("/genai/v1beta/models/groq/other", "name"),
+        ("/cohere/v1/models/groq/other", "name"),
+    ] {
+        let found = json(edge.send(get(path)).await).await;
+        assert!(found[name].as_str().is_some_and(|name| name.ends_with("groq/other")), "{found}");
+    }
+    let request = Request::head("/v1/models/groq/other").body(Body::empty()).unwrap();
+    assert_eq!(edge.send(request).await.status(), 200);
+}
+
+#[tokio::test]
+async fn without_a_list_what_keys_serve_is_there() {
+    let edge = list_of("myhost", "");
+    let found = json(edge.send(get("/v1/models/myhost/m")).await).await;
+    assert_eq!(
+        found,
+        serde_json::json!({"object":"model","created":0,"owned_by":"myhost","id":"myhost/m"})
+    );
+    for code in [weir_types::FaultCode::UnknownModel, weir_types::FaultCode::NoKeySupportsModel] {
+        let edge = Edge::replying(move || Err(Fault::new(code, "nobody serves it")));
+        let response = edge.send(get("/v1/models/nowhere/m")).await;
+        assert_eq!(response.status(), 404);
+        let error = json(response).await;
+        assert_eq!(error["error"]["message"], "nobody serves it");
+    }
+}
+
+#[tokio::test]
+async fn a_list_says_who_is_missing_and_may_come_in_pieces() {
+    let list = r#"{"data":[{"id":"groq/a"}]} {"data":[{"id":"openai/b"}]}"#;
+    let response = list_of("", list).send(get("/v1/models")).await;
+    assert_eq!(header(&response, "x-weir-left-out"), Some("slow"));
+    assert_eq!(json(response).await["data"].as_array().unwrap().len(), 2);
 }

@@ -14,12 +14,12 @@ use weir_quota::{
     BatchReply, Class, ExecuteFuture, Incarnation, Outcome, PoolStatus, QuotaStore, StoreError,
     Timing,
 };
-use weir_types::{FailureClass, KeyName, ProviderName, QuotaMode};
+use weir_types::{KeyName, ProviderName, QuotaMode};
 
 use super::causes::Causes;
 use super::limits::limits;
 use super::state::State;
-use crate::plan::Rejection;
+use crate::plan::{Cause, Rejection};
 use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
@@ -91,9 +91,9 @@ impl Pool {
     }
 
     /// Remembers why a key cools.
-    pub(crate) fn remember(&self, key: &KeyName, class: &Class, why: FailureClass) {
+    pub(crate) fn remember(&self, key: &KeyName, class: &Class, cause: Cause) {
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.remember(key, &class.model, why);
+        causes.remember(key, &class.model, cause);
     }
 
     /// Forgets it.

@@ -16,7 +16,7 @@ use weir_types::{FailureClass, KeyName};
 
 use super::pool::now;
 use super::{Lease, Pool};
-use crate::plan::{QueuePlace, Rejection};
+use crate::plan::{Cause, QueuePlace, Rejection};
 use crate::settings::{KeySettings, ProviderSettings};
 
 const ROUTER: Incarnation = Incarnation(7);
@@ -250,14 +250,15 @@ async fn a_refusal_for_cooling_keys_says_why_they_cool() {
     let store = memory();
     let pool = pool_of(store.clone(), &provider(1, 10, &["a"]));
     let lease = at_once(&pool, &["a"]).unwrap();
-    pool.remember(&"a".into(), &class(&["a"]), FailureClass::RateLimited);
+    let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
+    pool.remember(&"a".into(), &class(&["a"]), why.clone());
     lease.settle(cool("a", Duration::from_secs(30)));
     tokio::time::advance(Duration::from_secs(10)).await;
     let Err(Rejection::NoKey { until, cause, .. }) = at_once(&pool, &["a"]) else {
         panic!("the key cools");
     };
     assert_eq!(until, Some(Duration::from_secs(20)));
-    assert_eq!(cause, Some(FailureClass::RateLimited));
+    assert_eq!(cause, Some(why));
     assert_eq!(held(&store), (0, 0));
 }
 

@@ -95,7 +95,7 @@ fn unknown_prefix(
 
 pub(super) fn unsupported(provider: &ProviderSettings, what: &str) -> Fault {
     let message = format!("the provider `{}` does not do `{what}`", provider.name);
-    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Unsupported)
+    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Elsewhere)
 }
 
 /// `disabled`: keys that would serve the model if they were enabled.

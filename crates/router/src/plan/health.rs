@@ -33,6 +33,7 @@ pub(crate) fn classify(fault: &Fault) -> FailureClass {
         FaultCode::UpstreamTimedOut => FailureClass::Silent,
         FaultCode::RequestDropped | FaultCode::RateLimited => FailureClass::RateLimited,
         FaultCode::NoEligibleKeys | FaultCode::CredentialsExhausted => FailureClass::Credential,
+        FaultCode::QuotaExhausted => FailureClass::QuotaExhausted,
         FaultCode::Cancelled => FailureClass::ClientGone,
         _ => FailureClass::Caller,
     }
@@ -66,12 +67,15 @@ fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) ->
             let max = if asked.is_some() { ANY_MAX } else { RATE_LIMITED_MAX };
             cool(key_model(), asked, RATE_LIMITED_BASE, max)
         }
-        FailureClass::Credential => cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX),
+        FailureClass::Credential | FailureClass::QuotaExhausted => {
+            cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX)
+        }
         FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING),
         FailureClass::Transient
         | FailureClass::Silent
         | FailureClass::ContextLength
-        | FailureClass::Unsupported
+        | FailureClass::Unusable
+        | FailureClass::Elsewhere
         | FailureClass::Caller
         | FailureClass::Cut
         | FailureClass::ClientGone => return Outcome::default(),
@@ -85,24 +89,46 @@ fn well(key: &KeyName, target: &Target) -> Outcome {
     Outcome { health: vec![Health::Well(Scope::Key(key.clone())), Health::Well(key_model)] }
 }
 
-/// No key of the target may be asked any more.
-pub(super) fn exhausted(
-    target: &Target,
-    dead: &[(KeyName, FailureClass)],
-    last: Option<Fault>,
-) -> Fault {
-    let missing = dead.iter().any(|(_, class)| *class == FailureClass::ModelMissing);
-    if let Some(fault) = last.filter(|_| missing) {
-        return fault;
+/// Of so many keys the provider's own words are told.
+const TOLD_MAX: usize = 3;
+
+/// No key of the target may be asked any more; `dead` says why, in the provider's own words.
+pub(crate) fn exhausted(target: &Target, dead: &[(KeyName, Fault)]) -> Fault {
+    let refuses = |fault: &Fault| classify(fault).refuses_key();
+    // A model that is not there is told as the provider told it.
+    if let Some((_, fault)) = dead.iter().rfind(|(_, fault)| !refuses(fault)) {
+        return fault.clone();
     }
-    let keys: Vec<String> = dead.iter().map(|(key, _)| format!("`{key}`")).collect();
-    let message = format!(
-        "the provider `{}` refused the credential of every key that serves `{}`: {}",
-        target.provider.name,
-        target.model,
-        keys.join(", ")
-    );
-    Fault::new(FaultCode::CredentialsExhausted, message).with_class(FailureClass::Credential)
+    let told = |(key, fault): &(KeyName, Fault)| {
+        let what = match classify(fault) {
+            FailureClass::QuotaExhausted => "is out of quota",
+            _ => "is refused",
+        };
+        format!("`{key}` {what} ({})", fault.detail.message)
+    };
+    let mut keys: Vec<String> = dead.iter().take(TOLD_MAX).map(told).collect();
+    if let Some(more) = dead.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+        keys.push(format!("and {more} more"));
+    }
+    let serving = match &*target.model {
+        "" => String::new(),
+        model => format!(" that serves `{model}`"),
+    };
+    let (provider, keys) = (&target.provider.name, keys.join(", "));
+    let message = format!("the provider `{provider}` accepts no key{serving}: {keys}");
+    let is_quota = |(_, fault): &(KeyName, Fault)| classify(fault) == FailureClass::QuotaExhausted;
+    let mut fault = refused(dead.iter().all(is_quota), message);
+    fault.detail.code = dead.iter().rev().find_map(|(_, fault)| fault.detail.code.clone());
+    fault
+}
+
+/// Every key is refused, or every account out of quota.
+pub(super) fn refused(is_quota: bool, message: String) -> Fault {
+    let (code, class) = match is_quota {
+        true => (FaultCode::QuotaExhausted, FailureClass::QuotaExhausted),
+        false => (FaultCode::CredentialsExhausted, FailureClass::Credential),
+    };
+    Fault::new(code, message).with_class(class)
 }
 
 fn cool(scope: Scope, asked: Option<Duration>, base: Duration, max: Duration) -> Health {

@@ -1,14 +1,28 @@
 //! Why a pool gave no slot, and what a client is told of it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_quota::NoKeyReason;
 use weir_types::{FailureClass, Fault, FaultCode};
 
+use super::health;
 use crate::catalog::Target;
 
 /// What a client is asked to wait while a key is being probed.
 const PROBE: Duration = Duration::from_secs(1);
+
+/// Why a key cools, where this router saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// What the failure meant.
+    pub(crate) class: FailureClass,
+    /// What the provider said.
+    pub(crate) said: Arc<str>,
+    /// Its code for it.
+    pub(crate) code: Option<Cow<'static, str>>,
+}
 
 /// No slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +39,7 @@ pub(crate) enum Rejection {
         /// Why.
         reason: NoKeyReason,
         /// Why the keys cool, where this router saw it.
-        cause: Option<FailureClass>,
+        cause: Option<Cause>,
     },
     /// The request's time ran out.
     Deadline,
@@ -82,19 +96,27 @@ fn no_key(
     target: &Target,
     until: Option<Duration>,
     reason: NoKeyReason,
-    cause: Option<FailureClass>,
+    cause: Option<Cause>,
 ) -> Fault {
     let (provider, model) = (&target.provider.name, &target.model);
+    let said = |cause: &Cause| format!(", as it said a moment ago ({})", cause.said);
+    let said = cause.as_ref().map(said).unwrap_or_default();
+    let its_code = cause.as_ref().and_then(|cause| cause.code.clone());
+    let cause = cause.map(|cause| cause.class);
     let (code, class, message) = match (reason, cause) {
-        (NoKeyReason::Cooling, Some(FailureClass::Credential)) => (
-            FaultCode::CredentialsExhausted,
-            Some(FailureClass::Credential),
-            format!("`{provider}` refused the credential of every key that serves `{model}`"),
-        ),
+        (NoKeyReason::Cooling, Some(class)) if class.refuses_key() => {
+            let is_quota = class == FailureClass::QuotaExhausted;
+            let what = if is_quota { "is out of quota" } else { "is accepted" };
+            let which = if is_quota { "every" } else { "no" };
+            let message = format!("{which} key of `{provider}` that serves `{model}` {what}{said}");
+            let mut fault = health::refused(is_quota, message);
+            fault.detail.code = its_code;
+            return fault;
+        }
         (NoKeyReason::Cooling, Some(FailureClass::ModelMissing)) => (
             FaultCode::UnknownModel,
             Some(FailureClass::ModelMissing),
-            format!("no key of `{provider}` reaches the model `{model}`, as it said a moment ago"),
+            format!("no key of `{provider}` reaches the model `{model}`{said}"),
         ),
         (NoKeyReason::Cooling, _) => (
             FaultCode::RateLimited,

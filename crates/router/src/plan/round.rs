@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_types::{FailureClass, Fault, KeyName};
+use weir_types::{Fault, KeyName};
 
 use crate::catalog::Target;
 
@@ -18,8 +18,8 @@ pub(super) struct Round {
     retries: u32,
     /// Tried in this round, and when each may be asked again, where that is known.
     tried: Vec<(KeyName, Option<Instant>)>,
-    /// Not asked again by this request.
-    dead: Vec<(KeyName, FailureClass)>,
+    /// Not asked again by this request, and why.
+    dead: Vec<(KeyName, Fault)>,
     attempted: bool,
 }
 
@@ -70,8 +70,9 @@ impl Round {
         self.tried.push((key, ready));
     }
 
-    pub(super) fn died(&mut self, key: KeyName, class: FailureClass) {
-        self.dead.push((key, class));
+    /// The last failure was the end of `key`.
+    pub(super) fn died(&mut self, key: KeyName) {
+        self.dead.extend(self.fault.clone().map(|fault| (key, fault)));
     }
 
     pub(super) fn may_retry(&self, target: &Target) -> bool {
@@ -155,8 +156,8 @@ impl Round {
     }
 
     /// The keys and why, if no key may be asked any more.
-    pub(super) fn exhausted(&self, target: &Target) -> Option<Vec<(KeyName, FailureClass)>> {
+    pub(super) fn exhausted(&self, target: &Target) -> Option<&[(KeyName, Fault)]> {
         let all = !self.dead.is_empty() && self.live(target).is_empty();
-        all.then(|| self.dead.clone())
+        all.then_some(self.dead.as_slice())
     }
 }

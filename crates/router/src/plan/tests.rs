@@ -20,6 +20,8 @@ enum Step {
     Answer,
     /// The pool is full.
     Full,
+    /// The keys rest for so many seconds after this.
+    Rests(FailureClass, u64),
     /// The pool has no key of the class, for so many seconds.
     NoKey(Option<u64>),
     /// The rotate finds no key; its ticket, if any, is granted.
@@ -29,7 +31,7 @@ enum Step {
 }
 
 use FailureClass as C;
-use Step::{Answer, Fail, Full, Gone, NoKey, NoOther};
+use Step::{Answer, Fail, Full, Gone, NoKey, NoOther, Rests};
 
 fn target(provider: &str, model: &str, keys: &[&str], max_retries: u32) -> Arc<Target> {
     let provider = ProviderSettings { max_retries, ..ProviderSettings::new(provider.into()) };
@@ -49,9 +51,10 @@ fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
     let status = match class {
         C::RateLimited => 429,
         C::Credential => 401,
-        C::ModelMissing => 404,
-        C::Caller | C::ContextLength | C::Unsupported => 400,
-        C::Transient | C::Silent | C::Cut | C::ClientGone => 503,
+        C::QuotaExhausted => 402,
+        C::ModelMissing | C::Elsewhere => 404,
+        C::Caller | C::ContextLength => 400,
+        C::Transient | C::Silent | C::Unusable | C::Cut | C::ClientGone => 503,
     };
     let content_type = String::new();
     let answer = UpstreamAnswer { status, content_type, body: bytes::Bytes::new() };
@@ -119,6 +122,11 @@ fn refusal(script: &mut VecDeque<Step>) -> Option<Event> {
             until: until.map(Duration::from_secs),
             reason: NoKeyReason::Cooling,
             cause: None,
+        },
+        Rests(class, seconds) => Rejection::NoKey {
+            until: Some(Duration::from_secs(*seconds)),
+            reason: NoKeyReason::Cooling,
+            cause: Some(Cause { class: *class, said: "no".into(), code: Some("its".into()) }),
         },
         Gone => Rejection::Unavailable("gone".to_owned()),
         Fail(..) | Answer | NoOther => return None,
@@ -254,7 +262,7 @@ fn rate_limits_rotate_uncounted_and_rounds_count() {
             &["a"],
             1,
             &[Fail(C::RateLimited, None)],
-            "ask one a@0 | call a | a:1 end upstream_error 429",
+            "ask one a@0 | call a | a:1 end upstream_error 429 1s",
         ),
         (
             0,
@@ -343,7 +351,77 @@ fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
             "ask one ab@0 | call a | A:60 rotate b or b'@500 | call b | wait b'@500~ | call b | ok",
         ),
         (0, &["a"], 2, &[missing, Answer], "ask one a@0 | call a | a:60 ask two x@0 | call x | ok"),
+        // Nor is a refused key that is asked after it.
+        (
+            0,
+            &["a", "b"],
+            1,
+            &[missing, refused],
+            "ask one ab@0 | call a | a:60 rotate b | call b | B:60 end upstream_error 404",
+        ),
     ]);
+}
+
+#[test]
+fn an_account_without_quota_is_not_a_refused_key_and_the_provider_is_quoted() {
+    let spent = Fail(C::QuotaExhausted, Some(3600));
+    let refused = Fail(C::Credential, Some(60));
+    check(&[
+        (
+            2,
+            &["a", "b"],
+            1,
+            &[spent, spent],
+            "ask one ab@0 | call a | A:3600 rotate b or b'@500 | call b | \
+             B:3600 end upstream_quota_exhausted 502",
+        ),
+        (
+            0,
+            &["a", "b"],
+            1,
+            &[spent, refused],
+            "ask one ab@0 | call a | A:3600 rotate b | call b | \
+             B:60 end upstream_credentials_exhausted 502",
+        ),
+        (0, &["a"], 2, &[spent, Answer], "ask one a@0 | call a | A:3600 ask two x@0 | call x | ok"),
+    ]);
+    let target = target("one", "m", &["a", "b", "c", "d"], 0);
+    let said = |class: FailureClass, text: &str| {
+        let mut fault = failure(class, None);
+        fault.detail.message = text.to_owned().into();
+        fault.detail.code = Some(class.label().into());
+        fault
+    };
+    let dead = [
+        ("a".into(), said(C::Credential, "one answered 401: Incorrect API key")),
+        ("b".into(), said(C::QuotaExhausted, "one answered 429: You exceeded your quota")),
+        ("c".into(), said(C::Credential, "one answered 401")),
+        ("d".into(), said(C::Credential, "one answered 401")),
+    ];
+    let fault = exhausted(&target, &dead);
+    assert_eq!(
+        fault.detail.message,
+        "the provider `one` accepts no key that serves `m`: \
+         `a` is refused (one answered 401: Incorrect API key), \
+         `b` is out of quota (one answered 429: You exceeded your quota), \
+         `c` is refused (one answered 401), and 1 more"
+    );
+    assert_eq!(fault.detail.code.as_deref(), Some("credential"));
+    assert_eq!(fault.detail.retry_after, None);
+}
+
+#[test]
+fn a_body_that_is_gone_does_not_blame_the_callers_credential() {
+    let now = Instant::now();
+    for class in [C::Credential, C::QuotaExhausted] {
+        let targets = [target("one", "m", &["a", "b"], 3)];
+        let deadline = now + Duration::from_secs(9);
+        let (mut plan, _) = Plan::begin(route(&targets), deadline, false).unwrap();
+        plan.on(Event::Granted { key: "a".into(), arrival: 1, from_then: false }, now, 0.5);
+        let failed = plan.on(Event::Failed(failure(class, Some(9))), now, 0.5);
+        let Action::Finish { fault, .. } = failed else { panic!("{failed:?}") };
+        assert_eq!((fault.http_status(), fault.invites_retry()), (502, false), "{class:?}");
+    }
 }
 
 #[test]
@@ -351,11 +429,30 @@ fn silence_context_length_and_caller_faults_go_their_own_ways() {
     let silent = Fail(C::Silent, None);
     let caller = Fail(C::Caller, None);
     let too_long = Fail(C::ContextLength, None);
+    let unusable = Fail(C::Unusable, None);
+    let elsewhere = Fail(C::Elsewhere, None);
     check(&[
         (3, &["a"], 2, &[silent, Answer], "ask one a@0 | call a | ask two x@0 | call x | ok"),
         (1, &["a"], 1, &[silent, Answer], "ask one a@0 | call a | wait a'@500~ | call a | ok"),
         (3, &["a", "b"], 2, &[caller], "ask one ab@0 | call a | end upstream_error 400"),
         (3, &["a", "b"], 1, &[too_long], "ask one ab@0 | call a | end upstream_error 400"),
+        // Neither a retry nor another key, but another provider.
+        (3, &["a", "b"], 1, &[unusable], "ask one ab@0 | call a | end upstream_error 503"),
+        (
+            3,
+            &["a", "b"],
+            2,
+            &[unusable, Answer],
+            "ask one ab@0 | call a | ask two x@0 | call x | ok",
+        ),
+        (3, &["a", "b"], 1, &[elsewhere], "ask one ab@0 | call a | end upstream_error 404"),
+        (
+            3,
+            &["a", "b"],
+            2,
+            &[elsewhere, Answer],
+            "ask one ab@0 | call a | ask two x@0 | call x | ok",
+        ),
         // Three has the model that the prompt did not fit.
         (
             3,
@@ -382,6 +479,29 @@ fn refusals_fall_back_or_are_told_or_waited_for() {
         (0, &["a"], 1, &[NoKey(Some(20))], "ask one a@0 | end rate_limited 429 20s"),
         (0, &["a"], 2, &[NoKey(Some(20)), Answer], "ask one a@0 | ask two x@0 | call x | ok"),
         (1, &["a"], 1, &[NoKey(Some(20)), Answer], "ask one a@0 | ask one a@0~ | call a | ok"),
+        // What does not pass is not waited for.
+        (
+            1,
+            &["a"],
+            1,
+            &[Rests(C::RateLimited, 20), Answer],
+            "ask one a@0 | ask one a@0~ | call a | ok",
+        ),
+        (
+            1,
+            &["a"],
+            1,
+            &[Rests(C::Credential, 20)],
+            "ask one a@0 | end upstream_credentials_exhausted 502",
+        ),
+        (
+            1,
+            &["a"],
+            1,
+            &[Rests(C::QuotaExhausted, 20)],
+            "ask one a@0 | end upstream_quota_exhausted 502",
+        ),
+        (1, &["a"], 1, &[Rests(C::ModelMissing, 20)], "ask one a@0 | end model_not_found 400 20s"),
         // The wait is no retry.
         (
             1,
@@ -391,7 +511,7 @@ fn refusals_fall_back_or_are_told_or_waited_for() {
             "ask one a@0 | ask one a@0~ | call a | wait a'@500~ | call a | ok",
         ),
         (1, &["a"], 1, &[NoKey(Some(700))], "ask one a@0 | end rate_limited 429 700s"),
-        (1, &["a"], 1, &[NoKey(None)], "ask one a@0 | end rate_limited 429"),
+        (1, &["a"], 1, &[NoKey(None)], "ask one a@0 | end rate_limited 429 1s"),
         (0, &["a"], 2, &[Gone], "ask one a@0 | end quota_unavailable 503 1s"),
         // If all fail, the first one's failure is told.
         (
@@ -464,7 +584,7 @@ fn backoffs_double_up_to_the_limit_and_vary_by_a_fifth() {
 fn only_a_providers_own_failures_teach_anything() {
     let key = KeyName::from("a");
     let target = target("one", "m", &["a"], 0);
-    for class in [C::RateLimited, C::Credential, C::ModelMissing] {
+    for class in [C::RateLimited, C::Credential, C::QuotaExhausted, C::ModelMissing] {
         let fault = failure(class, Some(5));
         let learned = learn(Conclusion::Failed(&fault), &key, &target);
         assert_eq!(learned.health.len(), 1, "{class:?}");

@@ -1,5 +1,5 @@
 //! The list of models: every provider is asked at once. A list costs a provider next to nothing and
-//! takes none of its slots; one that is slow is left out, and the others' lists are given.
+//! takes none of its slots; one that is slow is left out, or what it last said is given.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
-use weir_rpc::{Body, Frame, Reply, ReplyHead, Timings, WorkerRequest};
+use weir_rpc::{Body, Frame, Header, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_telemetry::{SpanKind, semconv};
+use weir_types::headers::{LEFT_OUT, OUTDATED, passes_by_itself};
 use weir_types::{
     Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName,
     ProviderName, QuotaMode, TraceContext,
@@ -18,7 +19,8 @@ use weir_types::{
 use super::Call;
 use super::relay::{Answered, Held, cut_off};
 use crate::catalog::Target;
-use crate::plan::{classify, micros};
+use crate::lists::{List, Recent};
+use crate::plan::{classify, exhausted, micros};
 
 /// Keys of one provider that are asked one after another.
 const KEYS_MAX: usize = 3;
@@ -29,62 +31,120 @@ struct Listed {
     body: Bytes,
 }
 
-/// Asks all providers, or the one that the request names. The answer has one chunk per provider
-/// that answered, in the order of the successful attempts in its head.
+/// What came of one provider.
+struct Outcome {
+    provider: ProviderName,
+    list: Option<List>,
+    /// Its list was not to be had just now.
+    fault: Option<Fault>,
+    attempts: Vec<Attempt>,
+    timings: Timings,
+    quota_mode: QuotaMode,
+}
+
+impl Outcome {
+    fn known(provider: &ProviderName, list: Option<List>, fault: Option<Fault>) -> Self {
+        let attempts = Vec::new();
+        let (timings, quota_mode) = (Timings::default(), QuotaMode::default());
+        Self { provider: provider.clone(), list, fault, attempts, timings, quota_mode }
+    }
+}
+
+/// Asks all providers, or the one that the request names, or the one that serves the model that it
+/// names. The answer has one chunk per provider that answered, in declared order; its head says whose
+/// list is missing and whose is an old one.
 ///
 /// # Errors
-/// Nobody can be asked, or nobody answered: the first provider's reason, with every attempt.
+/// Nobody can be asked, or nobody has a list: the first provider's reason, with every attempt. Where a
+/// model is asked for, a provider without a list is no error.
 pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered, Fault> {
-    let weir_types::Target::Provider { name, pin } = &call.request.target else {
-        return Err(Fault::new(FaultCode::Internal, "a list is asked of providers"));
-    };
-    let targets = call.snapshot.catalog.listing(name.as_deref(), pin.as_deref())?;
-    let asked = targets.iter().map(|target| ask(call, target, parent));
-    let results = join_all(asked).await;
-    let mut attempts = Vec::new();
-    let mut lists: Vec<Listed> = Vec::new();
-    let mut first_fault = None;
-    for result in results {
-        match result {
-            Ok(mut listed) => {
-                attempts.append(&mut listed.head.attempts);
-                lists.push(listed);
-            }
-            Err(mut fault) => {
-                attempts.append(&mut fault.detail.attempts);
-                first_fault.get_or_insert(fault);
-            }
+    let (targets, is_for_model) = match &call.request.target {
+        weir_types::Target::Provider { name, pin } => {
+            (call.snapshot.catalog.listing(name.as_deref(), pin.as_deref())?, false)
         }
-    }
-    if lists.is_empty() {
+        _ => (vec![call.snapshot.catalog.route(&call.request)?.primary?], true),
+    };
+    let asked = targets.iter().map(|target| recent_or_asked(call, target, parent));
+    let mut outcomes = join_all(asked).await;
+    let attempts = outcomes.iter_mut().flat_map(|one| std::mem::take(&mut one.attempts)).collect();
+    if outcomes.iter().all(|one| one.list.is_none()) && !is_for_model {
         let nobody = || Fault::new(FaultCode::Internal, "no provider was asked");
-        let mut fault = first_fault.unwrap_or_else(nobody);
+        let mut fault = outcomes.into_iter().find_map(|one| one.fault).unwrap_or_else(nobody);
         fault.detail.attempts = attempts;
         return Err(fault);
     }
-    let lost = lists.iter().map(|listed| listed.head.quota_mode);
-    let quota_mode = lost.into_iter().find(|mode| *mode != QuotaMode::Exact).unwrap_or_default();
-    let timings = slowest(call, &lists);
-    let (provider, key) = answerer(&lists);
-    let head = ReplyHead {
-        status: 200,
-        content_type: "application/json".to_owned(),
-        headers: Vec::new(),
-        provider,
-        key,
-        attempts,
-        timings,
-        quota_mode,
-    };
-    let end = Frame::End(Box::default());
-    let frames: Vec<Frame> =
-        lists.into_iter().map(|listed| Frame::Chunk(listed.body)).chain([end]).collect();
-    // The slots are free already: every list is here.
     let Some(target) = targets.into_iter().next() else {
         return Err(Fault::new(FaultCode::Internal, "no provider was asked"));
     };
+    let lost = outcomes.iter().map(|one| one.quota_mode);
+    let quota_mode = lost.into_iter().find(|mode| *mode != QuotaMode::Exact).unwrap_or_default();
+    let (provider, key) = match outcomes.as_slice() {
+        [only] => {
+            let key = only.list.as_ref().map(|list| list.key.clone());
+            (only.provider.clone(), key.unwrap_or_else(|| KeyName::from("")))
+        }
+        _ => (ProviderName::from(""), KeyName::from("")),
+    };
+    let head = ReplyHead {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        headers: missing(&outcomes),
+        provider,
+        key,
+        attempts,
+        timings: slowest(call, &outcomes),
+        quota_mode,
+    };
+    let lists = outcomes.into_iter().filter_map(|one| one.list);
+    let end = Frame::End(Box::default());
+    let frames: Vec<Frame> = lists.map(|list| Frame::Chunk(list.body)).chain([end]).collect();
+    // There was no slot.
     let held = Held::new(None, target);
     Ok(Answered { head, frames: Box::pin(stream::iter(frames)), held })
+}
+
+/// Whose list is missing, and whose is what it last said.
+fn missing(outcomes: &[Outcome]) -> Vec<Header> {
+    let named = |header: &str, is_old: bool| {
+        let failed = outcomes.iter().filter(|one| one.fault.is_some());
+        let named = failed.filter(|one| one.list.is_some() == is_old);
+        let names: Vec<&str> = named.map(|one| one.provider.as_str()).collect();
+        (!names.is_empty()).then(|| (header.to_owned(), names.join(", ")))
+    };
+    named(LEFT_OUT, false).into_iter().chain(named(OUTDATED, true)).collect()
+}
+
+/// What `target` said within the last minute; else what it says.
+async fn recent_or_asked(call: &Call, target: &Arc<Target>, parent: &TraceContext) -> Outcome {
+    let provider = &target.provider.name;
+    // What a client sends along may change the list; what its format needs does not.
+    let by_itself = |name: &str| passes_by_itself(name, call.request.dialect);
+    let is_usual = call.request.target.pin().is_none()
+        && call.request.headers.iter().all(|(name, _)| by_itself(name));
+    let lists = &call.shared.lists;
+    if is_usual {
+        match lists.recent(provider, Instant::now()) {
+            Recent::Fresh(list) => return Outcome::known(provider, Some(list), None),
+            Recent::Failed(fault, list) => return Outcome::known(provider, list, Some(fault)),
+            Recent::Nothing => {}
+        }
+    }
+    match ask(call, target, parent).await {
+        Ok(Listed { head, body }) => {
+            let list = List { body, key: head.key };
+            if is_usual {
+                lists.gave(provider, list.clone(), Instant::now());
+            }
+            let known = Outcome::known(provider, Some(list), None);
+            let ReplyHead { attempts, timings, quota_mode, .. } = head;
+            Outcome { attempts, timings, quota_mode, ..known }
+        }
+        Err(mut fault) => {
+            let attempts = std::mem::take(&mut fault.detail.attempts);
+            let last = is_usual.then(|| lists.failed(provider, fault.clone(), Instant::now()));
+            Outcome { attempts, ..Outcome::known(provider, last.flatten(), Some(fault)) }
+        }
+    }
 }
 
 /// One provider's list: from its first key that gives one.
@@ -118,8 +178,11 @@ async fn ask(call: &Call, target: &Arc<Target>, parent: &TraceContext) -> Result
                 attempt.status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
                 attempt.class = Some(class);
                 attempts.push(attempt);
-                last = Some(fault);
-                let of_key = matches!(class, FailureClass::Credential | FailureClass::RateLimited);
+                let of_key = class.refuses_key() || class == FailureClass::RateLimited;
+                last = Some(match class.refuses_key() {
+                    true => exhausted(target, &[(key.clone(), fault)]),
+                    false => fault,
+                });
                 if !of_key || Instant::now() >= limit {
                     break;
                 }
@@ -210,18 +273,10 @@ fn too_long(provider: &ProviderName, bytes_max: usize) -> Fault {
 }
 
 /// Where the slowest provider's time went; what it does not explain was spent collecting.
-fn slowest(call: &Call, lists: &[Listed]) -> Timings {
+fn slowest(call: &Call, outcomes: &[Outcome]) -> Timings {
     let sum = |t: &Timings| t.queue_us + t.router_us + t.worker_us + t.upstream_us;
-    let timings = lists.iter().map(|listed| listed.head.timings).max_by_key(sum);
+    let timings = outcomes.iter().map(|one| one.timings).max_by_key(sum);
     let timings = timings.unwrap_or_default();
     let collecting = call.elapsed_us().saturating_sub(sum(&timings));
     Timings { upstream_us: timings.upstream_us + collecting, ..timings }
-}
-
-/// Provider and key, if there was only one; else empty.
-fn answerer(lists: &[Listed]) -> (ProviderName, KeyName) {
-    match lists {
-        [only] => (only.head.provider.clone(), only.head.key.clone()),
-        _ => (ProviderName::from(""), KeyName::from("")),
-    }
 }

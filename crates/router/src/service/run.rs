@@ -12,7 +12,7 @@ use super::relay::{Answered, Held};
 use super::{Call, now};
 use crate::admission::{Lease, Pool};
 use crate::catalog::Target;
-use crate::plan::{Action, Event, Plan, QueuePlace, Rejection, classify, micros};
+use crate::plan::{Action, Cause, Event, Plan, QueuePlace, Rejection, classify, micros};
 
 /// One plan under way.
 pub(super) struct Run<'a> {
@@ -29,6 +29,8 @@ pub(super) struct Run<'a> {
     queued: Duration,
     /// Time that failed attempts took.
     failed: Duration,
+    /// What the last attempt failed for.
+    cause: Option<Cause>,
     /// How the limits were kept that were met last.
     pub(super) quota_mode: QuotaMode,
 }
@@ -55,6 +57,7 @@ impl<'a> Run<'a> {
             attempts: Vec::new(),
             queued: Duration::ZERO,
             failed: Duration::ZERO,
+            cause: None,
             quota_mode: QuotaMode::Exact,
         }
     }
@@ -194,9 +197,8 @@ impl<'a> Run<'a> {
                 Scope::KeyModel(..) => "key_model",
             };
             self.call.shared.telemetry.metrics.cooled(&target.provider.name, label);
-            let class = self.attempts.last().and_then(|attempt| attempt.class);
-            if let Some(class) = class {
-                lease.pool().remember(lease.key(), &target.class, class);
+            if let Some(cause) = &self.cause {
+                lease.pool().remember(lease.key(), &target.class, cause.clone());
             }
         }
     }
@@ -209,6 +211,8 @@ impl<'a> Run<'a> {
 
     fn note_failure(&mut self, fault: &mut Fault) {
         let class = classify(fault);
+        let said = Arc::from(&*fault.detail.message);
+        self.cause = Some(Cause { class, said, code: fault.detail.code.clone() });
         let took = self.tick();
         self.failed += took;
         let took = self.note_repeated(std::mem::take(&mut fault.detail.attempts), took);

@@ -9,7 +9,7 @@ use weir_framing::{Decoder, Framing, Writer};
 use weir_types::Usage;
 
 use super::finishes::Finishes;
-use super::{Broken, ENDS_WITHIN, Framings, Held, Step};
+use super::{Broken, ENDS_WITHIN, Framings, Held, Step, readable};
 
 /// One stream.
 pub(crate) struct Same {
@@ -142,7 +142,9 @@ impl Same {
 
     fn judge(&mut self, frame: &Bytes) -> Result<Verdict, Broken> {
         let event = self.decoder.parse(frame)?;
-        if event.data.is_none() && !event.is_exception {
+        let is_comment = event.data.is_none() && !event.is_exception;
+        self.held.hears(is_comment);
+        if is_comment {
             return Ok(Verdict::Comment);
         }
         if event.is_exception {
@@ -151,7 +153,14 @@ impl Same {
         }
         let skims = self.held.is_committed && !self.finishes.are_many();
         let depth = if skims { Depth::Skim } else { Depth::Full };
-        let seen = self.format.observe(&event, depth)?;
+        let seen = match (self.format.observe(&event, depth), &event) {
+            (Ok(seen), _) => seen,
+            // Numbers that are none pass as they came.
+            (Err(garbage), event) => match readable(event) {
+                Some(event) => self.format.observe(&event, depth)?,
+                None => return Err(garbage.into()),
+            },
+        };
         if let Some(usage) = &seen.usage {
             self.usage.update(usage);
         }

@@ -10,7 +10,7 @@ use weir_framing::{Decoder, Writer};
 use weir_types::Usage;
 
 use super::finishes::Finishes;
-use super::{Broken, ENDS_WITHIN, Framings, Held, Step};
+use super::{Broken, ENDS_WITHIN, Framings, Held, Step, readable};
 use crate::way::Translation;
 
 /// One stream.
@@ -111,12 +111,16 @@ impl Translated {
     /// Reads one event of the provider's; whether the client would miss what it says.
     fn read(&mut self, raw: &[u8]) -> Result<bool, Broken> {
         let frame = self.decoder.parse(raw)?;
-        if frame.data.is_none() && !frame.is_exception {
+        let is_comment = frame.data.is_none() && !frame.is_exception;
+        self.held.hears(is_comment);
+        if is_comment {
             return Ok(false);
         }
+        let clean = readable(&frame);
+        let frame = clean.as_ref().unwrap_or(&frame);
         let skims = self.held.is_committed && !self.finishes.are_many();
         let depth = if skims { Depth::Skim } else { Depth::Full };
-        let seen = self.format.observe(&frame, depth)?;
+        let seen = self.format.observe(frame, depth)?;
         if seen.kind == Kind::Error {
             let data = frame.data.as_deref().unwrap_or_default();
             return Err(Broken::Error(Bytes::copy_from_slice(data)));
@@ -127,7 +131,7 @@ impl Translated {
         }
         self.finishes.observe(seen);
         let mut events = std::mem::take(&mut self.events);
-        if let Err(garbage) = self.reader.read(&frame, &mut events) {
+        if let Err(garbage) = self.reader.read(frame, &mut events) {
             return Err(garbage.into());
         }
         let read = self.write(&mut events);

@@ -170,7 +170,7 @@ async fn an_api_key_of_vertex_opens_geminis_models_alone() {
     assert!(line.ends_with(&format!("/gemini-x:generateContent?key={SECRET}")), "{line}");
     assert_eq!(credential, "");
     let fault = ask(&worker, "claude-x").await.unwrap_err();
-    assert_eq!(fault.detail.class, Some(FailureClass::Unsupported));
+    assert_eq!(fault.detail.class, Some(FailureClass::Elsewhere));
 }
 
 #[tokio::test]

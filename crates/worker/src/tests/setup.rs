@@ -33,6 +33,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
             first_token: None,
             stream_idle: Duration::from_secs(10),
             pace: None,
+            stream_comments: Duration::from_secs(10),
         },
         request_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,

@@ -144,7 +144,7 @@ async fn a_break_before_content_is_an_attempt_that_failed() {
             "garbage",
             events(&[ROLE, "data: <\n\n"]),
             FaultCode::UpstreamBroken,
-            FailureClass::Transient,
+            FailureClass::Unusable,
         ),
         ("error", events(&[ERROR]), FaultCode::UpstreamRejected, FailureClass::RateLimited),
         (
@@ -183,14 +183,70 @@ async fn a_success_that_is_no_stream_is_a_failure() {
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
     assert_eq!(
         (fault.code, fault.detail.class),
-        (FaultCode::UpstreamBroken, Some(FailureClass::Transient))
+        (FaultCode::UpstreamBroken, Some(FailureClass::Unusable))
     );
+    assert!(!fault.detail.message.contains('<'), "{fault}");
     let fake = Fake::once(json(200, "", r#"{"error":{"message":"x","code":400}}"#)).await;
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
     assert_eq!((fault.http_status(), fault.detail.class), (400, Some(FailureClass::Caller)));
     let fake = Fake::once(json(429, "retry-after: 1\r\n", "{}")).await;
     let fault = chat(&worker(settings("openai", &fake.url)), true).await.unwrap_err();
     assert_eq!(fault.detail.retry_after, Some(Duration::from_secs(1)));
+}
+
+/// Comments after `events` for as long as anybody listens, faster than any limit here.
+fn chatter(before: &[&str]) -> Vec<Act> {
+    let comment = || Act::Send(chunk(": hi\n\n"));
+    then(
+        events(before),
+        &(0..500)
+            .flat_map(|_| [comment(), Act::Pause(Duration::from_millis(20))])
+            .collect::<Vec<_>>(),
+    )
+}
+
+#[tokio::test]
+async fn after_a_finish_reason_every_stream_ends_soon_comments_or_not() {
+    for vendor in ["openai", "groq", "cerebras"] {
+        let held = then(events(&[TEXT, STOP, USAGE]), &[Act::Hold]);
+        for script in [held, chatter(&[TEXT, STOP, USAGE])] {
+            let fake = Fake::start(vec![script]).await;
+            let mut settings = settings(vendor, &fake.url);
+            settings.timeouts.stream_idle = Duration::from_millis(200);
+            let begun = std::time::Instant::now();
+            let (text, end) = drain(chat(&worker(settings), true).await.unwrap()).await;
+            let text = text.replace(": hi\n\n", "");
+            assert_eq!((text, end.fault), (format!("{TEXT}{STOP}{USAGE}{DONE}"), None), "{vendor}");
+            assert_eq!(end.usage.output_tokens, 5);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        }
+    }
+}
+
+#[tokio::test]
+async fn before_it_comments_keep_a_stream_alive_for_a_while() {
+    let mut patient = settings("openai", "");
+    patient.timeouts.stream_idle = Duration::from_millis(200);
+    patient.timeouts.stream_comments = Duration::from_millis(600);
+    // They are more than silence.
+    let comments: Vec<_> = (0..20)
+        .flat_map(|_| [Act::Send(chunk(": hi\n\n")), Act::Pause(Duration::from_millis(20))])
+        .collect();
+    let rest: Vec<_> = [STOP, DONE].iter().map(|event| Act::Send(chunk(event))).collect();
+    let script = [events(&[TEXT]), comments.clone(), events(&[])[1..].to_vec(), rest].concat();
+    let fake = Fake::start(vec![then(script, &[last()])]).await;
+    let alive = crate::Settings { base_url: Some(fake.url.clone()), ..patient.clone() };
+    let (text, end) = drain(chat(&worker(alive), true).await.unwrap()).await;
+    assert!(text.ends_with(DONE) && end.fault.is_none(), "{text} {:?}", end.fault);
+    // But not for good.
+    let fake = Fake::start(vec![chatter(&[TEXT])]).await;
+    let stuck = crate::Settings { base_url: Some(fake.url.clone()), ..patient };
+    let begun = std::time::Instant::now();
+    let (text, end) = drain(chat(&worker(stuck), true).await.unwrap()).await;
+    assert!(!text.contains("[DONE]"));
+    assert_eq!(end.fault.unwrap().code, FaultCode::UpstreamTimedOut);
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(600) && took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn failures_are_classified_and_keep_the_answer() {
         (500, "", "{}", FailureClass::Transient, None),
         (503, "retry-after: 2\r\n", "busy", FailureClass::Transient, Some(2)),
         (429, "retry-after: 3\r\n", "{}", FailureClass::RateLimited, Some(3)),
-        (429, "", r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::Credential, None),
+        (429, "", r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::QuotaExhausted, None),
         (401, "", "{}", FailureClass::Credential, None),
         (403, "", "{}", FailureClass::ModelMissing, None),
         (404, "", r#"{"error":{"message":"no model gpt-x"}}"#, FailureClass::ModelMissing, None),
@@ -114,18 +114,29 @@ async fn an_error_inside_a_success_is_an_error() {
 }
 
 #[tokio::test]
-async fn answers_that_make_no_sense_may_work_again() {
-    for answer in [
-        "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>".to_owned(),
-        "SSH-2.0-OpenSSH\r\n\r\n".to_owned(),
-        "HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n".to_owned(),
-        "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"choices\":[".to_owned(),
-        json(200, "content-encoding: gzip\r\n", "{}"),
+async fn answers_that_make_no_sense_are_not_asked_for_again() {
+    let redirect =
+        "HTTP/1.1 302 Found\r\nlocation: /x?key=SECRET\r\ncontent-length: 0\r\n\r\n".to_owned();
+    for (answer, class) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>".to_owned(), FailureClass::Unusable),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\noops".to_owned(), FailureClass::Unusable),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(), FailureClass::Unusable),
+        ("SSH-2.0-OpenSSH\r\n\r\n".to_owned(), FailureClass::Unusable),
+        (redirect, FailureClass::Unusable),
+        (json(200, "content-encoding: rot13\r\n", "{}"), FailureClass::Unusable),
+        // What broke off may be whole another time.
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"choices\":[".to_owned(),
+            FailureClass::Transient,
+        ),
     ] {
         let fake = Fake::once(answer.clone()).await;
         let fault = chat(&worker(settings("openai", &fake.url)), false).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::UpstreamBroken, "{answer}: {fault}");
-        assert_eq!(fault.detail.class, Some(FailureClass::Transient), "{answer}");
+        assert_eq!(fault.detail.class, Some(class), "{answer}");
+        assert!(!fault.detail.message.contains("SECRET"), "{fault}");
+        assert!(!fault.invites_retry(), "{fault}");
+        assert_eq!(answer.contains("302"), fault.detail.message.contains("a redirect to /x;"));
     }
 }
 

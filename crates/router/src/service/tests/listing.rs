@@ -61,6 +61,9 @@ async fn one_provider_alone_is_named_and_its_failure_told() {
     assert_eq!(read(reply).await, "[3]");
     let fault = world.send(list(Some("two"))).await.unwrap_err();
     assert_eq!((fault.http_status(), fault.detail.attempts.len()), (500, 1));
+    // For a while it is not asked again.
+    let fault = world.send(list(Some("two"))).await.unwrap_err();
+    assert_eq!((fault.http_status(), fault.detail.attempts.len()), (500, 0));
     let fault = world.send(list(Some("four"))).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::UnknownModel);
 }
@@ -106,4 +109,106 @@ async fn a_slow_provider_is_left_out_and_a_list_takes_no_slot() {
     assert_eq!(answered, [Some(FailureClass::Silent), None]);
     assert_eq!(world.held("one").0, 1, "only the chat holds a slot");
     busy.abort();
+}
+
+/// Answers the first so many times, and is silent then.
+fn soon_silent(times: usize) -> Arc<Fake> {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Fake::new(move |_| {
+        let count = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if count < times { Does::answer("[1]") } else { Does::Hang }
+    })
+}
+
+fn said(reply: &Reply, name: &str) -> Option<String> {
+    let found = reply.head.headers.iter().find(|(header, _)| header == name);
+    found.map(|(_, value)| value.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_asked_for_once_a_minute_and_kept_while_its_provider_is_silent() {
+    let fake = soon_silent(1);
+    let world = World::new(
+        vec![provider("one", &["a"]), provider("two", &["a"])],
+        &[fake.clone(), Fake::answering("[2]")],
+    );
+    for _ in 0..3 {
+        let reply = world.send(list(None)).await.unwrap();
+        assert_eq!(
+            (said(&reply, "x-weir-left-out"), said(&reply, "x-weir-outdated")),
+            (None, None)
+        );
+        assert_eq!(read(reply).await, "[1][2]");
+    }
+    assert_eq!(fake.keys_asked().len(), 1);
+    tokio::time::advance(crate::lists::FRESH).await;
+    // It is asked, waited for once, and then spared for a while.
+    let patience = Settings::default().listing_patience;
+    for (least, most) in [(patience, patience * 2), (Duration::ZERO, Duration::from_millis(9))] {
+        let start = super::super::now();
+        let reply = world.send(list(None)).await.unwrap();
+        let took = super::super::now() - start;
+        assert!(took >= least && took < most, "{took:?}");
+        assert_eq!(said(&reply, "x-weir-outdated").as_deref(), Some("one"));
+        assert_eq!(read(reply).await, "[1][2]");
+    }
+    assert_eq!(fake.keys_asked().len(), 2);
+    tokio::time::advance(crate::lists::SPARED).await;
+    world.send(list(None)).await.unwrap();
+    assert_eq!(fake.keys_asked().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_of_which_nothing_is_known_is_named_and_not_waited_for_twice() {
+    let world = World::new(
+        vec![provider("one", &["a"]), provider("two", &["a"])],
+        &[soon_silent(0), Fake::answering("[2]")],
+    );
+    for least in [Settings::default().listing_patience, Duration::ZERO] {
+        let start = super::super::now();
+        let reply = world.send(list(None)).await.unwrap();
+        let took = super::super::now() - start;
+        assert!(took >= least && took < least + Duration::from_millis(99), "{took:?}");
+        assert_eq!(said(&reply, "x-weir-left-out").as_deref(), Some("one"));
+        assert_eq!(read(reply).await, "[2]");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_sends_along_is_asked_and_not_kept() {
+    let fake = Fake::answering("[1]");
+    let world = World::new(vec![provider("one", &["a"])], &[fake.clone()]);
+    let with = |name: &str| RouterRequest {
+        headers: vec![(name.to_owned(), "x".to_owned())],
+        ..list(None)
+    };
+    for (request, asked) in [
+        (with("x-tenant"), 1),
+        (with("x-tenant"), 2),
+        (list(None), 3),
+        (list(None), 3),
+        (with("x-tenant"), 4),
+    ] {
+        world.send(request).await.unwrap();
+        assert_eq!(fake.keys_asked().len(), asked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_is_looked_for_at_its_provider_whose_list_may_fail() {
+    let down = failure(404, FailureClass::Elsewhere, None);
+    let world = World::new(
+        vec![provider("one", &["a"]), provider("two", &["a"])],
+        &[Fake::answering("[1]"), Fake::new(move |_| Does::Fail(Duration::ZERO, down.clone()))],
+    );
+    let of = |model: &str| RouterRequest { operation: Operation::ListModels, ..request(model) };
+    let reply = world.send(of("one/m")).await.unwrap();
+    assert_eq!(&*reply.head.provider, "one");
+    assert_eq!(read(reply).await, "[1]");
+    let reply = world.send(of("two/m")).await.unwrap();
+    assert_eq!(&*reply.head.provider, "two");
+    assert_eq!(said(&reply, "x-weir-left-out").as_deref(), Some("two"));
+    assert_eq!(read(reply).await, "");
+    let fault = world.send(of("three/m")).await.unwrap_err();
+    assert_eq!(fault.code, FaultCode::UnknownModel);
 }
