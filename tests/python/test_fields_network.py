@@ -1,6 +1,7 @@
 """`network_config`: each field acts. A test is named after its field and fails when that is
 ignored; `test_manual.py` sees that none is left out."""
 
+import json
 import time
 
 import pytest
@@ -144,6 +145,19 @@ def test_field_network_config_stream_idle_timeout_in_seconds(openai):
     events = gateway.stream("openai/sim:stall=1").read()
     assert events.errors and not events.done
     assert 4 < time.monotonic() - began < 15
+
+
+def test_field_network_config_max_answer_size_mb_and_max_event_size_mb(openai, sim):
+    gateway = openai(max_answer_size_mb=1, max_event_size_mb=1)
+    answer = {"choices": [{"message": {"role": "assistant", "content": "x" * (1 << 20)}}]}
+    sim.rule("status=200", body=json.dumps(answer))
+    refused = gateway.chat("openai/m")
+    assert refused.status == 502 and "max_answer_size_mb" in refused.error["message"]
+    event = {"choices": [{"index": 0, "delta": {"content": "x" * (1 << 20)}}]}
+    head = {"content-type": "text/event-stream"}
+    sim.rule("status=200", headers=head, body=f"data: {json.dumps(event)}\n\n")
+    refused = gateway.chat("openai/m", stream=True)
+    assert refused.status == 502 and "max_event_size_mb" in refused.error["message"]
 
 
 def test_field_network_config_stream_comment_timeout_in_seconds(openai, chatter):

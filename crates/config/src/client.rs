@@ -33,6 +33,9 @@ pub struct Client {
     /// The longest request body, in MiB.
     #[schemars(with = "Option<u32>", range(min = 1, max = 4096), extend("default" = 100))]
     pub max_request_body_size_mb: u32,
+    /// Weir's extension: what all large answers that are held may take together, per process, in MiB.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 1_048_576), extend("default" = 1024))]
+    pub max_buffered_answers_mb: u32,
     /// Weir's extension: how long a request may take to its first content, queue included.
     #[schemars(rename = "request_deadline_in_seconds")]
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400), extend("default" = 600))]
@@ -59,6 +62,7 @@ impl Default for Client {
             required_headers: Vec::new(),
             header_filter: HeaderFilter::default(),
             max_request_body_size_mb: 100,
+            max_buffered_answers_mb: 1024,
             request_deadline: Duration::from_mins(10),
         }
     }
@@ -79,6 +83,10 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Client> {
             .whole("max_request_body_size_mb", 1..=4096)
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(default.max_request_body_size_mb),
+        max_buffered_answers_mb: section
+            .whole("max_buffered_answers_mb", 1..=1_048_576)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(default.max_buffered_answers_mb),
         request_deadline: section
             .whole("request_deadline_in_seconds", 1..=86_400)
             .map_or(default.request_deadline, Duration::from_secs),

@@ -44,6 +44,12 @@ pub struct Network {
     #[schemars(rename = "stream_idle_timeout_in_seconds")]
     #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 60))]
     pub stream_idle_timeout: Duration,
+    /// Weir's extension: the longest whole answer that is taken, in MiB.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 4096), extend("default" = 256))]
+    pub max_answer_size_mb: u32,
+    /// Weir's extension: the longest event of a stream, in MiB.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 1024), extend("default" = 64))]
+    pub max_event_size_mb: u32,
     /// Weir's extension: how long a stream may go on with nothing but comments.
     #[schemars(rename = "stream_comment_timeout_in_seconds")]
     #[schemars(with = "Option<u64>", range(max = 86_400), extend("default" = 600))]
@@ -99,6 +105,8 @@ impl Default for Network {
             retry_backoff_max: Duration::from_secs(5),
             max_conns_per_host: 5000,
             stream_idle_timeout: Duration::from_mins(1),
+            max_answer_size_mb: 256,
+            max_event_size_mb: 64,
             stream_comment_timeout: Duration::from_mins(10),
             keep_alive_timeout: Duration::from_secs(4),
             first_token_timeout: None,
@@ -147,6 +155,10 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
             5..=3600,
             default.stream_idle_timeout,
         ),
+        max_answer_size_mb: count(&mut section, "max_answer_size_mb", 1, 4096)
+            .unwrap_or(default.max_answer_size_mb),
+        max_event_size_mb: count(&mut section, "max_event_size_mb", 1, 1024)
+            .unwrap_or(default.max_event_size_mb),
         stream_comment_timeout: section.seconds(
             "stream_comment_timeout_in_seconds",
             5..=SECONDS_MAX,

@@ -81,8 +81,13 @@ fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
                 debug_assert_eq!(own, prefix);
                 Some((route, route.value_in(tail)?))
             });
+            // What ends with a verb is not a model's name.
+            let has_verb = alike.clone().any(|(route, _)| !route.ends_with_parameter());
             let mut allowed = None;
             for (route, value) in alike {
+                if has_verb && route.ends_with_parameter() {
+                    continue;
+                }
                 let is_get = route.method() == Method::GET;
                 // axum answers HEAD where it answers GET, and so is it done here.
                 let is_head = is_get && request.method() == Method::HEAD;

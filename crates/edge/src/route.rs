@@ -102,7 +102,12 @@ impl Route {
 
     /// Whether no path but one that ends with its parameter goes on from `prefix` here.
     pub(crate) fn is_alone_at(&self, prefix: &str) -> bool {
-        self.parameter().is_none_or(|(own, after)| own != prefix || after.is_empty())
+        self.ends_with_parameter() || self.parameter().is_none_or(|(own, _)| own != prefix)
+    }
+
+    /// Whether nothing follows the parameter.
+    pub(crate) fn ends_with_parameter(&self) -> bool {
+        self.parameter().is_some_and(|(_, after)| after.is_empty())
     }
 
     /// The model that is asked about, where it is a list of models in which it is looked for.

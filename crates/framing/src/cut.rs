@@ -8,8 +8,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{FRAME_BYTES_MAX, FrameError};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cut {
+    /// No frame is longer.
+    max: usize,
     /// The part of the present frame that came with earlier chunks.
     carry: BytesMut,
     chunk: Bytes,
@@ -17,7 +19,17 @@ pub(crate) struct Cut {
     at: usize,
 }
 
+impl Default for Cut {
+    fn default() -> Self {
+        Self::new(FRAME_BYTES_MAX)
+    }
+}
+
 impl Cut {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, carry: BytesMut::new(), chunk: Bytes::new(), at: 0 }
+    }
+
     /// Gives the next chunk; copied if there is something left of the one before.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if self.chunk.is_empty() {
@@ -27,6 +39,11 @@ impl Cut {
         let mut joined = BytesMut::from(&self.chunk[..]);
         joined.extend_from_slice(&chunk);
         self.chunk = joined.freeze();
+    }
+
+    /// No frame is longer.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
     }
 
     /// How many bytes of the present frame came with earlier chunks.
@@ -61,7 +78,7 @@ impl Cut {
 
     /// Whether the present frame is too long, as far as it has been looked at.
     pub(crate) fn is_too_long(&self) -> bool {
-        self.carry.len() + self.at > FRAME_BYTES_MAX
+        self.carry.len() + self.at > self.max
     }
 
     /// Takes the present frame: all that has been looked at.
@@ -80,7 +97,7 @@ impl Cut {
 
     /// Keeps what there is of the present frame until more is pushed.
     pub(crate) fn keep(&mut self) -> Result<(), FrameError> {
-        if self.available() > FRAME_BYTES_MAX {
+        if self.available() > self.max {
             return Err(FrameError::TooLong);
         }
         self.carry.extend_from_slice(&self.chunk);
@@ -91,7 +108,7 @@ impl Cut {
 
     /// Takes all that there is; `None` if there is nothing.
     pub(crate) fn finish(&mut self) -> Option<Bytes> {
-        let Self { mut carry, chunk, .. } = std::mem::take(self);
+        let Self { mut carry, chunk, .. } = std::mem::replace(self, Self::new(self.max));
         if carry.is_empty() {
             return (!chunk.is_empty()).then_some(chunk);
         }

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::cut::Cut;
 use crate::{FRAME_BYTES_MAX, Frame, Framing, event_chunks, event_stream, json_array, ndjson, sse};
 
 /// Bytes that cannot be cut into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A frame is longer than [`FRAME_BYTES_MAX`].
-    #[error("an event is longer than {FRAME_BYTES_MAX} bytes")]
+    /// A frame is longer than is allowed.
+    #[error("an event is too long")]
     TooLong,
     /// The bytes are not of this framing.
     #[error("the stream is not framed as it should be: {0}")]
@@ -33,15 +34,22 @@ enum Kind {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream.
+    /// A decoder at the start of a stream whose frames are no longer than [`FRAME_BYTES_MAX`].
     #[must_use]
     pub fn new(framing: Framing) -> Self {
+        Self::limited(framing, FRAME_BYTES_MAX)
+    }
+
+    /// A decoder at the start of a stream whose frames are no longer than `max` bytes.
+    #[must_use]
+    pub fn limited(framing: Framing, max: usize) -> Self {
+        let cut = Cut::new(max);
         let kind = match framing {
-            Framing::Sse => Kind::Sse(sse::Decoder::new()),
-            Framing::EventStream => Kind::EventStream(event_stream::Decoder::default()),
-            Framing::EventChunks => Kind::EventChunks(event_stream::Decoder::default()),
-            Framing::JsonArray => Kind::JsonArray(json_array::Decoder::default()),
-            Framing::Ndjson => Kind::Ndjson(ndjson::Decoder::default()),
+            Framing::Sse => Kind::Sse(sse::Decoder::limited(max)),
+            Framing::EventStream => Kind::EventStream(event_stream::Decoder { cut }),
+            Framing::EventChunks => Kind::EventChunks(event_stream::Decoder { cut }),
+            Framing::JsonArray => Kind::JsonArray(json_array::Decoder::new(cut)),
+            Framing::Ndjson => Kind::Ndjson(ndjson::Decoder { cut }),
         };
         Self { kind }
     }

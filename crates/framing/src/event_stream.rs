@@ -2,7 +2,7 @@
 //!
 //! Follows <https://docs.aws.amazon.com/lexv2/latest/dg/event-stream-encoding.html> and
 //! <https://smithy.io/2.0/aws/amazon-eventstream.html>. A frame is one message. Lengths are believed
-//! only after the checksum of the prelude, and never beyond [`FRAME_BYTES_MAX`]; a frame is given
+//! only after the checksum of the prelude, and never beyond the decoder's limit; a frame is given
 //! out only after the checksum of the message. Knows nothing of what events mean.
 
 #[cfg(test)]
@@ -10,8 +10,8 @@ mod tests;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::FrameError;
 use crate::cut::Cut;
-use crate::{FRAME_BYTES_MAX, FrameError};
 
 /// Length of the message, length of its headers, checksum of the two.
 const PRELUDE_BYTES: usize = 12;
@@ -36,6 +36,9 @@ impl Decoder {
             return self.cut.keep().map(|()| None);
         };
         let length = Prelude::checked(&prelude)?.length;
+        if length > self.cut.max() {
+            return Err(FrameError::TooLong);
+        }
         let missing = length.saturating_sub(self.cut.carried());
         if self.cut.unseen().len() < missing {
             return self.cut.keep().map(|()| None);
@@ -65,9 +68,6 @@ impl Prelude {
         let [a, b, c, d, e, f, g, h, ..] = *prelude;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         let headers = u32::from_be_bytes([e, f, g, h]) as usize;
-        if length > FRAME_BYTES_MAX {
-            return Err(FrameError::TooLong);
-        }
         match length.checked_sub(PRELUDE_BYTES + CHECKSUM_BYTES) {
             Some(body) if headers <= body => Ok(Self { length, headers }),
             _ => Err(FrameError::Malformed("the lengths of a message contradict each other")),

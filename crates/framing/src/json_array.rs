@@ -57,6 +57,10 @@ enum Step {
 }
 
 impl Decoder {
+    pub(crate) fn new(cut: Cut) -> Self {
+        Self { cut, state: State::default() }
+    }
+
     /// The next element, with all that stands before it.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         let is_whole = self.scan().map_err(|error| match self.cut.is_too_long() {

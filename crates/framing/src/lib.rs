@@ -21,7 +21,7 @@ pub use decoder::{Decoder, FrameError};
 pub use weir_types::Framing;
 pub use writer::Writer;
 
-/// No frame is longer.
+/// No frame is longer, unless another limit is asked for.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
 /// One event of a stream, whatever frames it.

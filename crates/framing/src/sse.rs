@@ -13,20 +13,21 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
-/// No frame is longer.
-pub const FRAME_BYTES_MAX: usize = 1 << 20;
+use crate::FRAME_BYTES_MAX;
 
 /// The event that ends a stream of the OpenAI family.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
-/// A frame is longer than [`FRAME_BYTES_MAX`].
+/// A frame is longer than is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event is longer than {FRAME_BYTES_MAX} bytes")]
+#[error("an event is too long")]
 pub struct TooLong;
 
 /// Cuts a byte stream into frames.
 #[derive(Debug)]
 pub struct Decoder {
+    /// No frame is longer.
+    max: usize,
     /// The part of the present frame that came with earlier chunks.
     carry: BytesMut,
     chunk: Bytes,
@@ -42,6 +43,7 @@ pub struct Decoder {
 impl Default for Decoder {
     fn default() -> Self {
         Self {
+            max: FRAME_BYTES_MAX,
             carry: BytesMut::new(),
             chunk: Bytes::new(),
             at: 0,
@@ -57,6 +59,12 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, for frames of at most `max` bytes.
+    #[must_use]
+    pub fn limited(max: usize) -> Self {
+        Self { max, ..Self::default() }
     }
 
     /// Gives the next chunk. Take all frames before the next one, or bytes are copied.
@@ -84,7 +92,7 @@ impl Decoder {
         match self.scan() {
             true => self.take().map(Some),
             false => {
-                if self.carry.len() + self.chunk.len() > FRAME_BYTES_MAX {
+                if self.carry.len() + self.chunk.len() > self.max {
                     return Err(TooLong);
                 }
                 self.carry.extend_from_slice(&self.chunk);
@@ -104,7 +112,7 @@ impl Decoder {
             self.carry.extend_from_slice(&self.chunk);
             self.carry.split().freeze()
         };
-        *self = Self::default();
+        *self = Self::limited(self.max);
         (!rest.is_empty()).then_some(rest)
     }
 
@@ -145,7 +153,7 @@ impl Decoder {
     }
 
     fn take(&mut self) -> Result<Bytes, TooLong> {
-        if self.carry.len() + self.at > FRAME_BYTES_MAX {
+        if self.carry.len() + self.at > self.max {
             return Err(TooLong);
         }
         let part = self.chunk.split_to(self.at);

@@ -16,9 +16,6 @@ use weir_upstream::{Credentials, Reach};
 
 use crate::keys::{Missing, worker_key};
 
-/// The longest whole answer that is held, in bytes.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
-
 const MIB: usize = 1 << 20;
 
 /// The edge's part.
@@ -52,7 +49,8 @@ pub(crate) fn router(config: &Config, timing: Timing, serves_share: bool) -> wei
 
 /// The workers' part, in declared order, secrets resolved.
 pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
-    served(config).map(|(provider, vendor)| worker(config, provider, vendor)).collect()
+    let memory = memory(config);
+    served(config).map(|(provider, vendor)| worker(config, provider, vendor, &memory)).collect()
 }
 
 /// One worker's part, its secrets and no others resolved; `None` if nobody serves `name`.
@@ -60,7 +58,7 @@ pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Set
     let mut served = served(config);
     let (provider, vendor) =
         served.find(|(provider, _)| provider.name.eq_ignore_ascii_case(name))?;
-    Some(worker(config, provider, vendor))
+    Some(worker(config, provider, vendor, &memory(config)))
 }
 
 /// What the links between the services of one gateway may cost.
@@ -77,7 +75,16 @@ fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)>
 }
 
 fn body_bytes_max(config: &Config) -> usize {
-    MIB * usize::try_from(config.client.max_request_body_size_mb).unwrap_or(usize::MAX / MIB)
+    bytes(config.client.max_request_body_size_mb)
+}
+
+/// What the workers of a process share.
+fn memory(config: &Config) -> weir_worker::Memory {
+    weir_worker::Memory::new(bytes(config.client.max_buffered_answers_mb))
+}
+
+fn bytes(mebibytes: u32) -> usize {
+    usize::try_from(mebibytes).unwrap_or(usize::MAX).saturating_mul(MIB)
 }
 
 fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::ProviderSettings {
@@ -127,7 +134,12 @@ fn both(wanted: impl Fn(Operation, bool) -> bool) -> impl Iterator<Item = (Opera
     pairs.filter(move |&(operation, stream)| wanted(operation, stream))
 }
 
-fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir_worker::Settings {
+fn worker(
+    config: &Config,
+    provider: &Provider,
+    vendor: &'static Vendor,
+    memory: &weir_worker::Memory,
+) -> weir_worker::Settings {
     let network = &provider.network;
     let mut missing = Missing::default();
     let base_url = missing.take("network_config.base_url", &network.base_url);
@@ -159,7 +171,9 @@ fn worker(config: &Config, provider: &Provider, vendor: &'static Vendor) -> weir
             stream_comments: network.stream_comment_timeout,
         },
         request_bytes_max: body_bytes_max(config),
-        answer_bytes_max: ANSWER_BYTES_MAX,
+        answer_bytes_max: bytes(network.max_answer_size_mb),
+        event_bytes_max: bytes(network.max_event_size_mb),
+        memory: memory.clone(),
         upstream,
     }
 }

@@ -179,7 +179,11 @@ impl Attempt<'_> {
             key: self.key,
             operation: request.operation,
             way,
-            framings: Framings { provider: endpoint.route.framing, client: request.framing },
+            framings: Framings {
+                provider: endpoint.route.framing,
+                client: request.framing,
+                event_bytes_max: shared.event_bytes_max,
+            },
             losses,
             model: self.model.to_owned(),
             limit,

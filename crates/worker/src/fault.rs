@@ -115,6 +115,18 @@ pub(crate) fn timed_out(shared: &Shared, why: &str, limit: Limit) -> Fault {
     Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Silent)
 }
 
+/// All answers that are held take as much as they may. This one has been given already.
+pub(crate) fn no_room(shared: &Shared) -> Fault {
+    let message = format!(
+        "{}: there is no room for its answer: those that are held are over \
+         client.max_buffered_answers_mb",
+        shared.provider
+    );
+    Fault::new(FaultCode::Unavailable, message)
+        .with_class(FailureClass::Unusable)
+        .with_side(Side::Gateway)
+}
+
 /// The answer makes no sense.
 pub(crate) fn broken(shared: &Shared, why: &str, class: FailureClass) -> Fault {
     let message = format!("{}: {why}", shared.provider);

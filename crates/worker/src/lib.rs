@@ -5,6 +5,7 @@
 //! provider, no client. Secrets are known here and nowhere else.
 
 mod attempt;
+mod beginning;
 mod betas;
 mod call;
 mod credential;
@@ -13,6 +14,7 @@ mod fault;
 mod headers;
 mod later;
 mod looks;
+mod memory;
 mod models;
 mod reason;
 mod rejection;
@@ -26,6 +28,7 @@ mod way;
 mod whole;
 mod worker;
 
+pub use memory::Memory;
 pub use settings::{
     Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Timeouts, Variant,
 };

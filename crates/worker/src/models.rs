@@ -115,7 +115,7 @@ async fn ask(
         let asked = ErrorContext { shared, key: Some(key), model: "", limit, way: &way };
         return Err(rejection::rejected(asked, (&endpoint.route.method, &uri), &head, body).await);
     }
-    let bytes = whole::read(shared, limit, Bytes::new(), body).await?;
+    let (bytes, _held) = whole::read(shared, limit, Bytes::new(), body).await?;
     format
         .read_models(&bytes)
         .map_err(|error| fault::broken(shared, &error.to_string(), FailureClass::Unusable))

@@ -13,6 +13,7 @@ use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
 use crate::call::ErrorContext;
+use crate::memory::{Held, Memory};
 use crate::shared::Key;
 use crate::{fault, headers, reason};
 
@@ -24,6 +25,8 @@ const MESSAGE_CHARS_MAX: usize = 500;
 /// A body that has been read.
 pub(crate) struct Collected {
     pub(crate) bytes: Bytes,
+    /// The room that they take.
+    pub(crate) held: Held,
     /// What stopped it before its end.
     pub(crate) stopped: Option<Stopped>,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Collected {
 /// Why a body was not read to its end.
 pub(crate) enum Stopped {
     TooLong,
+    NoRoom,
     TimedOut,
     Broke(Error),
 }
@@ -39,9 +43,10 @@ pub(crate) enum Stopped {
 pub(crate) async fn collect(
     mut first: Bytes,
     mut body: Body,
-    bytes_max: usize,
+    (bytes_max, memory): (usize, &Memory),
     deadline: Instant,
 ) -> Collected {
+    let mut held = memory.hold();
     let announced = body.announced().and_then(|length| usize::try_from(length).ok());
     let mut more = BytesMut::new();
     let stopped = loop {
@@ -52,6 +57,9 @@ pub(crate) async fn collect(
             Err(_) => break Some(Stopped::TimedOut),
         };
         let length = first.len().max(more.len()) + chunk.len();
+        if held.resize(length).is_err() {
+            break Some(Stopped::NoRoom);
+        }
         if first.is_empty() && more.is_empty() {
             first = chunk;
         } else {
@@ -67,7 +75,7 @@ pub(crate) async fn collect(
     };
     let mut bytes = if more.is_empty() { first } else { more.freeze() };
     bytes.truncate(bytes_max);
-    Collected { bytes: without_mark(bytes), stopped }
+    Collected { bytes: without_mark(bytes), held, stopped }
 }
 
 /// `bytes` without the byte order mark that some servers put in front of JSON.
@@ -87,7 +95,8 @@ pub(crate) async fn rejected(
         return fault::broken(call.shared, &redirect(head), FailureClass::Unusable);
     }
     // What can be read of it is enough: a reason that breaks off is still an answer.
-    let mut body = collect(Bytes::new(), body, ERROR_BYTES_MAX, call.limit.at).await.bytes;
+    let bounds = (ERROR_BYTES_MAX, &call.shared.memory);
+    let mut body = collect(Bytes::new(), body, bounds, call.limit.at).await.bytes;
     let format = call.way.errors();
     let mut error = format.read_error(&body);
     if let (Some(name), true) = (format.error_kind_header(), error.kind.is_empty()) {
@@ -112,16 +121,8 @@ pub(crate) async fn rejected(
 
 /// Host and path, without what may follow them.
 fn at((method, uri): (&Method, &Uri)) -> String {
-    let (host, path) = (uri.authority().map_or("", |authority| authority.as_str()), uri.path());
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let twice = segments.windows(2).find_map(|pair| match pair {
-        [one, other] if one == other => Some(*one),
-        _ => None,
-    });
-    let hint = twice.map_or_else(String::new, |segment| {
-        format!("; is `/{segment}` one too many at the end of base_url?")
-    });
-    format!("to {method} {host}{path}{hint}")
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    format!("to {method} {host}{}", uri.path())
 }
 
 /// What to say of an answer that leads elsewhere. Where to, as far as that holds nothing but a place.

@@ -7,6 +7,8 @@ use weir_provider::{Choices, Family, Vendor};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity, OAuthClient};
 
+use crate::memory::Memory;
+
 /// One provider.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -31,6 +33,10 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// A whole answer is not longer; streams have no such limit.
     pub answer_bytes_max: usize,
+    /// An event of a stream is not longer.
+    pub event_bytes_max: usize,
+    /// What all answers that are held may take together; shared by the workers of a process.
+    pub memory: Memory,
     /// How the provider is reached.
     pub upstream: weir_upstream::Settings,
 }

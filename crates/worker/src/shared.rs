@@ -13,6 +13,7 @@ use weir_upstream::Transport;
 use crate::credential::Authorizers;
 use crate::endpoint::Endpoints;
 use crate::headers::{self, Template};
+use crate::memory::Memory;
 use crate::settings::{Custom, KeySettings, ModelSettings, Models, Settings, Timeouts, Variant};
 
 /// One key, ready for use.
@@ -77,6 +78,8 @@ pub struct Shared {
     pub(crate) timeouts: Timeouts,
     pub(crate) request_bytes_max: usize,
     pub(crate) answer_bytes_max: usize,
+    pub(crate) event_bytes_max: usize,
+    pub(crate) memory: Memory,
     pub(crate) transport: Arc<Transport>,
     pub(crate) telemetry: Telemetry,
 }
@@ -147,6 +150,8 @@ impl Shared {
             timeouts: settings.timeouts,
             request_bytes_max: settings.request_bytes_max,
             answer_bytes_max: settings.answer_bytes_max,
+            event_bytes_max: settings.event_bytes_max,
+            memory: settings.memory,
             transport: Arc::new(transport),
             telemetry,
         })

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use weir_dialect::Garbage;
 use weir_dialect::lenient::without_nan;
-use weir_framing::{Frame, FrameError, Framing};
+use weir_framing::{Decoder, Frame, FrameError, Framing};
 use weir_types::Usage;
 
 use crate::settings::Pace;
@@ -73,7 +73,7 @@ impl From<Garbage> for Broken {
 impl From<FrameError> for Broken {
     fn from(error: FrameError) -> Self {
         Self::Garbage(match error {
-            FrameError::TooLong => "an event is too long",
+            FrameError::TooLong => "an event is too long (network_config.max_event_size_mb)",
             FrameError::Malformed(why) => why,
         })
     }
@@ -91,6 +91,14 @@ pub(crate) enum Events {
 pub(crate) struct Framings {
     pub(crate) provider: Framing,
     pub(crate) client: Framing,
+    /// No event of the provider's is longer.
+    pub(crate) event_bytes_max: usize,
+}
+
+impl Framings {
+    fn decoder(self) -> Decoder {
+        Decoder::limited(self.provider, self.event_bytes_max)
+    }
 }
 
 impl Events {
@@ -150,6 +158,14 @@ impl Events {
     /// The first characters have come, and the stream has yet to show its pace.
     pub(crate) fn is_proving(&self) -> bool {
         self.held().proof.as_ref().is_some_and(Proof::is_running)
+    }
+
+    /// How much is kept of an event that is not complete.
+    pub(crate) fn carried(&self) -> usize {
+        match self {
+            Self::Same(same) => same.decoder.carried(),
+            Self::Translated(translated) => translated.decoder.carried(),
+        }
     }
 
     /// What has been said since the last time.

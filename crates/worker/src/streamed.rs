@@ -7,25 +7,26 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
-use tokio::time::{Instant, Sleep, timeout_at};
-use weir_dialect::{Garbage, unfold};
+use tokio::time::{Instant, Sleep};
+use weir_dialect::Garbage;
 use weir_provider::StreamEnd;
 use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Body, Error};
 
-use crate::call::{Call, Limit};
-use crate::rejection::{error_in_band, quoted, without_mark};
-use crate::settings::Pace;
+use crate::beginning::{next, unfolded};
+use crate::call::Call;
+use crate::memory::Held;
+use crate::rejection::{error_in_band, without_mark};
 use crate::stream::{Broken, Events, Heard, Step};
-use crate::{fault, headers, looks, whole};
+use crate::{fault, headers, looks};
 
 /// After the last event the body is read to its end, so that the connection can be used again; not
 /// for longer than this.
@@ -33,6 +34,8 @@ const DRAIN_MAX: Duration = Duration::from_millis(200);
 /// What follows a finish reason (usage, the event that ends the stream) is waited for, but not for
 /// longer, whatever keeps the connection busy.
 const AFTER_FINISH_MAX: Duration = Duration::from_secs(2);
+
+const NO_ROOM: &str = "there is no room for a long event (client.max_buffered_answers_mb)";
 
 /// Why a stream ended without its end.
 enum Cause {
@@ -65,6 +68,8 @@ struct Pipe {
     state: State,
     stream_end: StreamEnd,
     waits_for_usage: bool,
+    /// The room that an event takes which is not complete.
+    held: Held,
 }
 
 /// Reads a stream up to its commit point.
@@ -99,6 +104,7 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
         state: State::Relaying,
         stream_end: call.shared.stream_end,
         waits_for_usage: call.shared.waits_for_usage,
+        held: call.shared.memory.hold(),
     };
     let mut item = first;
     let mut proved_until = None;
@@ -126,54 +132,6 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
         call.framings.client.media_type().clone_into(&mut head.content_type);
     }
     Ok(Streamed { head, pipe, cause })
-}
-
-/// What the connection gives next, as long as the attempt may take, or the pace until then be shown.
-async fn next(
-    call: &Call,
-    body: &mut Body,
-    proved_until: Option<(Instant, Pace)>,
-) -> Result<Option<Result<Bytes, Error>>, Fault> {
-    let limit = proved_until.map_or(call.limit.at, |(until, _)| until);
-    let item = timeout_at(limit, body.chunk()).await;
-    item.map_err(|_| too_slow(call, proved_until.map(|(_, pace)| pace)))
-}
-
-/// A success that is not a stream: the stream that the whole answer stands for; or an error after
-/// all, or nothing that can be used.
-async fn unfolded(
-    call: &Call,
-    content_type: &str,
-    first: Bytes,
-    rest: Body,
-) -> Result<Bytes, Fault> {
-    let body = whole::read(&call.shared, call.limit, first, rest).await?;
-    let format = call.way.provider();
-    if format.observe_answer(&body).is_ok_and(|answer| answer.is_error) {
-        return Err(error_in_band(call.error_context(), body));
-    }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let named = (call.way.id(), now.as_secs());
-    let framing = call.framings.provider;
-    unfold(format, call.way.operation(call.operation), framing, &body, named).ok_or_else(|| {
-        let said = quoted(call.error_context(), &body);
-        let kind = if content_type.is_empty() { "of no kind" } else { content_type };
-        let why = format!("a stream was asked for, the answer is {kind}: {said}");
-        fault::broken(&call.shared, &why, FailureClass::Unusable)
-    })
-}
-
-/// The commit point did not come in time: nothing has come, or not as much as is wanted.
-fn too_slow(call: &Call, pace: Option<Pace>) -> Fault {
-    let Some(pace) = pace else {
-        return fault::timed_out(&call.shared, "no content in time", call.limit);
-    };
-    let why = format!(
-        "the stream brings less than {} characters a second (stream_throughput_guard)",
-        pace.characters_per_second
-    );
-    let is_requests = Instant::now() >= call.limit.deadline;
-    fault::timed_out(&call.shared, &why, Limit { is_requests, ..call.limit })
 }
 
 fn before_commit(call: &Call, cause: &mut Cause) -> Fault {
@@ -215,6 +173,9 @@ impl Pipe {
     fn feed(&mut self, item: Option<Result<Bytes, Error>>) -> Result<(), Cause> {
         match item {
             Some(Ok(chunk)) => match self.events.take(chunk, &mut self.out) {
+                Step::More if self.held.resize(self.events.carried()).is_err() => {
+                    Err(self.broke(Cause::Broken(Broken::Garbage(NO_ROOM))))
+                }
                 Step::More => Ok(()),
                 Step::Done => {
                     self.drain();

@@ -1,23 +1,24 @@
 //! Whole answers: read, checked and passed on as they came.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::response::Parts;
 use weir_dialect::AnswerFacts;
 use weir_dialect::ir::Losses;
-use weir_rpc::{End, Frame, Reply};
+use weir_rpc::{End, Frame, FrameStream, Reply};
 use weir_types::{Content, FailureClass, Fault, Usage};
 use weir_upstream::Body;
 
 use crate::call::{Call, Limit};
+use crate::memory::Held;
 use crate::rejection::{self, Collected, Stopped, collect};
 use crate::{Shared, fault};
 
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
-    let bytes = read(&call.shared, call.limit, Bytes::new(), body).await?;
+    let (bytes, held) = read(&call.shared, call.limit, Bytes::new(), body).await?;
     if call.operation.facts().answer != Content::Json {
-        return Ok(bare(call, &head, bytes));
+        return Ok(bare(call, &head, bytes, held));
     }
     let answer = call
         .way
@@ -34,19 +35,28 @@ pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Re
         "application/json".clone_into(&mut reply_head.content_type);
     }
     let end = End { usage, finish, fault: None };
-    Ok(Reply {
-        head: reply_head,
-        frames: Box::pin(stream::iter([Frame::Chunk(answer.body), Frame::End(Box::new(end))])),
-    })
+    Ok(Reply { head: reply_head, frames: frames(answer.body, end, held) })
 }
 
 /// The reply for an answer that is not looked at.
-fn bare(call: &mut Call, head: &Parts, bytes: Bytes) -> Reply {
+fn bare(call: &mut Call, head: &Parts, bytes: Bytes, held: Held) -> Reply {
     call.ended(&Usage::default(), None, None);
     Reply {
         head: call.reply_head(head, &Losses::default()),
-        frames: Box::pin(stream::iter([Frame::Chunk(bytes), Frame::End(Box::default())])),
+        frames: frames(bytes, End::default(), held),
     }
+}
+
+/// The frames of a whole answer; what it takes counts until the last of them is taken.
+fn frames(body: Bytes, end: End, held: Held) -> FrameStream {
+    let frames = stream::iter([Frame::Chunk(body), Frame::End(Box::new(end))]);
+    if !held.is_large() {
+        return Box::pin(frames);
+    }
+    Box::pin(frames.map(move |frame| {
+        let _ = &held;
+        frame
+    }))
 }
 
 /// All of a body whose beginning may have been read, or why it cannot be had.
@@ -55,17 +65,19 @@ pub(crate) async fn read(
     limit: Limit,
     first: Bytes,
     body: Body,
-) -> Result<Bytes, Fault> {
-    let Collected { bytes, stopped } =
-        collect(first, body, shared.answer_bytes_max, limit.at).await;
+) -> Result<(Bytes, Held), Fault> {
+    let bounds = (shared.answer_bytes_max, &shared.memory);
+    let Collected { bytes, held, stopped } = collect(first, body, bounds, limit.at).await;
     match stopped {
-        None => Ok(bytes),
+        None => Ok((bytes, held)),
+        Some(Stopped::NoRoom) => Err(fault::no_room(shared)),
         Some(Stopped::Broke(error)) => Err(fault::of_call(shared, &error, limit)),
         Some(Stopped::TimedOut) => {
             Err(fault::timed_out(shared, "the answer was not complete in time", limit))
         }
         Some(Stopped::TooLong) => {
-            let why = format!("the answer is over {} bytes", shared.answer_bytes_max);
+            let max = shared.answer_bytes_max;
+            let why = format!("the answer is over {max} bytes (network_config.max_answer_size_mb)");
             // Another try would bring as much.
             Err(fault::broken(shared, &why, FailureClass::Unusable))
         }

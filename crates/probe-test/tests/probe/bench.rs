@@ -128,6 +128,8 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         timeouts: Timeouts { attempt, ..Timeouts::default() },
         request_bytes_max: 1 << 20,
         answer_bytes_max: 16 << 20,
+        event_bytes_max: 1 << 20,
+        memory: weir_worker::Memory::default(),
         upstream: UpstreamSettings::default(),
     }
 }

@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
-use weir_rpc::{Body, Frame, Header, Reply, ReplyHead, Timings, WorkerRequest};
+use weir_rpc::{Body, Frame, Header, Reply, ReplyHead, RouterRequest, Timings, WorkerRequest};
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::headers::{LEFT_OUT, OUTDATED, passes_by_itself};
 use weir_types::{
-    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName,
+    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName, Operation,
     ProviderName, QuotaMode, TraceContext,
 };
 
@@ -62,7 +62,13 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
         weir_types::Target::Provider { name, pin } => {
             (call.snapshot.catalog.listing(name.as_deref(), pin.as_deref())?, false)
         }
-        _ => (vec![call.snapshot.catalog.route(&call.request)?.primary?], true),
+        of_model => {
+            // Who serves it, is asked as of any other request: a list is everybody's.
+            let chat = RouterRequest { operation: Operation::Chat, ..call.request.clone() };
+            let target = call.snapshot.catalog.route(&chat)?.primary?;
+            let (name, pin) = (&target.provider.name, of_model.pin());
+            (call.snapshot.catalog.listing(Some(name), pin)?, true)
+        }
     };
     let asked = targets.iter().map(|target| recent_or_asked(call, target, parent));
     let mut outcomes = join_all(asked).await;

@@ -14,7 +14,7 @@ use super::{Broken, ENDS_WITHIN, Framings, Held, Step, readable};
 /// One stream.
 pub(crate) struct Same {
     format: &'static dyn Format,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     framing: Framing,
     /// Set where the client wants the same events framed in another way.
     reframed: Option<Writer>,
@@ -42,7 +42,7 @@ impl Same {
         let differs = framings.client != framings.provider;
         Self {
             format,
-            decoder: Decoder::new(framings.provider),
+            decoder: framings.decoder(),
             framing: framings.provider,
             reframed: differs.then(|| Writer::new(framings.client)),
             held,

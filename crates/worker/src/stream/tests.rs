@@ -15,7 +15,8 @@ fn asked_for(choices: u32) -> Events {
 fn events(choices: u32, pace: Option<Pace>) -> Events {
     let format = weir_dialect::format(weir_types::Dialect::OpenAiChat);
     let way = Way::Same { format, errors: None, choices };
-    let framings = Framings { provider: Framing::Sse, client: Framing::Sse };
+    let framings =
+        Framings { provider: Framing::Sse, client: Framing::Sse, event_bytes_max: 1 << 20 };
     Events::new(&way, framings, pace).unwrap()
 }
 

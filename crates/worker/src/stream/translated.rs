@@ -17,7 +17,7 @@ use crate::way::Translation;
 pub(crate) struct Translated {
     /// The provider's, which looks at each event as it does where events pass.
     format: &'static dyn Format,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     reader: Box<dyn StreamReader>,
     writer: Box<dyn StreamWriter>,
     out: Writer,
@@ -38,7 +38,7 @@ impl Translated {
     pub(super) fn new(translation: &Translation, framings: Framings, held: Held) -> Option<Self> {
         Some(Self {
             format: translation.provider,
-            decoder: Decoder::new(framings.provider),
+            decoder: framings.decoder(),
             reader: translation.provider.stream_reader()?,
             writer: translation.client.stream_writer(&translation.asked())?,
             out: Writer::new(framings.client),

@@ -96,18 +96,11 @@ async fn reasons_are_told_whatever_they_are_written_in_and_where_they_come_from(
     for (path, content_type, body, expected) in [
         ("", "text/plain", "404 page not found\n", "/v1/chat/completions: 404 page not found"),
         (
-            "/v1",
-            "text/plain",
-            "404 page not found",
-            "/v1/v1/chat/completions; is `/v1` one too many at the end of base_url?: 404 page",
-        ),
-        (
             "",
             "text/html",
             "<html><title>Not here</title><body><h1>Go &amp; look</h1></body>",
             "/v1/chat/completions: Not here Go & look",
         ),
-        ("", "application/json", r#"{"detail":"Not Found"}"#, r#": {"detail":"Not Found"}"#),
         ("", "text/plain", &format!("bad key {SECRET}"), ": bad key [redacted]"),
         ("", "text/plain", "", "answered 404 to POST"),
     ] {
@@ -174,4 +167,64 @@ async fn only_a_used_connection_without_a_byte_of_an_answer_is_replaced() {
         assert_ne!(fault.code, FaultCode::Internal);
         assert_eq!(fake.requests().len(), requests, "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_event_may_be_as_long_as_the_settings_say() {
+    let image = TEXT.replace("\"a\"", &format!("\"{}\"", "A".repeat(1_200_000)));
+    for (max, fits) in [(2 << 20, true), (1 << 20, false)] {
+        let stream = vec![
+            Act::Send(STREAM.to_owned()),
+            Act::Send(chunk(TEXT)),
+            Act::Send(chunk(&image)),
+            Act::Send(chunk(&(STOP.to_owned() + DONE))),
+            Act::Send(LAST.to_owned()),
+        ];
+        let fake = Fake::start(vec![stream]).await;
+        let mut settings = settings("openai", &fake.url);
+        settings.event_bytes_max = max;
+        let (text, end) = drain(chat(&worker(settings), true).await.unwrap()).await;
+        assert_eq!(text.ends_with(DONE), fits, "{max}");
+        assert_eq!(end.fault.is_none(), fits, "{max}");
+        let named =
+            end.fault.is_none_or(|fault| fault.detail.message.contains("max_event_size_mb"));
+        assert!(named);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_held_share_one_bound() {
+    let big = ANSWER.replace("hi", &"x".repeat(3 << 20));
+    let answer = || vec![Act::Send(json(200, "", &big))];
+    let fake = Fake::start(vec![answer(), answer(), answer()]).await;
+    let mut settings = settings("openai", &fake.url);
+    settings.answer_bytes_max = 9 << 20;
+    settings.memory = crate::Memory::new(5 << 20);
+    let worker = worker(settings);
+    let first = chat(&worker, false).await.unwrap();
+    // It is held until it is taken.
+    let fault = chat(&worker, false).await.unwrap_err();
+    assert_eq!(fault.code, FaultCode::Unavailable);
+    assert_eq!(fault.detail.class, Some(FailureClass::Unusable));
+    assert!(fault.detail.message.contains("max_buffered_answers_mb"), "{fault}");
+    assert_eq!(drain(first).await.0.len(), big.len());
+    assert_eq!(drain(chat(&worker, false).await.unwrap()).await.0.len(), big.len());
+}
+
+#[tokio::test]
+async fn a_long_event_has_to_find_room() {
+    let image = TEXT.replace("\"a\"", &format!("\"{}\"", "A".repeat(3 << 20)));
+    let stream = vec![
+        Act::Send(STREAM.to_owned()),
+        Act::Send(chunk(TEXT)),
+        Act::Send(chunk(&image)),
+        Act::Send(LAST.to_owned()),
+    ];
+    let fake = Fake::start(vec![stream]).await;
+    let mut settings = settings("openai", &fake.url);
+    settings.event_bytes_max = 9 << 20;
+    settings.memory = crate::Memory::new(2 << 20);
+    let (_, end) = drain(chat(&worker(settings), true).await.unwrap()).await;
+    let fault = end.fault.unwrap();
+    assert!(fault.detail.message.contains("max_buffered_answers_mb"), "{fault}");
 }

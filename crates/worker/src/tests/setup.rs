@@ -37,6 +37,8 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
         },
         request_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
+        event_bytes_max: 1 << 20,
+        memory: crate::Memory::default(),
         upstream: UpstreamSettings::default(),
     }
 }

@@ -6,6 +6,7 @@ fn list(only: Option<&str>) -> RouterRequest {
     RouterRequest {
         operation: Operation::ListModels,
         target: weir_types::Target::Provider { name: only.map(str::to_owned), pin: None },
+        headers: Vec::new(),
         ..request("")
     }
 }

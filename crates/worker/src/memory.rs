@@ -1,0 +1,103 @@
+//! How much all large answers of a process may take together while they are held.
+//!
+//! Small ones are not counted: as many as may be under way at once have room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What is held of one answer, or of one event, is counted only beyond this.
+const FREE_BYTES: usize = 1 << 20;
+/// 1 GiB.
+const DEFAULT_BYTES: usize = 1 << 30;
+
+/// A bound for all answers together; clones share it.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Bound>);
+
+#[derive(Debug)]
+struct Bound {
+    max: usize,
+    used: AtomicUsize,
+}
+
+/// What one answer takes of it; given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    memory: Memory,
+    bytes: usize,
+}
+
+/// There is no room now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Memory {
+    /// Room for `max` bytes.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self(Arc::new(Bound { max, used: AtomicUsize::new(0) }))
+    }
+
+    pub(crate) fn hold(&self) -> Held {
+        Held { memory: self.clone(), bytes: 0 }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new(DEFAULT_BYTES)
+    }
+}
+
+impl Held {
+    /// From now on it takes `bytes`.
+    ///
+    /// # Errors
+    /// The others take too much; it takes what it took before.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), Full> {
+        let bytes = if bytes <= FREE_BYTES { 0 } else { bytes };
+        let bound = &self.memory.0;
+        if let Some(more) = bytes.checked_sub(self.bytes) {
+            if more > 0 && bound.used.fetch_add(more, Ordering::Relaxed) + more > bound.max {
+                bound.used.fetch_sub(more, Ordering::Relaxed);
+                return Err(Full);
+            }
+        } else {
+            bound.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Whether it counts.
+    pub(crate) const fn is_large(&self) -> bool {
+        self.bytes > 0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_together_take_no_more_than_the_bound() {
+        let memory = Memory::new(10 * FREE_BYTES);
+        let (mut one, mut other) = (memory.hold(), memory.clone().hold());
+        assert_eq!((one.resize(6 * FREE_BYTES), other.resize(5 * FREE_BYTES)), (Ok(()), Err(Full)));
+        // What is small has room in any case.
+        assert_eq!(other.resize(FREE_BYTES), Ok(()));
+        assert!(one.is_large() && !other.is_large());
+        assert_eq!((other.resize(4 * FREE_BYTES), one.resize(7 * FREE_BYTES)), (Ok(()), Err(Full)));
+        assert_eq!(one.resize(2 * FREE_BYTES), Ok(()));
+        drop(other);
+        assert_eq!(one.resize(10 * FREE_BYTES), Ok(()));
+        drop(one);
+        assert_eq!(memory.0.used.load(Ordering::Relaxed), 0);
+    }
+}
