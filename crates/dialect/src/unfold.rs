@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use weir_framing::{Framing, Writer};
-use weir_types::Operation;
+use weir_types::{Form, Operation};
 
 use crate::format::{Asked, Format};
 use crate::ir::{Answer, Chat, Request};
@@ -31,7 +31,8 @@ pub fn unfold(
     let chat = Chat { stream: true, stream_usage: Some(true), ..Chat::new(format.dialect()) };
     let model = answer.model.clone();
     let request = Request::Chat(Box::new(chat));
-    let asked = Asked { operation, model: &model, request: &request, now, id };
+    let form = Form::Usual;
+    let asked = Asked { operation, form, model: &model, request: &request, now, id };
     let mut writer = format.stream_writer(&asked)?;
     for event in answer.into_events() {
         writer.write(event, &mut out);

@@ -182,7 +182,8 @@ impl Desk {
             return Ok(Ordered::Refused(sent));
         }
         let (head, body) = sent.into_parts();
-        let body = whole::read(&self.shared, limit, Bytes::new(), body).await?;
+        // It counts again where it is served.
+        let (body, _) = whole::read(&self.shared, limit, Bytes::new(), body).await?;
         let receipt = self.read(&body, stream)?;
         let guard = Guard { desk: Arc::clone(self), cancel: receipt.cancel.clone() };
         Ok(Ordered::Taken(Box::new(Order { head, body, receipt, guard })))
@@ -206,7 +207,7 @@ impl Desk {
             let asked = (&Method::GET, &asked);
             return Err(rejection::rejected(call.error_context(), asked, &head, body).await);
         }
-        let body = whole::read(&self.shared, call.limit, Bytes::new(), body).await?;
+        let (body, _) = whole::read(&self.shared, call.limit, Bytes::new(), body).await?;
         Ok((head, body))
     }
 

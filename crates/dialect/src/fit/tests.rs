@@ -88,7 +88,7 @@ fn what_is_shown_in_blocks_of_another_format_is_refused_with_its_type_and_place(
             for part in [place, "`search_result`", "bedrock_invoke", to.label()] {
                 assert!(fault.message.contains(part), "{to:?}: {fault}");
             }
-            assert_eq!(Fault::from(fault).detail.class, Some(FailureClass::Unsupported));
+            assert_eq!(Fault::from(fault).detail.class, Some(FailureClass::Elsewhere));
         }
     }
 }

@@ -114,6 +114,7 @@ impl Desk {
         if !head.status.is_success() {
             return None;
         }
-        whole::read(&self.shared, limit, &head, body).await.ok()
+        let (body, _) = whole::read(&self.shared, limit, Bytes::new(), body).await.ok()?;
+        Some(body)
     }
 }
