@@ -2,6 +2,8 @@
 field and fails when that is ignored."""
 
 import json
+import socket
+import struct
 import time
 
 import pytest
@@ -105,9 +107,9 @@ def test_field_custom_provider_config_request_path_overrides(custom, sim, other_
     assert other_sim.requests()[0]["path"] == "/far/chat/completions"
 
 
-def stream_of(*parts):
+def stream_of(*parts, resets: bool = False):
     """A server whose stream has these parts: events, and seconds in between; it then says nothing
-    more and keeps the connection."""
+    more and keeps the connection, or resets it."""
 
     def act(peer):
         request = b""
@@ -127,6 +129,10 @@ def stream_of(*parts):
                 peer.sendall(b"data: " + json.dumps(part).encode() + b"\n\n")
             else:
                 time.sleep(part)
+        if resets:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+            return
         while peer.recv(1 << 16):
             pass
 
@@ -156,7 +162,14 @@ def test_field_custom_provider_config_does_not_send_done_marker(custom):
         events = gateway.stream("corp/m").read()
         assert events.done and not events.errors and events.text == "hi"
         assert time.monotonic() - began < 4.5
-        events = custom(server.url, network=IDLE).stream("corp/m").read()
+    finally:
+        server.stop()
+    # Where the marker is due, a connection that breaks before it has broken the stream.
+    server = stream_of(TEXT, STOP, 0.3, resets=True)
+    try:
+        events = custom(server.url, does_not_send_done_marker=True).stream("corp/m").read()
+        assert events.done and not events.errors
+        events = custom(server.url).stream("corp/m").read()
         assert events.errors and not events.done
     finally:
         server.stop()

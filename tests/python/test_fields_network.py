@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from harness import load
+from harness import fake, load
 from harness.chatter import STOP, Chatter, text
 from harness.config import Config
 from harness.tap import Tap
@@ -147,17 +147,21 @@ def test_field_network_config_stream_idle_timeout_in_seconds(openai):
     assert 4 < time.monotonic() - began < 15
 
 
-def test_field_network_config_max_answer_size_mb_and_max_event_size_mb(openai, sim):
-    gateway = openai(max_answer_size_mb=1, max_event_size_mb=1)
+def test_field_network_config_max_answer_size_mb_and_max_event_size_mb(openai):
     answer = {"choices": [{"message": {"role": "assistant", "content": "x" * (1 << 20)}}]}
-    sim.rule("status=200", body=json.dumps(answer))
-    refused = gateway.chat("openai/m")
-    assert refused.status == 502 and "max_answer_size_mb" in refused.error["message"]
     event = {"choices": [{"index": 0, "delta": {"content": "x" * (1 << 20)}}]}
-    head = {"content-type": "text/event-stream"}
-    sim.rule("status=200", headers=head, body=f"data: {json.dumps(event)}\n\n")
-    refused = gateway.chat("openai/m", stream=True)
-    assert refused.status == 502 and "max_event_size_mb" in refused.error["message"]
+    events = f"data: {json.dumps(event)}\n\n"
+    server = fake.Fake(lambda asked: (200, events if asked.json().get("stream") else answer))
+    try:
+        gateway = openai(server.url, max_answer_size_mb=1, max_event_size_mb=1)
+        refused = gateway.chat("openai/m")
+        assert refused.status == 502 and "max_answer_size_mb" in refused.error["message"]
+        refused = gateway.chat("openai/m", stream=True)
+        assert refused.status == 502 and "max_event_size_mb" in refused.error["message"]
+        roomy = openai(server.url, max_answer_size_mb=2, max_event_size_mb=2)
+        assert roomy.chat("openai/m").status == 200
+    finally:
+        server.stop()
 
 
 def test_field_network_config_stream_comment_timeout_in_seconds(openai, chatter):

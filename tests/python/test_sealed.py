@@ -95,7 +95,8 @@ CASES = [
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_refused_seal_is_taken_off_and_the_request_sent_once_more(start, sim, stream):
     named = dict.fromkeys(name for _, name in CASES)
-    gateway = start(families.config(sim.url, [families.BY_NAME[name] for name in named]))
+    place = families.Place(sim.url)
+    gateway = start(families.config(place, [families.BY_NAME[name] for name in named]))
     for ask, name in CASES:
         sim.reset()
         family = families.BY_NAME[name]
@@ -118,7 +119,7 @@ def test_a_refused_seal_is_taken_off_and_the_request_sent_once_more(start, sim, 
 
 def test_of_a_request_of_the_same_format_only_what_is_sealed_changes(start, sim):
     family = families.BY_NAME["bedrock"]
-    gateway = start(families.config(sim.url, [family]))
+    gateway = start(families.config(families.Place(sim.url), [family]))
     path, body, _ = bedrock(family.model("chat"), False)
     text = json.dumps(body, indent=1).replace('"hello"', '"h\\u00e9llo"')
     answer = gateway.request("POST", path, text.encode())
@@ -133,7 +134,7 @@ def test_of_a_request_of_the_same_format_only_what_is_sealed_changes(start, sim)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_fallback_is_sent_nothing_sealed(start, sim, other_sim, stream):
     family = families.BY_NAME["anthropic"]
-    config = families.config(sim.url, [family]).provider("second", other_sim.url)
+    config = families.config(families.Place(sim.url), [family]).provider("second", other_sim.url)
     kind = {"base_provider_type": "anthropic"}
     config.document["providers"]["second"]["custom_provider_config"] = kind
     gateway = start(config)
@@ -151,7 +152,7 @@ def test_a_fallback_is_sent_nothing_sealed(start, sim, other_sim, stream):
 
 def test_a_second_refusal_is_the_answer(start, sim):
     family = families.BY_NAME["anthropic"]
-    gateway = start(families.config(sim.url, [family]))
+    gateway = start(families.config(families.Place(sim.url), [family]))
     text = "messages.1.content.0: Invalid `signature` in `thinking` block"
     refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": text}}
     sim.rule("status=400", body=json.dumps(refusal))

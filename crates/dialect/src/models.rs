@@ -144,7 +144,7 @@ pub fn write_one(format: &dyn Format, models: &Models) -> Bytes {
     let document: Value = serde_json::from_slice(&list).unwrap_or_default();
     let members = document.as_object().into_iter().flat_map(Map::values);
     let one = members.filter_map(Value::as_array).find_map(|list| list.first());
-    one.map_or(list.clone(), |one| Bytes::from(one.to_string()))
+    one.map_or(list, |one| Bytes::from(one.to_string()))
 }
 
 fn write(entries: impl Iterator<Item = Value>) -> Bytes {

@@ -139,22 +139,23 @@ async fn steps(
         deadline,
         trace: record.span().context().clone(),
     };
-    let listed =
-        route.operation.facts().addressee == Addressee::Provider && route.operation.is_translated();
     let reply = shared.router.call(context, request, body).await;
-    let reply = match reply {
-        Err(Fault { code: FaultCode::UnknownModel | FaultCode::NoKeySupportsModel, detail })
-            if wanted.is_some() =>
-        {
-            return Err(answer::no_such_model(detail.message));
-        }
-        reply => reply?,
-    };
-    if listed {
+    let reply = reply.map_err(|fault| if wanted.is_some() { unlisted(fault) } else { fault })?;
+    if facts.addressee == Addressee::Provider && route.operation.is_translated() {
         let head_only = parts.method == Method::HEAD;
         return answer::models(reply, slot, head_only, wanted).await;
     }
     answer::relay(reply, slot).await
+}
+
+/// Why there is no list with the one model that was asked for.
+fn unlisted(fault: Fault) -> Fault {
+    match fault.code {
+        FaultCode::UnknownModel | FaultCode::NoKeySupportsModel => {
+            answer::no_such_model(fault.detail.message)
+        }
+        _ => fault,
+    }
 }
 
 /// A byte order mark in UTF-8.

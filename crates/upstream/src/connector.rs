@@ -106,7 +106,7 @@ impl Connector {
         let beyond = timeout_at(end, self.beyond(via, hop, target)).await;
         beyond.unwrap_or_else(|_| {
             Err(format!(
-                "it is silent; is it {}?",
+                "it is silent: no answer came in time; is it {}?",
                 match &via.kind {
                     Kind::Http(_) => "an HTTP proxy",
                     Kind::Socks5(_) => "a SOCKS5 proxy",

@@ -36,7 +36,7 @@ enum Kind {
     Zlib(ZlibDecoder<Sink>),
     /// As some servers read the name.
     Bare(DeflateDecoder<Sink>),
-    Brotli(DecompressorWriter<Sink>),
+    Brotli(Box<DecompressorWriter<Sink>>),
     Zstd(zstd::stream::write::Decoder<'static, Sink>),
     /// By the server's name of it.
     Unknown(String),
@@ -76,7 +76,10 @@ impl Decoder {
             "" | "identity" => return None,
             "gzip" | "x-gzip" => Kind::Gzip(MultiGzDecoder::new(Sink::default())),
             "deflate" => Kind::Deflate,
-            "br" => Kind::Brotli(DecompressorWriter::new(Sink::default(), BROTLI_BUFFER_BYTES)),
+            "br" => {
+                let decoder = DecompressorWriter::new(Sink::default(), BROTLI_BUFFER_BYTES);
+                Kind::Brotli(Box::new(decoder))
+            }
             "zstd" => zstd(),
             _ => Kind::Unknown(name),
         };

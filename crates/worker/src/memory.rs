@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn all_together_take_no_more_than_the_bound() {
         let memory = Memory::new(10 * FREE_BYTES);
-        let (mut one, mut other) = (memory.hold(), memory.clone().hold());
+        let (mut one, mut other) = (memory.hold(), memory.hold());
         assert_eq!((one.resize(6 * FREE_BYTES), other.resize(5 * FREE_BYTES)), (Ok(()), Err(Full)));
         // What is small has room in any case.
         assert_eq!(other.resize(FREE_BYTES), Ok(()));

@@ -9,7 +9,7 @@ impl ChatAnswer {
     #[must_use]
     pub fn into_events(self) -> Vec<Event> {
         let Self { id, model, created, choices, usage, .. } = self;
-        let start = Event::Start { id, model, created, usage: usage.clone() };
+        let start = Event::Start { id, model, created, usage };
         let said = choices.into_iter().flat_map(of_choice);
         let end = [Event::Usage(usage), Event::End];
         std::iter::once(start).chain(said).chain(end).collect()

@@ -178,7 +178,7 @@ async fn a_provider_of_which_nothing_is_known_is_named_and_not_waited_for_twice(
 #[tokio::test(start_paused = true)]
 async fn what_a_client_sends_along_is_asked_and_not_kept() {
     let fake = Fake::answering("[1]");
-    let world = World::new(vec![provider("one", &["a"])], &[fake.clone()]);
+    let world = World::new(vec![provider("one", &["a"])], std::slice::from_ref(&fake));
     let with = |name: &str| RouterRequest {
         headers: vec![(name.to_owned(), "x".to_owned())],
         ..list(None)
