@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import proxies
+from harness.callers import served  # noqa: F401
 from harness.config import Config
 from harness.proxies import Login
 
@@ -16,20 +17,6 @@ ONE = pytest.mark.topologies("all-in-one-memory")
 SCHEMES = ["http", "https"]
 # Of one attempt, in seconds; connecting has no more.
 LIMIT = 2
-
-
-@pytest.fixture
-def running():
-    """Stops the proxies of a test after it."""
-    started = []
-
-    def running(proxy: proxies.Proxy) -> proxies.Proxy:
-        started.append(proxy)
-        return proxy
-
-    yield running
-    for proxy in started:
-        proxy.stop()
 
 
 @pytest.fixture
@@ -92,8 +79,8 @@ PASSED = r"(?i)established|connected to|pass\(|Connect.*request|opensock"
 
 
 @ONE
-def test_calls_go_through(several, sim, outside, running):
-    made = {kind: running(make(outside)) for kind, make in KINDS.items()}
+def test_calls_go_through(several, sim, outside, served):
+    made = {kind: served(make(outside)) for kind, make in KINDS.items()}
     cases = {(kind, scheme): made[kind].section() for kind in KINDS for scheme in SCHEMES}
     gateway = several(cases)
     for kind, scheme in cases:
@@ -115,10 +102,10 @@ READ = r"POST https://localhost:\d+/v1/chat/completions"
 @ONE
 @pytest.mark.parametrize("answered", ["whole", "stream"])
 def test_an_intercepting_proxy_is_trusted_by_its_own_certificate(
-    through, sim, outside, running, authority, answered
+    through, sim, outside, served, authority, answered
 ):
     """`ca_cert_pem` of the proxy is what it shows; the provider's own is never seen."""
-    proxy = running(proxies.mitmproxy(outside, authority, Login.make()))
+    proxy = served(proxies.mitmproxy(outside, authority, Login.make()))
     section = proxy.section()
     gateway = through("https", {**section, "ca_cert_pem": proxy.authority}, ca_cert_pem=None)
     if answered == "whole":
@@ -149,8 +136,8 @@ FAILURES = {
 
 
 @ONE
-def test_a_proxy_that_fails_is_named_and_not_passed_by(several, sim, outside, running):
-    made = {failure: running(make(outside)) for failure, (make, _) in FAILURES.items()}
+def test_a_proxy_that_fails_is_named_and_not_passed_by(several, sim, outside, served):
+    made = {failure: served(make(outside)) for failure, (make, _) in FAILURES.items()}
     wrong = Login.make()
     cases = {(name, scheme): made[name].section(wrong) for name in FAILURES for scheme in SCHEMES}
     gateway = several(cases, max_retries=1, retry_backoff_initial=100)
@@ -179,8 +166,8 @@ def test_a_proxy_that_fails_is_named_and_not_passed_by(several, sim, outside, ru
 
 @ONE
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_proxy_that_comes_back_is_used_at_once(through, sim, outside, running, scheme):
-    proxy = running(proxies.tinyproxy(outside))
+def test_a_proxy_that_comes_back_is_used_at_once(through, sim, outside, served, scheme):
+    proxy = served(proxies.tinyproxy(outside))
     gateway = through(scheme, proxy.section())
     proxy.process.pause()
     answer = gateway.chat("openai/m")
@@ -192,9 +179,9 @@ def test_a_proxy_that_comes_back_is_used_at_once(through, sim, outside, running,
 @ONE
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_tunnel_to_a_provider_that_is_down_names_the_proxy(
-    start, outside, running, scheme
+    start, outside, served, scheme
 ):
-    proxy = running(proxies.tinyproxy(outside))
+    proxy = served(proxies.tinyproxy(outside))
     gone = proxies.down("http").port
     config = Config().provider("openai", f"{scheme}://127.0.0.1:{gone}")
     config.document["providers"]["openai"]["proxy_config"] = proxy.section()
@@ -211,9 +198,9 @@ def environment(scheme: str, url: str, name: str) -> dict[str, str]:
     "scheme, name",
     [("http", "{}_proxy"), ("https", "{}_PROXY"), ("https", "all_proxy"), ("http", "ALL_PROXY")],
 )
-def test_the_environment_says_which_proxy(through, sim, outside, running, scheme, name):
+def test_the_environment_says_which_proxy(through, sim, outside, served, scheme, name):
     login = Login.make()
-    proxy = running(proxies.tinyproxy(outside, login))
+    proxy = served(proxies.tinyproxy(outside, login))
     url = f"http://{login.username}:{login.password}@{proxy.address}"
     gateway = through(scheme, {"type": "environment"}, env=environment(scheme, url, name))
     before = proxy.said()
@@ -222,8 +209,8 @@ def test_the_environment_says_which_proxy(through, sim, outside, running, scheme
 
 
 @ONE
-def test_small_letters_win_and_no_proxy_is_heard(through, sim, outside, running):
-    proxy = running(proxies.tinyproxy(outside))
+def test_small_letters_win_and_no_proxy_is_heard(through, sim, outside, served):
+    proxy = served(proxies.tinyproxy(outside))
     gone = f"http://{proxies.down('http').address}"
     both = {"http_proxy": proxy.url, "HTTP_PROXY": gone}
     assert through("http", {"type": "environment"}, env=both).chat("openai/m").status == 200
@@ -236,8 +223,8 @@ def test_small_letters_win_and_no_proxy_is_heard(through, sim, outside, running)
 
 
 @ONE
-def test_other_types_do_not_look_at_the_environment(through, outside, running):
-    proxy = running(proxies.microsocks(outside))
+def test_other_types_do_not_look_at_the_environment(through, outside, served):
+    proxy = served(proxies.microsocks(outside))
     gone = f"http://{proxies.down('http').address}"
     env = {name: gone for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")}
     assert through("http", {"type": "none"}, env=env).chat("openai/m").status == 200
@@ -245,10 +232,10 @@ def test_other_types_do_not_look_at_the_environment(through, outside, running):
 
 
 @pytest.mark.topologies("all-in-one-memory", "processes")
-def test_each_provider_has_a_way_of_its_own(several, sim, outside, running):
-    tiny = running(proxies.tinyproxy(outside, Login.make()))
-    socks = running(proxies.microsocks(outside, Login.make()))
-    silent = running(proxies.silent("http"))
+def test_each_provider_has_a_way_of_its_own(several, sim, outside, served):
+    tiny = served(proxies.tinyproxy(outside, Login.make()))
+    socks = served(proxies.microsocks(outside, Login.make()))
+    silent = served(proxies.silent("http"))
     ways = {"tiny": tiny.section(), "socks": socks.section(), "direct": {"type": "none"}}
     cases = {(name, "https"): section for name, section in ways.items()}
     gateway = several({**cases, ("silent", "https"): silent.section()})

@@ -9,6 +9,8 @@ import anthropic
 import openai
 import pytest
 from harness.config import Config, Key
+from sdks.drivers import DRIVERS, NAMES
+from sdks.talk import ask
 
 LLAMA = "meta/meta-llama-3-70b-instruct"
 CREATE = f"/v1/models/{LLAMA}/predictions"
@@ -94,6 +96,18 @@ def test_a_stream_from_either_sdk(start, sim):
     assert sent(sim) == {"input": {"prompt": "Hi", "max_tokens": 99}, "stream": True}
     assert paths(sim) == [ORDER, EVENTS, LOOK] * 2
     assert sim.keys_seen() == [made.secret("replicate-1")] * 6
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=NAMES)
+def test_every_sdk_chats_and_streams(start, sim, driver):
+    """What the readme's table says of it."""
+    sdk, model = driver(start(config(sim)).url), f"replicate/{LLAMA}"
+    try:
+        assert sdk.ask(model, ask("Hello, Weir!")).text.endswith("You said: Hello, Weir!")
+        streamed = sdk.stream(model, ask("Hello, Weir!"))
+        assert streamed.text.endswith("You said: Hello, Weir!") and streamed.pieces > 2
+    finally:
+        sdk.close()
 
 
 def test_tools_are_refused_and_a_fallback_takes_them(start, sim):

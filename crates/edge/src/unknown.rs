@@ -19,8 +19,9 @@ pub(crate) fn near(routes: &[Route], path: &str) -> String {
     }
     let mut beginnings: Vec<&str> = Vec::new();
     // The short forms of paths are paths of their own, but nobody has to know them.
-    let is_short =
-        |route: &Route| routes.iter().any(|other| other.path() == format!("/v1{}", route.path()));
+    let is_short = |route: &Route| {
+        routes.iter().any(|other| other.path().strip_prefix("/v1") == Some(route.path()))
+    };
     for route in routes.iter().filter(|route| !is_short(route)) {
         let beginning = first_segment(route.path());
         if !beginnings.contains(&beginning) {

@@ -19,8 +19,9 @@ pub struct Route {
     /// The HTTP method.
     pub method: Method,
     /// Appended to the base URL, or a whole address. `{model}` stands for the model as the vendor
-    /// writes it, `{model_path}` for one whose name is part of a path, `{id}` for a stored thing's id, other names for variables of the key (`{region}`,
-    /// `{project}`, `{api_version}`); all percent-encoded.
+    /// writes it, `{model_path}` for one whose name is part of a path, `{id}` for a stored thing's id,
+    /// other names for variables of the key (`{region}`, `{project}`, `{api_version}`); all
+    /// percent-encoded.
     pub template: &'static str,
     /// The format that it speaks.
     pub dialect: Dialect,

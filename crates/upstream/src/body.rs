@@ -83,47 +83,43 @@ impl Body {
 
 impl Arriving {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        if self.decoder.is_none() {
-            return self.poll_raw(cx);
-        }
+        let Self { incoming, held, decoder } = self;
+        let Some(decoder) = decoder else { return poll_raw(incoming, held, cx) };
         loop {
-            let decoded = match &mut self.decoder {
-                Some(decoder) => decoder.next(),
-                None => return Poll::Ready(None),
-            };
-            let decoded = match decoded {
-                Ok(None) => match ready!(self.poll_raw(cx)) {
-                    Some(Ok(chunk)) => {
-                        self.decoder.iter_mut().for_each(|decoder| decoder.push(chunk.clone()));
-                        continue;
-                    }
-                    Some(Err(error)) => Err(error),
-                    None => self.decoder.as_mut().map_or(Ok(None), |decoder| decoder.finish()),
-                },
-                decoded => decoded,
-            };
-            return Poll::Ready(decoded.transpose());
+            if let Some(decoded) = decoder.next().transpose() {
+                return Poll::Ready(Some(decoded));
+            }
+            match ready!(poll_raw(incoming, held, cx)) {
+                Some(Ok(chunk)) => decoder.push(chunk),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(decoder.finish().transpose()),
+            }
         }
     }
+}
 
-    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        loop {
-            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-            match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if data.is_empty() => {}
-                    Ok(data) => return Poll::Ready(Some(Ok(data))),
-                    // Trailers say nothing that is used.
-                    Err(_) => {}
-                },
-                Some(Err(error)) => {
-                    self.held = None;
-                    return Poll::Ready(Some(Err(Error::from_body(&error))));
-                }
-                None => {
-                    self.held = None;
-                    return Poll::Ready(None);
-                }
+/// The next bytes as they come.
+fn poll_raw(
+    incoming: &mut Incoming,
+    held: &mut Option<(OwnedSemaphorePermit, Place)>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Error>>> {
+    loop {
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(data))),
+                // Trailers say nothing that is used.
+                Err(_) => {}
+            },
+            Some(Err(error)) => {
+                *held = None;
+                return Poll::Ready(Some(Err(Error::from_body(&error))));
+            }
+            None => {
+                *held = None;
+                return Poll::Ready(None);
             }
         }
     }

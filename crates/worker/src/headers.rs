@@ -31,10 +31,8 @@ pub(crate) struct Template {
 
 impl Default for Template {
     fn default() -> Self {
-        let mut headers = HeaderMap::with_capacity(16);
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-        Self { headers, operators: HeaderMap::new(), betas: Filter::new(Betas::All, &[]) }
+        let betas = Filter::new(Betas::All, &[]);
+        Self { headers: plain(), operators: HeaderMap::new(), betas }
     }
 }
 
@@ -56,9 +54,13 @@ pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
     Ok(Template { operators, betas, ..Template::default() })
 }
 
-/// What a call sends to a host that is not the provider's own.
+/// What every call sends, and all that one sends to a host that is not the provider's own. There is
+/// room for the rest.
 pub(crate) fn plain() -> HeaderMap {
-    HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT), (header::ACCEPT_ENCODING, IDENTITY)])
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+    headers
 }
 
 /// The headers of one call, but for its credential. `features` are those in trial that the provider

@@ -201,10 +201,10 @@ impl Desk {
 
     /// Looks whether the answer is there.
     async fn look(&self, call: &Call, url: &str) -> Result<(Parts, Bytes), Fault> {
-        let (head, body) = self.get(url, JSON, call.limit).await?.into_parts();
+        let place = self.place(url)?;
+        let (head, body) = self.get(&place, JSON, call.limit).await?.into_parts();
         if !head.status.is_success() {
-            let asked = self.place(url)?.uri;
-            let asked = (&Method::GET, &asked);
+            let asked = (&Method::GET, &place.uri);
             return Err(rejection::rejected(call.error_context(), asked, &head, body).await);
         }
         let (body, _) = whole::read(&self.shared, call.limit, Bytes::new(), body).await?;
@@ -234,7 +234,7 @@ impl Desk {
         limit: Limit,
     ) -> Result<Response<Body>, Fault> {
         let accept = HeaderValue::from_static(self.framing.media_type());
-        let response = self.get(url, accept, limit).await?;
+        let response = self.get(&self.place(url)?, accept, limit).await?;
         if !response.status().is_success() {
             return Ok(response);
         }
@@ -245,12 +245,11 @@ impl Desk {
 
     async fn get(
         &self,
-        url: &str,
+        place: &Place,
         accept: HeaderValue,
         limit: Limit,
     ) -> Result<Response<Body>, Fault> {
-        let place = self.place(url)?;
-        let mut request = self.request(Method::GET, &place);
+        let mut request = self.request(Method::GET, place);
         request.headers_mut().insert(ACCEPT, accept);
         let sent = self.sender(place.is_own).send(&self.shared, request, limit).await;
         sent.map_err(|failed| failed.fault)

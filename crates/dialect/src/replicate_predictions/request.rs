@@ -75,9 +75,6 @@ fn sampling(
     losses: &mut Losses,
 ) -> Result<(), RequestFault> {
     let sampling = &chat.sampling;
-    if sampling.n.is_some_and(|n| n > 1) {
-        return Err(RequestFault::unsupported("n", "a prediction has one answer"));
-    }
     if let Some(wanted) = sampling.max_output_tokens {
         let least = inputs.max_tokens_min;
         losses.add_if(wanted < least, "max_tokens", "raised to the least that this model takes");

@@ -8,9 +8,9 @@ use weir_types::{Dialect, Operation};
 use super::ReplicatePredictions;
 use super::inputs::is_version;
 use crate::format::{Format, Target};
-use crate::ir::{Answer, Event, PartBody, Request};
+use crate::ir::{Answer, Event, Losses, PartBody, Request};
 use crate::receipt::{Next, Receipt};
-use crate::tests::fixture::{every, fixtures, frames};
+use crate::tests::fixture::{every, fit, fixtures, frames};
 use crate::{AnswerFault, Depth, Kind, PathFacts, format};
 
 fn of_kind(kind: &'static str) -> Vec<(String, Bytes)> {
@@ -36,14 +36,19 @@ fn requests_become_what_their_models_take() {
         let mut asked = case["asked"].clone();
         asked["model"] = json!("m");
         let path = PathFacts::of(Operation::Chat);
-        let request = client.read_request(&Bytes::from(asked.to_string()), &path).unwrap();
+        let mut request = client.read_request(&Bytes::from(asked.to_string()), &path).unwrap();
         let model = case["model"].as_str().unwrap();
         let known_as = case["known_as"].as_str().unwrap_or(model);
-        match ReplicatePredictions.write_request(&request, &target(model, known_as)) {
+        let (own, target) = (format(Dialect::ReplicatePredictions), target(model, known_as));
+        let mut losses = Losses::default();
+        let written = fit(own, &mut request, &target, &mut losses)
+            .and_then(|_| own.write_request(&request, &target));
+        match written {
             Ok(written) => {
                 let body: Value = serde_json::from_slice(&written.body).unwrap();
                 assert_eq!(body, case["body"], "{name}");
-                let lost: Vec<_> = written.losses.iter().map(|loss| &*loss.member).collect();
+                losses.extend(written.losses);
+                let lost: Vec<_> = losses.iter().map(|loss| &*loss.member).collect();
                 assert_eq!(json!(lost), case["losses"], "{name}");
             }
             Err(fault) => {

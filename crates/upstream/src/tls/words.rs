@@ -9,8 +9,8 @@ use rustls::{CertificateError, Error, InvalidMessage};
 use super::NO_HTTP2;
 use super::own::is_authority;
 
-const CLIENT_CERTIFICATE: &str = "it demands a client certificate (mTLS), which Weir does not have; let the server take calls \
-     without one from here, or put a proxy between that shows one";
+const CLIENT_CERTIFICATE: &str = "it demands a client certificate (mTLS), which Weir does not \
+     have; let the server take calls without one from here, or put a proxy between that shows one";
 
 /// How servers refuse a client that shows no certificate, besides saying so.
 const REFUSALS: [Alert; 5] = [
