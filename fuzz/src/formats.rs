@@ -5,7 +5,7 @@ use weir_dialect::ir::{Chat, Error, Event, Losses, Request};
 use weir_dialect::fit::Fitting;
 use weir_dialect::{Asked, Depth, Format, Patch, PathFacts, Quirks, Target, format};
 use weir_framing::{Decoder, Framing, Writer};
-use weir_types::{Dialect, Operation};
+use weir_types::{Dialect, Form, Operation};
 
 const OPERATIONS: [Operation; 5] = [
     Operation::Chat,
@@ -41,7 +41,8 @@ fn route(dialect: Dialect, operation: Operation) -> Operation {
 
 fn asked<'a>(dialect: Dialect, operation: Operation, request: &'a Request) -> Asked<'a> {
     let operation = route(dialect, operation);
-    Asked { operation, model: "provider/model", request, now: 1_700_000_000, id: "0192f3c1" }
+    let (form, model) = (Form::Usual, "provider/model");
+    Asked { operation, form, model, request, now: 1_700_000_000, id: "0192f3c1" }
 }
 
 fn plain_request(dialect: Dialect) -> Request {
