@@ -39,10 +39,14 @@ pub(crate) fn run(
         let seeds = Step::new(&format!("seeds of {name}"), &folder, &binary, &[]);
         steps.run(seeds.with_var(TARGET, name).with_var("WEIR_FUZZ_SEEDS", &corpus))?;
         let time = format!("-max_total_time={seconds}");
-        let words = format!("-dict={corpus}.dict");
+        let words = format!("{corpus}.dict");
+        // The fuzzer takes no empty dictionary, which a format without fixtures of the kind has.
+        let has_words = folder.join(&words).metadata().is_ok_and(|file| file.len() > 0);
+        let words = has_words.then(|| format!("-dict={words}"));
         let found = format!("-artifact_prefix={corpus}-found-");
         let limits = ["-timeout=10", "-rss_limit_mb=1024"];
-        let arguments = [&time, &words, &found, limits[0], limits[1], &corpus];
+        let mut arguments = vec![time.as_str(), &found, limits[0], limits[1], &corpus];
+        arguments.extend(words.as_deref());
         let step = Step::new(&format!("fuzz {name}"), &folder, &binary, &arguments);
         steps.run(step.with_var(TARGET, name).summed_up_by(is_summary))?;
     }
