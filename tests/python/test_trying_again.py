@@ -45,11 +45,6 @@ def provider():
         fake.stop()
 
 
-# Why a key rests is known to the router that saw it; the others know that it does.
-ONE_ROUTER = pytest.mark.topologies("all-in-one-memory", "all-in-one-redis", "processes")
-
-
-@ONE_ROUTER
 @pytest.mark.parametrize(
     ("status", "error", "kind", "said"),
     [
@@ -79,7 +74,6 @@ def test_what_cannot_pass_is_no_invitation(start, provider, status, error, kind,
         assert kind is None or (answer.status, answer.error["type"]) == (502, kind)
 
 
-@ONE_ROUTER
 def test_a_refused_key_does_not_stall_the_sdk(start, provider, sdk):
     """With its default of two retries it would wait as long as it is told, up to two minutes."""
     fake, script = provider((401, REFUSED))

@@ -17,7 +17,7 @@
 -- other sees.
 local C, F = {}, {}
 local S
-local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS
+local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS, NOTES
 -- While a text is loaded a server has no libraries to call, `string` neither.
 local call, sub, byte, pack, read, floor, max, min
 
@@ -30,7 +30,8 @@ function F.begin(keys, args)
   call, sub, byte, pack, read = redis.call, string.sub, string.byte, struct.pack, struct.unpack
   floor, max, min = math.floor, math.max, math.min
   ALL = keys
-  ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS = unpack(keys)
+  ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS, NOTES =
+    unpack(keys)
 
   local router, session, sequence, was_in_share, clock, check_run, ttl, claim_limit, max_cooldown,
     has_grace = read(C.HEAD_FORMAT, args[1])

@@ -1,6 +1,7 @@
 -- What rests, until when, and who may find out whether it is well again (Q6).
 
 C.COOLDOWNS_MAX = 16384
+C.NOTES_MAX = 16
 C.ENDPOINT = 'e'
 
 function F.key_scope(key)
@@ -39,6 +40,7 @@ function F.remove_rest(scope)
   S.pool.cooling = S.pool.cooling - 1
   call('HDEL', COOLDOWNS, scope)
   call('ZREM', RESTS, scope)
+  call('HDEL', NOTES, scope)
 end
 
 function F.blocked_until(scope)
@@ -59,6 +61,30 @@ function F.blocked(key, model)
     if own and (not ends or own > ends) then ends = own end
   end
   return ends, endpoint ~= nil
+end
+
+-- The scope of those in the way of a key for a model that rests the longest, or nil.
+function F.last_rest(key, model)
+  local last, ends
+  for _, scope in ipairs({ C.ENDPOINT, F.key_scope(key), F.model_scope(key, model) }) do
+    local row = F.rest_of(scope)
+    if row and (not ends or row.ends >= ends) then last, ends = scope, row.ends end
+  end
+  return last
+end
+
+-- What is noted of the rests in the way of a class, each note once, in the order of its keys.
+function F.notes(class)
+  local notes, seen = {}, {}
+  for _, place in ipairs(F.places_of(class)) do
+    local scope = F.last_rest(S.limits.names[place], class.model)
+    local note = scope and call('HGET', NOTES, scope) or ''
+    if not seen[note] then
+      seen[note], notes[#notes + 1] = true, note
+    end
+    if #notes == C.NOTES_MAX then break end
+  end
+  return notes
 end
 
 -- Makes a lease the probe of whatever it is granted on that is not known to be well: a sum of
@@ -108,7 +134,7 @@ function F.make_room()
   end
 end
 
-function F.cool(scope, asked, base, limit, granted)
+function F.cool(scope, asked, base, limit, granted, note)
   local row = F.rest_of(scope)
   if not row then
     if S.pool.cooling >= C.COOLDOWNS_MAX then F.make_room() end
@@ -127,6 +153,7 @@ function F.cool(scope, asked, base, limit, granted)
   row.ends = max(row.ends, F.plus(S.now, min(rest, limit)))
   F.save_rest(scope, row)
   call('ZADD', RESTS, row.ends, scope)
+  if note == '' then call('HDEL', NOTES, scope) else call('HSET', NOTES, scope, note) end
 end
 
 -- Learns from an attempt that has had its key since `granted`.
@@ -138,7 +165,8 @@ function F.learn(outcome, granted)
         local row = F.rest_of(scope)
         if row and granted >= row.ends then F.remove_rest(scope) end
       else
-        F.cool(scope, health[4], health[5], min(health[6], S.max_cooldown), granted)
+        local limit = min(health[6], S.max_cooldown)
+        F.cool(scope, health[4], health[5], limit, granted, health[7])
       end
     end
   end

@@ -9,8 +9,8 @@ function F.granted(lease)
   return { C.GRANTED, lease.key, lease.arrival }
 end
 
-function F.no_key(ends, reason)
-  return { C.NO_KEY, ends < 0 and -1 or F.from_now(ends), reason }
+function F.no_key(ends, reason, class)
+  return { C.NO_KEY, ends < 0 and -1 or F.from_now(ends), reason, F.notes(class) }
 end
 
 function F.queued(arrival, ahead)
@@ -41,7 +41,9 @@ end
 function F.repeated(id)
   local ticket = F.ticket_of(id)
   if ticket then
-    if ticket.stage == C.WAITS_LEAVE then return F.no_key(ticket.ends, ticket.reason) end
+    if ticket.stage == C.WAITS_LEAVE then
+      return F.no_key(ticket.ends, ticket.reason, F.class_of_digest(ticket.class))
+    end
     return F.queued(ticket.arrival, F.ahead_of(id, ticket.arrival))
   end
   local lease = F.lease_of(id)
@@ -87,7 +89,7 @@ function F.admit(acquire, heir_of)
   local class = F.class_of_batch(acquire[2])
   local is_later, waits = acquire[3] > 0 or S.grace ~= false, acquire[6] == 1
   local usable, reason, ends = F.standing(class)
-  if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason) end
+  if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason, class) end
   if heir_of < 0 and F.is_full() then return { C.FULL, F.retry_after() } end
   local own = acquire[5] >= 0 and acquire[5] or heir_of
   local arrival = F.arrival_number(own)

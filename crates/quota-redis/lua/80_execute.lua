@@ -20,7 +20,8 @@ function F.events()
     local ticket, number = F.ticket_of(id), sub(id, 9)
     if ticket.stage == C.WAITS_LEAVE then
       local ends = ticket.ends < 0 and -1 or F.from_now(ticket.ends)
-      found[#found + 1] = { C.REFUSED, number, ends, ticket.reason }
+      local notes = F.notes(F.class_of_digest(ticket.class))
+      found[#found + 1] = { C.REFUSED, number, ends, ticket.reason, notes }
     else
       found[#found + 1] = { C.HANDED_OFF, number, F.lease_of(id).key, ticket.arrival }
     end

@@ -218,14 +218,15 @@ impl<'a> Commands<'a> {
         for health in &outcome.health {
             let scope = health.scope();
             let key = scope.key().map_or("", |key| key.as_str());
-            self.out.array(if matches!(health, Health::Well(_)) { 3 } else { 6 });
+            self.out.array(if matches!(health, Health::Well(_)) { 3 } else { 7 });
             self.out.flag(matches!(health, Health::Well(_)));
             self.out.text(scope_text(scope));
             self.out.text(key);
-            if let Health::Cool { retry_after, base, max, .. } = health {
+            if let Health::Cool { retry_after, base, max, note, .. } = health {
                 self.out.whole_or_none(*retry_after);
                 self.out.whole(*base);
                 self.out.whole(*max);
+                self.out.text(note.as_bytes());
             }
         }
     }

@@ -5,8 +5,8 @@
 
 use redis::Value;
 use weir_quota::{
-    Answer, BatchReply, Event, Incarnation, Limits, Micros, NoKeyReason, PoolStatus, StoreError,
-    TicketId,
+    Answer, BatchReply, Event, Incarnation, Limits, Micros, NoKeyReason, Note, PoolStatus,
+    StoreError, TicketId,
 };
 use weir_types::KeyName;
 
@@ -70,7 +70,11 @@ fn answer(mut fields: Fields<'_>) -> Result<Answer, Expected> {
             estimate: fields.whole_or_none()?,
         },
         3 => Answer::Full { retry_after: fields.whole()? },
-        4 => Answer::NoKey { until: fields.whole_or_none()?, reason: fields.reason()? },
+        4 => Answer::NoKey {
+            until: fields.whole_or_none()?,
+            reason: fields.reason()?,
+            notes: fields.notes()?,
+        },
         5 => Answer::ClaimRefused,
         6 => Answer::Done,
         7 if fields.is_empty() => Answer::Settled(None),
@@ -113,7 +117,12 @@ fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected>
     let ticket = TicketId { router, number: fields.exact()? };
     Ok(match kind {
         1 => Event::HandedOff { ticket, key: fields.key()?, arrival: fields.whole()? },
-        2 => Event::NoKey { ticket, until: fields.whole_or_none()?, reason: fields.reason()? },
+        2 => Event::NoKey {
+            ticket,
+            until: fields.whole_or_none()?,
+            reason: fields.reason()?,
+            notes: fields.notes()?,
+        },
         _ => return Err("known event"),
     })
 }
@@ -184,6 +193,14 @@ impl<'a> Fields<'a> {
 
     fn key(&mut self) -> Result<KeyName, Expected> {
         self.text().map(KeyName::from)
+    }
+
+    fn notes(&mut self) -> Result<Vec<Note>, Expected> {
+        let (mut fields, mut notes) = (self.fields()?, Vec::new());
+        while !fields.is_empty() {
+            notes.push(Note::from(fields.text()?));
+        }
+        Ok(notes)
     }
 
     fn reason(&mut self) -> Result<NoKeyReason, Expected> {

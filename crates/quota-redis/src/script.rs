@@ -25,8 +25,18 @@ const TEXT: &str = concat!(
 );
 
 /// In the order of the script's `KEYS`.
-const PARTS: [&str; 9] =
-    ["rows", "ends", "deadlines", "delayed", "order", "lists", "news", "cooldowns", "rests"];
+const PARTS: [&str; 10] = [
+    "rows",
+    "ends",
+    "deadlines",
+    "delayed",
+    "order",
+    "lists",
+    "news",
+    "cooldowns",
+    "rests",
+    "notes",
+];
 
 /// What errors of a running function say, and no refusal to run one.
 const CHUNK: &str = "user_function";

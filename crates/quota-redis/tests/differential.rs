@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use differential::world::World;
 use support::{Dice, Server};
 use weir_quota::{
-    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros,
+    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros, Note,
     Outcome, QuotaStore, Scope, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
@@ -282,8 +282,13 @@ async fn a_router_at_the_end_of_its_life_is_not_awaited() {
 async fn more_rests_than_there_is_room_for() {
     const ROOM: u64 = 16_384;
     let lease = TicketId { router: Incarnation(1), number: 1 };
-    let rest =
-        |scope, rest| Health::Cool { scope, retry_after: Some(rest), base: 1, max: Micros::MAX };
+    let rest = |scope, rest| Health::Cool {
+        scope,
+        retry_after: Some(rest),
+        base: 1,
+        max: Micros::MAX,
+        note: Note::default(),
+    };
     let of_model =
         |n: u64| rest(Scope::KeyModel("k".into(), format!("{n}").into()), 100_000_000 + n);
     let answered = |health: Vec<Health>| {
@@ -339,7 +344,8 @@ async fn a_rotation_that_settles_learns_once() {
     let id = |number| TicketId { router: Incarnation(1), number };
     let cool = |base| {
         let scope = Scope::Key("k".into());
-        Outcome { health: vec![Health::Cool { scope, retry_after: None, base, max: Micros::MAX }] }
+        let (max, note) = (Micros::MAX, Note::from("no"));
+        Outcome { health: vec![Health::Cool { scope, retry_after: None, base, max, note }] }
     };
     let elsewhere = Class { keys: Arc::from(["unknown".into()]), ..acquire(1, 1, 0).class };
     let (lease, outcome, class) = (id(1), cool(0), elsewhere);

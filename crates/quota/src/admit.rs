@@ -7,7 +7,7 @@
 use crate::classes::ClassId;
 use crate::machine::{Machine, count};
 use crate::tickets::{Stage, Ticket};
-use crate::{Acquire, Answer, Limits, Micros, TicketId};
+use crate::{Acquire, Answer, Limits, Micros, NoKeyReason, TicketId};
 
 impl Machine {
     /// Executes an acquire. `heir_of`: the arrival number of the lease it goes on from, in whose
@@ -25,7 +25,7 @@ impl Machine {
         if let Some((until, reason)) =
             self.standing(now, class).refusal(acquire.wait_for_cooldown || is_later)
         {
-            return Answer::NoKey { until: until.map(|at| at.saturating_sub(now)), reason };
+            return self.no_key(now, class, until, reason);
         }
         if heir_of.is_none() && self.is_full() {
             let retry_after = self.rate.retry_after(self.keys.limits().concurrency);
@@ -69,10 +69,21 @@ impl Machine {
             let Stage::Refused(until, reason) = ticket.stage else {
                 return Some(self.queued(id, ticket.arrival));
             };
-            return Some(Answer::NoKey { until: until.map(|at| at.saturating_sub(now)), reason });
+            return Some(self.no_key(now, ticket.class, until, reason));
         }
         let lease = self.leases.get(id)?;
         Some(Answer::Granted { key: lease.key.clone(), arrival: lease.arrival })
+    }
+
+    fn no_key(
+        &self,
+        now: Micros,
+        class: ClassId,
+        until: Option<Micros>,
+        reason: NoKeyReason,
+    ) -> Answer {
+        let until = until.map(|at| at.saturating_sub(now));
+        Answer::NoKey { until, reason, notes: self.notes(class) }
     }
 
     fn grant_directly(

@@ -98,8 +98,19 @@ pub enum Health {
         base: Micros,
         /// No rest is longer.
         max: Micros,
+        /// What those are told who meet the scope at rest; replaces what was said before.
+        note: Note,
     },
 }
+
+/// Words about a rest, for the routers: the pool keeps them and does not read them. Empty: none.
+pub type Note = Arc<str>;
+
+/// The bytes of a [`Note`] at most.
+pub const NOTE_MAX: usize = 512;
+
+/// So many different notes are told of one class at most.
+pub const NOTES_MAX: usize = 16;
 
 impl Scope {
     /// The key it is about; `None` for the endpoint.
@@ -284,6 +295,9 @@ pub enum Answer {
         until: Option<Micros>,
         /// Why.
         reason: NoKeyReason,
+        /// What is noted of the rests in the way, each once, in the order of the class's keys: of a
+        /// key that of the rest which ends last, empty if nothing is. At most [`NOTES_MAX`].
+        notes: Vec<Note>,
     },
     /// The claim is too late; the ticket keeps its place.
     ClaimRefused,
@@ -321,6 +335,8 @@ pub enum Event {
         until: Option<Micros>,
         /// Why.
         reason: NoKeyReason,
+        /// As in [`Answer::NoKey`].
+        notes: Vec<Note>,
     },
 }
 

@@ -41,6 +41,7 @@ mod handoff;
 mod invariants;
 mod leases;
 mod limits;
+mod notes;
 mod probe;
 mod rotate;
 mod sessions;
@@ -175,6 +176,11 @@ pub const CASES: &[Case] = cases![false:
     cooldown::of_a_key_and_model_spares_other_models,
     cooldown::grows_only_with_new_evidence,
     cooldown::obeys_retry_after_within_bounds,
+    notes::are_told_at_every_router,
+    notes::are_told_to_tickets_that_wait,
+    notes::go_with_their_rest,
+    notes::are_those_of_the_rest_that_ends_last,
+    notes::are_told_once_each_and_not_without_end,
     probe::is_one_at_a_time_until_shown_well,
     probe::that_proves_nothing_is_followed_by_another,
     probe::ends_with_the_first_content,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use weir_types::KeyName;
 
-use crate::{Health, Micros, Scope, TicketId};
+use crate::{Health, Micros, NOTES_MAX, Note, Scope, TicketId};
 
 /// Rows kept at most. Beyond it the key × model row that ends first is forgotten: its model was
 /// named by a client, so nothing else bounds the rows.
@@ -24,6 +24,16 @@ pub(crate) struct Row {
     pub(crate) growth: u32,
     /// The lease that finds out.
     pub(crate) probe: Option<TicketId>,
+    /// What is said of it.
+    pub(crate) note: Note,
+}
+
+/// A rest that is to be.
+struct Rest<'a> {
+    asked: Option<Micros>,
+    base: Micros,
+    limit: Micros,
+    note: &'a Note,
 }
 
 /// Why a key cannot be used.
@@ -109,9 +119,10 @@ impl Cooldowns {
                     self.remove(scope);
                 }
             }
-            Health::Cool { scope, retry_after, base, max: own_max } => {
+            Health::Cool { scope, retry_after, base, max: own_max, note } => {
                 let limit = max.min(*own_max);
-                self.cool(scope, *retry_after, *base, limit, granted, now);
+                let rest = Rest { asked: *retry_after, base: *base, limit, note };
+                self.cool(scope, &rest, granted, now);
             }
         }
     }
@@ -144,19 +155,38 @@ impl Cooldowns {
         row.probe.map(|_| now)
     }
 
-    fn cool(
-        &mut self,
-        scope: &Scope,
-        retry_after: Option<Micros>,
-        base: Micros,
-        limit: Micros,
-        granted: Micros,
-        now: Micros,
-    ) {
+    /// What is noted of the rests of these keys for a model, each note once.
+    pub(crate) fn notes<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a KeyName>,
+        model: &Arc<str>,
+    ) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for note in keys.map(|key| self.note(key, model)) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            if notes.len() == NOTES_MAX {
+                break;
+            }
+        }
+        notes
+    }
+
+    /// That of the rest which ends last.
+    fn note(&self, key: &KeyName, model: &Arc<str>) -> Note {
+        let rows = scopes(key, model).map(|scope| self.rows.get(&scope));
+        let last = rows.into_iter().flatten().max_by_key(|row| row.until);
+        last.map_or_else(Note::default, |row| Note::clone(&row.note))
+    }
+
+    fn cool(&mut self, scope: &Scope, rest: &Rest<'_>, granted: Micros, now: Micros) {
+        let &Rest { asked, base, limit, note } = rest;
         self.make_room(scope);
-        let fresh = Row { until: 0, growth: 0, probe: None };
+        let fresh = Row { until: 0, growth: 0, probe: None, note: Note::default() };
         let row = self.rows.entry(scope.clone()).or_insert(fresh);
-        let rest = retry_after.unwrap_or_else(|| {
+        row.note = Note::clone(note);
+        let rest = asked.unwrap_or_else(|| {
             // Failures of one and the same moment count as one step.
             if row.growth == 0 || granted >= row.until {
                 row.growth = row.growth.saturating_add(1);
@@ -205,7 +235,7 @@ mod tests {
     const MAX: Micros = 600_000_000;
 
     fn cool(scope: Scope, rest: Micros) -> Health {
-        Health::Cool { scope, retry_after: Some(rest), base: 0, max: MAX }
+        Health::Cool { scope, retry_after: Some(rest), base: 0, max: MAX, note: Note::default() }
     }
 
     fn of_model(n: usize) -> Scope {

@@ -176,7 +176,8 @@ impl Machine {
         let ticket = self.tickets.get(id)?;
         if let Stage::Refused(until, reason) = ticket.stage {
             let until = until.map(|at| at.saturating_sub(now));
-            return Some(Event::NoKey { ticket: id, until, reason });
+            let notes = self.notes(ticket.class);
+            return Some(Event::NoKey { ticket: id, until, reason, notes });
         }
         let key = self.leases.get(id)?.key.clone();
         Some(Event::HandedOff { ticket: id, key, arrival: ticket.arrival })

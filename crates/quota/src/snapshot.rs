@@ -9,7 +9,7 @@ use weir_types::KeyName;
 
 use crate::machine::Machine;
 use crate::tickets::{Stage, Ticket};
-use crate::{Class, Incarnation, Limits, Micros, NoKeyReason, Scope, TicketId};
+use crate::{Class, Incarnation, Limits, Micros, NoKeyReason, Note, Scope, TicketId};
 
 /// Everything a pool holds. All moments are pool time.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +96,8 @@ pub struct CooldownView {
     pub growth: u32,
     /// The lease that probes it.
     pub probe: Option<TicketId>,
+    /// What is said of it.
+    pub note: Note,
 }
 
 /// A router.
@@ -156,6 +158,7 @@ impl Machine {
             until: row.until,
             growth: row.growth,
             probe: row.probe,
+            note: row.note,
         });
         Snapshot {
             now,

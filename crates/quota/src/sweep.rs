@@ -11,7 +11,7 @@ use crate::cooldown::Blocked;
 use crate::leases::Lease;
 use crate::machine::Machine;
 use crate::tickets::{Arrival, ListId, Stage};
-use crate::{Micros, NoKeyReason, TicketId};
+use crate::{Micros, NoKeyReason, Note, TicketId};
 
 /// Whether a class can be given a key.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +187,13 @@ impl Machine {
             blocked = Some(Blocked { until, endpoint: one.endpoint });
         }
         blocked.map_or(Standing::Unknown, Standing::Blocked)
+    }
+
+    /// What is noted of the rests that are in the way of a class.
+    pub(crate) fn notes(&self, class: ClassId) -> Vec<Note> {
+        let Some(row) = self.classes.get(class) else { return Vec::new() };
+        let keys = row.keys.iter().filter_map(|&place| self.keys.name(place));
+        self.cooldowns.notes(keys, &row.class.model)
     }
 
     fn survey(&self, now: Micros) -> Survey {

@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use crate::{Acquire, Batch, COMMANDS_MAX, Class, Command, HeldLease, Incarnation, Limits};
-use crate::{Outcome, StoreError, TicketId};
+use crate::{Acquire, Batch, COMMANDS_MAX, Class, Command, Health, HeldLease, Incarnation};
+use crate::{Limits, NOTE_MAX, Outcome, StoreError, TicketId};
 
 /// Keys of a pool or a class.
 const KEYS_MAX: usize = 4096;
@@ -108,6 +108,13 @@ fn end(
     owned(router, lease)?;
     if outcome.health.len() > HEALTH_MAX {
         return Err(format!("an outcome of {} parts, at most {HEALTH_MAX}", outcome.health.len()));
+    }
+    for health in &outcome.health {
+        if let Health::Cool { note, .. } = health
+            && note.len() > NOTE_MAX
+        {
+            return Err(format!("a note of {} bytes, at most {NOTE_MAX}", note.len()));
+        }
     }
     let Some(then) = then else { return Ok(()) };
     if then.ticket == lease {

@@ -5,7 +5,6 @@
 //! whatever becomes of it; `keeper` does what no request does: renew, poll, come back after a
 //! loss. Knows no plan, fault or body.
 
-mod causes;
 mod keeper;
 mod lease;
 mod limits;

@@ -6,6 +6,7 @@
 //! Within a round each key of the class is tried once. A new round and a transient failure count
 //! as retries, another key within a round does not. A slot is never held while something waits.
 
+mod cause;
 mod health;
 mod rejection;
 mod round;
@@ -19,8 +20,9 @@ use weir_quota::{Class, Outcome};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
 
 use crate::catalog::{Route, Target};
+pub(crate) use cause::Cause;
 pub(crate) use health::{Conclusion, classify, exhausted, learn, micros};
-pub(crate) use rejection::{Cause, Rejection};
+pub(crate) use rejection::Rejection;
 use round::Round;
 
 /// A place in a pool's queue.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_quota::{
-    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Outcome, Scope,
+    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Note, Outcome, Scope,
     TicketId, Waits,
 };
 use weir_types::KeyName;
@@ -215,7 +215,8 @@ impl World {
         let base = self.dice.below(500_000) * u64::from(self.dice.percent(80));
         let base = if huge { u64::MAX } else { base };
         let max = if huge { u64::MAX } else { 1_000_000 + self.dice.below(5_000_000) };
-        Health::Cool { scope, retry_after, base, max }
+        let note = Note::from(self.dice.pick(&["", "no", "wait", "not \u{fc}"]).unwrap());
+        Health::Cool { scope, retry_after, base, max, note }
     }
 
     fn held(&mut self, at: usize, most: u64) -> Vec<HeldLease> {

@@ -2,8 +2,8 @@
 
 use weir_quota::conformance::{class, limits};
 use weir_quota::{
-    Acquire, Answer, Batch, BatchReply, Command, Health, Incarnation, Outcome, QuotaStore, Scope,
-    StoreError, TicketId, Timing,
+    Acquire, Answer, Batch, BatchReply, Command, Health, Incarnation, Note, Outcome, QuotaStore,
+    Scope, StoreError, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::ProviderName;
@@ -82,7 +82,7 @@ impl Router {
     pub(crate) async fn cool_first(&mut self) -> Result<BatchReply, StoreError> {
         let lease = TicketId { router: self.id, number: 1 };
         let (scope, retry_after) = (Scope::Key("k".into()), Some(1));
-        let cool = Health::Cool { scope, retry_after, base: 1, max: 1 };
+        let cool = Health::Cool { scope, retry_after, base: 1, max: 1, note: Note::default() };
         let outcome = Outcome { health: vec![cool] };
         self.send(vec![Command::Settle { lease, outcome, then: None }]).await
     }

@@ -9,7 +9,7 @@ use weir_types::KeyName;
 use super::Rig;
 use crate::{
     Acquire, Answer, Batch, BatchReply, Class, Command, Event, Health, HeldLease, Incarnation,
-    Limits, Micros, NoKeyReason, Outcome, Scope, StoreError, TicketId,
+    Limits, Micros, NoKeyReason, Note, Outcome, Scope, StoreError, TicketId,
 };
 
 /// Long enough for any case.
@@ -53,8 +53,13 @@ pub fn limits(concurrency: u32, buffer: u32, keys: &[(&str, f64)]) -> Limits {
 
 /// An outcome that has a scope rest.
 pub(super) fn cool(scope: Scope, retry_after: Option<Micros>) -> Outcome {
-    let health = Health::Cool { scope, retry_after, base: 1_000_000, max: 600_000_000 };
-    Outcome { health: vec![health] }
+    cool_for(scope, retry_after, "")
+}
+
+/// The same, with words about it.
+pub(super) fn cool_for(scope: Scope, retry_after: Option<Micros>, note: &str) -> Outcome {
+    let (base, max, note) = (1_000_000, 600_000_000, Note::from(note));
+    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, note }] }
 }
 
 /// An outcome that shows a scope healthy.
@@ -96,7 +101,15 @@ pub(super) fn queued(answer: &Answer) -> Result<u64, String> {
 /// Time and reason of a refusal.
 pub(super) fn no_key(answer: &Answer) -> Result<(Option<Micros>, NoKeyReason), String> {
     match answer {
-        Answer::NoKey { until, reason } => Ok((*until, *reason)),
+        Answer::NoKey { until, reason, .. } => Ok((*until, *reason)),
+        other => Err(format!("found {other:?}, expected no key")),
+    }
+}
+
+/// What a refusal says of the rests in the way.
+pub(super) fn notes(answer: &Answer) -> Result<Vec<&str>, String> {
+    match answer {
+        Answer::NoKey { notes, .. } => Ok(notes.iter().map(|note| &**note).collect()),
         other => Err(format!("found {other:?}, expected no key")),
     }
 }

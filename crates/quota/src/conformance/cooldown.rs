@@ -5,7 +5,7 @@ use super::client::{
     settle,
 };
 use super::{Rig, Verdict};
-use crate::{Answer, Command, Event, Micros, NoKeyReason, Scope};
+use crate::{Answer, Command, Event, Micros, NoKeyReason, Note, Scope};
 
 const SECOND: Micros = 1_000_000;
 
@@ -50,8 +50,12 @@ pub(super) async fn tells_queued_tickets_at_once(rig: Rig) -> Verdict {
     let (waiting, answer) = a.acquire(&class(&["k"])).await?;
     queued(&answer)?;
     let reply = a.send(vec![settle(lease, cool(key("k"), Some(2 * SECOND)))]).await?;
-    let told =
-        |until| Event::NoKey { ticket: waiting, until: Some(until), reason: NoKeyReason::Cooling };
+    let told = |until| Event::NoKey {
+        ticket: waiting,
+        until: Some(until),
+        reason: NoKeyReason::Cooling,
+        notes: vec![Note::default()],
+    };
     ensure_eq!(reply.events, vec![told(2 * SECOND)], "the event");
     rig.pass(SECOND);
     ensure_eq!(a.poll().await?.events, vec![told(SECOND)], "the event again");

@@ -1,8 +1,10 @@
 //! Sessions and sequences: what is refused is refused whole, and the pool's time.
 
-use super::client::{Client, class, granted, limits, queued};
+use super::client::{Client, class, cool_for, granted, key, limits, queued, settle};
 use super::{Rig, Verdict};
-use crate::{Answer, Batch, COMMANDS_MAX, Command, Incarnation, Limits, StoreError, TicketId};
+use crate::{
+    Answer, Batch, COMMANDS_MAX, Command, Incarnation, Limits, NOTE_MAX, StoreError, TicketId,
+};
 
 /// Q8.
 pub(super) async fn another_session_or_an_old_sequence_changes_nothing(rig: Rig) -> Verdict {
@@ -53,6 +55,7 @@ pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
         limits: Limits { generation: 2, ..limits(concurrency, 2, keys) },
         replaces: Some(1),
     };
+    let too_long = cool_for(key("k"), None, &"a".repeat(NOTE_MAX + 1));
     let bad = vec![
         Command::Claim(foreign),
         Command::Leave(foreign),
@@ -60,6 +63,7 @@ pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
         Command::Renew(vec![Client::held(own, "k"), Client::held(own, "k")]),
         Command::Restate { leases: vec![Client::held(own, "k")], tickets: vec![same.clone()] },
         Command::Settle { lease: own, outcome: crate::Outcome::default(), then: Some(same) },
+        settle(own, too_long),
         set(&[("k", f64::NAN)], 1),
         set(&[("k", -1.0)], 1),
         set(&[("k", f64::INFINITY)], 1),

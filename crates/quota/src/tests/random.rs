@@ -10,7 +10,7 @@ use weir_types::KeyName;
 use super::support::{Dice, Seed};
 use crate::conformance::{Step, check_invariants, check_step, moments};
 use crate::{
-    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros,
+    Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros, Note,
     Outcome, Scope, StoreError, TicketId, Timing, Waits,
 };
 
@@ -140,9 +140,12 @@ impl World {
         }
         let stays_same = !matches!(command, Command::Restate { .. });
         if stays_same && self.dice.percent(50) {
-            let once = self.machine.snapshot();
             let again = self.batch(at, vec![command]);
             let shared = again.was_in_share;
+            // Any batch sweeps what the command before it let go of.
+            let mut once = self.machine.clone();
+            once.execute(self.raw, &Batch { commands: Vec::new(), ..again.clone() }).unwrap();
+            let once = once.snapshot();
             assert!(self.step(&again));
             let mut twice = self.machine.snapshot();
             twice.routers.clone_from(&once.routers);
@@ -268,7 +271,8 @@ impl World {
         }
         let retry_after = self.dice.percent(50).then(|| self.dice.below(2_000_000));
         let (base, max) = (self.dice.below(500_000), 1_000_000 + self.dice.below(5_000_000));
-        Health::Cool { scope, retry_after, base, max }
+        let note = Note::from(self.dice.pick(&["", "no", "wait"]).unwrap());
+        Health::Cool { scope, retry_after, base, max, note }
     }
 
     fn held(&mut self, at: usize, most: u64) -> Vec<HeldLease> {

@@ -20,7 +20,6 @@ use crate::plan::{QueuePlace, Rejection};
 pub(crate) struct Waiting {
     pool: Arc<Pool>,
     number: u64,
-    class: Class,
     deadline: Instant,
     moved: bool,
     done: bool,
@@ -54,17 +53,16 @@ impl Pool {
 
     /// Enters the queue, at once.
     pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
-        let class = ask.class.clone();
         let number = self.with(|state, now| state.enter(ask, deadline, now));
-        Waiting::new(self.clone(), number, class, deadline)
+        Waiting::new(self.clone(), number, deadline)
     }
 }
 
 // === impl Waiting ===
 
 impl Waiting {
-    fn new(pool: Arc<Pool>, number: u64, class: Class, deadline: Instant) -> Self {
-        Self { pool, number, class, deadline, moved: false, done: false }
+    fn new(pool: Arc<Pool>, number: u64, deadline: Instant) -> Self {
+        Self { pool, number, deadline, moved: false, done: false }
     }
 
     /// The slot, or why there is none, at the latest at the deadline. No timer is made for an
@@ -89,7 +87,7 @@ impl Waiting {
                 }
                 Found::Refused(refusal) => {
                     self.done = true;
-                    return Poll::Ready(Err(self.pool.explain(refusal, &self.class)));
+                    return Poll::Ready(Err(refusal));
                 }
                 Found::Granted { key, arrival, may_probe } => {
                     self.done = true;
@@ -132,11 +130,6 @@ impl Lease {
         &self.key
     }
 
-    /// Where the slot is.
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
     /// The arrival number, to be kept for retries.
     pub(crate) fn arrival(&self) -> u64 {
         self.arrival
@@ -167,11 +160,10 @@ impl Lease {
         deadline: Instant,
     ) -> Waiting {
         self.settled = true;
-        let class = ask.class.clone();
         let number = self.number;
         let then = Some((ask, deadline));
         let then = self.pool.with(|state, now| state.settle(number, outcome, then, now));
-        Waiting::new(self.pool.clone(), then.unwrap_or(number), class, deadline)
+        Waiting::new(self.pool.clone(), then.unwrap_or(number), deadline)
     }
 
     /// Changes the key and keeps the slot; goes on with `then` if the pool has none.
@@ -184,10 +176,9 @@ impl Lease {
     ) -> Waiting {
         self.settled = true;
         let number = self.number;
-        let of = then.as_ref().map_or(&class, |then| &then.class).clone();
         let then = then.map(|ask| (ask, deadline));
         self.pool.with(|state, now| state.rotate(number, outcome, class, then, now));
-        Waiting::new(self.pool.clone(), number, of, deadline)
+        Waiting::new(self.pool.clone(), number, deadline)
     }
 
     /// The head of the answer came: what it shows need not wait for the last byte.

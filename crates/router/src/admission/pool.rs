@@ -11,15 +11,12 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 use weir_quota::{
-    BatchReply, Class, ExecuteFuture, Incarnation, Outcome, PoolStatus, QuotaStore, StoreError,
-    Timing,
+    BatchReply, ExecuteFuture, Incarnation, Outcome, PoolStatus, QuotaStore, StoreError, Timing,
 };
-use weir_types::{KeyName, ProviderName, QuotaMode};
+use weir_types::{ProviderName, QuotaMode};
 
-use super::causes::Causes;
 use super::limits::limits;
 use super::state::State;
-use crate::plan::{Cause, Rejection};
 use crate::settings::ProviderSettings;
 
 /// One provider's slots and keys, as this process deals with them.
@@ -29,7 +26,6 @@ pub(crate) struct Pool {
     store: Arc<dyn QuotaStore>,
     pub(super) timing: Timing,
     pub(super) state: Mutex<State>,
-    causes: Mutex<Causes>,
     /// Wakes the keeper before its time.
     pub(super) changed: Notify,
     /// A batch that left where no runtime could drive it; the keeper does.
@@ -58,7 +54,6 @@ impl Pool {
             store,
             timing,
             state: Mutex::new(State::new(router, limits, timing, serves_share)),
-            causes: Mutex::default(),
             changed: Notify::new(),
             orphan: Mutex::default(),
         })
@@ -88,29 +83,6 @@ impl Pool {
     pub(crate) fn ring(&self) {
         self.lock().ring();
         self.changed.notify_one();
-    }
-
-    /// Remembers why a key cools.
-    pub(crate) fn remember(&self, key: &KeyName, class: &Class, cause: Cause) {
-        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.remember(key, &class.model, cause);
-    }
-
-    /// Forgets it.
-    pub(crate) fn forget(&self, key: &KeyName, class: &Class) {
-        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.forget(key, &class.model);
-    }
-
-    /// Adds to a refusal what this router knows of its cause.
-    pub(super) fn explain(&self, refusal: Rejection, class: &Class) -> Rejection {
-        match refusal {
-            Rejection::NoKey { until, reason, cause: None } => {
-                let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-                Rejection::NoKey { until, reason, cause: causes.common(class) }
-            }
-            other => other,
-        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -76,7 +76,9 @@ fn held(store: &MemoryStore) -> (usize, usize) {
 fn cool(key: &str, retry_after: Duration) -> Outcome {
     let scope = Scope::KeyModel(key.into(), "gpt".into());
     let retry_after = Some(crate::plan::micros(retry_after));
-    Outcome { health: vec![Health::Cool { scope, retry_after, base: 1, max: 600_000_000 }] }
+    let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
+    let (base, max, note) = (1, 600_000_000, why.note());
+    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, note }] }
 }
 
 fn keep(pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
@@ -246,19 +248,22 @@ async fn a_slot_freed_by_another_router_is_claimed_when_the_bell_rings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_cooling_keys_says_why_they_cool() {
+async fn a_refusal_for_cooling_keys_says_why_they_cool_at_whichever_router() {
     let store = memory();
-    let pool = pool_of(store.clone(), &provider(1, 10, &["a"]));
+    let settings = provider(1, 10, &["a"]);
+    let pool = pool_of(store.clone(), &settings);
+    let other = Pool::new(&settings, store.clone(), Incarnation(8), Timing::default(), false);
     let lease = at_once(&pool, &["a"]).unwrap();
-    let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
-    pool.remember(&"a".into(), &class(&["a"]), why.clone());
     lease.settle(cool("a", Duration::from_secs(30)));
     tokio::time::advance(Duration::from_secs(10)).await;
-    let Err(Rejection::NoKey { until, cause, .. }) = at_once(&pool, &["a"]) else {
-        panic!("the key cools");
-    };
-    assert_eq!(until, Some(Duration::from_secs(20)));
-    assert_eq!(cause, Some(why));
+    for pool in [pool, other] {
+        let Err(Rejection::NoKey { until, cause, .. }) = at_once(&pool, &["a"]) else {
+            panic!("the key cools");
+        };
+        assert_eq!(until, Some(Duration::from_secs(20)));
+        let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
+        assert_eq!(cause, Some(why));
+    }
     assert_eq!(held(&store), (0, 0));
 }
 

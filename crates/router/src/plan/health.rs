@@ -5,6 +5,7 @@ use std::time::Duration;
 use weir_quota::{Health, Outcome, Scope};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, Side};
 
+use super::Cause;
 use crate::catalog::Target;
 
 /// The first rest after a 429 that does not say for how long. Doubles while it goes on.
@@ -65,12 +66,12 @@ fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) ->
     let health = match class {
         FailureClass::RateLimited => {
             let max = if asked.is_some() { ANY_MAX } else { RATE_LIMITED_MAX };
-            cool(key_model(), asked, RATE_LIMITED_BASE, max)
+            cool(key_model(), asked, RATE_LIMITED_BASE, max, fault)
         }
         FailureClass::Credential | FailureClass::QuotaExhausted => {
-            cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX)
+            cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX, fault)
         }
-        FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING),
+        FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING, fault),
         FailureClass::Transient
         | FailureClass::Silent
         | FailureClass::ContextLength
@@ -131,9 +132,15 @@ pub(super) fn refused(is_quota: bool, message: String) -> Fault {
     Fault::new(code, message).with_class(class)
 }
 
-fn cool(scope: Scope, asked: Option<Duration>, base: Duration, max: Duration) -> Health {
-    let retry_after = asked.map(micros);
-    Health::Cool { scope, retry_after, base: micros(base), max: micros(max) }
+fn cool(
+    scope: Scope,
+    asked: Option<Duration>,
+    base: Duration,
+    max: Duration,
+    why: &Fault,
+) -> Health {
+    let (retry_after, note) = (asked.map(micros), Cause::of(why).note());
+    Health::Cool { scope, retry_after, base: micros(base), max: micros(max), note }
 }
 
 /// As the quota protocol counts time.

@@ -1,28 +1,15 @@
 //! Why a pool gave no slot, and what a client is told of it.
 
-use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weir_quota::NoKeyReason;
 use weir_types::{FailureClass, Fault, FaultCode};
 
-use super::health;
+use super::{Cause, health};
 use crate::catalog::Target;
 
 /// What a client is asked to wait while a key is being probed.
 const PROBE: Duration = Duration::from_secs(1);
-
-/// Why a key cools, where this router saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cause {
-    /// What the failure meant.
-    pub(crate) class: FailureClass,
-    /// What the provider said.
-    pub(crate) said: Arc<str>,
-    /// Its code for it.
-    pub(crate) code: Option<Cow<'static, str>>,
-}
 
 /// No slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +25,7 @@ pub(crate) enum Rejection {
         until: Option<Duration>,
         /// Why.
         reason: NoKeyReason,
-        /// Why the keys cool, where this router saw it.
+        /// Why the keys cool, if all do for one reason.
         cause: Option<Cause>,
     },
     /// The request's time ran out.

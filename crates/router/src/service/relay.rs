@@ -75,9 +75,6 @@ impl Held {
             };
             let learned = |conclusion| learn(conclusion, lease.key(), &self.target);
             let outcome = conclusion.map_or_else(Outcome::default, learned);
-            if proves {
-                lease.pool().forget(lease.key(), &self.target.class);
-            }
             lease.settle(outcome);
         }
         self.spans.clear();

@@ -12,7 +12,7 @@ use super::relay::{Answered, Held};
 use super::{Call, now};
 use crate::admission::{Lease, Pool};
 use crate::catalog::Target;
-use crate::plan::{Action, Cause, Event, Plan, QueuePlace, Rejection, classify, micros};
+use crate::plan::{Action, Event, Plan, QueuePlace, Rejection, classify, micros};
 
 /// One plan under way.
 pub(super) struct Run<'a> {
@@ -29,8 +29,6 @@ pub(super) struct Run<'a> {
     queued: Duration,
     /// Time that failed attempts took.
     failed: Duration,
-    /// What the last attempt failed for.
-    cause: Option<Cause>,
     /// How the limits were kept that were met last.
     pub(super) quota_mode: QuotaMode,
 }
@@ -57,7 +55,6 @@ impl<'a> Run<'a> {
             attempts: Vec::new(),
             queued: Duration::ZERO,
             failed: Duration::ZERO,
-            cause: None,
             quota_mode: QuotaMode::Exact,
         }
     }
@@ -135,11 +132,11 @@ impl<'a> Run<'a> {
         let result = match (entrance, self.lease.take()) {
             (Entrance::Fresh(ask), _) => pool.acquire(ask, deadline).await,
             (Entrance::Rotate { outcome, class, then }, Some(lease)) => {
-                self.note_cooldowns(&lease, &outcome);
+                self.count_cooldowns(&outcome);
                 lease.rotate(outcome, class, then, deadline).granted().await
             }
             (Entrance::Wait { outcome, then }, Some(lease)) => {
-                self.note_cooldowns(&lease, &outcome);
+                self.count_cooldowns(&outcome);
                 lease.settle_then(outcome, then, deadline).granted().await
             }
             (_, None) => Err(Rejection::Defect("a lease is given back that is not held".into())),
@@ -180,12 +177,12 @@ impl<'a> Run<'a> {
         let (Some(outcome), Some(lease)) = (outcome, self.lease.take()) else {
             return;
         };
-        self.note_cooldowns(&lease, &outcome);
+        self.count_cooldowns(&outcome);
         lease.settle(outcome);
     }
 
-    /// Records why a key is told to cool, for those who meet it cooling.
-    fn note_cooldowns(&self, lease: &Lease, outcome: &Outcome) {
+    /// Counts what is told to cool.
+    fn count_cooldowns(&self, outcome: &Outcome) {
         let target = &self.leased_for;
         for health in &outcome.health {
             let Health::Cool { scope, .. } = health else {
@@ -197,9 +194,6 @@ impl<'a> Run<'a> {
                 Scope::KeyModel(..) => "key_model",
             };
             self.call.shared.telemetry.metrics.cooled(&target.provider.name, label);
-            if let Some(cause) = &self.cause {
-                lease.pool().remember(lease.key(), &target.class, cause.clone());
-            }
         }
     }
 
@@ -211,8 +205,6 @@ impl<'a> Run<'a> {
 
     fn note_failure(&mut self, fault: &mut Fault) {
         let class = classify(fault);
-        let said = Arc::from(&*fault.detail.message);
-        self.cause = Some(Cause { class, said, code: fault.detail.code.clone() });
         let took = self.tick();
         self.failed += took;
         let took = self.note_repeated(std::mem::take(&mut fault.detail.attempts), took);

@@ -13,7 +13,7 @@ use crate::conformance::limits;
 use crate::tests::support::Dice;
 use crate::{
     Acquire, Answer, Batch, BatchReply, Class, Command, Event, Health, HeldLease, Incarnation,
-    Micros, Outcome, Scope, TicketId,
+    Micros, Note, Outcome, Scope, TicketId,
 };
 
 /// What a request does.
@@ -115,8 +115,13 @@ impl Router {
     fn end_call(&mut self, lease: TicketId, request: &Request, dice: &mut Dice) {
         let key = request.key.clone().unwrap();
         let scope = Scope::KeyModel(key, Arc::from("m"));
-        let cool =
-            Health::Cool { scope: scope.clone(), retry_after: None, base: 300_000, max: 5_000_000 };
+        let cool = Health::Cool {
+            scope: scope.clone(),
+            retry_after: None,
+            base: 300_000,
+            max: 5_000_000,
+            note: Note::default(),
+        };
         let good = dice.percent(60) || request.retries > 3;
         let outcome = Outcome { health: vec![if good { Health::Well(scope) } else { cool }] };
         let then = (!good && dice.percent(70)).then(|| {

@@ -3,10 +3,10 @@
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use weir_quota::{Answer, BatchReply, Event, Limits, StoreError};
+use weir_quota::{Answer, BatchReply, Event, Limits, Micros, NoKeyReason, Note, StoreError};
 
 use super::{Op, Phase, State};
-use crate::plan::Rejection;
+use crate::plan::{Cause, Rejection};
 
 /// How long a pool that gave no answer twice is left alone.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -17,6 +17,11 @@ const RESENT_MAX: u8 = 3;
 
 /// Whom to wake once the lock is released.
 type Wakers = Vec<Waker>;
+
+fn no_key(until: Option<Micros>, reason: NoKeyReason, notes: &[Note]) -> Rejection {
+    let (until, cause) = (until.map(Duration::from_micros), Cause::common(notes));
+    Rejection::NoKey { until, reason, cause }
+}
 
 impl State {
     /// Takes in the result of the batch under way.
@@ -165,9 +170,7 @@ impl State {
             Answer::Full { retry_after } => {
                 Rejection::Full { retry_after: Duration::from_micros(retry_after) }
             }
-            Answer::NoKey { until, reason } => {
-                Rejection::NoKey { until: until.map(Duration::from_micros), reason, cause: None }
-            }
+            Answer::NoKey { until, reason, notes } => no_key(until, reason, &notes),
             other => Rejection::Defect(format!("the pool answered an acquire with {other:?}")),
         };
         entry.phase = Phase::Refused(refusal);
@@ -210,9 +213,7 @@ impl State {
                 then.and_then(|then| self.entries.remove(&then));
             }
             (_, None) => {
-                let reason = weir_quota::NoKeyReason::Cooling;
-                let refusal = Rejection::NoKey { until: None, reason, cause: None };
-                entry.phase = Phase::Refused(refusal);
+                entry.phase = Phase::Refused(no_key(None, NoKeyReason::Cooling, &[]));
                 wakers.extend(entry.waker.take());
             }
             (Answer::Settled(Some(answer)), Some(then)) => {
@@ -270,10 +271,8 @@ impl State {
                     self.outbox.push_back(Op::Claim(number));
                 }
             }
-            Event::NoKey { until, reason, .. } => {
-                let until = until.map(Duration::from_micros);
-                let refusal = Rejection::NoKey { until, reason: *reason, cause: None };
-                entry.phase = Phase::Refused(refusal);
+            Event::NoKey { until, reason, notes, .. } => {
+                entry.phase = Phase::Refused(no_key(*until, *reason, notes));
                 wakers.extend(entry.waker.take());
                 self.leave(number);
             }

@@ -1,0 +1,126 @@
+//! Why a key rests, in the words of who saw it: written into the note that the pool keeps beside
+//! the rest, and read by whichever router meets it. Knows no pool.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use weir_quota::{NOTE_MAX, Note};
+use weir_types::{FailureClass, Fault};
+
+use super::health::classify;
+
+/// Why a key rests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// What the failure meant.
+    pub(crate) class: FailureClass,
+    /// What the provider said; of a very long text the beginning.
+    pub(crate) said: Arc<str>,
+    /// Its code for it.
+    pub(crate) code: Option<Cow<'static, str>>,
+}
+
+/// What a text ends with of which the rest was left out.
+const CUT: &str = "…";
+
+// === impl Cause ===
+
+impl Cause {
+    /// What a failure says.
+    pub(super) fn of(fault: &Fault) -> Self {
+        let said = Arc::from(&*fault.detail.message);
+        Self { class: classify(fault), said, code: fault.detail.code.clone() }
+    }
+
+    /// Three lines: class, code, and what was said, which may have more of them.
+    pub(crate) fn note(&self) -> Note {
+        let code = self.code.as_deref().filter(|code| !code.contains('\n')).unwrap_or_default();
+        let mut note = format!("{}\n{code}\n{}", self.class.label(), self.said);
+        if note.len() > NOTE_MAX {
+            note.truncate(note.floor_char_boundary(NOTE_MAX - CUT.len()));
+            note.push_str(CUT);
+        }
+        note.into()
+    }
+
+    /// The inverse; `None` of what is no such note.
+    fn read(note: &str) -> Option<Self> {
+        let mut lines = note.splitn(3, '\n');
+        let class = lines.next().and_then(FailureClass::from_label)?;
+        let code = lines.next().filter(|code| !code.is_empty());
+        let code = code.map(|code| Cow::Owned(code.to_owned()));
+        Some(Self { class, said: lines.next()?.into(), code })
+    }
+
+    /// The cause that all keys share of whose rests these are the notes.
+    pub(crate) fn common(notes: &[Note]) -> Option<Self> {
+        let mut causes: Vec<Self> =
+            notes.iter().map(|note| Self::read(note)).collect::<Option<_>>()?;
+        let first = causes.first()?.class;
+        if causes.iter().all(|cause| cause.class == first) {
+            return Some(causes.swap_remove(0));
+        }
+        // Some are refused, the others out of quota.
+        let refuse_all = causes.iter().all(|cause| cause.class.refuses_key());
+        causes.into_iter().find(|cause| refuse_all && cause.class == FailureClass::Credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(class: FailureClass, said: &str, code: Option<&'static str>) -> Cause {
+        Cause { class, said: said.into(), code: code.map(Cow::Borrowed) }
+    }
+
+    #[test]
+    fn a_note_says_what_it_was_made_of() {
+        let texts = ["", "no", "two\nlines\n", "ü\u{0}"];
+        for class in FailureClass::ALL {
+            for (said, code) in texts.into_iter().flat_map(|t| [(t, None), (t, Some("its"))]) {
+                let cause = cause(class, said, code);
+                assert_eq!(Cause::read(&cause.note()), Some(cause));
+            }
+        }
+        for other in ["", "credential", "credential\nits", "weather\n\nfine"] {
+            assert_eq!(Cause::read(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_what_the_pool_takes() {
+        for text in ["a".repeat(5_000), "ü".repeat(5_000), "\u{1f600}".repeat(5_000)] {
+            let long = cause(FailureClass::Credential, &text, Some("its"));
+            assert!((NOTE_MAX - 4..=NOTE_MAX).contains(&long.note().len()));
+            let read = Cause::read(&long.note()).unwrap();
+            let beginning = read.said.strip_suffix(CUT).unwrap();
+            assert!(text.starts_with(beginning));
+            assert_eq!((read.class, read.code), (long.class, long.code));
+        }
+        // A code that would leave no room for the text, or is none.
+        let code = Some(Cow::Owned("c".repeat(5_000)));
+        let odd = Cause { code, ..cause(FailureClass::Credential, "no", None) };
+        assert!(odd.note().len() <= NOTE_MAX);
+        let odd = cause(FailureClass::Credential, "no", Some("a\nb"));
+        assert_eq!(Cause::read(&odd.note()), Some(Cause { code: None, ..odd }));
+    }
+
+    #[test]
+    fn keys_share_a_cause_or_none() {
+        use FailureClass::{Credential, ModelMissing, QuotaExhausted, RateLimited};
+        let common = |classes: &[FailureClass]| {
+            let notes: Vec<Note> =
+                classes.iter().map(|one| cause(*one, "no", None).note()).collect();
+            Cause::common(&notes).map(|cause| cause.class)
+        };
+        assert_eq!(common(&[]), None);
+        assert_eq!(common(&[RateLimited]), Some(RateLimited));
+        assert_eq!(common(&[ModelMissing, ModelMissing]), Some(ModelMissing));
+        assert_eq!(common(&[QuotaExhausted, Credential]), Some(Credential));
+        assert_eq!(common(&[Credential, RateLimited]), None);
+        assert_eq!(common(&[ModelMissing, QuotaExhausted]), None);
+        let unknown = [cause(Credential, "no", None).note(), Note::default()];
+        assert_eq!(Cause::common(&unknown), None);
+    }
+}
