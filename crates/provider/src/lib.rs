@@ -4,6 +4,7 @@
 //! row of a table; what a row cannot say does not exist.
 
 mod amazon;
+mod asked;
 mod classify;
 mod compatible;
 mod later;
@@ -15,6 +16,7 @@ mod template;
 mod vendor;
 mod wanted;
 
+pub use asked::Asked;
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band, refuses_sealed};
 pub use later::Later;
 pub use retry_after::retry_after;

@@ -2,6 +2,16 @@
 //!
 //! Codes and types come first everywhere; these help only where a vendor has none.
 
+/// What a 400 begins with at vendors that have no better status for it: xAI, Google, and Anthropic
+/// where it speaks of money. Nothing that a request says comes first in a reason.
+pub(crate) const CREDENTIAL_OPENINGS: &[&str] = &["incorrect api key", "api key not valid"];
+
+/// The same of an account without money.
+pub(crate) const QUOTA_OPENINGS: &[&str] = &["your credit balance is too low"];
+
+/// The same of too many requests.
+pub(crate) const RATE_OPENINGS: &[&str] = &["too many requests", "rate limit"];
+
 /// The account has no money or quota left: the key is of no use for a while.
 pub(crate) const QUOTA: &[&str] = &[
     "credit balance",
@@ -57,6 +67,7 @@ pub(crate) const CREDENTIAL_CODES: &[&str] = &[
     "token_expired",
     "expired_api_key",
     "api_key_disabled",
+    "api_key_invalid",
     "wrong_api_key",
 ];
 

@@ -48,7 +48,8 @@ fn drops_depend_on_the_model_where_the_row_says_so() {
 }
 
 fn class_of(status: u16, code: &str, kind: &str, message: &str) -> FailureClass {
-    let facts = ErrorFacts { code, kind, message, param: "", model: "gpt-x" };
+    let asked = Asked::with(br#"{"model": "gpt-x"}"#);
+    let facts = ErrorFacts { code, kind, message, param: "", model: "gpt-x", asked };
     classify(status, &facts, &HeaderMap::new(), b"", SystemTime::UNIX_EPOCH).class
 }
 
@@ -72,6 +73,11 @@ fn answers_are_classified() {
         (C::Credential, 403, "invalid_api_key", "", ""),
         (C::Credential, 403, "", "authentication_error", ""),
         (C::Credential, 400, "", "", "Incorrect API key provided: xa***"),
+        (C::Credential, 400, "API_KEY_INVALID", "INVALID_ARGUMENT", "API key not valid."),
+        (C::Credential, 403, "", "", "This API key has been revoked"),
+        (C::QuotaExhausted, 403, "", "", "Sorry, insufficient credits"),
+        (C::Refused, 403, "", "", "Forbidden"),
+        (C::Refused, 403, "", "", ""),
         (C::ModelMissing, 403, "", "", "Project does not have access to model gpt-x"),
         (C::ModelMissing, 404, "model_not_found", "", "The model does not exist"),
         (C::ModelMissing, 422, "", "", "The specified version does not exist (or perhaps ...)"),
@@ -114,6 +120,62 @@ fn answers_are_classified() {
         let found = class_of(status, code, kind, message);
         assert_eq!(found, expected, "{status} {code} {kind} {message}");
     }
+}
+
+/// Whoever can have a provider repeat words of his must not rest a key for everybody with them.
+#[test]
+fn words_of_the_request_are_no_evidence() {
+    use FailureClass as C;
+    fn class(status: u16, asked: Asked<'_>, message: &str) -> C {
+        let facts = ErrorFacts { message, model: "gpt-x", asked, ..ErrorFacts::default() };
+        classify(status, &facts, &HeaderMap::new(), b"", SystemTime::UNIX_EPOCH).class
+    }
+    let rests = |class| {
+        matches!(class, C::Credential | C::QuotaExhausted | C::RateLimited | C::ModelMissing)
+    };
+    for words in [
+        "insufficient balance",
+        "credit balance",
+        "Spending Limit",
+        "invalid api key",
+        "Incorrect API key provided",
+        "your credit balance is too low",
+        "too many requests",
+        "Rate limit reached",
+        "quota exceeded",
+        "model not found",
+        "model does not exist",
+        "gpt-x",
+        "deployment",
+    ] {
+        let request = format!(r#"{{"model":"gpt-x","messages":[{{"role":"{words}"}}]}}"#);
+        let escaped = request.replace(' ', "\\u0020").replace('i', "\\u0069");
+        let sealed = Asked::unknown();
+        for asked in [Asked::with(request.as_bytes()), Asked::with(escaped.as_bytes()), sealed] {
+            for status in [400, 403, 404, 413, 422] {
+                for message in [
+                    format!("Invalid value: '{words}'"),
+                    format!("{words} is not one of 'user', 'assistant'"),
+                    words.to_owned(),
+                ] {
+                    let found = class(status, asked, &message);
+                    assert!(!rests(found), "{status} {message}: {found:?}");
+                }
+            }
+        }
+    }
+    // Without them in the request, they are the provider's.
+    let plain = Asked::with(br#"{"model":"gpt-x","messages":[]}"#);
+    assert_eq!(class(403, plain, "insufficient balance"), C::QuotaExhausted);
+    assert_eq!(class(403, plain, "your api key is disabled"), C::Credential);
+    assert_eq!(class(404, plain, "gpt-x is not here"), C::ModelMissing);
+    assert_eq!(class(400, plain, "no such model"), C::ModelMissing);
+    // A client does not choose the status that says the same.
+    let same = Asked::with(br#"{"model":"insufficient balance"}"#);
+    assert_eq!(class(402, same, "insufficient balance"), C::QuotaExhausted);
+    assert_eq!(class(429, same, "insufficient balance"), C::RateLimited);
+    // Words about money say nothing elsewhere in a 400, whoever said them.
+    assert_eq!(class(400, plain, "the word 'insufficient balance' is no role"), C::Caller);
 }
 
 /// As they were met in public.
@@ -172,7 +234,8 @@ fn refused_seals_are_told_from_other_refusals() {
 #[test]
 fn errors_inside_answers_are_believed_where_they_are_clear() {
     let class = |status, code, kind, message| {
-        let facts = ErrorFacts { code, kind, message, ..ErrorFacts::default() };
+        let asked = Asked::with(b"{}");
+        let facts = ErrorFacts { code, kind, message, asked, ..ErrorFacts::default() };
         classify_in_band(status, &facts, b"", SystemTime::UNIX_EPOCH).class
     };
     assert_eq!(class(None, "", "server_error", "boom"), FailureClass::Transient);

@@ -190,7 +190,8 @@ impl Plan {
             }
             FailureClass::Credential
             | FailureClass::QuotaExhausted
-            | FailureClass::ModelMissing => {
+            | FailureClass::ModelMissing
+            | FailureClass::Refused => {
                 self.round.died(key);
                 self.other_key(outcome, now, draw)
             }

@@ -26,6 +26,9 @@ pub enum FailureClass {
     /// Right in itself, but not here: this provider does not do it, does not know the address, or not
     /// for a caller from where we are. Another one may.
     Elsewhere,
+    /// Refused, and nothing says why: it may be the key, the model or what was asked. Another key may
+    /// help; nothing is learned of this one.
+    Refused,
     /// The caller's own mistake, or content the provider refuses.
     Caller,
     /// Broken after content had been passed on.
@@ -36,7 +39,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Transient,
         Self::RateLimited,
         Self::Credential,
@@ -46,6 +49,7 @@ impl FailureClass {
         Self::ContextLength,
         Self::Unusable,
         Self::Elsewhere,
+        Self::Refused,
         Self::Caller,
         Self::Cut,
         Self::ClientGone,
@@ -64,6 +68,7 @@ impl FailureClass {
             Self::ContextLength => "context_length",
             Self::Unusable => "unusable",
             Self::Elsewhere => "elsewhere",
+            Self::Refused => "refused",
             Self::Caller => "caller",
             Self::Cut => "cut",
             Self::ClientGone => "client_gone",
@@ -86,6 +91,7 @@ impl FailureClass {
             | Self::QuotaExhausted
             | Self::ModelMissing
             | Self::Silent
+            | Self::Refused
             | Self::Cut => true,
             Self::ContextLength
             | Self::Unusable

@@ -298,6 +298,7 @@ mod tests {
             (FailureClass::ModelMissing, false),
             (FailureClass::Unusable, false),
             (FailureClass::Elsewhere, false),
+            (FailureClass::Refused, false),
             (FailureClass::Caller, false),
         ] {
             let failed = fault(FaultCode::UpstreamRejected).with_class(class);

@@ -47,6 +47,8 @@ struct Attempt<'a> {
     client: &'a Client,
     context: &'a CallContext,
     request: &'a WorkerRequest,
+    /// The body as it came, if it was looked at.
+    document: Option<&'a Bytes>,
     /// Index into `shared.keys`.
     key: usize,
     endpoint: &'a Endpoint,
@@ -97,8 +99,19 @@ pub(crate) async fn run(
     };
     let (shared, client, context) = (&shared, &client, &context);
     let (request, uri, model) = (&request, &uri, model.as_str());
-    let attempt =
-        Attempt { shared, client, context, request, key: at, endpoint, base, uri, model, started };
+    let attempt = Attempt {
+        shared,
+        client,
+        context,
+        request,
+        document: document.as_ref(),
+        key: at,
+        endpoint,
+        base,
+        uri,
+        model,
+        started,
+    };
     let sent = Instant::now();
     let limit = Limit::new(shared, context, stream, sent);
     let mut made = attempt.make(sendable, limit, Duration::ZERO).await;
@@ -112,7 +125,7 @@ pub(crate) async fn run(
         Ok(reply) => return Ok(reply),
         Err(failed) => failed.fault,
     };
-    match document.and_then(|document| unsealed(&fault, &document, fit, &start)) {
+    match document.as_ref().and_then(|document| unsealed(&fault, document, fit, &start)) {
         None => Err(fault),
         Some(sendable) => attempt.again(sendable, limit, &fault, sent.elapsed()).await,
     }
@@ -187,6 +200,8 @@ impl Attempt<'_> {
             losses,
             model: self.model.to_owned(),
             limit,
+            document: self.document.cloned(),
+            has_clients_headers: headers::has_clients(&request.headers, endpoint.route.dialect),
             upload,
             span,
             started: self.started,
@@ -206,7 +221,10 @@ impl Attempt<'_> {
         let result = begin(&mut this, sent, asked, stream).await;
         match result {
             Ok(Begun::Whole(reply)) => Ok(*reply),
-            Ok(Begun::Stream(streamed)) => Ok(streamed.into_reply(this)),
+            Ok(Begun::Stream(streamed)) => {
+                this.document = None;
+                Ok(streamed.into_reply(this))
+            }
             Err(failed) => {
                 this.ended(&Usage::default(), None, Some(&failed.fault));
                 Err(failed)

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use weir_dialect::ir::Losses;
+use weir_provider::Asked;
 use weir_rpc::{ReplyHead, Timings};
 use weir_telemetry::{Span, semconv};
 use weir_types::{CallContext, FailureClass, Fault, Operation, QuotaMode, Usage};
@@ -56,6 +58,9 @@ pub(crate) struct ErrorContext<'a> {
     pub(crate) model: &'a str,
     pub(crate) limit: Limit,
     pub(crate) way: &'a Way,
+    pub(crate) asked: Asked<'a>,
+    /// The client chose headers of the request, which may be what is refused.
+    pub(crate) has_clients_headers: bool,
 }
 
 /// An attempt under way.
@@ -71,6 +76,9 @@ pub(crate) struct Call {
     /// As the provider writes it.
     pub(crate) model: String,
     pub(crate) limit: Limit,
+    /// The request, until the first content of its answer has come; unless it was not looked at.
+    pub(crate) document: Option<Bytes>,
+    pub(crate) has_clients_headers: bool,
     /// Set where the request's body is still arriving when it is sent.
     pub(crate) upload: Option<Upload>,
     pub(crate) span: Span,
@@ -97,8 +105,15 @@ impl Call {
     }
 
     pub(crate) fn error_context(&self) -> ErrorContext<'_> {
-        let (shared, model) = (&self.shared, &self.model);
-        ErrorContext { shared, key: self.key(), model, limit: self.limit, way: &self.way }
+        ErrorContext {
+            shared: &self.shared,
+            key: self.key(),
+            model: &self.model,
+            limit: self.limit,
+            way: &self.way,
+            asked: self.document.as_deref().map_or(Asked::unknown(), Asked::with),
+            has_clients_headers: self.has_clients_headers,
+        }
     }
 
     /// The head of the reply; the time up to now is the provider's.

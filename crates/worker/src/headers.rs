@@ -7,8 +7,10 @@ use weir_dialect::ir::Losses;
 use weir_framing::Framing;
 use weir_provider::Betas;
 use weir_rpc::Header;
-use weir_types::TraceContext;
-use weir_types::headers::{BETAS, LOSSES, answered_as, operator_may_set, provider_takes};
+use weir_types::headers::{
+    BETAS, LOSSES, answered_as, operator_may_set, passes_by_itself, provider_takes,
+};
+use weir_types::{Dialect, TraceContext};
 
 use crate::betas::Filter;
 use crate::endpoint::Endpoint;
@@ -128,6 +130,14 @@ pub(crate) fn of_call(
         }
     }
     headers
+}
+
+/// Whether headers that a client chose go to the provider. Those that every SDK of a format sends are
+/// not chosen.
+pub(crate) fn has_clients(callers: &[Header], dialect: Dialect) -> bool {
+    callers
+        .iter()
+        .any(|(name, _)| !passes_by_itself(name, dialect) && provider_takes(name, dialect))
 }
 
 fn accept(stream: Option<Framing>) -> HeaderValue {

@@ -9,6 +9,7 @@ use http::Request;
 use tokio::time::Instant;
 use weir_dialect::ir::Losses;
 use weir_dialect::{Models, format};
+use weir_provider::Asked;
 use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
@@ -112,7 +113,15 @@ async fn ask(
     let format = format(endpoint.route.dialect);
     if !head.status.is_success() {
         let way = Way::Same { format, errors: None, choices: 1 };
-        let asked = ErrorContext { shared, key: Some(key), model: "", limit, way: &way };
+        let asked = ErrorContext {
+            shared,
+            key: Some(key),
+            model: "",
+            limit,
+            way: &way,
+            asked: Asked::with(b""),
+            has_clients_headers: headers::has_clients(callers, endpoint.route.dialect),
+        };
         return Err(rejection::rejected(asked, (&endpoint.route.method, &uri), &head, body).await);
     }
     let (bytes, _held) = whole::read(shared, limit, Bytes::new(), body).await?;

@@ -8,7 +8,7 @@ use http::response::Parts;
 use http::{HeaderName, Method, Uri};
 use tokio::time::{Instant, timeout_at};
 use weir_dialect::{ErrorBody, ir};
-use weir_provider::{Classified, ErrorFacts, classify, classify_in_band};
+use weir_provider::{Asked, Classified, ErrorFacts, classify, classify_in_band};
 use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
@@ -144,6 +144,7 @@ pub(crate) fn error_in_band(call: ErrorContext<'_>, body: Bytes) -> Fault {
         FailureClass::Credential => 401,
         FailureClass::QuotaExhausted => 402,
         FailureClass::ModelMissing => 404,
+        FailureClass::Refused => 403,
         FailureClass::ContextLength | FailureClass::Caller | FailureClass::Elsewhere => 400,
         _ => 502,
     });
@@ -164,6 +165,15 @@ fn facts<'a>(call: ErrorContext<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
         message: &error.message,
         param: &error.param,
         model: call.model,
+        asked: if call.has_clients_headers { Asked::unknown() } else { call.asked },
+    }
+}
+
+/// What is left of a class that rests a key where the client may have caused it.
+fn believed(call: ErrorContext<'_>, class: FailureClass) -> FailureClass {
+    match class.refuses_key() && call.has_clients_headers {
+        true => FailureClass::Refused,
+        false => class,
     }
 }
 
@@ -185,7 +195,7 @@ fn rejection(
         false => format!("{provider} answered {status}{place}: {}", shortened(&said)),
     };
     let mut fault = Fault::new(FaultCode::UpstreamRejected, message)
-        .with_class(classified.class)
+        .with_class(believed(call, classified.class))
         .with_retry_after(classified.retry_after);
     let text = |text: &str| (!text.is_empty()).then(|| redacted_text(text, secrets).into());
     fault.detail.code = text(&error.code);

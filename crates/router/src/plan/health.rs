@@ -77,6 +77,7 @@ fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) ->
         | FailureClass::ContextLength
         | FailureClass::Unusable
         | FailureClass::Elsewhere
+        | FailureClass::Refused
         | FailureClass::Caller
         | FailureClass::Cut
         | FailureClass::ClientGone => return Outcome::default(),

@@ -52,6 +52,7 @@ fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
         C::RateLimited => 429,
         C::Credential => 401,
         C::QuotaExhausted => 402,
+        C::Refused => 403,
         C::ModelMissing | C::Elsewhere => 404,
         C::Caller | C::ContextLength => 400,
         C::Transient | C::Silent | C::Unusable | C::Cut | C::ClientGone => 503,
@@ -310,6 +311,22 @@ fn rate_limits_rotate_uncounted_and_rounds_count() {
             1,
             &[limited, NoKey(Some(3)), Answer],
             "ask one ab@0 | call a | a:3 rotate b or ab'@500 | ask one ab'@0~ | call a | ok",
+        ),
+    ]);
+}
+
+#[test]
+fn a_refusal_that_nobody_explains_is_tried_with_other_keys_and_teaches_nothing() {
+    let refused = Fail(C::Refused, None);
+    check(&[
+        (2, &["a"], 1, &[refused], "ask one a@0 | call a | end upstream_error 403"),
+        (0, &["a", "b"], 1, &[refused, Answer], "ask one ab@0 | call a | rotate b | call b | ok"),
+        (
+            0,
+            &["a", "b"],
+            2,
+            &[refused, refused, Answer],
+            "ask one ab@0 | call a | rotate b | call b | ask two x@0 | call x | ok",
         ),
     ]);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use weir_rpc::WorkerService;
+use weir_rpc::{WorkerRequest, WorkerService};
 use weir_types::{
     Deadline, Dialect, FailureClass, FaultCode, KeyRules, ModelList, Operation, Secret, TraceParent,
 };
@@ -75,6 +75,45 @@ async fn aliases_and_quirks_reach_the_wire() {
     assert!(fake.requests()[0].contains(r#""model":"org/name:groq""#));
 }
 
+/// A client that chooses a header, or has the provider repeat its words, has no say in what is
+/// learned of a key.
+#[tokio::test]
+async fn what_a_client_may_have_caused_is_not_the_keys() {
+    let header = |name: &str| vec![(name.to_owned(), "bogus".to_owned())];
+    let refused = r#"{"error":{"code":"invalid_api_key"}}"#;
+    let spent = r#"{"error":{"code":"insufficient_quota"}}"#;
+    for (headers, status, body, class) in [
+        (header("openai-organization"), 401, refused, FailureClass::Refused),
+        (header("openai-project"), 403, refused, FailureClass::Refused),
+        (header("x-account"), 429, spent, FailureClass::Refused),
+        (header("x-account"), 402, "{}", FailureClass::Refused),
+        (header("x-account"), 429, "{}", FailureClass::RateLimited),
+        // It stays here, so it has caused nothing.
+        (header("cookie"), 401, refused, FailureClass::Credential),
+        (header("anthropic-beta"), 402, "{}", FailureClass::QuotaExhausted),
+        (Vec::new(), 401, refused, FailureClass::Credential),
+    ] {
+        let fake = Fake::once(json(status, "", body)).await;
+        let worker = worker(settings("openai", &fake.url));
+        let request = WorkerRequest { headers: headers.clone(), ..request(&worker, false) };
+        let fault = send(&worker, request).await.unwrap_err();
+        assert_eq!(fault.detail.class, Some(class), "{headers:?} {status} {body}");
+    }
+    for (role, class) in [
+        ("no money", FailureClass::QuotaExhausted),
+        ("Insufficient  balance", FailureClass::Refused),
+        ("\\u0069nsufficient\\u0020balance", FailureClass::Refused),
+    ] {
+        let said = r#"{"error":{"message":"insufficient balance"}}"#;
+        let fake = Fake::once(json(403, "", said)).await;
+        let worker = worker(settings("openai", &fake.url));
+        let body = format!(r#"{{"model":"gpt-x","messages":[{{"role":"{role}"}}]}}"#);
+        let request = request(&worker, false);
+        let sent = worker.call(context(), request, body.into_bytes().into_body()).await;
+        assert_eq!(sent.unwrap_err().detail.class, Some(class), "{role}");
+    }
+}
+
 #[tokio::test]
 async fn failures_are_classified_and_keep_the_answer() {
     for (status, headers, body, class, seconds) in [
@@ -83,7 +122,7 @@ async fn failures_are_classified_and_keep_the_answer() {
         (429, "retry-after: 3\r\n", "{}", FailureClass::RateLimited, Some(3)),
         (429, "", r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::QuotaExhausted, None),
         (401, "", "{}", FailureClass::Credential, None),
-        (403, "", "{}", FailureClass::ModelMissing, None),
+        (403, "", "{}", FailureClass::Refused, None),
         (404, "", r#"{"error":{"message":"no model gpt-x"}}"#, FailureClass::ModelMissing, None),
         (400, "", r#"{"error":{"message":"bad","param":"n"}}"#, FailureClass::Caller, None),
         (
