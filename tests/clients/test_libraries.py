@@ -86,6 +86,15 @@ def test_structured_output(seat: Seat):
     assert "Which city." in body and '"tools"' not in body and "toolConfig" not in body
 
 
+@scenario("structured output, streamed")
+def test_structured_output_streamed(seat: Seat):
+    """The object grows, if the library shows it before it is whole."""
+    answer, before = seat.library.structured_stream(seat.model, "How is it there?", Answer)
+    assert answer == FORMED and before >= 0
+    body = seat.sent()["body"]
+    assert "Which city." in body and '"stream":true' in body.replace(" ", "")
+
+
 @scenario("structured output by a tool")
 def test_structured_output_by_a_tool(seat: Seat):
     answer = seat.library.structured_by_tool(seat.model, "call Answer", Answer)

@@ -1,5 +1,5 @@
 //! What others built on the vendors' formats: LiteLLM's translations beside ours
-//! (`tests/second_opinion`), LangChain and LiteLLM as clients (`tests/clients`).
+//! (`tests/second_opinion`), the libraries that applications use as clients (`tests/clients`).
 //!
 //! In a Python environment of its own, because these packages want other versions of the vendors'
 //! than the scenarios do. The clients run on one topology: what they say is the same on all.
