@@ -291,14 +291,14 @@ LIBRARIES = [
 NAMES = [library.name for library in LIBRARIES]
 
 # (library, provider, scenario) that cannot be, and why.
-NO_VECTORS = "the library has no call for it"
+NO_CALL = "the library has no call for it"
 NOT: dict[tuple[str, str, str], str] = {
     ("langchain-cohere", "*", "tool round trip, streamed"):
         "the library repeats the pieces of a streamed call, whatever the service sends",
     ("langchain-cohere", "*", "embeddings"): "the library asks by Cohere's older `/v1/embed`",
-    ("langchain-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("langchain-anthropic", "*", "embeddings"): NO_CALL,
     ("langchain-aws", "*", "embeddings"): "its class for vectors speaks to Bedrock's InvokeModel",
-    ("litellm-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("litellm-anthropic", "*", "embeddings"): NO_CALL,
     ("*", "anthropic", "embeddings"): "Anthropic offers none",
     ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
     **{
@@ -318,8 +318,14 @@ NOT: dict[tuple[str, str, str], str] = {
         for provider in ("openai", "cohere")
     },
     **{
-        (library.name, "*", "structured output by a tool"): "the library has no call for it"
+        (library.name, "*", scenario): NO_CALL
         for library in LIBRARIES
+        for scenario in ("structured output, streamed", "structured output by a tool")
         if issubclass(library, LiteLlm)
     },
+    **{
+        (library.name, "*", "batch"): NO_CALL
+        for library in (OpenAiSdk, Instructor, PydanticAi, LlamaIndex)
+    },
+    ("llama-index", "*", "embeddings"): "its class for vectors is in another package",
 }

@@ -32,6 +32,8 @@ class Library:
 
     name: str
     label: str
+    # `pytest.mark.older_openai`: it is in the environment of that name.
+    marks: tuple = ()
 
     def __init__(self, url: str):
         self.url = url
@@ -112,7 +114,7 @@ def said(answer, pieces: int = 1) -> Said:
     ]
     usage = answer.usage
     tokens = (usage.prompt_tokens, usage.completion_tokens)
-    native = message.model_dump(exclude_none=True)
+    native = {"content": None, **message.model_dump(exclude_none=True)}
     return Said(message.content or "", calls, tokens, pieces, native)
 
 

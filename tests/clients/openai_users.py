@@ -4,7 +4,9 @@ They speak OpenAI's format to the gateway, whoever the provider is.
 """
 
 import asyncio
+import json
 
+import pytest
 from library import STREAM, Asked, Library, Said, choices, dicts, has_text, said
 
 
@@ -97,7 +99,9 @@ class Instructor(OpenAiSdk):
         return super().create(client, model, asked, response_model=None, **more)
 
     def structured(self, model, text, form):
-        return self.by_schema.chat.completions.create(**self._formed(model, text, form))
+        answer = self.by_schema.chat.completions.create(**self._formed(model, text, form))
+        # It is of a class that is made of `form`.
+        return form.model_validate(answer.model_dump())
 
     def structured_stream(self, model, text, form):
         partial = self.by_schema.chat.completions.create_partial
@@ -129,7 +133,8 @@ class PydanticAi(Library):
         from pydantic_ai.direct import model_request_stream_sync
 
         with model_request_stream_sync(**self._request(model, asked)) as stream:
-            return _replied(stream.get(), sum(map(_is_text, stream)))
+            pieces = sum(map(_is_text, stream))
+            return _replied(stream.response, pieces)
 
     async def ask_later(self, model, asked):
         from pydantic_ai.direct import model_request
@@ -240,6 +245,7 @@ def _is_text(event) -> bool:
 
 
 class LlamaIndex(Library):
+    marks = (pytest.mark.older_openai,)
     name = "llama-index"
     label = "`llama-index-llms-openai-like`"
 
@@ -323,14 +329,12 @@ def _history(asked: Asked) -> list:
 
 
 def _calls(message) -> list:
-    from llama_index.core.llms import ToolCallBlock
+    from llama_index.core.base.llms.types import ToolCallBlock
 
     return [block for block in message.blocks if isinstance(block, ToolCallBlock)]
 
 
 def _answered(response, pieces: int = 1, usage=None) -> Said:
-    import json
-
     calls = []
     for call in _calls(response.message):
         arguments = call.tool_kwargs

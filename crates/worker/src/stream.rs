@@ -233,12 +233,9 @@ fn readable<'a>(frame: &'a Frame<'_>) -> Option<Frame<'a>> {
     }
 }
 
-/// Whether an event only keeps the connection open: it has no data, or empty ones under no name or a
-/// common one for that.
+/// Whether a frame only keeps the connection open: it has no data, or empty ones.
 fn is_comment(frame: &Frame<'_>) -> bool {
-    let names: [&[u8]; 5] = [b"", b"ping", b"keepalive", b"keep-alive", b"heartbeat"];
-    let is_empty = |data: &[u8]| data.is_empty() && names.contains(&frame.name);
-    !frame.is_exception && frame.data.as_deref().is_none_or(is_empty)
+    !frame.is_exception && frame.data.is_none()
 }
 
 /// What is held back before the commit point.

@@ -150,9 +150,9 @@ impl Same {
         let event = self.decoder.parse(frame)?;
         if is_comment(&event) {
             self.held.hears_comment();
-            // Clients expect something to read in an event that has data.
-            let is_readable = event.data.is_none();
-            return Ok(if is_readable { Verdict::Comment } else { Verdict::Nothing });
+            // Some clients expect something to read in everything that is no comment.
+            let is_harmless = event.raw.starts_with(b":");
+            return Ok(if is_harmless { Verdict::Comment } else { Verdict::Nothing });
         }
         if event.is_exception {
             let data = event.data.as_deref().unwrap_or_default();
