@@ -58,7 +58,8 @@ def test_every_answer_is_decoded(gateway):
 
 def test_errors_are_decoded(gateway):
     refused = gateway.chat("openai/refused")
-    assert refused.status == 400 and refused.error["message"] == "temperature is too high"
+    said = refused.json()["error"]["message"]
+    assert (refused.status, said) == (400, "temperature is too high"), refused.body
     lost = gateway.chat("openai/lost")
     assert lost.status == 404 and lost.error["message"].endswith("404 page not found")
 
