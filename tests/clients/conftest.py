@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,10 @@ def _run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _libraries(_run):
+    """Made when they are wanted: they are not all in one environment."""
     gateway, _ = _run
-    return {library.name: library(gateway.url) for library in LIBRARIES}
+    classes = {library.name: library for library in LIBRARIES}
+    return cache(lambda name: classes[name](gateway.url))
 
 
 @pytest.fixture
@@ -43,4 +46,4 @@ def seat(library, provider, _run, _libraries) -> Seat:
     """A library and a provider, which has seen nothing yet."""
     _, sim = _run
     sim.reset()
-    return Seat(_libraries[library], next(one for one in PROVIDERS if one.name == provider), sim)
+    return Seat(_libraries(library), next(one for one in PROVIDERS if one.name == provider), sim)

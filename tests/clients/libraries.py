@@ -1,11 +1,13 @@
-"""The libraries: LangChain's models, each in its vendor's format, and LiteLLM.
+"""The libraries: LangChain's models, each in its vendor's format, and LiteLLM; those that are built
+on OpenAI's SDK, and the SDK itself, are in `openai_users.py`.
 
-All of LangChain's are used in one way. LiteLLM is put behind the same calls, as it has none.
+All of LangChain's are used in one way. The others are put behind the same calls.
 """
 
-import json
 import os
-from dataclasses import dataclass, field
+
+from library import STREAM, Asked, Library, Said, choices, dicts, has_text, said
+from openai_users import Instructor, LlamaIndex, OpenAiSdk, PydanticAi
 
 # Neither looks for anything beyond the gateway.
 os.environ |= {
@@ -14,65 +16,6 @@ os.environ |= {
     "LANGSMITH_TRACING": "false",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-@dataclass
-class Said:
-    """What a library makes of an answer."""
-
-    text: str
-    # (name, arguments) of each call.
-    calls: list[tuple[str, dict]]
-    # Of the prompt, and of the answer.
-    tokens: tuple[int, int]
-    # Pieces of text it came in.
-    pieces: int = 1
-    native: object = None
-
-
-@dataclass
-class Asked:
-    """A conversation: words of the user, answers as they came, and (answer, results of its calls)."""
-
-    turns: list
-    tools: list = field(default_factory=list)
-    choice: str | None = None
-
-
-class Library:
-    """How one is used; each method's name says for what."""
-
-    name: str
-    label: str
-
-    def __init__(self, url: str):
-        self.url = url
-
-    def ask(self, model: str, asked: Asked) -> Said:
-        raise NotImplementedError
-
-    def stream(self, model: str, asked: Asked) -> Said:
-        raise NotImplementedError
-
-    async def ask_later(self, model: str, asked: Asked) -> Said:
-        raise NotImplementedError
-
-    async def stream_later(self, model: str, asked: Asked) -> Said:
-        raise NotImplementedError
-
-    def batch(self, model: str, texts: list[str]) -> list[str]:
-        raise NotImplementedError
-
-    def structured(self, model: str, text: str, form: type):
-        """An object of the class `form`, whose schema the answer is held to."""
-        raise NotImplementedError
-
-    def structured_by_tool(self, model: str, text: str, form: type):
-        """The same by way of a tool that takes such an object."""
-        raise NotImplementedError
-
-    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
-        raise NotImplementedError
 
 
 class LangChain(Library):
@@ -109,6 +52,11 @@ class LangChain(Library):
     def structured_by_tool(self, model, text, form):
         chat = self.chat(model).with_structured_output(form, method="function_calling")
         return chat.invoke(text)
+
+    def structured_stream(self, model, text, form):
+        chat = self.chat(model).with_structured_output(form, method="json_schema")
+        seen = list(chat.stream(text))
+        return seen[-1], len(seen) - 1
 
     def embed(self, model, texts):
         return self.embedder(model).embed_documents(texts)
@@ -263,7 +211,7 @@ class LiteLlm(Library):
     def ask(self, model, asked):
         import litellm
 
-        return self._said(litellm.completion(**self._request(model, asked)))
+        return said(litellm.completion(**self._request(model, asked)))
 
     def stream(self, model, asked):
         import litellm
@@ -275,7 +223,7 @@ class LiteLlm(Library):
     async def ask_later(self, model, asked):
         import litellm
 
-        return self._said(await litellm.acompletion(**self._request(model, asked)))
+        return said(await litellm.acompletion(**self._request(model, asked)))
 
     async def stream_later(self, model, asked):
         import litellm
@@ -308,54 +256,16 @@ class LiteLlm(Library):
         return [one["embedding"] for one in answer.data]
 
     def _request(self, model: str, asked: Asked) -> dict:
-        request = {
-            "model": f"{self.format}/{model}", "messages": _dicts(asked), "num_retries": 0,
-            "api_key": "unused", "api_base": self.url + self.path,
+        return {
+            "model": f"{self.format}/{model}", "messages": dicts(asked), "num_retries": 0,
+            "api_key": "unused", "api_base": self.url + self.path, **choices(asked),
         }
-        if asked.tools:
-            from langchain_core.utils.function_calling import convert_to_openai_tool
-
-            request["tools"] = [convert_to_openai_tool(tool) for tool in asked.tools]
-        if asked.choice:
-            request["tool_choice"] = "required" if asked.choice == "any" else asked.choice
-        return request
-
-    def _said(self, answer, pieces: int = 1) -> Said:
-        message = answer.choices[0].message
-        calls = [
-            (call.function.name, json.loads(call.function.arguments))
-            for call in message.tool_calls or []
-        ]
-        usage = answer.usage
-        tokens = (usage.prompt_tokens, usage.completion_tokens)
-        return Said(message.content or "", calls, tokens, pieces, message.model_dump())
 
     def _summed(self, chunks: list, messages: list) -> Said:
         import litellm
 
-        pieces = sum(1 for one in chunks if one.choices and one.choices[0].delta.content)
-        return self._said(litellm.stream_chunk_builder(chunks, messages=messages), pieces)
-
-
-STREAM = {"stream": True, "stream_options": {"include_usage": True}}
-
-
-def _dicts(asked: Asked) -> list[dict]:
-    messages = []
-    for turn in asked.turns:
-        match turn:
-            case str():
-                messages.append({"role": "user", "content": turn})
-            case (answer, results):
-                calls = answer.native["tool_calls"]
-                messages.append(answer.native)
-                messages += [
-                    {"role": "tool", "tool_call_id": call["id"], "content": result}
-                    for call, result in zip(calls, results, strict=True)
-                ]
-            case answer:
-                messages.append(answer.native)
-    return messages
+        pieces = sum(map(has_text, chunks))
+        return said(litellm.stream_chunk_builder(chunks, messages=messages), pieces)
 
 
 class LiteLlmAnthropic(LiteLlm):
@@ -376,18 +286,19 @@ class LiteLlmGemini(LiteLlm):
 LIBRARIES = [
     OpenAi, OpenAiResponses, Anthropic, Google, Aws, Cohere,
     LiteLlm, LiteLlmAnthropic, LiteLlmGemini,
+    OpenAiSdk, Instructor, PydanticAi, LlamaIndex,
 ]
 NAMES = [library.name for library in LIBRARIES]
 
 # (library, provider, scenario) that cannot be, and why.
-NO_VECTORS = "the library has no call for it"
+NO_CALL = "the library has no call for it"
 NOT: dict[tuple[str, str, str], str] = {
     ("langchain-cohere", "*", "tool round trip, streamed"):
         "the library repeats the pieces of a streamed call, whatever the service sends",
     ("langchain-cohere", "*", "embeddings"): "the library asks by Cohere's older `/v1/embed`",
-    ("langchain-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("langchain-anthropic", "*", "embeddings"): NO_CALL,
     ("langchain-aws", "*", "embeddings"): "its class for vectors speaks to Bedrock's InvokeModel",
-    ("litellm-anthropic", "*", "embeddings"): NO_VECTORS,
+    ("litellm-anthropic", "*", "embeddings"): NO_CALL,
     ("*", "anthropic", "embeddings"): "Anthropic offers none",
     ("*", "bedrock", "embeddings"): "Weir does not ask Bedrock for vectors",
     **{
@@ -407,8 +318,14 @@ NOT: dict[tuple[str, str, str], str] = {
         for provider in ("openai", "cohere")
     },
     **{
-        (library.name, "*", "structured output by a tool"): "the library has no call for it"
+        (library.name, "*", scenario): NO_CALL
         for library in LIBRARIES
+        for scenario in ("structured output, streamed", "structured output by a tool")
         if issubclass(library, LiteLlm)
     },
+    **{
+        (library.name, "*", "batch"): NO_CALL
+        for library in (OpenAiSdk, Instructor, PydanticAi, LlamaIndex)
+    },
+    ("llama-index", "*", "embeddings"): "its class for vectors is in another package",
 }

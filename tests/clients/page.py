@@ -1,4 +1,4 @@
-"""Writes the part of docs/compatibility.md about LangChain and LiteLLM.
+"""Writes the part of docs/compatibility.md about the libraries.
 
     python page.py
 """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from harness.sim import Sim
-from libraries import NOT, NAMES, Library
+from libraries import LIBRARIES, NOT, Library
 from providers import PROVIDERS, Provider
 
 # Names of scenarios, in the order of their tests.
@@ -30,10 +30,10 @@ def scenario(name: str):
     """Marks a test as a scenario for every library and provider, but for what `NOT` lists."""
     SCENARIOS.append(name)
     pairs = [
-        (library, provider.name)
-        for library in NAMES
+        pytest.param(library.name, provider.name, marks=library.marks)
+        for library in LIBRARIES
         for provider in PROVIDERS
-        if reason(library, provider.name, name) is None
+        if reason(library.name, provider.name, name) is None
     ]
     return pytest.mark.parametrize(("library", "provider"), pairs)
 

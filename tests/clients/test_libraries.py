@@ -86,6 +86,16 @@ def test_structured_output(seat: Seat):
     assert "Which city." in body and '"tools"' not in body and "toolConfig" not in body
 
 
+@scenario("structured output, streamed")
+def test_structured_output_streamed(seat: Seat):
+    """The object grows, if the library shows it before it is whole."""
+    answer, before = seat.library.structured_stream(seat.model, "How is it there?", Answer)
+    assert answer == FORMED and before >= 0
+    sent = seat.sent()
+    is_streamed = '"stream":true' in sent["body"].replace(" ", "") or "stream" in sent["path"]
+    assert "Which city." in sent["body"] and is_streamed
+
+
 @scenario("structured output by a tool")
 def test_structured_output_by_a_tool(seat: Seat):
     answer = seat.library.structured_by_tool(seat.model, "call Answer", Answer)

@@ -1,14 +1,14 @@
 //! HTTP/2 without TLS, for clients that know beforehand that it is spoken here.
 //!
-//! They begin with its preface, which the parser of HTTP/1.1 recognises and leaves unread: nobody
-//! else pays for it. A stream that its client takes nothing of, and a connection on which nothing is
+//! They begin with its preface, which the parser of HTTP/1.1 recognises and leaves unread, if it
+//! comes in one piece, which [`Opening`] sees to: nobody else pays for it. A stream that its client takes nothing of, and a connection on which nothing is
 //! asked, have the limits that they have in HTTP/1.1.
 
-use std::io::Cursor;
+use std::io::{Cursor, Result as IoResult};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +19,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, interval};
 use tower::Service;
 
@@ -28,6 +28,47 @@ use crate::{Drain, HttpLimits};
 
 /// What such a client sends first (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection begins with, kept back while it may be part of the preface.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    held: Vec<u8>,
+    is_over: bool,
+}
+
+impl Opening {
+    /// Reads from `stream`, of which nobody else reads.
+    pub(crate) fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<IoResult<()>> {
+        while !self.is_over {
+            let begin = buffer.filled().len();
+            ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
+            let read = buffer.filled().get(begin..).unwrap_or_default();
+            self.is_over = read.is_empty() || !self.is_part_with(read);
+            if self.is_over && self.held.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.held.extend_from_slice(read);
+            buffer.set_filled(begin);
+        }
+        if self.held.is_empty() {
+            return Pin::new(stream).poll_read(cx, buffer);
+        }
+        let count = self.held.len().min(buffer.remaining());
+        buffer.put_slice(&self.held.drain(..count).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether what is held is, with `more`, less than the preface and the beginning of it.
+    fn is_part_with(&self, more: &[u8]) -> bool {
+        let rest = PREFACE.get(self.held.len()..).unwrap_or_default();
+        more.len() < rest.len() && rest.starts_with(more)
+    }
+}
 
 /// Requests of one connection at a time.
 const STREAMS_MAX: u32 = 200;

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::prior::Opening;
+
 /// Writes the JSON body for a refusal with this status.
 pub type RejectionBody = fn(status: u16) -> String;
 
@@ -21,11 +23,13 @@ pub(crate) struct Worded<S> {
     inner: S,
     body: Option<RejectionBody>,
     pending: Bytes,
+    /// Half a preface of HTTP/2 would be refused, too.
+    opening: Opening,
 }
 
 impl<S> Worded<S> {
     pub(crate) fn new(inner: S, body: Option<RejectionBody>) -> Self {
-        Self { inner, body, pending: Bytes::new() }
+        Self { inner, body, pending: Bytes::new(), opening: Opening::default() }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -73,7 +77,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Worded<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        let Self { inner, opening, .. } = &mut *self;
+        opening.poll_read(inner, cx, buffer)
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::repeat;
 use h2::client::SendRequest;
 use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use weir_runtime::{Drain, DrainControl, HttpLimits, bind_shared, serve_http};
@@ -72,6 +73,55 @@ async fn requests_share_a_connection() {
         assert_eq!(body_of(within(echoed).await.unwrap().into_body()).await, "said");
         client = client.ready().await.unwrap();
     }
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// What the server says first when these pieces come one by one.
+async fn first_words(address: SocketAddr, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in pieces {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut words = vec![0; 9];
+    within(stream.read_exact(&mut words)).await.unwrap();
+    words
+}
+
+#[tokio::test]
+async fn the_preface_may_come_in_pieces() {
+    let (address, _control, _serving) = serve(app(), HttpLimits::default());
+    let greets = |words: &[u8]| words.get(3) == Some(&4);
+    for at in 0..=PREFACE.len() {
+        let (one, two) = PREFACE.split_at(at);
+        let words = first_words(address, &[one, &[two, SETTINGS].concat()]).await;
+        assert!(greets(&words), "{at}: {}", String::from_utf8_lossy(&words));
+    }
+    let single: Vec<_> = PREFACE.chunks(1).chain([SETTINGS]).collect();
+    assert!(greets(&first_words(address, &single).await));
+}
+
+#[tokio::test]
+async fn what_only_begins_like_the_preface_is_what_it_is() {
+    let (address, _control, _serving) = serve(app(), HttpLimits::default());
+    let post: &[u8] = b"OST /echo HTTP/1.1\r\nhost: weir\r\ncontent-length: 4\r\n\r\nsaid";
+    let words = first_words(address, &[b"P", post]).await;
+    assert_eq!(String::from_utf8_lossy(&words), "HTTP/1.1 ");
+    for nonsense in [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\rX".as_slice(), b"PRI * HTTP/3.0\r\n\r\n"] {
+        let (one, two) = nonsense.split_at(9);
+        let words = first_words(address, &[one, two]).await;
+        assert_eq!(String::from_utf8_lossy(&words), "HTTP/1.1 ");
+    }
+    // Whoever leaves in the middle of it costs nothing.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * H").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    within(stream.read_to_end(&mut said)).await.unwrap();
+    assert!(!said.starts_with(b"HTTP/1.1 200"));
 }
 
 #[tokio::test]

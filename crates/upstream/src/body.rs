@@ -89,10 +89,13 @@ impl Arriving {
             if let Some(decoded) = decoder.next().transpose() {
                 return Poll::Ready(Some(decoded));
             }
+            if decoder.is_over() {
+                return Poll::Ready(None);
+            }
             match ready!(poll_raw(incoming, held, cx)) {
                 Some(Ok(chunk)) => decoder.push(chunk),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(decoder.finish().transpose()),
+                None => decoder.end(),
             }
         }
     }

@@ -71,9 +71,12 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
         let (name, url) = pair
             .split_once('=')
             .ok_or_else(|| format!("--worker: expected PROVIDER=URL, found `{pair}`"))?;
-        if !config.providers.iter().any(|provider| provider.name.as_str() == name) {
+        // As the configuration and requests do, it ignores case.
+        let name = name.trim().to_ascii_lowercase();
+        let known = config.providers.iter().map(|provider| provider.name.as_str());
+        let Some(name) = known.into_iter().find(|known| *known == name) else {
             return Err(format!("--worker: the configuration has no provider `{name}`").into());
-        }
+        };
         check(name, url)?;
         given.entry(name).or_default().push(url.to_owned());
     }
@@ -152,6 +155,10 @@ mod tests {
         assert_eq!(
             urls(&["my-host=http://m:2", "openai=http://o:1"], None).unwrap(),
             ["openai http://o:1", "my-host http://m:2"]
+        );
+        assert_eq!(
+            urls(&["My-Host=http://m:2", "OPENAI=http://o:1", "openai=http://p:1"], None).unwrap(),
+            ["openai http://o:1 http://p:1", "my-host http://m:2"]
         );
         let several = ["openai=http://o:1", "openai=http://p:1"];
         assert_eq!(

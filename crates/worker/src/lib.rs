@@ -21,6 +21,7 @@ mod rejection;
 mod sender;
 mod settings;
 mod shared;
+mod signs;
 mod stream;
 mod streamed;
 mod upload;

@@ -16,13 +16,14 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weir_dialect::Garbage;
 use weir_dialect::lenient::without_nan;
+use weir_dialect::{Depth, Garbage};
 use weir_framing::{Decoder, Frame, FrameError, Framing};
 use weir_types::Usage;
 
 use crate::settings::Pace;
 use crate::way::Way;
+use finishes::Finishes;
 use proof::Proof;
 use same::Same;
 use translated::Translated;
@@ -49,9 +50,10 @@ pub(crate) enum Heard {
     /// Nothing that is whole.
     #[default]
     Nothing,
-    /// Only what keeps a connection open.
+    /// Only what keeps a connection open: comments, and events without anything of the answer
+    /// (`ping`, `keepalive`, empty deltas).
     Comments,
-    /// An event.
+    /// Something of the answer, as far as events are read.
     Event,
 }
 
@@ -168,6 +170,14 @@ impl Events {
         }
     }
 
+    /// Reads events in full until one of them says something: what is only skimmed may be empty.
+    pub(crate) fn look_closely(&mut self) {
+        match self {
+            Self::Same(same) => same.held.looks_closely = true,
+            Self::Translated(translated) => translated.held.looks_closely = true,
+        }
+    }
+
     /// What has been said since the last time.
     pub(crate) fn heard(&mut self) -> Heard {
         match self {
@@ -223,29 +233,55 @@ fn readable<'a>(frame: &'a Frame<'_>) -> Option<Frame<'a>> {
     }
 }
 
+/// Whether a frame only keeps the connection open: it has no data, or empty ones.
+fn is_comment(frame: &Frame<'_>) -> bool {
+    !frame.is_exception && frame.data.is_none()
+}
+
 /// What is held back before the commit point.
 struct Held {
     pieces: Vec<Bytes>,
     bytes: usize,
     is_committed: bool,
     heard: Heard,
+    /// Whether events are read in full until one says something.
+    looks_closely: bool,
     /// Set where content alone is not enough.
     proof: Option<Proof>,
 }
 
 impl Held {
     fn new(proof: Option<Proof>) -> Self {
-        let heard = Heard::default();
-        Self { pieces: Vec::new(), bytes: 0, is_committed: false, heard, proof }
+        Self {
+            pieces: Vec::new(),
+            bytes: 0,
+            is_committed: false,
+            heard: Heard::default(),
+            looks_closely: false,
+            proof,
+        }
     }
 
-    /// A whole event has come, or a comment.
-    fn hears(&mut self, is_comment: bool) {
-        if !is_comment {
-            self.heard = Heard::Event;
-        } else if self.heard == Heard::Nothing {
+    /// How closely the next event is to be read.
+    fn depth(&self, finishes: &Finishes) -> Depth {
+        let skims = self.is_committed && !finishes.are_many() && !self.looks_closely;
+        if skims { Depth::Skim } else { Depth::Full }
+    }
+
+    /// A comment has come.
+    fn hears_comment(&mut self) {
+        if self.heard == Heard::Nothing {
             self.heard = Heard::Comments;
         }
+    }
+
+    /// An event has come that was read so closely; whether it `says` anything.
+    fn hears(&mut self, says: bool, depth: Depth) {
+        if !says {
+            return self.hears_comment();
+        }
+        self.heard = Heard::Event;
+        self.looks_closely &= depth == Depth::Skim;
     }
 
     /// Holds a piece, or passes it on after the commit point.

@@ -25,7 +25,9 @@ use crate::beginning::{next, unfolded};
 use crate::call::Call;
 use crate::memory::Held;
 use crate::rejection::{error_in_band, without_mark};
-use crate::stream::{Broken, Events, Heard, Step};
+use crate::shared::Shared;
+use crate::signs::Signs;
+use crate::stream::{Broken, Events, Step};
 use crate::{fault, headers, looks};
 
 /// After the last event the body is read to its end, so that the connection can be used again; not
@@ -43,6 +45,8 @@ enum Cause {
     Connection(Error),
     EndedEarly,
     Stalled,
+    /// Only comments have come for too long.
+    SaysNothing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,7 +150,9 @@ fn before_commit(call: &Call, cause: &mut Cause) -> Fault {
             let why = "the stream ended before any content";
             fault::broken(shared, why, FailureClass::Transient)
         }
-        Cause::Stalled => fault::timed_out(shared, "the stream stalled", call.limit),
+        Cause::Stalled | Cause::SaysNothing => {
+            fault::timed_out(shared, "the stream stalled", call.limit)
+        }
     }
 }
 
@@ -162,10 +168,19 @@ fn after_commit(call: &Call, cause: Cause) -> Fault {
         Cause::EndedEarly => cut(Garbage::ENDS_EARLY.0),
         Cause::Stalled => {
             let idle = shared.timeouts.stream_idle.as_secs_f64();
-            let message = format!("{}: the stream stalled for {idle} s", shared.provider);
-            Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Cut)
+            stalled(shared, &format!("stalled for {idle} s"))
+        }
+        Cause::SaysNothing => {
+            let limit = shared.timeouts.stream_comments.as_secs_f64();
+            let setting = "network_config.stream_comment_timeout_in_seconds";
+            stalled(shared, &format!("only kept its connection open for {limit} s ({setting})"))
         }
     }
+}
+
+fn stalled(shared: &Shared, how: &str) -> Fault {
+    let message = format!("{}: the stream {how}", shared.provider);
+    Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Cut)
 }
 
 impl Pipe {
@@ -254,13 +269,14 @@ impl Streamed {
     pub(crate) fn into_reply(self, call: Call) -> Reply {
         let fault = self.cause.map(|cause| after_commit(&call, cause));
         let idle = call.shared.timeouts.stream_idle;
+        let signs = Signs::new(call.shared.timeouts.stream_comments);
         let relay = StreamBody {
             call,
             pipe: self.pipe,
             fault,
             idle,
             waiting_since: None,
-            comments_since: None,
+            signs,
             settled_since: None,
             sleep: Box::pin(tokio::time::sleep(idle)),
         };
@@ -277,8 +293,7 @@ struct StreamBody {
     idle: Duration,
     /// Since when nothing has come although it was asked for. A slow reader is not a stall.
     waiting_since: Option<Instant>,
-    /// Since when comments have been all that came.
-    comments_since: Option<Instant>,
+    signs: Signs,
     /// Since when there has been a finish reason.
     settled_since: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
@@ -288,12 +303,8 @@ impl StreamBody {
     fn take(&mut self, item: Option<Result<Bytes, Error>>) {
         self.waiting_since = None;
         let fed = self.pipe.feed(item);
-        match self.pipe.events.heard() {
-            Heard::Nothing => {}
-            Heard::Event => self.comments_since = None,
-            Heard::Comments => {
-                self.comments_since.get_or_insert_with(Instant::now);
-            }
+        if self.signs.note(self.pipe.events.heard()) {
+            self.pipe.events.look_closely();
         }
         self.note(fed);
         // A flood leaves no time to wait.
@@ -305,7 +316,10 @@ impl StreamBody {
     }
 
     fn note(&mut self, fed: Result<(), Cause>) {
-        if let Err(cause) = fed {
+        if let Err(mut cause) = fed {
+            if matches!(cause, Cause::Stalled) && self.signs.are_over() {
+                cause = Cause::SaysNothing;
+            }
             self.fault = Some(after_commit(&self.call, cause));
         }
     }
@@ -320,8 +334,7 @@ impl StreamBody {
             return *self.settled_since.get_or_insert(since) + self.grace();
         }
         let idle = since + self.idle;
-        let comments = self.call.shared.timeouts.stream_comments;
-        self.comments_since.map_or(idle, |since| idle.min(since + comments))
+        self.signs.end().map_or(idle, |end| idle.min(end))
     }
 
     /// Whether the provider has been silent for too long. The timer is moved only when it rings,

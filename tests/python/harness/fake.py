@@ -33,8 +33,18 @@ class Asked:
         return json.loads(self.body)
 
 
-# A status and a document, or text.
-Answer = tuple[int, object]
+# A status and a document, text or bytes; and headers, if they are not as usual.
+Answer = tuple[int, object] | tuple[int, object, dict[str, str]]
+
+
+def _bytes(body) -> tuple[bytes, str]:
+    """What a body is sent as, and its type."""
+    match body:
+        case bytes():
+            return body, "application/octet-stream"
+        case str():
+            return body.encode(), "text/plain"
+    return json.dumps(body).encode(), "application/json"
 
 
 class Fake:
@@ -55,12 +65,12 @@ class Fake:
                 asked = Asked(self.command, self.path, headers, self.rfile.read(length))
                 with fake._lock:
                     fake._asked.append(asked)
-                status, body = fake.answer(asked)
-                data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+                status, body, *more = fake.answer(asked)
+                data, kind = _bytes(body)
                 self.send_response(status)
-                kind = "text/plain" if isinstance(body, str) else "application/json"
-                self.send_header("content-type", kind)
-                self.send_header("content-length", str(len(data)))
+                headers = {"content-type": kind, "content-length": str(len(data))}
+                for name, value in (headers | (more[0] if more else {})).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 

@@ -30,6 +30,20 @@ async fn connections_are_used_again_and_replaced_when_they_are_stale() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_not_taken_is_told_from_one_that_failed() {
+    let (pem, acceptor) = certificate_for("localhost", &["h2"]);
+    let reluctant = Server::start_with(Role::Reluctant, Some(acceptor)).await;
+    let own = client(Settings { ca_pem: vec![Secret::new(pem)], ..Settings::default() });
+    let url = format!("https://localhost:{}/", reluctant.address.port());
+    assert_eq!(get(&own, &url).await.unwrap(), "ok");
+    let error = get(&own, &url).await.unwrap_err();
+    assert!(matches!(error, Error::Stale(_)), "{error:?}");
+    // That connection is left alone from then on.
+    assert_eq!(get(&own, &url).await.unwrap(), "ok");
+    assert_eq!((reluctant.connections(), reluctant.heads().len()), (2, 3));
+}
+
+#[tokio::test]
 async fn certificates_are_checked_unless_told_otherwise() {
     let (pem, acceptor) = certificate("localhost");
     let origin = Server::start_with(Role::Origin, Some(acceptor)).await;

@@ -21,6 +21,8 @@ pub(super) enum Role {
     Origin,
     /// Answers one request per connection, then closes it without saying so.
     Forgetful,
+    /// Answers one request per connection, and says of each later one that it was not taken (HTTP/2).
+    Reluctant,
     /// Answers one request with two bytes of three, and waits.
     Slow,
     /// CONNECT to this address, whatever the name; absolute form is answered with `proxied`.
@@ -162,7 +164,7 @@ where
                 answer(&mut io, head, "").await;
             }
         }
-        Role::Origin | Role::Forgetful | Role::Slow => {
+        Role::Origin | Role::Forgetful | Role::Slow | Role::Reluctant => {
             while let Some(head) = read_head(&mut io).await {
                 keep(&head);
                 if matches!(role, Role::Slow) {
@@ -189,9 +191,13 @@ where
     let mut builder = h2::server::Builder::new();
     let handshake = builder.max_concurrent_streams(100).handshake::<_, Bytes>(io);
     let Ok(mut connection) = handshake.await else { return };
-    let mut open = Vec::new();
+    let (mut open, mut has_answered) = (Vec::new(), false);
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         heads.lock().unwrap().push(format!("{} {} h2", request.method(), request.uri()));
+        if matches!(role, Role::Reluctant) && std::mem::replace(&mut has_answered, true) {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+            continue;
+        }
         let head = http::Response::new(());
         let Ok(mut body) = respond.send_response(head, false) else { continue };
         let is_slow = matches!(role, Role::Slow);

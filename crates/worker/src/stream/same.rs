@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use weir_dialect::{Depth, Format, Kind};
+use weir_dialect::{Format, Kind};
 use weir_framing::{Decoder, Framing, Writer};
 use weir_types::Usage;
 
 use super::finishes::Finishes;
-use super::{Broken, ENDS_WITHIN, Framings, Held, Step, readable};
+use super::{Broken, ENDS_WITHIN, Framings, Held, Step, is_comment, readable};
 
 /// One stream.
 pub(crate) struct Same {
@@ -27,6 +27,8 @@ pub(crate) struct Same {
 #[derive(PartialEq, Eq)]
 enum Verdict {
     Comment,
+    /// It is not passed on.
+    Nothing,
     Preamble,
     Commits,
     Done,
@@ -71,7 +73,10 @@ impl Same {
                 Ok(verdict) => verdict,
                 Err(broken) => break Step::Broken(broken),
             };
-            if self.held.is_committed && !reaches_back && self.reframed.is_none() {
+            if verdict == Verdict::Nothing {
+                out.extend((!run.is_empty()).then(|| whole.slice(run)));
+                run = end..end;
+            } else if self.held.is_committed && !reaches_back && self.reframed.is_none() {
                 run.end = end;
             } else {
                 run = end..end;
@@ -120,7 +125,8 @@ impl Same {
 
     fn pass(&mut self, frame: Bytes, verdict: &Verdict, out: &mut VecDeque<Bytes>) {
         // Comments only keep a connection open; before the commit point nobody misses them.
-        if *verdict == Verdict::Comment && (!self.held.is_committed || self.reframed.is_some()) {
+        let is_late = self.held.is_committed && self.reframed.is_none();
+        if *verdict == Verdict::Nothing || (*verdict == Verdict::Comment && !is_late) {
             return;
         }
         let commits = matches!(verdict, Verdict::Commits | Verdict::Done);
@@ -142,17 +148,17 @@ impl Same {
 
     fn judge(&mut self, frame: &Bytes) -> Result<Verdict, Broken> {
         let event = self.decoder.parse(frame)?;
-        let is_comment = event.data.is_none() && !event.is_exception;
-        self.held.hears(is_comment);
-        if is_comment {
-            return Ok(Verdict::Comment);
+        if is_comment(&event) {
+            self.held.hears_comment();
+            // Some clients expect something to read in everything that is no comment.
+            let is_harmless = event.raw.starts_with(b":");
+            return Ok(if is_harmless { Verdict::Comment } else { Verdict::Nothing });
         }
         if event.is_exception {
             let data = event.data.as_deref().unwrap_or_default();
             return Err(Broken::Error(Bytes::copy_from_slice(data)));
         }
-        let skims = self.held.is_committed && !self.finishes.are_many();
-        let depth = if skims { Depth::Skim } else { Depth::Full };
+        let depth = self.held.depth(&self.finishes);
         let seen = match (self.format.observe(&event, depth), &event) {
             (Ok(seen), _) => seen,
             // Numbers that are none pass as they came.
@@ -166,6 +172,7 @@ impl Same {
         }
         let kind = seen.kind;
         let ends = self.finishes.observe(seen);
+        self.held.hears(ends || kind != Kind::Preamble, depth);
         if let Some(proof) = &mut self.held.proof {
             match ends || kind == Kind::Done {
                 true => proof.end(),

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use weir_dialect::ir::{Event, Losses};
 use weir_dialect::names::Renames;
-use weir_dialect::{Depth, Format, Kind, StreamReader, StreamWriter};
+use weir_dialect::{Format, Kind, StreamReader, StreamWriter};
 use weir_framing::{Decoder, Writer};
 use weir_types::Usage;
 
 use super::finishes::Finishes;
-use super::{Broken, ENDS_WITHIN, Framings, Held, Step, readable};
+use super::{Broken, ENDS_WITHIN, Framings, Held, Step, is_comment, readable};
 use crate::way::Translation;
 
 /// One stream.
@@ -111,15 +111,13 @@ impl Translated {
     /// Reads one event of the provider's; whether the client would miss what it says.
     fn read(&mut self, raw: &[u8]) -> Result<bool, Broken> {
         let frame = self.decoder.parse(raw)?;
-        let is_comment = frame.data.is_none() && !frame.is_exception;
-        self.held.hears(is_comment);
-        if is_comment {
+        if is_comment(&frame) {
+            self.held.hears_comment();
             return Ok(false);
         }
         let clean = readable(&frame);
         let frame = clean.as_ref().unwrap_or(&frame);
-        let skims = self.held.is_committed && !self.finishes.are_many();
-        let depth = if skims { Depth::Skim } else { Depth::Full };
+        let depth = self.held.depth(&self.finishes);
         let seen = self.format.observe(frame, depth)?;
         if seen.kind == Kind::Error {
             let data = frame.data.as_deref().unwrap_or_default();
@@ -129,7 +127,9 @@ impl Translated {
         if let Some(usage) = &seen.usage {
             self.usage.update(usage);
         }
-        self.finishes.observe(seen);
+        let says = seen.kind != Kind::Preamble;
+        let ends = self.finishes.observe(seen);
+        self.held.hears(ends || says, depth);
         let mut events = std::mem::take(&mut self.events);
         if let Err(garbage) = self.reader.read(frame, &mut events) {
             return Err(garbage.into());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_types::{FailureClass, FaultCode};
+use weir_types::{Dialect, FailureClass, FaultCode, Operation};
 
 use super::fake::{LAST, STREAM, chunk, json};
 use super::*;
@@ -247,6 +247,133 @@ async fn before_it_comments_keep_a_stream_alive_for_a_while() {
     assert_eq!(end.fault.unwrap().code, FaultCode::UpstreamTimedOut);
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(2500) && took < Duration::from_secs(9), "{took:?}");
+}
+
+const MESSAGE: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\
+    \"role\":\"assistant\",\"content\":[],\"model\":\"c\"}}\n\nevent: content_block_start\ndata: {\
+    \"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const WORDS: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\
+    \"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n";
+const RESPONSE: &str = "event: response.output_text.delta\ndata: {\
+    \"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+
+/// How a provider of `vendor` begins a stream, and what it keeps its connection open with.
+struct Idler {
+    client: Dialect,
+    vendor: &'static str,
+    begins: [&'static str; 2],
+    keeps: &'static str,
+}
+
+const fn idler(
+    client: Dialect,
+    vendor: &'static str,
+    begins: [&'static str; 2],
+    keeps: &'static str,
+) -> Idler {
+    Idler { client, vendor, begins, keeps }
+}
+
+impl Idler {
+    /// What becomes of a stream that is kept open so for `count` times 50 ms, with `every` in
+    /// between, where that may be all for 1.5 s.
+    async fn answers(&self, count: usize, every: &str) -> (String, weir_rpc::End) {
+        let pause = Act::Pause(Duration::from_millis(50));
+        let kept = (0..count).flat_map(|at| {
+            let more = if at % 10 == 9 { every } else { "" };
+            [Act::Send(chunk(&format!("{}{more}", self.keeps))), pause.clone()]
+        });
+        let script = then(events(&self.begins), &kept.collect::<Vec<_>>());
+        let fake = Fake::start(vec![then(script, &[Act::Close])]).await;
+        let mut settings = settings(self.vendor, &fake.url);
+        settings.timeouts.stream_comments = Duration::from_millis(1500);
+        let worker = worker(settings);
+        let operation = match self.client {
+            Dialect::OpenAiResponses => Operation::Responses,
+            _ => Operation::Chat,
+        };
+        let mut request = request(&worker, true);
+        (request.dialect, request.operation) = (self.client, operation);
+        let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#;
+        drain(send_body(&worker, request, body).await.unwrap()).await
+    }
+}
+
+const IDLERS: [Idler; 8] = [
+    idler(
+        Dialect::AnthropicMessages,
+        "anthropic",
+        [MESSAGE, WORDS],
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    ),
+    idler(
+        Dialect::AnthropicMessages,
+        "anthropic",
+        [MESSAGE, WORDS],
+        "data: {\"type\":\"ping\"}\n\n",
+    ),
+    // For a client that has no such event.
+    idler(
+        Dialect::OpenAiChat,
+        "anthropic",
+        [MESSAGE, WORDS],
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    ),
+    idler(
+        Dialect::OpenAiResponses,
+        "openai",
+        [RESPONSE, RESPONSE],
+        "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n",
+    ),
+    idler(
+        Dialect::OpenAiChat,
+        "openai",
+        [ROLE, TEXT],
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    ),
+    idler(Dialect::OpenAiChat, "openai", [ROLE, TEXT], "data: {\"choices\":[]}\n\n"),
+    idler(Dialect::OpenAiChat, "openai", [ROLE, TEXT], "data:\n\n"),
+    idler(Dialect::AnthropicMessages, "openai", [ROLE, TEXT], "event: ping\ndata: \n\n"),
+];
+
+#[tokio::test]
+async fn events_that_say_nothing_are_no_more_than_comments() {
+    let stuck = IDLERS.iter().map(async |idler| {
+        let begun = std::time::Instant::now();
+        let (_, end) = idler.answers(150, "").await;
+        let fault = end.fault.expect(idler.keeps);
+        assert_eq!(fault.code, FaultCode::UpstreamTimedOut, "{}: {fault}", idler.keeps);
+        assert!(fault.detail.message.contains("stream_comment_timeout_in_seconds"), "{fault}");
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(1500) && took < Duration::from_secs(6), "{took:?}");
+    });
+    futures_util::future::join_all(stuck).await;
+}
+
+#[tokio::test]
+async fn events_with_empty_data_are_not_passed_on() {
+    let script = [ROLE, "data:\n\n", TEXT, "event: ping\ndata:\n\n", TEXT, STOP, DONE];
+    for joined in [false, true] {
+        let whole = script.concat();
+        let sent = if joined { events(&[&whole]) } else { events(&script) };
+        let fake = Fake::start(vec![then(sent, &[last()])]).await;
+        let reply = chat(&worker(settings("openai", &fake.url)), true).await.unwrap();
+        let (text, end) = drain(reply).await;
+        assert_eq!((text, end.fault), (format!("{ROLE}{TEXT}{TEXT}{STOP}{DONE}"), None));
+    }
+}
+
+#[tokio::test]
+async fn between_pieces_of_an_answer_they_harm_nobody() {
+    let alive = IDLERS.iter().map(async |idler| {
+        // All of it is longer than the limit; it ends without a finish reason.
+        let (text, end) = idler.answers(60, idler.begins[1]).await;
+        let fault = end.fault.expect(idler.keeps);
+        assert_eq!(fault.code, FaultCode::UpstreamBroken, "{}: {fault}", idler.keeps);
+        let pieces = text.matches("\"a\"").count();
+        assert!(pieces >= 7, "{}: {text}", idler.keeps);
+    });
+    futures_util::future::join_all(alive).await;
 }
 
 #[tokio::test]

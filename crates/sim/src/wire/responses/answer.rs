@@ -53,7 +53,7 @@ fn response(model: &str, chat: &Chat<'_>, reply: &Reply, output: Option<&[Value]
         "service_tier": "default",
         "store": false,
         "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
+        "text": {"format": format(chat)},
         "tool_choice": "auto",
         "tools": [],
         "top_p": 1.0,
@@ -61,6 +61,15 @@ fn response(model: &str, chat: &Chat<'_>, reply: &Reply, output: Option<&[Value]
         "usage": usage,
         "user": null,
     })
+}
+
+/// The form that was asked for, which clients read answers by. Its name is not kept.
+fn format(chat: &Chat<'_>) -> Value {
+    match &chat.form {
+        None => json!({"type": "text"}),
+        Some(Value::Null) => json!({"type": "json_object"}),
+        Some(schema) => json!({"type": "json_schema", "name": "answer", "schema": schema}),
+    }
 }
 
 fn output(chat: &Chat<'_>, reply: &Reply) -> Vec<Value> {

@@ -39,6 +39,15 @@ fn an_answer_has_what_the_sdk_requires() {
     assert!(more["input_tokens"].as_u64() > count["input_tokens"].as_u64());
 }
 
+#[test]
+fn an_answer_repeats_the_form_that_was_asked_for() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}},
+        "required": ["a"], "additionalProperties": false});
+    let format = json!({"type": "json_schema", "name": "answer", "schema": schema});
+    assert_eq!(ask(&json!({"text": {"format": format}}))["text"]["format"], format);
+    assert_eq!(ask(&json!({}))["text"]["format"], json!({"type": "text"}));
+}
+
 fn numbered(events: &[(String, Value)]) {
     for (nth, (name, data)) in events.iter().enumerate() {
         assert_eq!((data["type"].as_str(), &data["sequence_number"]), (Some(&**name), &json!(nth)));

@@ -1,0 +1,60 @@
+//! How long a stream may go on that says nothing: comments, and events that are as empty, are no
+//! silence, but keep it alive only for a while.
+//!
+//! Knows no format: whether an event says anything is told to it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::stream::Heard;
+
+/// So often an event is read in full after the commit point: an empty one is no sign of life.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The signs of life of one stream, after the commit point.
+pub(crate) struct Signs {
+    /// As long as comments may be all that comes.
+    limit: Duration,
+    /// Since when they have been.
+    since: Option<Instant>,
+    /// When it was last asked whether events say anything.
+    looked_at: Instant,
+}
+
+impl Signs {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, since: None, looked_at: Instant::now() }
+    }
+
+    /// Something may have come. `true`: the next events are to be read in full until one of them
+    /// says something.
+    pub(crate) fn note(&mut self, heard: Heard) -> bool {
+        match heard {
+            Heard::Nothing => false,
+            Heard::Comments => {
+                self.since.get_or_insert_with(Instant::now);
+                false
+            }
+            Heard::Event => {
+                self.since = None;
+                let now = Instant::now();
+                let is_due = now >= self.looked_at + LOOK_EVERY;
+                if is_due {
+                    self.looked_at = now;
+                }
+                is_due
+            }
+        }
+    }
+
+    /// When there have been nothing but comments for too long, if there is nothing else.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        self.since.map(|since| since + self.limit)
+    }
+
+    /// There have been.
+    pub(crate) fn are_over(&self) -> bool {
+        self.end().is_some_and(|end| Instant::now() >= end)
+    }
+}
