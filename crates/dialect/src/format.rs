@@ -83,6 +83,17 @@ pub trait Format: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The same request without what only makers of other formats can read, for a provider of this
+    /// format that the configuration calls `vendor`. `None` if there is nothing of the kind: most
+    /// formats have no place for it.
+    ///
+    /// # Errors
+    /// As [`Format::strip_sealed`].
+    fn strip_foreign(&self, body: &Bytes, vendor: &str) -> Result<Option<Written>, RequestFault> {
+        let _ = (body, vendor);
+        Ok(None)
+    }
+
     /// What names of tools and ids of calls may look like.
     fn name_rules(&self) -> NameRules {
         NameRules::ANY
