@@ -92,11 +92,15 @@ def openai_responses_event(_one, name, data):
 # --- Anthropic ------------------------------------------------------------------------------------
 
 
+# Formats whose clients ask for what is in trial.
+CLAUDES = {"anthropic_messages", "bedrock_invoke"}
+
+
 def anthropic(one: Translation, kind: str) -> list[Problem]:
     """What needs a beta header may only come from a client that can have set it, or go to one."""
     models = one.kind != "request"
     found = strict(f"anthropic.types{kind}", models).problems(one.body)
-    if found and one.source == one.to:
+    if found and {one.source, one.to} <= CLAUDES:
         beta = kind.replace(":", ":Beta") if models else kind
         found = strict(f"anthropic.types.beta{beta}", models).problems(one.body) and found
     return found
@@ -120,7 +124,7 @@ def anthropic_event(one: Translation, name, data):
     if name == "error":
         return found + strict("anthropic.types:BetaErrorResponse").problems(data)
     judged = by_tag("anthropic.types:RawMessageStreamEvent", data)
-    if judged and one.source == one.to:
+    if judged and {one.source, one.to} <= CLAUDES:
         judged = by_tag("anthropic.types.beta:BetaRawMessageStreamEvent", data) and judged
     return found + judged
 
