@@ -75,10 +75,8 @@ fn titan(
     let mut body = Map::from_iter([("inputText".to_owned(), json!(text))]);
     losses.add_if(embedding.purpose.is_some(), "input_type", NO_MEMBER);
     losses.add_if(embedding.dimensions.is_some() && !sized, "dimensions", NO_MEMBER);
-    if sized {
-        if let Some(dimensions) = embedding.dimensions {
-            body.insert("dimensions".to_owned(), json!(dimensions));
-        }
+    if let Some(dimensions) = embedding.dimensions.filter(|_| sized) {
+        body.insert("dimensions".to_owned(), json!(dimensions));
     }
     let encodings = encodings(embedding, sized)?;
     if encodings.contains(&"binary") {
