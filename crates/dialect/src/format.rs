@@ -83,14 +83,11 @@ pub trait Format: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The same request without what only makers of other formats can read, for a provider of this
-    /// format that the configuration calls `vendor`. `None` if there is nothing of the kind: most
-    /// formats have no place for it.
+    /// The same for what only makers of other formats can read: most formats have no place for it.
     ///
     /// # Errors
     /// As [`Format::strip_sealed`].
-    fn strip_foreign(&self, body: &Bytes, vendor: &str) -> Result<Option<Written>, RequestFault> {
-        let _ = (body, vendor);
+    fn strip_foreign(&self, _body: &Bytes, _vendor: &str) -> Result<Option<Written>, RequestFault> {
         Ok(None)
     }
 
@@ -106,8 +103,7 @@ pub trait Format: fmt::Debug + Send + Sync {
 
     /// Whether an image, a document, sound or a film has a member where it stands. Not asked of
     /// other blocks. Where its bytes are is for the writer to judge.
-    fn takes(&self, medium: &ir::PartBody, place: Place, vendor: &str) -> bool {
-        let _ = (medium, place, vendor);
+    fn takes(&self, _medium: &ir::PartBody, _place: Place, _vendor: &str) -> bool {
         true
     }
 
