@@ -15,7 +15,7 @@ const OPERATIONS: [Operation; 5] = [
     Operation::Rerank,
 ];
 /// Models that rules differ for.
-const MODELS: [(Dialect, &str, &str); 10] = [
+const MODELS: [(Dialect, &str, &str); 12] = [
     (Dialect::OpenAiChat, "gpt-4o", "openai"),
     (Dialect::OpenAiChat, "mistral-large", "mistral"),
     (Dialect::OpenAiResponses, "gpt-5", "openai"),
@@ -23,6 +23,8 @@ const MODELS: [(Dialect, &str, &str); 10] = [
     (Dialect::AnthropicMessages, "claude-opus-5-5", "anthropic"),
     (Dialect::GeminiGenerate, "gemini-3-pro", "gemini"),
     (Dialect::BedrockConverse, "anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+    (Dialect::BedrockInvoke, "amazon.titan-embed-text-v2:0", "bedrock"),
+    (Dialect::BedrockInvoke, "cohere.embed-v4:0", "bedrock"),
     (Dialect::CohereChat, "command-a-03-2025", "cohere"),
     (Dialect::ReplicatePredictions, "meta/meta-llama-3-70b-instruct", "replicate"),
     (Dialect::ReplicatePredictions, "openai/gpt-5", "replicate"),
@@ -70,6 +72,11 @@ pub(crate) fn request(dialect: Dialect, data: &[u8]) {
         }
     }
     let _ = from.patch(&body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[] });
+    for vendor in ["openai", "openrouter"] {
+        let Ok(Some(stripped)) = from.strip_foreign(&body, vendor) else { continue };
+        let again = from.strip_foreign(&stripped.body, vendor);
+        assert!(matches!(again, Ok(None)), "{:?} became {again:?}", stripped.body);
+    }
     if let Ok(Some(stripped)) = from.strip_sealed(&body) {
         let again = from.strip_sealed(&stripped.body);
         assert!(matches!(again, Ok(None)), "{:?} became {again:?}", stripped.body);
@@ -138,8 +145,8 @@ pub(crate) fn stream(dialect: Dialect, data: &[u8]) {
     let from = format(dialect);
     let framing = from.framing();
     let stream = match framing {
-        Framing::EventStream => framed(data),
-        _ => data.to_vec(),
+        Framing::EventStream | Framing::EventChunks => framed(framing, data),
+        Framing::Sse | Framing::JsonArray | Framing::Ndjson => data.to_vec(),
     };
     let whole = events(from, framing, &stream, 0);
     let split = data.first().map_or(0, |first| usize::from(*first) * 7 % (stream.len() + 1));
@@ -158,8 +165,8 @@ pub(crate) fn stream(dialect: Dialect, data: &[u8]) {
 }
 
 /// Frames with their checksums, which no fuzzer guesses: a name, a tab and data on every line.
-fn framed(lines: &[u8]) -> Vec<u8> {
-    let mut writer = Writer::new(Framing::EventStream);
+fn framed(framing: Framing, lines: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new(framing);
     for line in lines.split(|byte| *byte == b'\n') {
         let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
         let (name, data) = line.split_at(tab);

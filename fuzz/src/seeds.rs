@@ -59,7 +59,9 @@ fn files(target: &Target) -> Vec<PathBuf> {
 /// A fixture as the target takes it.
 fn seed(target: &Target, bytes: &[u8]) -> Vec<u8> {
     let is_framed = match target {
-        Target::Format(dialect, Kind::Stream) => format(*dialect).framing() == Framing::EventStream,
+        Target::Format(dialect, Kind::Stream) => {
+            matches!(format(*dialect).framing(), Framing::EventStream | Framing::EventChunks)
+        }
         _ => false,
     };
     let events = serde_json::from_slice::<Vec<Value>>(bytes).ok().filter(|_| is_framed);

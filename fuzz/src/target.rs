@@ -49,8 +49,7 @@ impl Kind {
 pub(crate) fn all() -> Vec<Target> {
     let kinds = |dialect: &Dialect| Kind::ALL.map(|kind| Target::Format(*dialect, kind));
     let formats = Dialect::ALL.iter().flat_map(kinds);
-    let framings = [Framing::Sse, Framing::JsonArray, Framing::Ndjson, Framing::EventStream];
-    formats.chain(framings.map(Target::Framing)).chain([Target::Json]).collect()
+    formats.chain(Framing::ALL.map(Target::Framing)).chain([Target::Json]).collect()
 }
 
 impl Target {

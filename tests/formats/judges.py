@@ -1,13 +1,14 @@
 """Who judges what: for each format, the types with which its vendor's own Python package describes
 requests, answers and events. `judge` gives the problems of one translation."""
 
+import dataclasses
 import functools
 import inspect
 import types
 import typing
 
 import typing_extensions
-from service_model import bedrock_answer, bedrock_event, bedrock_request
+from service_model import bedrock_answer, bedrock_event, bedrock_request, exception
 from strict import Problem, Strict
 from translations import Translation
 
@@ -91,11 +92,15 @@ def openai_responses_event(_one, name, data):
 # --- Anthropic ------------------------------------------------------------------------------------
 
 
+# Formats whose clients ask for what is in trial.
+CLAUDES = {"anthropic_messages", "bedrock_invoke"}
+
+
 def anthropic(one: Translation, kind: str) -> list[Problem]:
     """What needs a beta header may only come from a client that can have set it, or go to one."""
     models = one.kind != "request"
     found = strict(f"anthropic.types{kind}", models).problems(one.body)
-    if found and one.source == one.to:
+    if found and {one.source, one.to} <= CLAUDES:
         beta = kind.replace(":", ":Beta") if models else kind
         found = strict(f"anthropic.types.beta{beta}", models).problems(one.body) and found
     return found
@@ -119,9 +124,40 @@ def anthropic_event(one: Translation, name, data):
     if name == "error":
         return found + strict("anthropic.types:BetaErrorResponse").problems(data)
     judged = by_tag("anthropic.types:RawMessageStreamEvent", data)
-    if judged and one.source == one.to:
+    if judged and {one.source, one.to} <= CLAUDES:
         judged = by_tag("anthropic.types.beta:BetaRawMessageStreamEvent", data) and judged
     return found + judged
+
+
+# --- Amazon's InvokeModel ---------------------------------------------------------------------------
+
+# Claude's bodies name the format and features in trial, but neither model nor whether to stream,
+# which the path says. The page of the host has them, and no package.
+CLAUDE_HERE = {"anthropic_version": str, "anthropic_beta": list}
+# <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html>
+TITAN_EMBED = {"inputText": str, "dimensions": int, "normalize": bool, "embeddingTypes": list}
+
+
+def invoke_request(one: Translation):
+    if one.operation == "embeddings":
+        return pieces(one.body, {}, TITAN_EMBED)
+    own = {member: one.body[member] for member in CLAUDE_HERE if member in one.body}
+    found = pieces(own, {}, CLAUDE_HERE)
+    if one.body.get("anthropic_version") != "bedrock-2023-05-31":
+        found.append(Problem(["anthropic_version"], "must be bedrock-2023-05-31"))
+    for member in ("model", "stream"):
+        if member in one.body:
+            found.append(Problem([member], "stands in the path"))
+    rest = {member: value for member, value in one.body.items() if member not in own}
+    whole = dataclasses.replace(one, body={**rest, "model": one.model})
+    return found + anthropic_request(whole)
+
+
+def invoke_event(one: Translation, name, data):
+    """The names of events stand in their data alone; exceptions are Amazon's."""
+    if name:
+        return exception(name, data)
+    return anthropic_event(one, data.get("type"), data)
 
 
 # --- Gemini ---------------------------------------------------------------------------------------
@@ -306,6 +342,9 @@ JUDGES = {
     },
     "bedrock_converse": {
         "request": bedrock_request, "answer": bedrock_answer, "stream": bedrock_event,
+    },
+    "bedrock_invoke": {
+        "request": invoke_request, "answer": anthropic_answer, "stream": invoke_event,
     },
     "cohere_chat": {
         "request": cohere_request, "answer": cohere_answer, "stream": cohere_event,

@@ -50,6 +50,14 @@ def bedrock_event(_one, name, data) -> list[Problem]:
     return problems(data, events[name], [])
 
 
+def exception(name, data) -> list[Problem]:
+    """Of a stream of events in the words of a model's maker."""
+    events = service().shape_for("ResponseStream").members
+    if name not in events:
+        return [Problem([], f"no such exception: {name!r}")]
+    return problems(data, events[name], [])
+
+
 def problems(value, shape, path) -> list[Problem]:
     """What in `value` is not as `shape` says."""
     if getattr(shape, "is_document_type", False):

@@ -19,11 +19,15 @@ GEMINI = {"contents": [{"role": "user", "parts": [
 BEDROCK = {"messages": [{"role": "user", "content": [
     {"toolResult": {"toolUseId": "a", "content": [{"text": "x"}]}},
 ]}]}
+INVOKE = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 1, "messages": [
+    {"role": "user", "content": "x"},
+]}
 COHERE = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}
 
 BODIES = {
     "openai_chat": CHAT, "openai_responses": RESPONSES, "anthropic_messages": ANTHROPIC,
-    "gemini_generate": GEMINI, "bedrock_converse": BEDROCK, "cohere_chat": COHERE,
+    "gemini_generate": GEMINI, "bedrock_converse": BEDROCK, "bedrock_invoke": INVOKE,
+    "cohere_chat": COHERE,
 }
 
 # (format, where, what is put there, path of the problem).
@@ -58,6 +62,11 @@ SPOILT = [
     ("bedrock_converse", ("messages", 0, "role"), "tool", "messages.*.role"),
     ("bedrock_converse", ("inferenceConfig",), {"temperature": 1.5}, "inferenceConfig.temperature"),
     ("bedrock_converse", ("toolConfig",), {"tools": []}, "toolConfig.tools"),
+    ("bedrock_invoke", ("zz",), 1, "zz"),
+    ("bedrock_invoke", ("model",), "m", "model"),
+    ("bedrock_invoke", ("anthropic_version",), "2023-06-01", "anthropic_version"),
+    ("bedrock_invoke", ("anthropic_beta",), "x", "anthropic_beta"),
+    ("bedrock_invoke", ("max_tokens",), "1", "max_tokens"),
     ("cohere_chat", ("zz",), 1, "zz"),
     ("cohere_chat", ("messages", 0, "content", 0, "zz"), 1, "messages.*.content.*.zz"),
     ("cohere_chat", ("tool_choice",), "AUTO", "tool_choice"),
@@ -65,7 +74,8 @@ SPOILT = [
 
 
 def paths(to: str, body, kind: str = "request", **more) -> set[str]:
-    source = "openai_chat" if to == "anthropic_messages" else to
+    # To a client of the same format, members in trial may pass.
+    source = "openai_chat" if to in ("anthropic_messages", "bedrock_invoke") else to
     one = Translation(kind, source, "made up", to, "chat", "m", [], body, **more)
     return {problem.path for problem in judge(one)}
 
@@ -103,3 +113,6 @@ def test_events_are_told_apart():
     assert paths("anthropic_messages", None, "stream", events=named) == {"message_start.type"}
     unknown = [{"name": "contentBlockEnd", "data": {}}]
     assert paths("bedrock_converse", None, "stream", events=unknown)
+    unnamed = [{"name": "", "data": {"type": "message_stop"}}]
+    assert paths("bedrock_invoke", None, "stream", events=unnamed) == set()
+    assert paths("bedrock_invoke", None, "stream", events=[{"name": "oddException", "data": {}}])

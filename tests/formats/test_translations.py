@@ -6,16 +6,20 @@ the reason; an exception that has become unnecessary is a failure, too.
 """
 
 import collections
+import dataclasses
 import fnmatch
 import functools
+import json
 
 import pytest
 from judges import JUDGES, judge
-from translations import translations
+from translations import REPOSITORY, Translation, translations
 
 FORMATS = list(JUDGES)
 # What only providers speak: no request comes in it, and no answer goes out.
 PROVIDERS = ["replicate_predictions"]
+# What only clients speak: no request goes out in it but for vectors.
+CLIENTS = ["bedrock_invoke"]
 KINDS = ["request", "answer", "stream"]
 
 # What a client sent in its own format and no type describes: it is given back as it came.
@@ -120,12 +124,41 @@ def test_every_exception_is_needed():
 
 
 def test_every_format_has_translations_of_every_kind():
+    asked = [one for one in translations() if not (one.kind == "request" and one.to in CLIENTS)]
     done = collections.Counter(
-        (one.kind, one.source, one.to) for one in translations() if one.refused is None
+        (one.kind, one.source, one.to) for one in asked if one.refused is None
     )
     expected = {(kind, source, to) for kind in KINDS for source in FORMATS for to in FORMATS}
+    expected -= {("request", source, to) for source in FORMATS for to in CLIENTS}
     answered = [kind for kind in KINDS if kind != "request"]
     expected |= {(kind, source, to) for kind in answered for source in PROVIDERS for to in FORMATS}
     assert set(done) == expected
-    refused = sum(one.refused is not None for one in translations())
-    assert refused < len(translations()) / 5, "most of what is said in one format can be in others"
+    refused = sum(one.refused is not None for one in asked)
+    assert refused < len(asked) / 5, "most of what is said in one format can be in others"
+
+
+def test_what_no_request_is_translated_to_is_judged_as_it_comes():
+    """The fixtures of such a format are all that there is in it."""
+    folder = REPOSITORY / "crates/dialect/fixtures/bedrock_invoke"
+    found, count = [], 0
+    for path in sorted(folder.glob("requests/*.json")):
+        body = json.loads(path.read_text())
+        if "anthropic_version" in body:
+            one = Translation("request", "bedrock_invoke", path.stem, "bedrock_invoke", "chat",
+                              "claude-sonnet-4-5", [], body)
+            # Claude's types are Anthropic's, and so is what these lack.
+            claudes = dataclasses.replace(one, to="anthropic_messages")
+            found += [
+                f"{path.stem}: {problem}" for problem in judge(one)
+                if not any(explains(each, claudes, problem.path) for each in EXCEPTIONS)
+            ]
+            count += 1
+    for path in sorted(folder.glob("answers/*.json")):
+        body = json.loads(path.read_text())
+        if body.get("type") == "message":
+            one = Translation("answer", "bedrock_invoke", path.stem, "bedrock_invoke", "chat", "",
+                              [], body)
+            found += [f"{path.stem}: {problem}" for problem in judge(one)]
+            count += 1
+    assert count > 40
+    assert not found, f"{len(found)} problems:\n" + "\n".join(found)

@@ -52,9 +52,12 @@ impl Format for BedrockInvoke {
         body: &Bytes,
         path: &PathFacts<'_>,
     ) -> Result<ir::Request, RequestFault> {
+        if path.operation != Operation::Chat {
+            return Err(RequestFault::untranslatable(OWN, path.operation));
+        }
         let (body, features) = request::plain(body)?;
         let mut read = self.claude.read_request(&body, path)?;
-        if let ir::Request::Chat(chat) | ir::Request::CountTokens(chat) = &mut read {
+        if let ir::Request::Chat(chat) = &mut read {
             chat.features = features;
         }
         Ok(read)
@@ -115,7 +118,7 @@ impl Format for BedrockInvoke {
     }
 
     fn observe(&self, frame: &Frame<'_>, _depth: Depth) -> Result<Observed, Garbage> {
-        stream::observe(frame)
+        stream::observe(self.claude, frame)
     }
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {

@@ -83,6 +83,14 @@ pub trait Format: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The same for what only makers of other formats can read: most formats have no place for it.
+    ///
+    /// # Errors
+    /// As [`Format::strip_sealed`].
+    fn strip_foreign(&self, _body: &Bytes, _vendor: &str) -> Result<Option<Written>, RequestFault> {
+        Ok(None)
+    }
+
     /// What names of tools and ids of calls may look like.
     fn name_rules(&self) -> NameRules {
         NameRules::ANY
@@ -95,8 +103,7 @@ pub trait Format: fmt::Debug + Send + Sync {
 
     /// Whether an image, a document, sound or a film has a member where it stands. Not asked of
     /// other blocks. Where its bytes are is for the writer to judge.
-    fn takes(&self, medium: &ir::PartBody, place: Place, vendor: &str) -> bool {
-        let _ = (medium, place, vendor);
+    fn takes(&self, _medium: &ir::PartBody, _place: Place, _vendor: &str) -> bool {
         true
     }
 

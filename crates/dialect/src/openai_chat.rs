@@ -66,6 +66,10 @@ impl Format for OpenAiChat {
         sealed::strip(body)
     }
 
+    fn strip_foreign(&self, body: &Bytes, vendor: &str) -> Result<Option<Written>, RequestFault> {
+        sealed::strip_foreign(body, vendor)
+    }
+
     fn gives_choices(&self) -> bool {
         true
     }

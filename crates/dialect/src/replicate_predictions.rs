@@ -20,7 +20,7 @@ use weir_types::{Dialect, Operation};
 
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
-    AnswerFacts, Depth, ErrorBody, Format, Observed, StreamReader, Target, Written,
+    AnswerFacts, Depth, ErrorBody, Format, Observed, Place, StreamReader, Target, Written,
 };
 use crate::ir;
 use crate::models::Models;
@@ -48,6 +48,11 @@ impl Format for ReplicatePredictions {
             ir::Request::Chat(chat) => request::write(chat, target),
             _ => Err(RequestFault::unserved(OWN, target.operation)),
         }
+    }
+
+    /// Prompts are text, with images beside it; documents of text stand within.
+    fn takes(&self, medium: &ir::PartBody, _place: Place, _vendor: &str) -> bool {
+        matches!(medium, ir::PartBody::Image(_) | ir::PartBody::Document(_))
     }
 
     fn observe_answer(&self, body: &[u8]) -> Result<AnswerFacts, AnswerFault> {

@@ -112,7 +112,8 @@ pub(crate) fn ready(body: &Bytes, fit: Fit, start: &Start<'_>) -> Result<Ready, 
 fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
     let stripped = match start.is_unsealed {
         true => start.provider.strip_sealed(body)?,
-        false => None,
+        // What the provider's own kind has sealed may be its own.
+        false => start.provider.strip_foreign(body, start.vendor)?,
     };
     let is_stripped = stripped.is_some();
     let (body, mut losses) = match stripped {

@@ -10,13 +10,57 @@ use crate::format::AnswerFacts;
 use crate::ir::{EmbeddingAnswer, Vector};
 use crate::whole;
 
-/// Where makers count tokens: of the prompt and of the answer.
-const COUNTS: [(&str, &str); 4] = [
-    ("/usage/input_tokens", "/usage/output_tokens"),
-    ("/usage/inputTokens", "/usage/outputTokens"),
-    ("/inputTextTokenCount", "/results/0/tokenCount"),
-    ("/prompt_token_count", "/generation_token_count"),
+/// Where a maker counts tokens; of each count, the places in which it may stand.
+struct Counts {
+    input: &'static str,
+    output: &'static str,
+    cached: &'static [&'static str],
+    written: &'static [&'static str],
+    thinking: &'static str,
+    /// What came from a cache, or went into one, is part of `input` and not counted beside it.
+    is_whole: bool,
+}
+
+const PLAIN: Counts =
+    Counts { input: "", output: "", cached: &[], written: &[], thinking: "", is_whole: true };
+
+const COUNTS: [Counts; 5] = [
+    Counts {
+        input: "/usage/input_tokens",
+        output: "/usage/output_tokens",
+        cached: &["/usage/cache_read_input_tokens"],
+        written: &["/usage/cache_creation_input_tokens"],
+        thinking: "/usage/output_tokens_details/thinking_tokens",
+        is_whole: false,
+    },
+    Counts {
+        input: "/usage/inputTokens",
+        output: "/usage/outputTokens",
+        cached: &["/usage/cacheReadInputTokens", "/usage/cacheReadInputTokenCount"],
+        written: &["/usage/cacheWriteInputTokens", "/usage/cacheWriteInputTokenCount"],
+        is_whole: false,
+        ..PLAIN
+    },
+    Counts {
+        input: "/usage/prompt_tokens",
+        output: "/usage/completion_tokens",
+        cached: &["/usage/prompt_tokens_details/cached_tokens"],
+        thinking: "/usage/completion_tokens_details/reasoning_tokens",
+        ..PLAIN
+    },
+    Counts { input: "/inputTextTokenCount", output: "/results/0/tokenCount", ..PLAIN },
+    Counts { input: "/prompt_token_count", output: "/generation_token_count", ..PLAIN },
 ];
+
+/// What the host counts, at the end of every maker's stream.
+const METRICS: Counts = Counts {
+    input: "/inputTokenCount",
+    output: "/outputTokenCount",
+    cached: &["/cacheReadInputTokenCount"],
+    written: &["/cacheWriteInputTokenCount"],
+    is_whole: false,
+    ..PLAIN
+};
 
 /// Where makers say why an answer ended.
 const FINISHES: [&str; 8] = [
@@ -64,15 +108,31 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
     })
 }
 
+impl Counts {
+    fn of(&self, document: &Value) -> Usage {
+        let count = |at: &str| document.pointer(at).and_then(Value::as_u64).unwrap_or(0);
+        let first = |all: &[&str]| all.iter().map(|at| count(at)).find(|n| *n > 0).unwrap_or(0);
+        let (cached, written) = (first(self.cached), first(self.written));
+        let beside = if self.is_whole { 0 } else { cached.saturating_add(written) };
+        Usage {
+            input_tokens: count(self.input).saturating_add(beside),
+            output_tokens: count(self.output),
+            cached_input_tokens: cached,
+            cache_write_tokens: written,
+            reasoning_tokens: count(self.thinking),
+        }
+    }
+}
+
 /// Tokens, as far as `document` counts them in some maker's words.
 pub(super) fn usage(document: &Value) -> Usage {
-    let count = |at: &str| document.pointer(at).and_then(Value::as_u64).unwrap_or(0);
-    let counts = COUNTS.iter().map(|(input, output)| Usage {
-        input_tokens: count(input),
-        output_tokens: count(output),
-        ..Usage::default()
-    });
-    counts.into_iter().find(|usage| !usage.is_empty()).unwrap_or_default()
+    let mut counts = COUNTS.iter().map(|counts| counts.of(document));
+    counts.find(|usage| !usage.is_empty()).unwrap_or_default()
+}
+
+/// Tokens, as the host counts them.
+pub(super) fn metered(metrics: &Value) -> Usage {
+    METRICS.of(metrics)
 }
 
 /// Why the answer ended, in its maker's words.

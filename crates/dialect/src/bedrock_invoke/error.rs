@@ -18,6 +18,15 @@ pub(super) fn no_vectors(model: &str) -> RequestFault {
     RequestFault::unsupported("model", text)
 }
 
+/// Vectors in another form would be other vectors.
+pub(super) fn encoding(other: &str) -> RequestFault {
+    let text = format!(
+        "this model of Titan's does not give vectors as \"{other}\"; ask for another encoding, or \
+         another model"
+    );
+    RequestFault::unsupported("encoding_format", text)
+}
+
 /// Something to be embedded that the maker's models do not take.
 pub(super) fn input(why: &'static str) -> RequestFault {
     RequestFault::unsupported("input", why)

@@ -75,16 +75,25 @@ fn titan(
     let mut body = Map::from_iter([("inputText".to_owned(), json!(text))]);
     losses.add_if(embedding.purpose.is_some(), "input_type", NO_MEMBER);
     losses.add_if(embedding.dimensions.is_some() && !sized, "dimensions", NO_MEMBER);
-    if sized {
-        if let Some(dimensions) = embedding.dimensions {
-            body.insert("dimensions".to_owned(), json!(dimensions));
-        }
-        let wanted = embedding.encodings.iter().filter(|name| *name == "binary").count();
-        if wanted > 0 {
-            body.insert("embeddingTypes".to_owned(), json!(embedding.encodings));
-        }
+    if let Some(dimensions) = embedding.dimensions.filter(|_| sized) {
+        body.insert("dimensions".to_owned(), json!(dimensions));
+    }
+    let encodings = encodings(embedding, sized)?;
+    if encodings.contains(&"binary") {
+        body.insert("embeddingTypes".to_owned(), json!(encodings));
     }
     Ok(body)
+}
+
+/// What Titan calls the encodings that are wanted. Base64 is a manner of writing numbers; whoever asked
+/// for it writes it.
+fn encodings(embedding: &Embedding, has_bits: bool) -> Result<Vec<&'static str>, RequestFault> {
+    let all = embedding.encodings.iter().map(|wanted| match wanted.as_str() {
+        "float" | "base64" => Ok("float"),
+        "binary" if has_bits => Ok("binary"),
+        other => Err(error::encoding(other)),
+    });
+    all.collect()
 }
 
 fn titan_image(
@@ -101,6 +110,7 @@ fn titan_image(
         }
         EmbeddingInput::Tokens(_) => return Err(error::input(NO_TOKENS)),
     };
+    encodings(embedding, false)?;
     if let Some(dimensions) = embedding.dimensions {
         let config = json!({ "outputEmbeddingLength": dimensions });
         body.insert("embeddingConfig".to_owned(), config);

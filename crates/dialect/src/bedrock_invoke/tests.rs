@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use weir_framing::Frame;
-use weir_types::{Dialect, Operation};
+use weir_framing::{Decoder, Frame};
+use weir_types::{Dialect, Operation, Usage};
 
-use super::{answer, stream};
-use crate::format::Kind;
+use super::answer;
+use crate::format::{Depth, Kind, Observed};
 use crate::ir::{Embedding, EmbeddingInput, Request, Source};
+use crate::tests::fixture::{fixtures, frames};
 use crate::{PathFacts, Target, format};
 
 fn embedding(inputs: Vec<EmbeddingInput>) -> Embedding {
@@ -140,13 +141,17 @@ fn answers_of_every_maker_say_why_they_ended_and_what_they_cost() {
     assert!(answer::observe(br#"{"message":"no"}"#).unwrap().is_error);
 }
 
+/// What an event is to a stream that is passed on.
+fn look(name: &str, data: &Value) -> Observed {
+    let data = Some(Cow::Owned(data.to_string().into_bytes()));
+    let frame = Frame { raw: b"", name: name.as_bytes(), data, is_exception: false };
+    format(Dialect::BedrockInvoke).observe(&frame, Depth::Full).unwrap()
+}
+
 #[test]
 fn the_hosts_counts_end_every_makers_stream() {
     let look = |data: Value| {
-        let data = data.to_string().into_bytes();
-        let frame =
-            Frame { raw: b"", name: b"", data: Some(Cow::Owned(data)), is_exception: false };
-        let seen = stream::observe(&frame).unwrap();
+        let seen = look("", &data);
         (seen.kind, seen.finish().map(str::to_owned), seen.usage.map(|usage| usage.output_tokens))
     };
     let metrics = json!({"inputTokenCount": 3, "outputTokenCount": 2});
@@ -166,4 +171,90 @@ fn the_hosts_counts_end_every_makers_stream() {
     let nova = json!({"messageStop": {"stopReason": "end_turn"}});
     assert_eq!(look(nova), (Kind::Preamble, Some("end_turn".to_owned()), None));
     assert_eq!(look(json!({"contentBlockDelta": {"delta": {"text": "a"}}})).0, Kind::Content);
+}
+
+/// Input, of it read from a cache and written to one, output, of it thoughts.
+const fn parts(usage: &Usage) -> [u64; 5] {
+    [
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+    ]
+}
+
+#[test]
+fn what_a_cache_gave_and_took_is_part_of_the_input_of_every_maker() {
+    let claudes = json!({"input_tokens": 7, "cache_read_input_tokens": 100,
+        "cache_creation_input_tokens": 20, "output_tokens": 9,
+        "output_tokens_details": {"thinking_tokens": 4}});
+    let novas = json!({"inputTokens": 7, "outputTokens": 9, "cacheReadInputTokenCount": 100,
+        "cacheWriteInputTokenCount": 20});
+    let openais = json!({"prompt_tokens": 127, "completion_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 100},
+        "completion_tokens_details": {"reasoning_tokens": 4}});
+    let metrics = json!({"inputTokenCount": 7, "outputTokenCount": 9,
+        "cacheReadInputTokenCount": 100, "cacheWriteInputTokenCount": 20});
+    for (body, expected) in [
+        (json!({"content": [], "usage": claudes}), [127, 100, 20, 9, 4]),
+        (json!({"output": {}, "usage": novas}), [127, 100, 20, 9, 0]),
+        (json!({"choices": [], "usage": openais}), [127, 100, 0, 9, 4]),
+    ] {
+        let facts = answer::observe(body.to_string().as_bytes()).unwrap();
+        assert_eq!(parts(&facts.usage), expected, "{body}");
+    }
+    let host = |data: Value| {
+        let mut data = data;
+        data["amazon-bedrock-invocationMetrics"] = metrics.clone();
+        data
+    };
+    for (event, expected) in [
+        (json!({"type": "message_start", "message": {"usage": claudes}}), [127, 100, 20, 9, 4]),
+        (json!({"type": "message_delta", "delta": {}, "usage": claudes}), [127, 100, 20, 9, 4]),
+        (json!({"type": "message_stop", "usage": claudes}), [127, 100, 20, 9, 4]),
+        (host(json!({"type": "message_stop"})), [127, 100, 20, 9, 0]),
+        (json!({"metadata": {"usage": novas}}), [127, 100, 20, 9, 0]),
+        (host(json!({"generation": "a"})), [127, 100, 20, 9, 0]),
+    ] {
+        assert_eq!(look("", &event).usage.as_ref().map(parts), Some(expected), "{event}");
+    }
+}
+
+#[test]
+fn errors_of_every_maker_and_of_the_host_are_seen_in_a_stream() {
+    let metrics = json!({"inputTokenCount": 1, "outputTokenCount": 0});
+    for (name, data) in [
+        ("", json!({"type": "error", "error": {"type": "overloaded_error"}})),
+        ("", json!({"error": {"message": "no"}})),
+        ("", json!({"error": "no", "amazon-bedrock-invocationMetrics": metrics})),
+        ("throttlingException", json!({"message": "wait"})),
+    ] {
+        assert_eq!(look(name, &data).kind, Kind::Error, "{name} {data}");
+    }
+    let fine = json!({"error": null, "generation": "a"});
+    assert_eq!(look("", &fine).kind, Kind::Content);
+}
+
+/// Claude's answers and events are here those of its own format.
+#[test]
+fn claudes_answers_are_seen_as_its_own_format_sees_them() {
+    let (here, there) = (format(Dialect::BedrockInvoke), format(Dialect::AnthropicMessages));
+    let answers = fixtures(Dialect::AnthropicMessages, "answers");
+    for fixture in &answers {
+        let body = &fixture.bytes;
+        let label = fixture.label();
+        assert_eq!(here.observe_answer(body), there.observe_answer(body), "{label}");
+    }
+    let streams = fixtures(Dialect::AnthropicMessages, "streams");
+    for fixture in &streams {
+        let (framing, stream) = fixture.stream();
+        let decoder = Decoder::new(framing);
+        for raw in frames(framing, &stream, &[]) {
+            let frame = decoder.parse(&raw).unwrap();
+            let seen = here.observe(&frame, Depth::Full);
+            assert_eq!(seen, there.observe(&frame, Depth::Full), "{}: {raw:?}", fixture.label());
+        }
+    }
+    assert!(answers.len() > 9 && streams.len() > 9);
 }

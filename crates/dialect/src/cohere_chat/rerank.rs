@@ -46,9 +46,10 @@ pub(super) fn write_request(rerank: &Rerank, target: &Target<'_>) -> Result<Writ
     let mut body = Map::new();
     let document = |document: &Value| match document {
         Value::String(text) => text.clone(),
-        Value::Object(members) if members.len() == 1 && members.contains_key("text") => {
-            members.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()
-        }
+        Value::Object(members) if members.len() == 1 => match members.get("text") {
+            Some(Value::String(text)) => text.clone(),
+            _ => document.to_string(),
+        },
         other => other.to_string(),
     };
     let documents: Vec<String> = rerank.documents.iter().map(document).collect();

@@ -126,7 +126,8 @@ fn of_another_formats_history_blocks_are_left_out_and_in_results_they_are_text()
 #[test]
 fn media_go_where_there_is_a_member_for_them() {
     use Dialect::{
-        AnthropicMessages, BedrockConverse, CohereChat, GeminiGenerate, OpenAiChat, OpenAiResponses,
+        AnthropicMessages, BedrockConverse, CohereChat, GeminiGenerate, OpenAiChat,
+        OpenAiResponses, ReplicatePredictions,
     };
     let rows = [
         // A user's sound and film, a tool's sound and film, the system's image.
@@ -136,6 +137,7 @@ fn media_go_where_there_is_a_member_for_them() {
         (GeminiGenerate, [false, false, false, false, true]),
         (BedrockConverse, [false, false, true, false, true]),
         (CohereChat, [true, true, true, true, true]),
+        (ReplicatePredictions, [true, true, true, true, false]),
     ];
     for (to, refused) in rows {
         let found = [
@@ -157,7 +159,7 @@ fn media_go_where_there_is_a_member_for_them() {
 
 #[test]
 fn media_of_earlier_answers_stay_where_the_target_has_them() {
-    for to in CONVERSING {
+    for to in CONVERSING.into_iter().chain([Dialect::ReplicatePredictions]) {
         let kept = Source::File { dialect: Dialect::OpenAiChat, id: "audio_1".to_owned() };
         let kept = Part::new(PartBody::Audio(Media { source: kept, media_type: None }));
         let said = vec![Part::text("a"), image(), audio(), kept];
@@ -166,6 +168,7 @@ fn media_of_earlier_answers_stay_where_the_target_has_them() {
         let (expected, losses) = match to {
             Dialect::GeminiGenerate => (4, ""),
             Dialect::OpenAiChat => (2, "messages.audio messages.image"),
+            Dialect::ReplicatePredictions => (2, "messages.audio"),
             _ => (1, "messages.audio messages.image"),
         };
         assert_eq!((count, lost.join(" ").as_str()), (expected, losses), "{to:?}");

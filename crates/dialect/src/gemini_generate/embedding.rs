@@ -2,7 +2,7 @@
 //! form of Vertex AI. The batch form is written; the form that was asked is answered.
 
 use serde_json::{Map, Value, json};
-use weir_types::{Dialect, Usage};
+use weir_types::{Dialect, Form, Usage};
 
 use super::calls::Calls;
 use super::media::{self, Place};
@@ -12,13 +12,9 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target};
 use crate::ir::{
-    Embedding, EmbeddingAnswer, EmbeddingInput, Extra, Image, Losses, Part, PartBody, Request,
-    Vector,
+    Embedding, EmbeddingAnswer, EmbeddingInput, Extra, Image, Losses, Part, PartBody, Vector,
 };
 use crate::peek::PathFacts;
-
-/// In [`Embedding::extra`]: one text was asked for, and not a list of one.
-const SINGLE: &str = "embedContent";
 
 /// Google's words for what the vectors are for, and Cohere's.
 const PURPOSES: [(&str, &str); 4] = [
@@ -49,9 +45,7 @@ pub(super) fn read(mut fields: Fields, path: &PathFacts<'_>) -> Result<Embedding
         }
         return first.ok_or_else(|| fields.missing("requests", "an array of requests"));
     }
-    let mut one = single(fields, path)?;
-    one.extra.insert(SINGLE.to_owned(), Value::Bool(true));
-    Ok(one)
+    single(fields, path)
 }
 
 fn single(mut fields: Fields, path: &PathFacts<'_>) -> Result<Embedding, RequestFault> {
@@ -131,7 +125,7 @@ pub(super) fn write(
     if let Some(dimensions) = asked.dimensions {
         shared.insert("outputDimensionality".to_owned(), json!(dimensions));
     }
-    for (name, value) in asked.extra.iter().filter(|(name, _)| *name != SINGLE) {
+    for (name, value) in &asked.extra {
         if is_own {
             shared.insert(name.clone(), value.clone());
         } else {
@@ -242,13 +236,9 @@ pub(super) fn write_answer(
         let text = "its vectors are not floats, which is all that Gemini's clients know";
         return Err(AnswerFault::Shape(text.to_owned()));
     }
-    let is_single = match asked.request {
-        Request::Embedding(embedding) => embedding.extra.contains_key(SINGLE),
-        _ => false,
-    };
     let mut values = vectors.into_iter().map(|vector| json!({ "values": vector.value }));
     let mut document = Map::new();
-    if is_single {
+    if asked.form == Form::Single {
         let first = values.next().unwrap_or_else(|| json!({ "values": [] }));
         document.insert("embedding".to_owned(), first);
     } else {

@@ -13,7 +13,7 @@ use crate::custom;
 use crate::ir::{Sealed, ToolCall};
 
 /// What signatures of Gemini stand under.
-const GOOGLE: &str = "google";
+pub(super) const GOOGLE: &str = "google";
 const SIGNATURE: &str = "thought_signature";
 
 /// Reads a call of an answer. What is missing is empty; `None` if it calls nothing.

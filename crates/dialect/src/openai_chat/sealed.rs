@@ -2,7 +2,10 @@
 //! calls and of thinking chunks. What is said in words stays.
 
 use bytes::Bytes;
+use memchr::memmem;
+use weir_types::Dialect;
 
+use super::{call, hosts};
 use crate::fault::RequestFault;
 use crate::format::Written;
 use crate::ir::Losses;
@@ -43,6 +46,60 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
         return Ok(None);
     }
     Ok(Some(Written { body: cuts.apply(body), losses }))
+}
+
+/// Members in which seals of other formats travel.
+const CARRIERS: [&str; 2] = ["reasoning_details", "extra_content"];
+
+/// The request without what other formats have sealed: details of reasoning that stand under another
+/// format's name, and signatures of calls. What such a detail says in words stands beside it, too.
+/// `None` if there is nothing of the kind.
+///
+/// # Errors
+/// It is not a JSON object, or has a member twice that is looked at.
+pub(super) fn strip_foreign(body: &Bytes, vendor: &str) -> Result<Option<Written>, RequestFault> {
+    // Most requests have neither, and this is on the way of all of them.
+    let has = |name: &&str| memmem::find(body, name.as_bytes()).is_some();
+    if !CARRIERS.iter().any(has) {
+        return Ok(None);
+    }
+    let takes_googles = hosts::of(vendor).extra_content;
+    let document = Spot::document(body)?;
+    let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
+    for message in document.list("messages")? {
+        let details = message.list("reasoning_details")?;
+        let mut gone = Vec::with_capacity(details.len());
+        for detail in &details {
+            let is_gone = is_anothers(&detail.text("format")?);
+            let is_redacted = detail.text("type")? == "reasoning.encrypted";
+            let lost = if is_redacted { "thinking.redacted" } else { "thinking.signature" };
+            losses.add_if(is_gone, lost, WHY);
+            gone.push(is_gone);
+        }
+        if !gone.is_empty() && gone.iter().all(|gone| *gone) {
+            cuts.remove_members(&message, &["reasoning_details"])?;
+        } else {
+            cuts.remove_elements(&details, &gone);
+        }
+        for called in message.list("tool_calls")? {
+            let Some(extra) = called.member("extra_content")? else { continue };
+            let owners = extra.names()?;
+            let is_gone = owners.iter().any(|owner| match &**owner {
+                call::GOOGLE => !takes_googles,
+                other => is_anothers(other),
+            });
+            if is_gone {
+                losses.add("tool_calls.signature", WHY);
+                cuts.remove_members(&called, &["extra_content"])?;
+            }
+        }
+    }
+    Ok((!cuts.is_empty()).then(|| Written { body: cuts.apply(body), losses }))
+}
+
+/// Whether `name` is that of another format.
+fn is_anothers(name: &str) -> bool {
+    Dialect::from_label(name).is_some_and(|dialect| dialect != Dialect::OpenAiChat)
 }
 
 /// Takes the signature out of a block of reasoning; says whether nothing but what is sealed is in it.
@@ -90,5 +147,51 @@ mod tests {
         let written = strip(&Bytes::from_static(body.as_bytes())).unwrap().unwrap();
         assert_eq!(written.body, expected);
         assert!(strip(&written.body).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_other_formats_sealed_goes_and_a_hosts_own_stays() {
+        let left = |body: &'static str, vendor: &str| {
+            strip_foreign(&Bytes::from_static(body.as_bytes()), vendor).unwrap().map(|written| {
+                let lost: Vec<_> = written.losses.iter().map(|loss| &*loss.member).collect();
+                (String::from_utf8(written.body.to_vec()).unwrap(), lost.join(" "))
+            })
+        };
+        for (details, expected, lost) in [
+            (
+                r#"[{"type":"reasoning.text","text":"a","signature":"s","format":"anthropic_messages"}]"#,
+                r#"{"messages":[{"role":"assistant","content":"b"}]}"#,
+                "thinking.signature",
+            ),
+            (
+                r#"[{"type":"reasoning.encrypted","data":"s","format":"openai_responses"} ,{"type":"reasoning.text","text":"a"}]"#,
+                r#"{"messages":[{"role":"assistant","content":"b","reasoning_details":[{"type":"reasoning.text","text":"a"}]}]}"#,
+                "thinking.redacted",
+            ),
+            (
+                r#"[{"type":"reasoning.text","text":"a","signature":"s","format":"anthropic-claude-v1"},{"type":"reasoning.encrypted","data":"s","format":"bedrock_converse"}]"#,
+                r#"{"messages":[{"role":"assistant","content":"b","reasoning_details":[{"type":"reasoning.text","text":"a","signature":"s","format":"anthropic-claude-v1"}]}]}"#,
+                "thinking.redacted",
+            ),
+        ] {
+            let body = format!(
+                r#"{{"messages":[{{"role":"assistant","content":"b","reasoning_details":{details}}}]}}"#
+            );
+            let body = Box::leak(body.into_boxed_str());
+            let expected = Some((expected.to_owned(), lost.to_owned()));
+            assert_eq!(left(body, "openrouter"), expected);
+            assert_eq!(left(body, "openai"), expected);
+        }
+        let own = r#"{"messages":[{"role":"assistant","reasoning_details":[{"type":
+            "reasoning.encrypted","data":"s","format":"google-gemini-v1"},{"text":"a"}]}],
+            "extra_content":{"anthropic_messages":1}}"#;
+        assert_eq!(left(own, "openrouter"), None);
+        let call = r#"{"messages":[{"tool_calls":[{"id":"1","extra_content":{"google":{"thought_signature":"s"}}}]}]}"#;
+        assert_eq!(left(call, "gemini"), None);
+        let bare = r#"{"messages":[{"tool_calls":[{"id":"1"}]}]}"#;
+        let expected = Some((bare.to_owned(), "tool_calls.signature".to_owned()));
+        assert_eq!(left(call, "openai"), expected);
+        let call = r#"{"messages":[{"tool_calls":[{"id":"1","extra_content":{"anthropic_messages":{"thought_signature":"s"}}}]}]}"#;
+        assert_eq!(left(call, "gemini"), expected);
     }
 }

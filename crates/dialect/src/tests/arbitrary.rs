@@ -61,7 +61,7 @@ fn feed(body: &Bytes) {
             feed_request(*format, operation, body, &all);
         }
         feed_answer(*format, &ANSWERS, body, &all);
-        for framing in [Framing::Sse, Framing::JsonArray, Framing::EventStream] {
+        for framing in Framing::ALL {
             feed_stream(*format, framing, body.clone(), &all);
         }
     }

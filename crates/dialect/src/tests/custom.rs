@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use weir_framing::{Decoder, Writer};
 use weir_types::{Dialect, Operation};
 
-use super::fixture::{asked, formats, frames, path, plain_request, served_by, target};
+use super::CONVERSING;
+use super::fixture::{asked, frames, path, plain_request, served_by, target};
 use super::order::collected;
 use crate::format;
 use crate::ir::{
@@ -56,8 +57,8 @@ fn calls<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<ToolCall> {
 
 #[test]
 fn a_tool_of_text_is_a_function_where_there_are_no_others() {
-    for to in formats() {
-        let dialect = to.dialect();
+    for dialect in CONVERSING {
+        let to = format(dialect);
         let target = target(dialect, Operation::Chat);
         let written = to.write_request(&request(Dialect::OpenAiChat), &target).unwrap();
         let body: Value = serde_json::from_slice(&written.body).unwrap();

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use weir_framing::{Decoder, Framing, Writer};
-use weir_types::Dialect;
+use weir_types::{Dialect, Operation};
 
 use super::Problems;
-use super::fixture::{every, formats, frames};
+use super::fixture::{every, formats, frames, reader};
 use crate::ir::{Error, ErrorKind};
 use crate::{Depth, Format, Kind, format, ir};
 
@@ -142,7 +142,8 @@ fn errors_of_relays_are_known_in_every_format() {
                 problems.check(kind == Ok(Kind::Error), || format!("{place}: {depth:?} {kind:?}"));
             }
             let mut events = Vec::new();
-            let read = format.stream_reader().map(|mut reader| reader.read(&frame, &mut events));
+            let read = reader(format.dialect(), Operation::Chat).stream_reader();
+            let read = read.map(|mut reader| reader.read(&frame, &mut events));
             let last = events.last();
             let is_told =
                 matches!(last, Some(ir::Event::Error(error)) if !error.message.is_empty());

@@ -27,6 +27,7 @@ mod answers;
 mod covers;
 mod leaves;
 mod makers;
+mod others;
 mod variants;
 
 use proptest::prelude::*;
@@ -177,7 +178,7 @@ fn everything_that_there_is_between_formats_is_made() {
     assert_eq!(seen.missing(), OTHERS);
 }
 
-/// What [`super::translation`] compares as a whole.
+/// The requests of [`others`], and answers that [`super::translation`] compares as a whole.
 const OTHERS: [&str; 9] = [
     "Request count",
     "Request embedding",

@@ -50,6 +50,16 @@ pub(crate) fn served_by(dialect: Dialect) -> (&'static str, &'static str) {
     }
 }
 
+/// Who reads what a client of `dialect` is told: where a format's answers are not translated, because
+/// its providers are asked for them by its own clients alone, the format in whose words they are.
+pub(crate) fn reader(dialect: Dialect, operation: Operation) -> &'static dyn Format {
+    match (dialect, operation) {
+        (Dialect::BedrockInvoke, Operation::Embedding) => format(dialect),
+        (Dialect::BedrockInvoke, _) => format(Dialect::AnthropicMessages),
+        _ => format(dialect),
+    }
+}
+
 /// The formats that have fixtures and clients.
 pub(crate) fn formats() -> Vec<&'static dyn Format> {
     with_folder("requests")
@@ -118,13 +128,22 @@ impl Fixture {
         path(self.dialect, self.operation(), &self.json(), self.name.contains("stream"))
     }
 
+    /// Whether it is a stream that is read, and not only passed on.
+    pub(crate) fn is_read(&self) -> bool {
+        let has = |text: &str| memchr::memmem::find(&self.bytes, text.as_bytes()).is_some();
+        match self.dialect {
+            Dialect::BedrockInvoke => has("\"message_start\""),
+            _ => !has("\"text_completion\""),
+        }
+    }
+
     /// A stream's bytes. Where the framing is binary, the fixture is an array of names and data.
     pub(crate) fn stream(&self) -> (Framing, Bytes) {
         if !self.is_json {
             return (Framing::Sse, self.bytes.clone());
         }
         let framing = format(self.dialect).framing();
-        if framing != Framing::EventStream {
+        if !matches!(framing, Framing::EventStream | Framing::EventChunks) {
             return (Framing::JsonArray, self.bytes.clone());
         }
         let mut writer = Writer::new(framing);
@@ -149,6 +168,8 @@ fn request_operation(dialect: Dialect, name: &str, body: &Value) -> Operation {
     let inputs = ["input", "inputs", "texts", "images", "inputText", "content", "requests"];
     match dialect {
         Dialect::OpenAiResponses => Operation::Responses,
+        // Nothing but the model tells what is asked for.
+        Dialect::BedrockInvoke => Operation::Chat,
         _ if has("generateContentRequest") => Operation::CountTokens,
         Dialect::BedrockConverse if has("input") => Operation::CountTokens,
         _ if is_chat => Operation::Chat,
@@ -174,6 +195,10 @@ pub(crate) fn answer_operation(dialect: Dialect, body: &Value) -> Option<Operati
     if first("results", "relevance_score") || first("results", "relevanceScore") {
         return Some(Operation::Rerank);
     }
+    if dialect == Dialect::BedrockInvoke {
+        // Those of other makers are only passed on.
+        return has("content").then_some(Operation::Chat);
+    }
     if is_chat {
         return Some(route(dialect, Operation::Chat));
     }
@@ -188,9 +213,13 @@ pub(crate) fn path(
     body: &Value,
     stream: bool,
 ) -> PathFacts<'static> {
-    let in_path = matches!(dialect, Dialect::GeminiGenerate | Dialect::BedrockConverse);
     let model = body.get("model").is_none().then_some(served_by(dialect).0);
-    PathFacts { operation, model, stream: in_path.then_some(stream) }
+    PathFacts { operation, model, stream: is_in_path(dialect).then_some(stream) }
+}
+
+/// Whether the path says which model is asked, and whether for a stream.
+pub(crate) const fn is_in_path(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::GeminiGenerate | Dialect::BedrockConverse | Dialect::BedrockInvoke)
 }
 
 /// The operation of the route to a provider that speaks `dialect`.

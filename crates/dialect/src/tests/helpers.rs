@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir_types::{Dialect, Usage};
 
-use super::fixture::{fixtures, formats, route};
+use super::fixture::{fixtures, formats, reader, route};
 use super::meaning::{Said, chat_differs};
 use super::order::{check, collected};
 use crate::ir::{
@@ -166,7 +166,8 @@ fn a_format_that_takes_part_is_translated() {
                 && format.read_request(&fixture.bytes, &fixture.path()).is_ok()
         };
         assert!(requests.iter().filter(read).count() > 0, "{dialect:?} reads no request");
-        assert!(format.stream_reader().is_some(), "{dialect:?} reads no stream");
+        let reader = reader(dialect, weir_types::Operation::Chat);
+        assert!(reader.stream_reader().is_some(), "{dialect:?}: nobody reads its streams");
         let request = super::fixture::plain_request(dialect);
         let asked = super::fixture::asked(dialect, weir_types::Operation::Chat, &request);
         assert!(format.stream_writer(&asked).is_some(), "{dialect:?} writes no stream");

@@ -243,9 +243,9 @@ fn no_value_of_an_event_that_is_another_is_the_end() {
 }
 
 /// A change of bytes: what, where, how much.
-type Change = (u8, prop::sample::Index, usize, Vec<u8>);
+pub(super) type Change = (u8, prop::sample::Index, usize, Vec<u8>);
 
-fn changed(bytes: &[u8], changes: &[Change]) -> Bytes {
+pub(super) fn changed(bytes: &[u8], changes: &[Change]) -> Bytes {
     let mut bytes = bytes.to_vec();
     for (kind, at, length, with) in changes {
         let start = at.index(bytes.len() + 1);
@@ -263,7 +263,7 @@ fn changed(bytes: &[u8], changes: &[Change]) -> Bytes {
     bytes.into()
 }
 
-fn changes() -> impl Strategy<Value = Vec<Change>> {
+pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
     let piece = prop_oneof![prop::sample::select(b"\"\\{}[],:0-\n".to_vec()), any::<u8>()];
     let kind = prop::sample::select(vec![0, 0, 0, 1, 1, 1, 2, 2, 2, 3_u8]);
     let place = any::<prop::sample::Index>();

@@ -7,12 +7,15 @@ use weir_types::{Dialect, Operation};
 
 use super::Problems;
 use super::fixture::{
-    Fixture, answer_operation, asked, every, fit, formats, operation_of, path, plain_request,
-    route, target,
+    Fixture, answer_operation, asked, every, fit, formats, is_in_path, operation_of, path,
+    plain_request, reader, route, target,
 };
 use super::meaning::{answer_differs, chat_differs};
 use crate::ir::{Extra, Losses, Request, Rerank};
 use crate::{AnswerFault, Format, RequestFault, format};
+
+/// Vectors of this format are read and never written: its clients ask for them where it is spoken.
+const VECTORS_IN: Dialect = Dialect::BedrockInvoke;
 
 /// Reads a request; `None` if its operation is not translated at all.
 fn read(format: &dyn Format, fixture: &Fixture, problems: &mut Problems) -> Option<Request> {
@@ -45,7 +48,8 @@ fn check_request(
     let fitted = fit(to, &mut request, &target, &mut losses);
     let written = match fitted.and_then(|_| to.write_request(&request, &target)) {
         Ok(written) => written,
-        Err(fault) => return refused(&fault, is_own && !chose_model(to)),
+        // Of those that have it in the path, the model is not the fixture's.
+        Err(fault) => return refused(&fault, is_own && !is_in_path(to.dialect())),
     };
     losses.extend(written.losses);
     let body: Value = match serde_json::from_slice(&written.body) {
@@ -78,11 +82,6 @@ fn check_request(
     }
 }
 
-/// Whether the model is not the fixture's: its format has it in the path.
-fn chose_model(format: &dyn Format) -> bool {
-    matches!(format.dialect(), Dialect::GeminiGenerate | Dialect::BedrockConverse)
-}
-
 fn refused(fault: &RequestFault, is_own: bool) -> Result<(), Vec<String>> {
     if fault.is_targets && !is_own && !fault.message.is_empty() {
         return Ok(());
@@ -111,7 +110,8 @@ fn an_answer_says_the_same_in_every_format() {
     let mut problems = Problems::default();
     for (from, fixture) in every("answers") {
         let Some(operation) = answer_operation(fixture.dialect, &fixture.json()) else { continue };
-        let answer = match from.read_answer(operation, &fixture.bytes) {
+        let answer = reader(from.dialect(), operation).read_answer(operation, &fixture.bytes);
+        let answer = match answer {
             Ok(answer) => answer,
             Err(fault) => {
                 let is_apart =
@@ -127,11 +127,12 @@ fn an_answer_says_the_same_in_every_format() {
             let Ok(written) = to.write_answer(&answer, &asked) else {
                 // Only what a format has no operation for may be refused.
                 let is_chat = route(from.dialect(), Operation::Chat) == operation;
-                let is_own = from.dialect() == to.dialect();
+                let is_own = from.dialect() == to.dialect() && to.dialect() != VECTORS_IN;
                 problems.check(!is_chat && !is_own, || format!("{place}: refused"));
                 continue;
             };
-            match to.read_answer(asked.operation, &written.body) {
+            match reader(to.dialect(), asked.operation).read_answer(asked.operation, &written.body)
+            {
                 Ok(back) => {
                     let found = answer_differs(&answer, &back, !written.losses.is_empty());
                     problems.extend(&place, found);

@@ -135,6 +135,33 @@ async fn a_refusal_that_begins_a_stream_counts_as_well() {
     assert_eq!(body(&fake.requests()[1]), UNSIGNED);
 }
 
+/// Of a request that passes as it is, too: no provider of OpenAI's format reads what Claude has signed.
+#[tokio::test]
+async fn what_another_format_sealed_does_not_pass_to_a_provider_of_the_clients_own() {
+    let chat = r#"{"model":"gpt-x",  "messages":[{"role":"user","content":"a"},{"role":"assistant",
+        "content":"c","reasoning_content":"b","reasoning_details":[{"type":"reasoning.text","text":"b",
+        "signature":"s3al","format":"anthropic_messages"}]},{"role":"user","content":"d"}]}"#;
+    let left = r#"{"model":"gpt-x",  "messages":[{"role":"user","content":"a"},{"role":"assistant",
+        "content":"c","reasoning_content":"b"},{"role":"user","content":"d"}]}"#;
+    let answer = r#"{"id":"a","object":"chat.completion","choices":[{"index":0,"message":
+        {"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+    for is_fallback in [false, true] {
+        let fake = answering(&[(200, answer)]).await;
+        let worker = worker(settings("openai", &fake.url));
+        let request = weir_rpc::WorkerRequest { is_fallback, ..request(&worker, false) };
+        let chat = Body::Full(Bytes::from_static(chat.as_bytes()));
+        let reply = worker.call(context(), request, chat).await.unwrap();
+        assert!(reply.head.attempts.is_empty());
+        assert_eq!(losses(&reply), Some("thinking.signature"), "fallback: {is_fallback}");
+        let sent = fake.requests();
+        if is_fallback {
+            assert!(!body(&sent[0]).contains("s3al"));
+        } else {
+            assert_eq!(body(&sent[0]), left);
+        }
+    }
+}
+
 /// A client of OpenAI's format hands Claude's own thought back in a detail.
 #[tokio::test]
 async fn a_translated_request_is_written_anew_without_what_is_sealed() {

@@ -13,6 +13,9 @@ use crate::json;
 
 const OWN: Dialect = Dialect::BedrockConverse;
 
+/// What losses of a prompt are called.
+const COUNTED: [&str; 4] = ["messages", "thinking", "tool_calls", "tools"];
+
 pub(in crate::bedrock_converse) fn write(
     request: &Request,
     target: &Target<'_>,
@@ -21,8 +24,13 @@ pub(in crate::bedrock_converse) fn write(
     let body = match request {
         Request::Chat(chat) => body(chat, target, &mut losses)?,
         Request::CountTokens(chat) => {
-            // How the answer is to be does not count.
-            let mut all = body(chat, target, &mut Losses::default())?;
+            // How the answer is to be does not count, nor what is lost of that.
+            let mut lost = Losses::default();
+            let mut all = body(chat, target, &mut lost)?;
+            let is_counted = |name: &str| COUNTED.iter().any(|member| name.starts_with(member));
+            for loss in lost.iter().filter(|loss| is_counted(&loss.member)) {
+                losses.add(loss.member.clone(), loss.why.clone());
+            }
             let mut prompt = Map::new();
             for name in ["messages", "system", "toolConfig", "additionalModelRequestFields"] {
                 if let Some(value) = all.shift_remove(name) {

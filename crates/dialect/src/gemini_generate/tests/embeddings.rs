@@ -61,16 +61,14 @@ fn what_cannot_be_embedded_is_refused() {
 
 #[test]
 fn answers_have_the_form_that_was_asked() {
-    let one = Request::Embedding(embedding(&json!({"content": {"parts": [{"text": "a"}]}})));
-    let many = json!({"requests": [{"content": {"parts": [{"text": "a"}]}}]});
-    let many = Request::Embedding(embedding(&many));
-    for (request, body) in [
-        (one, json!({"embedding": {"values": [0.5, -1.0]}})),
-        (many, json!({"embeddings": [{"values": [0.5, -1.0]}]})),
+    let request = Request::Embedding(embedding(&json!({"content": {"parts": [{"text": "a"}]}})));
+    for (form, body) in [
+        (Form::Single, json!({"embedding": {"values": [0.5, -1.0]}})),
+        (Form::Usual, json!({"embeddings": [{"values": [0.5, -1.0]}]})),
     ] {
         let answer =
             GeminiGenerate.read_answer(Operation::Embedding, body.to_string().as_bytes()).unwrap();
-        let asked = asked(&request, Operation::Embedding);
+        let asked = Asked { form, ..asked(&request, Operation::Embedding) };
         let written = GeminiGenerate.write_answer(&answer, &asked).unwrap();
         assert_eq!(json(&written.body), body);
         let vector = Vector { index: 0, encoding: "base64".into(), value: json!("AAAA") };

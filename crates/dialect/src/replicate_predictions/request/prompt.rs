@@ -131,10 +131,8 @@ impl Draft<'_> {
                 self.losses.add_if(cites, "citations", "a prompt is plain text");
                 Some(document_text(document)?)
             }
-            PartBody::Audio(_) | PartBody::Video(_) => {
-                let why = "models on Replicate are given text and images here";
-                return Err(RequestFault::unsupported("messages.content", why));
-            }
+            // There are no such members, so none comes this far.
+            PartBody::Audio(_) | PartBody::Video(_) => None,
             PartBody::ToolCall(_) | PartBody::ToolResult(_) => {
                 let why = "models on Replicate know no tools, nor calls of them";
                 return Err(RequestFault::unsupported("messages.tool_calls", why));

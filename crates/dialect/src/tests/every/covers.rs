@@ -45,7 +45,7 @@ fn is_same(leaf: &Leaf, other: &Leaf) -> bool {
 }
 
 /// The words that a maker has made, `w0001x`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     const BYTES: usize = 6;
     (0..text.len()).filter_map(|at| text.get(at..at + BYTES)).filter(|word| {
         let digits = word.strip_prefix('w').and_then(|rest| rest.strip_suffix('x'));
@@ -148,6 +148,7 @@ fn names(leaf: &Leaf) -> &'static [&'static str] {
         "cache.ttl" => &["cache_control", "tools.cache_control"],
         "call.custom" => &["tools.custom"],
         "call.signature" => &["thinking.signature", "tool_calls.signature"],
+        "encoding" => &["encoding_format", "embedding_types"],
         "document.title" | "document.context" | "document.citations" => {
             &["messages.document", "document"]
         }
