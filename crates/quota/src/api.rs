@@ -108,7 +108,6 @@ pub type Note = Arc<str>;
 
 /// The bytes of a [`Note`] at most.
 pub const NOTE_MAX: usize = 512;
-
 /// So many different notes are told of one class at most.
 pub const NOTES_MAX: usize = 16;
 
@@ -295,7 +294,7 @@ pub enum Answer {
         until: Option<Micros>,
         /// Why.
         reason: NoKeyReason,
-        /// What is noted of the rests in the way, each once, in the order of the class's keys: of a
+        /// What is noted of the rests in the way, each once, in the order of the limits' keys: of a
         /// key that of the rest which ends last, empty if nothing is. At most [`NOTES_MAX`].
         notes: Vec<Note>,
     },

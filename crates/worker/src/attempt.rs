@@ -9,37 +9,24 @@ use http::{HeaderMap, Method, Request, Response, Uri};
 use tokio::time::Instant;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_provider::{Fit, Wanted, refuses_sealed};
+use weir_provider::{Fit, refuses_sealed};
 use weir_rpc::{Body as Incoming, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation, Usage};
+use weir_types::{CallContext, Content, Fault, FaultCode, Operation, Usage};
 use weir_upstream::{Body, Client, Outgoing};
 
 use crate::betas::Features;
 use crate::call::{Call, Counted, Limit};
+use crate::destination::{self, Destination};
 use crate::endpoint::Endpoint;
 use crate::fault::Failed;
 use crate::headers::{self, Expect};
 use crate::later::Desk;
 use crate::sender::Sender;
-use crate::shared::Key;
 use crate::stream::Framings;
 use crate::upload::Upload;
 use crate::way::{self, Ready, Start, Way};
 use crate::{Shared, fault, rejection, streamed, whole};
-
-/// Where a request goes.
-struct Destination<'a> {
-    endpoint: &'a Endpoint,
-    /// What the addresses of its endpoints begin with.
-    base: &'a str,
-    fit: Fit,
-    uri: Uri,
-    /// As the provider writes it.
-    model: String,
-    /// As rules of models know it.
-    known_as: Option<&'a str>,
-}
 
 /// An attempt that is made once, or twice if only what is sealed in the request was refused.
 struct Attempt<'a> {
@@ -67,10 +54,10 @@ pub(crate) async fn run(
     body: Incoming,
 ) -> Result<Reply, Fault> {
     let started = Instant::now();
-    let at = find_key(&shared, &request)?;
+    let at = destination::find_key(&shared, &request)?;
     let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
-    let destination = destination(&shared, key, &request)?;
-    let Destination { endpoint, base, fit, uri, model, known_as } = destination;
+    let Destination { endpoint, base, fit, uri, model, known_as } =
+        destination::of(&shared, key, &request)?;
     let stream = request.is_streamed();
     let formats = (format(request.dialect), format(endpoint.route.dialect));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -342,45 +329,6 @@ async fn begin(
         return Ok(Begun::Stream(Box::new(streamed?)));
     }
     Ok(Begun::Whole(Box::new(whole::reply(call, head, body).await?)))
-}
-
-fn find_key(shared: &Shared, request: &WorkerRequest) -> Result<usize, Fault> {
-    fault::check_provider(shared, request)?;
-    let at = shared.keys.iter().position(|key| key.name == request.key);
-    at.ok_or_else(|| fault::no_key(shared, &request.key))
-}
-
-/// The endpoint, and what the model is called there.
-fn destination<'a>(
-    shared: &Shared,
-    key: &'a Key,
-    request: &'a WorkerRequest,
-) -> Result<Destination<'a>, Fault> {
-    let stream = request.is_streamed();
-    let resolved = key.resolve(&request.model);
-    let endpoints = resolved.endpoints;
-    let found = endpoints.find(&Wanted {
-        operation: request.operation,
-        stream,
-        dialect: request.dialect,
-        form: request.form,
-        model: resolved.name,
-        family: endpoints.family(resolved.name, resolved.settings.family),
-        choices: resolved.settings.choices,
-    });
-    let (endpoint, fit) =
-        found.ok_or_else(|| fault::unsupported(shared, request.operation, stream))?;
-    let model = match resolved.wire_name {
-        Some(name) => name.to_owned(),
-        None => shared.vendor.wire_model(resolved.name).into_owned(),
-    };
-    let resource = request.resource.as_deref().unwrap_or_default();
-    let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
-        Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)
-    })?;
-    let known_as = resolved.settings.known_as.as_deref();
-    let base = endpoints.base();
-    Ok(Destination { endpoint, base, fit, uri, model, known_as })
 }
 
 /// Tells the trace what the request's translation left out.

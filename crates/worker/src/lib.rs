@@ -9,6 +9,7 @@ mod beginning;
 mod betas;
 mod call;
 mod credential;
+mod destination;
 mod endpoint;
 mod fault;
 mod headers;

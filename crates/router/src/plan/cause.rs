@@ -7,8 +7,6 @@ use std::sync::Arc;
 use weir_quota::{NOTE_MAX, Note};
 use weir_types::{FailureClass, Fault};
 
-use super::health::classify;
-
 /// Why a key rests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cause {
@@ -26,10 +24,10 @@ const CUT: &str = "…";
 // === impl Cause ===
 
 impl Cause {
-    /// What a failure says.
-    pub(super) fn of(fault: &Fault) -> Self {
+    /// What a failure of this class says.
+    pub(super) fn of(fault: &Fault, class: FailureClass) -> Self {
         let said = Arc::from(&*fault.detail.message);
-        Self { class: classify(fault), said, code: fault.detail.code.clone() }
+        Self { class, said, code: fault.detail.code.clone() }
     }
 
     /// Three lines: class, code, and what was said, which may have more of them.

@@ -140,7 +140,7 @@ fn cool(
     max: Duration,
     why: &Fault,
 ) -> Health {
-    let (retry_after, note) = (asked.map(micros), Cause::of(why).note());
+    let (retry_after, note) = (asked.map(micros), Cause::of(why, classify(why)).note());
     Health::Cool { scope, retry_after, base: micros(base), max: micros(max), note }
 }
 

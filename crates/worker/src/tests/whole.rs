@@ -257,14 +257,14 @@ async fn requests_that_cannot_be_made_are_refused_before_any_call() {
 
     let base = request(&worker, false);
     for (name, said) in [("empty", "no value"), ("broken", "env.GROQ"), ("other", "no key")] {
-        let fault = send(&worker, weir_rpc::WorkerRequest { key: name.into(), ..base.clone() });
+        let fault = send(&worker, WorkerRequest { key: name.into(), ..base.clone() });
         let fault = fault.await.unwrap_err();
         assert_eq!(fault.detail.class, Some(FailureClass::Credential));
         assert!(fault.detail.message.contains(said), "{fault}");
     }
-    let fault = send(&worker, weir_rpc::WorkerRequest { provider: "x".into(), ..base.clone() });
+    let fault = send(&worker, WorkerRequest { provider: "x".into(), ..base.clone() });
     assert_eq!(fault.await.unwrap_err().code, FaultCode::Internal);
-    let embedding = weir_rpc::WorkerRequest { operation: Operation::Embedding, ..base.clone() };
+    let embedding = WorkerRequest { operation: Operation::Embedding, ..base.clone() };
     let fault = send(&worker, embedding).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::UnsupportedOperation);
     let call = worker.call(context(), base, b"{\"model\":".to_vec().into_body());
