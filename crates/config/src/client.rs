@@ -4,6 +4,7 @@
 //! Those fields are accepted and checked for their type; `UNACTED` names them. A field that
 //! protects something is an error instead, unless the user accepts the loss.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
@@ -18,9 +19,13 @@ use crate::unacted::is_empty;
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(deny_unknown_fields, transform = add_unacted)]
 pub struct Client {
-    /// Origins whose pages may read answers: `*`, `https://a.example`, `https://*.a.example`.
-    #[schemars(with = "Option<Vec<String>>", extend("default" = ["*"]))]
+    /// Origins whose pages may call: `*`, `https://a.example`, `https://*.a.example`.
+    #[schemars(with = "Option<Vec<String>>", extend("default" = []))]
     pub allowed_origins: Vec<String>,
+    /// Weir's extension: names under which clients ask for the gateway, besides addresses and
+    /// `localhost`: `gateway.example.com`, `*.example.com`, `*`.
+    #[schemars(with = "Option<Vec<String>>", extend("default" = []))]
+    pub allowed_hosts: Vec<String>,
     /// Request headers that pages may send besides the usual ones.
     #[schemars(with = "Option<Vec<String>>")]
     pub allowed_headers: Vec<String>,
@@ -57,7 +62,8 @@ pub struct HeaderFilter {
 impl Default for Client {
     fn default() -> Self {
         Self {
-            allowed_origins: vec!["*".to_owned()],
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             allowed_headers: Vec::new(),
             required_headers: Vec::new(),
             header_filter: HeaderFilter::default(),
@@ -73,6 +79,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Client> {
     let default = Client::default();
     let client = Client {
         allowed_origins: origins(&mut section).unwrap_or(default.allowed_origins),
+        allowed_hosts: hosts(&mut section).unwrap_or(default.allowed_hosts),
         allowed_headers: header_names(&mut section, "allowed_headers"),
         required_headers: header_names(&mut section, "required_headers"),
         header_filter: section
@@ -115,6 +122,38 @@ fn origins(section: &mut Section<'_>) -> Option<Vec<String>> {
         origins.push(text.to_owned());
     }
     Some(origins)
+}
+
+fn hosts(section: &mut Section<'_>) -> Option<Vec<String>> {
+    let items = section.field("allowed_hosts")?.items()?;
+    let mut hosts = Vec::new();
+    for item in items {
+        let Some(text) = item.text() else {
+            continue;
+        };
+        if !is_allowed_host(text) {
+            let draft = Draft::error("not a host's name");
+            item.report(draft.expected(HOST_EXPECTED).found("another string"));
+        }
+        hosts.push(text.to_owned());
+    }
+    Some(hosts)
+}
+
+/// What [`is_allowed_host`] takes, in words.
+pub const HOST_EXPECTED: &str =
+    "a name without scheme and port, as gateway.example.com or *.example.com, an address, or *";
+
+/// Whether `text` can say under which names the gateway is asked for.
+#[must_use]
+pub fn is_allowed_host(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if text == "*" || bare.unwrap_or(text).parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(sound)
 }
 
 fn header_names(section: &mut Section<'_>, name: &'static str) -> Vec<String> {

@@ -45,7 +45,7 @@ use std::path::Path;
 pub use aliases::{Alias, ModelFamily};
 pub use arn::Arn;
 pub use builtin::{BUILTIN_PROVIDERS, is_builtin};
-pub use client::{Client, HeaderFilter};
+pub use client::{Client, HOST_EXPECTED, HeaderFilter, is_allowed_host};
 pub use config::{Config, Version};
 pub use custom::{BaseProvider, Custom, Requests};
 pub use environment::{ProxyVariables, from_environment, process_variable};

@@ -1,4 +1,4 @@
-//! Routes and layers, in one place. There is one layer: CORS, entered only by requests of pages.
+//! Routes and layers, in one place. There is one layer: the gate, which turns away whom no route serves.
 //! Body limits, panics and request ids are steps of `call`, where they cost no boxed future.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use weir_rpc::RouterService;
 use weir_telemetry::Telemetry;
 use weir_types::{Fault, FaultCode};
 
-use crate::cors::OnOrigin;
+use crate::gate::Gate;
 use crate::options::Rules;
 use crate::route::{self, Route};
 use crate::shared::Shared;
@@ -30,9 +30,9 @@ pub fn app(
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
 ) -> Router {
-    let cors = OnOrigin::new(&settings);
     let shared =
         Arc::new(Shared { rules: Rules::new(&settings), routes, settings, router, telemetry });
+    let gate = Gate::new(&shared);
     let mut app =
         Router::new().route(route::HEALTH, health(&shared)).route(route::ROOT, root(&shared));
     let mut prefixes: Vec<&'static str> = Vec::new();
@@ -47,7 +47,7 @@ pub fn app(
         }
     }
     app.fallback(move |request: Request| std::future::ready(not_found(&shared, request)))
-        .layer(cors)
+        .layer(gate)
 }
 
 /// A path without a parameter: one operation.

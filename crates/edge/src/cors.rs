@@ -1,17 +1,13 @@
-//! Which pages may call us from a browser.
+//! Which pages may call us from a browser: none, unless the settings say whose.
 //!
-//! Requests without `Origin` do not come from a page's script: for them the layer costs one look
-//! into the header map. Answers never allow credentials: nothing here reads cookies.
+//! Answers never allow credentials: nothing here reads cookies. Who may not call is turned away by the
+//! gate.
 
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::Either;
-use http::header::{self, HeaderName};
-use http::{Method, Request, Response};
-use tower::{Layer, Service};
-use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{Settings, names};
 
@@ -44,34 +40,47 @@ const USUAL_HEADERS: [&str; 22] = [
     "x-stainless-runtime-version",
 ];
 
-/// tower-http's layer, entered only by requests that carry `Origin`.
-#[derive(Clone)]
-pub(crate) struct OnOrigin {
-    cors: Arc<CorsLayer>,
+/// Whose pages may call.
+#[derive(Debug)]
+pub(crate) enum Origins {
+    All,
+    /// Those that fit; none where there is no pattern, which is the default.
+    Listed(Vec<OriginPattern>),
 }
 
-impl OnOrigin {
-    /// From the settings' origins and headers.
+impl Origins {
+    /// From the settings' list.
     pub(crate) fn new(settings: &Settings) -> Self {
-        let origin = if settings.allowed_origins.iter().any(|origin| origin == "*") {
-            AllowOrigin::any()
-        } else {
-            let patterns: Vec<_> =
-                settings.allowed_origins.iter().map(|text| OriginPattern::new(text)).collect();
-            AllowOrigin::predicate(move |origin, _| {
-                origin.to_str().is_ok_and(|origin| {
-                    is_localhost(origin) || patterns.iter().any(|p| p.matches(origin))
-                })
-            })
-        };
-        let cors = CorsLayer::new()
-            .allow_origin(origin)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers(request_headers(&settings.allowed_headers))
-            .expose_headers(names::EXPOSED)
-            .max_age(PREFLIGHT_MAX_AGE);
-        Self { cors: Arc::new(cors) }
+        if settings.allowed_origins.iter().any(|origin| origin.trim() == "*") {
+            return Self::All;
+        }
+        Self::Listed(settings.allowed_origins.iter().map(|text| OriginPattern::new(text)).collect())
     }
+
+    /// Whether a page of `origin` may.
+    pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(patterns) => origin.to_str().is_ok_and(|origin| {
+                let is_developers = !patterns.is_empty() && is_localhost(origin);
+                is_developers || patterns.iter().any(|pattern| pattern.matches(origin))
+            }),
+        }
+    }
+}
+
+/// tower-http's layer, to be entered only by requests of pages that may call.
+pub(crate) fn layer(origins: &Origins, settings: &Settings) -> CorsLayer {
+    let origin = match origins {
+        Origins::All => AllowOrigin::any(),
+        Origins::Listed(_) => AllowOrigin::mirror_request(),
+    };
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(request_headers(&settings.allowed_headers))
+        .expose_headers(names::EXPOSED)
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
 fn request_headers(configured: &[String]) -> AllowHeaders {
@@ -84,7 +93,7 @@ fn request_headers(configured: &[String]) -> AllowHeaders {
 
 /// A pattern of `allowed_origins`: exact, or with a `*` for one or more labels of the host.
 #[derive(Debug)]
-enum OriginPattern {
+pub(crate) enum OriginPattern {
     Exact(String),
     Wild { before: String, after: String },
 }
@@ -132,41 +141,4 @@ fn is_localhost(origin: &str) -> bool {
     };
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
         && port.bytes().all(|digit| digit.is_ascii_digit())
-}
-
-impl<S> Layer<S> for OnOrigin {
-    type Service = OnOriginService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        OnOriginService { cors: Arc::clone(&self.cors), inner }
-    }
-}
-
-/// The service of [`OnOrigin`].
-#[derive(Clone)]
-pub(crate) struct OnOriginService<S> {
-    cors: Arc<CorsLayer>,
-    inner: S,
-}
-
-impl<S, Q, R> Service<Request<Q>> for OnOriginService<S>
-where
-    S: Service<Request<Q>, Response = Response<R>> + Clone,
-    R: Default,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Either<<Cors<S> as Service<Request<Q>>>::Future, S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
-        if !request.headers().contains_key(header::ORIGIN) {
-            return Either::Right(self.inner.call(request));
-        }
-        // The clone was not polled for readiness; axum's routes are always ready.
-        Either::Left(self.cors.layer(self.inner.clone()).call(request))
-    }
 }

@@ -4,7 +4,7 @@
 //! fallbacks; nothing of keys, quotas, providers' addresses or secrets. A body is read once,
 //! looked at without being parsed into values, and passed on as the bytes it was.
 //!
-//! One request, in the order of the files: `app` (layers) and `route` (the table) → `call` (the steps)
+//! One request, in the order of the files: `gate` (who may ask), `app` and `route` (the table) → `call` (the steps)
 //! → `options` (headers) → `intake` (body) → the format's `peek` (model, stream, fallbacks) → the
 //! router → `answer` and `head` → `relay` or `whole` (body), with `error` for every failure and
 //! `record` for what is measured and logged when the last byte has gone.
@@ -15,6 +15,7 @@ mod call;
 mod cors;
 mod error;
 mod filter;
+mod gate;
 mod head;
 mod intake;
 mod names;

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use weir_runtime::Hosts;
+
 /// The edge's settings. The defaults are those of an absent `client` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Origins whose pages may read answers: `*`, `https://a.example`, `https://*.example.com`.
-    /// Pages served from localhost may always.
+    /// Under which names clients ask for it.
+    pub hosts: Hosts,
+    /// Origins whose pages may call: `*`, `https://a.example`, `https://*.example.com`. If there are
+    /// any, pages served from localhost may too.
     pub allowed_origins: Vec<String>,
     /// Request headers that pages may send beyond the usual ones; empty or `*`: any.
     pub allowed_headers: Vec<String>,
@@ -29,7 +33,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            allowed_origins: vec!["*".into()],
+            hosts: Hosts::default(),
+            allowed_origins: Vec::new(),
             allowed_headers: Vec::new(),
             required_headers: Vec::new(),
             header_allowlist: Vec::new(),

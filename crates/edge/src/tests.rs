@@ -1,8 +1,8 @@
 //! The whole HTTP surface, driven in process against a scripted router.
 
 mod bodies;
-mod cors;
 mod errors;
+mod gate;
 mod headers;
 mod manual;
 mod records;

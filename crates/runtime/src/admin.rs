@@ -7,18 +7,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::Drain;
+use crate::{Drain, Hosts, is_own_origin};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// How much of an unknown host's name is repeated.
+const HOST_CHARS_MAX: usize = 128;
 
 /// Whether requests should be sent here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +64,38 @@ impl fmt::Debug for AdminState {
 }
 
 /// `/healthz` (200 while the event loop turns), `/readyz` (200, or 503 when not ready or
-/// draining, with the detail as JSON) and `/metrics`.
-pub fn admin(state: AdminState) -> Router {
+/// draining, with the detail as JSON) and `/metrics`, for whoever asks for one of `hosts` and is no
+/// page of somebody else's.
+pub fn admin(state: AdminState, hosts: Hosts) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(state)
+        .layer(from_fn_with_state(hosts, guard))
+}
+
+/// No page of another site may ask, and none may be taken for one of ours.
+async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let (uri, headers) = (request.uri(), request.headers());
+    let text = match hosts.stranger(uri, headers) {
+        Some(host) => {
+            let host: String = host.chars().take(HOST_CHARS_MAX).collect();
+            format!(
+                "this process is not known as \"{host}\"; ask for it by its address or as localhost, \
+                 or add the name to client.allowed_hosts or --allowed-host"
+            )
+        }
+        None => {
+            let origins = headers.get_all(header::ORIGIN);
+            if origins.into_iter().all(|origin| is_own_origin(origin, uri, headers)) {
+                return next.run(request).await;
+            }
+            "pages of other sites may not ask here".to_owned()
+        }
+    };
+    let body = json!({ "status": "forbidden", "detail": text });
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, JSON)], format!("{body}\n")).into_response()
 }
 
 async fn healthz() -> Response {

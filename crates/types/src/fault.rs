@@ -110,6 +110,8 @@ codes! {
     HeadersTooLarge = 24, 431, 11, "request_headers_too_large", Client;
     /// The account of every key of the provider is out of quota or money.
     QuotaExhausted = 25, 502, 8, "upstream_quota_exhausted", Provider;
+    /// Whoever asks may not: a page of another site.
+    Forbidden = 26, 403, 7, "forbidden", Client;
 }
 
 impl FaultCode {

@@ -48,10 +48,8 @@ pub(crate) struct ServeArgs {
     /// The configuration file. Default: ./config.json if it exists, else the environment's keys
     #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where clients connect; port 0 picks a free one
-    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    #[arg(value_parser = listen_address)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: PublicArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]
@@ -61,6 +59,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
+    pub(crate) hosts: HostArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -69,10 +69,8 @@ pub(crate) struct ServeArgs {
 pub(crate) struct EdgeArgs {
     #[command(flatten)]
     pub(crate) file: FileArgs,
-    /// Where clients connect; port 0 picks a free one
-    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    #[arg(value_parser = listen_address)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: PublicArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]
@@ -87,7 +85,37 @@ pub(crate) struct EdgeArgs {
     )]
     pub(crate) routers: Vec<String>,
     #[command(flatten)]
+    pub(crate) hosts: HostArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+/// Where clients come in, and who.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublicArgs {
+    /// Where clients connect; port 0 picks a free one
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = listen_address)]
+    pub(crate) listen: SocketAddr,
+    /// Serve whoever reaches --listen, also from elsewhere: clients are not asked who they are
+    #[arg(long, env = "WEIR_ALLOW_ANONYMOUS")]
+    pub(crate) allow_anonymous: bool,
+}
+
+/// Under which names listeners are asked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostArgs {
+    /// A name under which clients and operators ask for this process, besides localhost and its
+    /// address: gateway.example.com, *.example.com, or * for any (repeatable); adds to the
+    /// configuration's client.allowed_hosts
+    #[arg(
+        long = "allowed-host",
+        env = "WEIR_ALLOWED_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = allowed_host)]
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
 /// Flags of `weir router`.
@@ -118,6 +146,8 @@ pub(crate) struct RouterArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
+    pub(crate) hosts: HostArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -147,6 +177,8 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9201")]
     #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
+    #[command(flatten)]
+    pub(crate) hosts: HostArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -256,6 +288,14 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     }
     let found = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?;
     found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| unusable("the name has no address"))
+}
+
+/// A host's name, or a pattern of names.
+fn allowed_host(text: &str) -> Result<String, String> {
+    let is_sound = weir_config::is_allowed_host(text);
+    is_sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected {}", weir_config::HOST_EXPECTED))
 }
 
 /// A value that may hold a password: `Debug` must not show it.

@@ -9,22 +9,24 @@ use weir_runtime::{AdminState, Readiness};
 use crate::cli::EdgeArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, print};
-use crate::{Failure, file, rooms};
+use crate::{Failure, access, file, rooms};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let config = file::shared(&args.file, None)?;
+    access::insist(&args.public)?;
     let _logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);
     for url in &args.routers {
         weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
     }
-    let settings = Arc::new(rooms::edge(&config));
     let limits = rooms::link(&config);
-    let public = Listeners::bind("--listen", args.listen, cores.count)?;
-    let shell = ProcessShell::bind(args.admin, cores)?;
+    let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
+    let hosts = access::hosts(public.address, &config, &args.hosts);
+    let settings = Arc::new(rooms::edge(&config, hosts));
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {

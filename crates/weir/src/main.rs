@@ -4,6 +4,7 @@
 //! resolves secrets for the workers, `parts` makes the rooms for whichever process they stand in,
 //! `store` picks where limits are kept; nothing here knows how a room works.
 
+mod access;
 mod check;
 mod cli;
 mod demo;

@@ -13,12 +13,13 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
 use weir_config::Config;
 use weir_rpc::{Description, Reach, RouterService, Server};
-use weir_runtime::{AdminState, Cores, Drain, HttpLimits, accept, admin, serve_http};
+use weir_runtime::{AdminState, Cores, Drain, Hosts, HttpLimits, accept, admin, serve_http};
 use weir_telemetry::{LogGuard, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
-use crate::cli::Strictness;
+use crate::access;
+use crate::cli::{HostArgs, Strictness};
 use crate::process::Listeners;
 use crate::rooms;
 use crate::store::Store;
@@ -139,14 +140,21 @@ pub(crate) async fn serve_links(
 /// What a process has beside what it serves.
 pub(crate) struct ProcessShell {
     admin: Listeners,
+    hosts: Hosts,
     finished: Barrier,
 }
 
 impl ProcessShell {
     /// Binds `--admin`.
-    pub(crate) fn bind(admin: SocketAddr, cores: Cores) -> Result<Self, Failure> {
+    pub(crate) fn bind(
+        admin: SocketAddr,
+        cores: Cores,
+        config: &Config,
+        hosts: &HostArgs,
+    ) -> Result<Self, Failure> {
         let admin = Listeners::bind("--admin", admin, 1)?;
-        Ok(Self { admin, finished: Barrier::new(cores.count) })
+        let hosts = access::hosts(admin.address, config, hosts);
+        Ok(Self { admin, hosts, finished: Barrier::new(cores.count) })
     }
 
     /// Where operators connect.
@@ -170,7 +178,8 @@ impl ProcessShell {
             self.finished.wait().await;
             return Ok(served?);
         }
-        let admin = serve_http(self.admin.take(0)?, admin(state), HttpLimits::default(), drain);
+        let app = admin(state, self.hosts.clone());
+        let admin = serve_http(self.admin.take(0)?, app, HttpLimits::default(), drain);
         let serve = async {
             let (served, admin) = tokio::join!(serve, admin);
             self.finished.wait().await;

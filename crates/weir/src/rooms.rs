@@ -11,6 +11,7 @@ use weir_config::{
 use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_rpc::LinkLimits;
+use weir_runtime::Hosts;
 use weir_types::{Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
 
@@ -18,10 +19,11 @@ use crate::keys::{Missing, worker_key};
 
 const MIB: usize = 1 << 20;
 
-/// The edge's part.
-pub(crate) fn edge(config: &Config) -> weir_edge::Settings {
+/// The edge's part; `hosts` are the names of its listener.
+pub(crate) fn edge(config: &Config, hosts: Hosts) -> weir_edge::Settings {
     let client = &config.client;
     weir_edge::Settings {
+        hosts,
         allowed_origins: client.allowed_origins.clone(),
         allowed_headers: client.allowed_headers.clone(),
         required_headers: client.required_headers.clone(),

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let shared = parts::router(&config, &store, &telemetry);
     let limits = rooms::link(&config);
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let shell = ProcessShell::bind(args.admin, cores)?;
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {

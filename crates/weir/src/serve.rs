@@ -17,7 +17,7 @@ use crate::cli::ServeArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, eprint, print};
 use crate::store::{self, Store};
-use crate::{Failure, check, demo, file, rooms};
+use crate::{Failure, access, check, demo, file, rooms};
 
 /// Everything that the cores of one gateway share.
 struct Gateway {
@@ -41,6 +41,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(config) => (config, None),
         None => from_environment(cores)?,
     };
+    access::insist(&args.public)?;
     let gateway = Gateway::new(args, &config, demo, cores, tracer, &logs)?;
     gateway.announce()?;
     let stop = gateway.run(cores);
@@ -88,15 +89,17 @@ impl Gateway {
             .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
             .collect();
         parts::insist(&workers, &args.strictness)?;
+        let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
+        let hosts = access::hosts(public.address, config, &args.hosts);
         let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
-            edge: Arc::new(rooms::edge(config)),
+            edge: Arc::new(rooms::edge(config, hosts)),
             router: parts::router(config, &store, &telemetry),
             workers: workers.into_iter().map(named).collect(),
             store,
             telemetry,
-            public: Listeners::bind("--listen", args.listen, cores.count)?,
-            shell: ProcessShell::bind(args.admin, cores)?,
+            public,
+            shell: ProcessShell::bind(args.admin, cores, config, &args.hosts)?,
             demo,
         })
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     parts::insist(std::slice::from_ref(&shared), &args.file.strictness)?;
     let limits = rooms::link(&config);
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let shell = ProcessShell::bind(args.admin, cores)?;
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let usable = shared.description().keys.len();

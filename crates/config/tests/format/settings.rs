@@ -38,7 +38,7 @@ fn defaults_are_those_of_the_format() {
     ] } } });
     let config = config(&file);
     assert_eq!(config.version, Version::Two);
-    assert_eq!(config.client.allowed_origins, ["*"]);
+    assert!(config.client.allowed_origins.is_empty() && config.client.allowed_hosts.is_empty());
     assert_eq!(config.client.max_request_body_size_mb, 100);
     assert_eq!(config.client.request_deadline, Duration::from_mins(10));
     assert_eq!(config.quota_store.on_loss, OnLoss::Share);

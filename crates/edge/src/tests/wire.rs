@@ -26,7 +26,7 @@ async fn connect_within(edge: &Edge, limits: HttpLimits) -> TcpStream {
 async fn ask(client: &mut TcpStream, body: &str) {
     let length = body.len();
     let request = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     client.write_all(request.as_bytes()).await.unwrap();
 }

@@ -84,7 +84,7 @@ impl Bench {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let mut client = self.connect().await;
-        client.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
         client.answer().await
     }
 
@@ -93,7 +93,7 @@ impl Bench {
         let mut client = self.connect().await;
         let length = body.len();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              content-length: {length}\r\n\r\n{body}"
         );
         client.send(head.as_bytes()).await.unwrap();

@@ -26,7 +26,7 @@ const MIB: usize = 1 << 20;
 async fn begin(bench: &Bench, headers: &str) -> Peer {
     let mut client = bench.connect().await;
     let head = format!(
-        "POST /probe/raw?provider=probe HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-odd\r\n\
+        "POST /probe/raw?provider=probe HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-odd\r\n\
          {headers}\r\n\r\n"
     );
     client.send(head.as_bytes()).await.unwrap();

@@ -54,6 +54,10 @@ fn the_workers_settings_hold_secrets_and_do_not_show_them() {
 #[test]
 fn the_other_rooms_are_told_no_secret() {
     let config = config();
-    let shown = format!("{:?} {:?}", edge(&config), router(&config, Timing::default(), true));
+    let shown = format!(
+        "{:?} {:?}",
+        edge(&config, Hosts::default()),
+        router(&config, Timing::default(), true)
+    );
     assert!(shown.contains("openai") && !shown.contains("planted"), "{shown}");
 }

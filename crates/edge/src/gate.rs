@@ -1,0 +1,156 @@
+//! Who is turned away before anything runs: requests under a name that is not the gateway's, and those
+//! of other sites' pages.
+//!
+//! A page needs no answer to do harm: a simple request (a form's, `text/plain`) is sent by a browser
+//! before it asks anybody. SDKs and other programs send no `Origin`: for them this is a comparison of
+//! `Host` and two looks into the header map.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::future::Either;
+use http::HeaderMap;
+use http::header::ORIGIN;
+use tower::{Layer, Service};
+use tower_http::cors::{Cors, CorsLayer};
+use weir_runtime::is_own_origin;
+use weir_types::{Fault, FaultCode};
+
+use crate::cors::{self, Origins};
+use crate::shared::Shared;
+use crate::{call, names};
+
+/// How much of an unknown host or origin is repeated to the client.
+const REPEATED_CHARS_MAX: usize = 128;
+
+/// The outermost layer.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Rules>);
+
+struct Rules {
+    shared: Arc<Shared>,
+    origins: Origins,
+    cors: CorsLayer,
+}
+
+/// Who is at the gate.
+enum Comer {
+    /// No page, or one of the gateway's own.
+    Usual,
+    /// A page that may call, and is told so.
+    Page,
+    Stranger(Fault),
+}
+
+impl Gate {
+    /// From the settings.
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let origins = Origins::new(&shared.settings);
+        let cors = cors::layer(&origins, &shared.settings);
+        Self(Arc::new(Rules { shared: Arc::clone(shared), origins, cors }))
+    }
+}
+
+impl Rules {
+    fn judge(&self, request: &Request) -> Comer {
+        let (uri, headers) = (request.uri(), request.headers());
+        if let Some(host) = self.shared.settings.hosts.stranger(uri, headers) {
+            return Comer::Stranger(unknown_host(&host));
+        }
+        let mut comer = Comer::Usual;
+        // An honest browser sends one.
+        for origin in headers.get_all(ORIGIN) {
+            if self.origins.allow(origin) {
+                comer = Comer::Page;
+            } else if !is_own_origin(origin, uri, headers) {
+                return Comer::Stranger(foreign_page(&String::from_utf8_lossy(origin.as_bytes())));
+            }
+        }
+        let is_said = headers.contains_key(ORIGIN) || matches!(self.origins, Origins::All);
+        if !is_said && is_part_of_foreign_page(headers) {
+            return Comer::Stranger(foreign_page("another site"));
+        }
+        comer
+    }
+}
+
+/// Whether a browser fetches it for a page of another site without an `Origin`, as pictures, scripts
+/// and frames are. A person who follows a link is welcome.
+fn is_part_of_foreign_page(headers: &HeaderMap) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let is_foreign = is(names::FETCH_SITE, "cross-site") || is(names::FETCH_SITE, "same-site");
+    is_foreign && !is(names::FETCH_DEST, "document")
+}
+
+fn unknown_host(host: &str) -> Fault {
+    let host: String = host.chars().take(REPEATED_CHARS_MAX).collect();
+    let text = format!(
+        "the gateway is not known as \"{host}\": ask for it by its address or as localhost, or add the \
+         name to client.allowed_hosts or --allowed-host"
+    );
+    forbidden(text, "host_not_allowed")
+}
+
+fn foreign_page(origin: &str) -> Fault {
+    let origin: String = origin.chars().take(REPEATED_CHARS_MAX).collect();
+    let text = format!(
+        "pages of \"{origin}\" may not call the gateway: add the origin to client.allowed_origins, if \
+         they should"
+    );
+    forbidden(text, "origin_not_allowed")
+}
+
+fn forbidden(text: String, code: &'static str) -> Fault {
+    let mut fault = Fault::new(FaultCode::Forbidden, text);
+    fault.detail.code = Some(code.into());
+    fault
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated { rules: Arc::clone(&self.0), inner }
+    }
+}
+
+/// The service of [`Gate`].
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    rules: Arc<Rules>,
+    inner: S,
+}
+
+/// What becomes of a page's request: served with CORS, or turned away.
+type OfPage<S> = Either<<Cors<S> as Service<Request>>::Future, Ready<Result<Response, Infallible>>>;
+
+impl<S> Service<Request> for Gated<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<S::Future, OfPage<S>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match self.rules.judge(&request) {
+            Comer::Usual => Either::Left(self.inner.call(request)),
+            // The clone was not polled for readiness; axum's routes are always ready.
+            Comer::Page => {
+                Either::Right(Either::Left(self.rules.cors.layer(self.inner.clone()).call(request)))
+            }
+            Comer::Stranger(fault) => {
+                let refusal = call::refuse(&self.rules.shared, &fault, request);
+                Either::Right(Either::Right(ready(Ok(refusal))))
+            }
+        }
+    }
+}
