@@ -64,6 +64,16 @@ def test_only_the_edge_publishes_a_port():
         assert "ports:" not in text or "127.0.0.1" in text, f"{name} is open to everybody"
 
 
+def test_the_edge_is_open_to_its_host_alone_and_known_by_its_name():
+    edge = config(PROFILES)["edge"]
+    assert "--allow-anonymous" in edge
+    assert re.search(r"WEIR_ALLOWED_HOST: .?edge", edge), edge
+    # What there is without anything in the environment.
+    text = (REPOSITORY / "docker-compose.yml").read_text()
+    assert '"${WEIR_EDGE_PORTS:-127.0.0.1:8080}:8080"' in text
+    assert text.count("--allow-anonymous,") == 1
+
+
 def test_a_secret_reaches_its_worker_alone():
     services = config(PROFILES)
     for secret, owner in [(OPENAI_KEY, "worker-openai"), ("gsk-compose", "worker-groq")]:

@@ -33,18 +33,91 @@ def test_client_credentials_and_stray_headers_stop_at_the_edge(gateway, sim):
     }, names  # fmt: skip
 
 
-def test_headers_that_ask_for_it_are_forwarded(gateway, sim):
-    sent = {
-        "x-bf-eh-x-team": "platform",
-        "x-bf-eh-authorization": "Bearer client-secret",
-        "x-bf-eh-cookie": "client-secret",
-        "x-bf-eh-host": "elsewhere",
-    }
-    assert gateway.chat("openai/gpt-4o", headers=sent).status == 200
+def test_headers_that_ask_for_it_are_forwarded(start, sim):
+    listed = {"allowlist": ["x-team", "openai-*", "authorization", "x-forwarded-for"]}
+    gateway = start(Config().provider("openai", sim.url).client(header_filter_config=listed))
+    sent = {"x-bf-eh-x-team": "platform", "x-bf-eh-OpenAI_Beta": "assistants=v2"}
+    bare = {"authorization": "Bearer client-secret", "x-forwarded-for": "10.1.2.3", "X_Team": "b"}
+    assert gateway.chat("openai/gpt-4o", headers={**sent, **bare}).status == 200
     headers = seen(sim)
-    assert headers["x-team"] == "platform"
-    assert "client-secret" not in str(sim.requests())
-    assert headers["host"] != "elsewhere"
+    assert (headers["x-team"], headers["openai-beta"]) == ("platform", "assistants=v2")
+    assert "client-secret" not in str(sim.requests()) and "10.1.2.3" not in str(sim.requests())
+
+
+def test_what_vendors_let_clients_choose_passes_by_itself(start, sim, other_sim):
+    config = Config().provider("openai", sim.url).provider("groq", other_sim.url)
+    gateway = start(config)
+    sent = {"x-bf-eh-openai-beta": "assistants=v2", "x-bf-eh-groq_model_version": "latest"}
+    for model, provider, own, lost in [
+        ("openai/gpt-4o", sim, "openai-beta", "groq-model-version"),
+        ("groq/llama", other_sim, "groq-model-version", "openai-beta"),
+    ]:
+        answer = gateway.chat(model, headers=sent)
+        assert answer.status == 200
+        names = {name for name, _ in provider.requests()[-1]["headers"]}
+        assert own in names and lost not in names
+        assert answer.headers["x-weir-losses"] == lost
+
+
+# In every spelling: whoever reads them may take `_` for `-`.
+NEVER = [
+    "authorization", "x-authorization", "cf-aig-authorization", "api-key", "api_key", "xi-api-key",
+    "x-goog-api-key", "ocp-apim-subscription-key", "private-token", "x-amz-security-token",
+    "x_amz_security_token", "x-auth-token", "x-client-secret", "cookie", "x-forwarded-for",
+    "x_forwarded_for", "forwarded", "via", "x-real-ip", "host", "content-length",
+    "transfer-encoding", "connection", "te", "anthropic-version", "traceparent",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", [None, ["*"], NEVER], ids=["nothing", "all", "each"])
+def test_what_may_not_be_passed_on_is_refused_by_its_name(start, sim, listed):
+    config = Config().provider("openai", sim.url)
+    if listed:
+        config.client(header_filter_config={"allowlist": listed})
+    gateway = start(config)
+    for name in NEVER:
+        for spelling in (name, name.upper()):
+            headers = {f"x-bf-eh-{spelling}": "sk-of-the-client"}
+            answer = gateway.chat("openai/gpt-4o", headers=headers)
+            assert answer.status == 400, (spelling, answer.body)
+            assert f'"{name.replace("_", "-")}"' in answer.error["message"], answer.body
+            assert "sk-of-the-client" not in answer.body.decode()
+    models = gateway.request("GET", "/v1/models", headers={"x-bf-eh-cookie": "client-secret"})
+    assert models.status == 400
+    if not listed:
+        unknown = gateway.chat("openai/gpt-4o", headers={"x-bf-eh-x-team": "a"})
+        assert unknown.status == 400 and "allowlist" in unknown.error["message"]
+    assert sim.requests() == []
+
+
+def test_what_the_operator_sets_stays(start, sim):
+    """Whatever clients send, and however they spell it."""
+    extra = {"X-Team": "operator", "ocp_apim_subscription_key": "operator", "openai-beta": "operator"}
+    config = Config().provider("openai", sim.url, extra_headers=extra)
+    gateway = start(config.client(header_filter_config={"allowlist": ["*"]}))
+    for headers in [
+        {"x-bf-eh-x-team": "client", "x-bf-eh-openai-beta": "client"},
+        {"X-TEAM": "client", "OpenAI-Beta": "client"},
+        {"x-bf-eh-X_Team": "client", "x_team": "client", "openai_beta": "client"},
+    ]:
+        assert gateway.chat("openai/gpt-4o", headers=headers).status == 200
+        sent = sim.requests()[-1]["headers"]
+        assert "client" not in [value for _, value in sent], sent
+        got = {name.replace("_", "-"): value for name, value in sent}
+        for name in ["x-team", "ocp-apim-subscription-key", "openai-beta"]:
+            assert got[name] == "operator", sent
+
+
+def test_the_operators_version_of_a_format_wins(start, sim):
+    extra = {"anthropic-version": "2099-01-01", "anthropic-beta": "operators-1"}
+    config = Config().provider("anthropic", sim.url, extra_headers=extra)
+    gateway = start(config)
+    body = {"model": "anthropic/claude-x", "max_tokens": 9}
+    body["messages"] = [{"role": "user", "content": "hi"}]
+    headers = {"anthropic-version": "2023-06-01", "anthropic-beta": "clients-1"}
+    assert gateway.request("POST", "/anthropic/v1/messages", body, headers).status == 200
+    assert seen(sim)["anthropic-version"] == "2099-01-01"
+    assert seen(sim)["anthropic-beta"] == "operators-1,clients-1"
 
 
 def test_configured_extra_headers_are_sent(start, sim):

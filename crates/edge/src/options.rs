@@ -56,8 +56,9 @@ impl Rules {
     /// Reads what the client asks for.
     ///
     /// # Errors
-    /// [`FaultCode::InvalidRequest`] for a missing required header and for an option that is
-    /// not supported and would change the meaning if it were ignored.
+    /// [`FaultCode::InvalidRequest`] for a missing required header, for an option that is not
+    /// supported and would change the meaning if it were ignored, and for a header that may not be
+    /// passed on as was asked.
     pub(crate) fn options(
         &self,
         headers: &HeaderMap,
@@ -80,7 +81,7 @@ impl Rules {
         Ok(RequestOptions {
             deadline: self.deadline(headers)?,
             key_pin: key_pin(headers)?,
-            headers: self.filter.apply(headers, dialect),
+            headers: self.filter.apply(headers, dialect)?,
         })
     }
 

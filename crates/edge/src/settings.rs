@@ -16,8 +16,8 @@ pub struct Settings {
     pub allowed_headers: Vec<String>,
     /// Headers without which an inference request is refused.
     pub required_headers: Vec<String>,
-    /// Headers that clients may pass to the provider; empty: every `x-bf-eh-<name>`. Listed ones
-    /// pass without the prefix too. A `*` at the end stands for any ending.
+    /// Headers that clients may pass to the provider; empty: `x-bf-eh-<name>` of those that vendors let
+    /// clients choose. Listed ones pass without the prefix too. A `*` at the end stands for any ending.
     pub header_allowlist: Vec<String>,
     /// Headers that clients may not pass to the provider; wins over the allow list.
     pub header_denylist: Vec<String>,

@@ -93,6 +93,8 @@ const RUNTIME_BETAS: Betas = Betas::Only(&[
 pub(crate) const BEDROCK: Vendor = Vendor {
     name: "bedrock",
     base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+    // What Converse has members for, and InvokeModel headers.
+    client_headers: &["x-amzn-bedrock-performanceconfig-latency", "x-amzn-bedrock-service-tier"],
     routes: &[
         converse(Operation::Chat, "/model/{arn}{model}/converse").only(false),
         converse(Operation::Chat, "/model/{arn}{model}/converse-stream")

@@ -20,6 +20,7 @@ pub(crate) const BASE: Vendor = Vendor {
     routes: CHAT,
     stream_end: StreamEnd::NeedsDone,
     betas: Betas::All,
+    client_headers: &[],
     quirks: PORTABLE,
     model_form: ModelForm::Plain,
     env_var: None,
@@ -251,6 +252,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "groq",
         base_url: "https://api.groq.com/openai",
         routes: GROQ,
+        client_headers: &["groq-model-version"],
         env_var: Some("GROQ_API_KEY"),
         ..BASE
     },
@@ -266,6 +268,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "fireworks",
         base_url: "https://api.fireworks.ai/inference",
         routes: FIREWORKS,
+        client_headers: &["x-session-affinity"],
         quirks: Quirks { renames: &[("prompt_cache_key", "user")], ..PORTABLE },
         env_var: Some("FIREWORKS_API_KEY"),
         ..BASE
@@ -274,6 +277,8 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "openrouter",
         base_url: "https://openrouter.ai/api",
         routes: OPENROUTER,
+        // Which application it was: <https://openrouter.ai/docs/app-attribution>
+        client_headers: &["http-referer", "x-openrouter-title", "x-title"],
         // It relays to OpenAI and Anthropic too and passes on what those understand.
         quirks: Quirks {
             drops: &["prompt_cache_key", "prompt_cache_retention", "store"],
@@ -307,6 +312,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "xai",
         base_url: "https://api.x.ai",
         routes: XAI,
+        client_headers: &["x-grok-conv-id"],
         quirks: Quirks {
             model_drops: &[
                 ModelDrops {
@@ -365,7 +371,13 @@ pub(crate) const VENDORS: &[Vendor] = &[
         ..BASE
     },
     Vendor { name: "opencode-go", base_url: "https://opencode.ai/zen/go", ..BASE },
-    Vendor { name: "databricks", routes: DATABRICKS, base_url_from_key: true, ..BASE },
+    Vendor {
+        name: "databricks",
+        routes: DATABRICKS,
+        client_headers: &["databricks-ai-gateway-request-tags"],
+        base_url_from_key: true,
+        ..BASE
+    },
     Vendor { name: "ollama", routes: OLLAMA, ..SELF_HOSTED },
     Vendor { name: "sgl", routes: SGL, ..SELF_HOSTED },
     Vendor { name: "vllm", routes: VLLM, ..SELF_HOSTED },

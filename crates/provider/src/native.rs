@@ -91,6 +91,9 @@ const VERTEX_BETAS: Betas = Betas::Only(&[
     "web-search-",
 ]);
 
+/// What Google's SDK sends besides its credential.
+const GOOGLE_HEADERS: &[&str] = &["x-server-timeout"];
+
 /// A path of a project's at Vertex AI.
 macro_rules! project {
     ($rest:literal) => {
@@ -170,6 +173,8 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "openai",
         base_url: "https://api.openai.com",
         routes: OPENAI,
+        // Not whose account it is: `openai-organization` and `openai-project` are the operator's.
+        client_headers: &["idempotency-key", "openai-beta", "x-client-request-id"],
         env_var: Some("OPENAI_API_KEY"),
         ..OWN
     },
@@ -205,6 +210,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 Dialect::GeminiGenerate,
             ),
         ],
+        client_headers: GOOGLE_HEADERS,
         quirks: MODEL_IN_PATH,
         // A stream of this format has no last event but the one with the finish reason.
         stream_end: StreamEnd::FinishReasonEnough,
@@ -221,6 +227,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             cohere(Operation::Rerank, "/v2/rerank"),
             Route::get(Operation::ListModels, "/v1/models?page_size=1000", Dialect::CohereChat),
         ],
+        client_headers: &["x-client-name"],
         env_var: Some("COHERE_API_KEY"),
         ..OWN
     },
@@ -230,6 +237,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "azure",
         auth: Auth::Azure("api-key"),
         betas: AZURE_BETAS,
+        client_headers: &["openai-beta", "x-ms-client-request-id"],
         routes: &[
             // The older interface, for keys that name its version.
             openai(
@@ -309,6 +317,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             )
             .signed(Auth::GoogleOrKey),
         ],
+        client_headers: GOOGLE_HEADERS,
         quirks: MODEL_IN_PATH,
         // Gemini's streams have no last event but the one with the finish reason.
         stream_end: StreamEnd::FinishReasonEnough,
@@ -328,6 +337,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .chosen(Choice::Deployments, true),
         ],
         stream_end: StreamEnd::FinishReasonEnough,
+        client_headers: &["cancel-after"],
         env_var: Some("REPLICATE_API_KEY"),
         ..OWN
     },

@@ -8,6 +8,26 @@ use weir_types::{Dialect, FailureClass, Form, Operation};
 use super::*;
 
 #[test]
+fn what_clients_may_choose_is_in_the_table_of_headers_and_some_vendors_take_it() {
+    use weir_types::headers::{ClientMay, client_may, provider_takes};
+    let dialect = weir_types::Dialect::OpenAiChat;
+    let mut count = 0;
+    for vendor in vendors() {
+        for name in vendor.client_headers {
+            assert_eq!(client_may(name, dialect), ClientMay::Send, "{}: {name}", vendor.name);
+            assert!(provider_takes(name, dialect, vendor.client_headers, false), "{name}");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
+    let manual = include_str!("../../../docs/api.md");
+    for wish in weir_types::headers::wishes() {
+        assert!(manual.contains(&format!("`{wish}`")), "{wish} is not in docs/api.md");
+        assert!(vendors().any(|vendor| vendor.client_headers.contains(&wish)), "{wish}");
+    }
+}
+
+#[test]
 fn rows_are_complete_and_unambiguous() {
     for (at, row) in vendors().enumerate() {
         assert!(!vendors().take(at).any(|other| other.name == row.name), "{}", row.name);

@@ -84,6 +84,9 @@ pub struct Vendor {
     pub quirks: Quirks,
     /// Which features in trial it takes.
     pub betas: Betas,
+    /// Headers that are its clients' to choose and no matter of its account, besides those of its
+    /// format. What else a client wants to send is the operator's to allow.
+    pub client_headers: &'static [&'static str],
     /// How it writes models.
     pub model_form: ModelForm,
     /// The variable that, when set, makes a start without a configuration use this vendor.

@@ -2,7 +2,10 @@
 //!
 //! The edge filters what clients send, the worker what it is told to send and what a provider
 //! answers, the edge once more what it is handed. They all ask here, so that none lets through what
-//! another holds back. Names are lower case, as HTTP libraries hand them out.
+//! another holds back. Whoever reads a header may take `_` for `-` (CGI does), so names are compared
+//! without regard to that, or to case.
+
+use std::borrow::Cow;
 
 use crate::Dialect;
 
@@ -15,13 +18,18 @@ pub enum HeaderClass {
     /// Says who sends the request. A client's stops at the edge, a provider's in the worker.
     Credential,
     /// Written by the gateway for its own request, unless the operator says otherwise: who we are,
-    /// what we accept.
+    /// what we accept, whose request it was.
     Own,
     /// Follows from the request: where it goes, what it holds, whose trace it is. Only the gateway
     /// knows.
     Request,
     /// Turns on a feature of one wire format; passes to providers of that format.
     Feature(Dialect),
+    /// Says which version of one wire format is spoken; passes from clients of that format to
+    /// providers of it.
+    Version(Dialect),
+    /// Asks a vendor for something that is the client's to choose; passes to vendors whose row has it.
+    Wish,
 }
 
 /// The table, in alphabetical order.
@@ -29,18 +37,27 @@ const TABLE: &[(&str, HeaderClass)] = &[
     ("accept", HeaderClass::Own),
     ("accept-encoding", HeaderClass::Message),
     (BETAS, HeaderClass::Feature(Dialect::AnthropicMessages)),
-    ("anthropic-version", HeaderClass::Feature(Dialect::AnthropicMessages)),
+    ("anthropic-version", HeaderClass::Version(Dialect::AnthropicMessages)),
     ("api-key", HeaderClass::Credential),
     ("authorization", HeaderClass::Credential),
+    ("cancel-after", HeaderClass::Wish),
+    ("cf-connecting-ip", HeaderClass::Own),
+    ("client-ip", HeaderClass::Own),
     ("connection", HeaderClass::Message),
     ("content-encoding", HeaderClass::Message),
     ("content-length", HeaderClass::Message),
     ("content-type", HeaderClass::Request),
     ("cookie", HeaderClass::Credential),
+    ("databricks-ai-gateway-request-tags", HeaderClass::Wish),
     ("expect", HeaderClass::Message),
     ("forwarded", HeaderClass::Own),
+    ("groq-model-version", HeaderClass::Wish),
     ("host", HeaderClass::Request),
+    ("http-referer", HeaderClass::Wish),
+    ("http2-settings", HeaderClass::Message),
+    ("idempotency-key", HeaderClass::Wish),
     ("keep-alive", HeaderClass::Message),
+    ("openai-beta", HeaderClass::Wish),
     ("origin", HeaderClass::Own),
     ("proxy-authenticate", HeaderClass::Message),
     ("proxy-authorization", HeaderClass::Message),
@@ -51,15 +68,81 @@ const TABLE: &[(&str, HeaderClass)] = &[
     ("tracestate", HeaderClass::Request),
     ("trailer", HeaderClass::Message),
     ("transfer-encoding", HeaderClass::Message),
+    ("true-client-ip", HeaderClass::Own),
     ("upgrade", HeaderClass::Message),
     ("user-agent", HeaderClass::Own),
+    ("via", HeaderClass::Own),
     ("x-amz-security-token", HeaderClass::Credential),
+    ("x-amzn-bedrock-performanceconfig-latency", HeaderClass::Wish),
+    ("x-amzn-bedrock-service-tier", HeaderClass::Wish),
     ("x-api-key", HeaderClass::Credential),
     ("x-bf-api-key", HeaderClass::Credential),
     ("x-bf-api-key-id", HeaderClass::Credential),
     ("x-bf-vk", HeaderClass::Credential),
+    ("x-client-ip", HeaderClass::Own),
+    ("x-client-name", HeaderClass::Wish),
+    ("x-client-request-id", HeaderClass::Wish),
     ("x-goog-api-key", HeaderClass::Credential),
+    ("x-grok-conv-id", HeaderClass::Wish),
+    ("x-http-method-override", HeaderClass::Own),
+    ("x-ms-client-request-id", HeaderClass::Wish),
+    ("x-openrouter-title", HeaderClass::Wish),
+    ("x-real-ip", HeaderClass::Own),
+    ("x-server-timeout", HeaderClass::Wish),
+    ("x-session-affinity", HeaderClass::Wish),
+    ("x-title", HeaderClass::Wish),
 ];
+
+/// Which names a rule without a row is about.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    Beginning(&'static str),
+    Ending(&'static str),
+    Holding(&'static str),
+    /// With this as one of the parts between hyphens.
+    Part(&'static str),
+}
+
+/// What holds for names that have no row; of several that fit the first counts. Nobody can list all
+/// headers in which somebody's server looks for credentials, but they are called alike.
+const ALIKE: &[(Names, HeaderClass)] = &[
+    (Names::Beginning("proxy-"), HeaderClass::Message),
+    // Parts of Amazon's signature, and what it signs in with.
+    (Names::Beginning("x-amz-"), HeaderClass::Credential),
+    (Names::Beginning("x-bf-"), HeaderClass::Own),
+    (Names::Beginning("x-weir-"), HeaderClass::Own),
+    (Names::Beginning("x-forwarded"), HeaderClass::Own),
+    (Names::Beginning("x-original-"), HeaderClass::Own),
+    (Names::Beginning("sec-"), HeaderClass::Own),
+    (Names::Beginning("access-control-"), HeaderClass::Own),
+    (Names::Holding("apikey"), HeaderClass::Credential),
+    (Names::Holding("accesskey"), HeaderClass::Credential),
+    (Names::Holding("authori"), HeaderClass::Credential),
+    (Names::Holding("authentic"), HeaderClass::Credential),
+    (Names::Holding("cookie"), HeaderClass::Credential),
+    (Names::Holding("credential"), HeaderClass::Credential),
+    (Names::Holding("passw"), HeaderClass::Credential),
+    (Names::Holding("secret"), HeaderClass::Credential),
+    (Names::Holding("signature"), HeaderClass::Credential),
+    (Names::Ending("token"), HeaderClass::Credential),
+    (Names::Part("token"), HeaderClass::Credential),
+    (Names::Part("auth"), HeaderClass::Credential),
+    (Names::Part("bearer"), HeaderClass::Credential),
+    (Names::Part("jwt"), HeaderClass::Credential),
+    (Names::Part("key"), HeaderClass::Credential),
+    (Names::Part("principal"), HeaderClass::Credential),
+];
+
+impl Names {
+    fn fit(self, name: &str) -> bool {
+        match self {
+            Self::Beginning(beginning) => name.starts_with(beginning),
+            Self::Ending(end) => name.ends_with(end),
+            Self::Holding(part) => name.contains(part),
+            Self::Part(part) => name.split('-').any(|own| own == part),
+        }
+    }
+}
 
 /// Beginnings of names of answers' headers that tell a client something about the provider.
 const ANSWERED_PREFIXES: &[&str] = &["anthropic-", "openai-", "ratelimit", "x-ratelimit-"];
@@ -80,34 +163,100 @@ pub const LOSSES: &str = "x-weir-losses";
 /// of its format takes each of them.
 pub const BETAS: &str = "anthropic-beta";
 
-/// The row of `name`.
+/// Whether both are names of one header, to whoever is not exact about it.
 #[must_use]
-pub fn header_class(name: &str) -> Option<HeaderClass> {
+pub fn is_same_header(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     // Most differ in length already, which a search in order could not tell.
-    TABLE.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
-/// Whether a header of a client may go on to a provider, if client or operator ask for it.
+/// `name` as the table has it: lower case, with hyphens.
 #[must_use]
-pub fn client_may_send(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with("x-bf-api-key")
-        && matches!(header_class(name), None | Some(HeaderClass::Feature(_)))
+pub fn plain_name(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte == b'_' || byte.is_ascii_uppercase()) {
+        return Cow::Owned(name.to_ascii_lowercase().replace('_', "-"));
+    }
+    Cow::Borrowed(name)
+}
+
+fn row(name: &str) -> Option<&'static (&'static str, HeaderClass)> {
+    TABLE.iter().find(|(known, _)| is_same_header(known, name))
+}
+
+/// The class of `name`: that of its row, or of names that are alike.
+#[must_use]
+pub fn header_class(name: &str) -> Option<HeaderClass> {
+    row(name).map(|(_, class)| *class).or_else(|| {
+        let name = plain_name(name);
+        ALIKE.iter().find(|(names, _)| names.fit(&name)).map(|(_, class)| *class)
+    })
+}
+
+/// `name` as the provider is to read it: as the table writes it, if it is there.
+#[must_use]
+pub fn sent_as(name: &str) -> &str {
+    row(name).map_or(name, |(known, _)| known)
+}
+
+/// The headers that are clients' to choose where a vendor takes them.
+pub fn wishes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(|(_, class)| *class == HeaderClass::Wish).map(|(name, _)| *name)
+}
+
+/// What becomes of a header that a client wants to have sent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientMay {
+    /// It goes on, to providers that take it.
+    Send,
+    /// It goes on if the operator lists it.
+    IfListed,
+    /// It does not, whoever lists it; why.
+    Never(&'static str),
+}
+
+/// What becomes of the header `name` of a client that speaks `dialect`.
+#[must_use]
+pub fn client_may(name: &str, dialect: Dialect) -> ClientMay {
+    match header_class(name) {
+        _ if name.is_empty() => ClientMay::Never("it has no name"),
+        None => ClientMay::IfListed,
+        Some(HeaderClass::Wish | HeaderClass::Feature(_)) => ClientMay::Send,
+        Some(HeaderClass::Version(of)) if of == dialect => ClientMay::Send,
+        Some(HeaderClass::Version(_)) => {
+            ClientMay::Never("it is about another wire format than this route's")
+        }
+        Some(HeaderClass::Message) => ClientMay::Never("it belongs to one connection or message"),
+        Some(HeaderClass::Credential) => {
+            ClientMay::Never("it looks like a credential, and keys are the gateway's")
+        }
+        Some(HeaderClass::Own | HeaderClass::Request) => {
+            ClientMay::Never("only the gateway and its operator write it")
+        }
+    }
 }
 
 /// Whether a client's header goes on without being asked for: it belongs to the wire format that the
 /// client speaks.
 #[must_use]
 pub fn passes_by_itself(name: &str, dialect: Dialect) -> bool {
-    header_class(name) == Some(HeaderClass::Feature(dialect))
+    match row(name) {
+        Some((_, HeaderClass::Feature(of) | HeaderClass::Version(of))) => *of == dialect,
+        _ => false,
+    }
 }
 
-/// Whether a client's header goes to a provider that is asked in the format `dialect`.
+/// Whether a client's header goes to a provider that is asked in the format `dialect` and whose vendor
+/// takes `wishes`; `is_listed`: the operator lets it pass.
 #[must_use]
-pub fn provider_takes(name: &str, dialect: Dialect) -> bool {
+pub fn provider_takes(name: &str, dialect: Dialect, wishes: &[&str], is_listed: bool) -> bool {
     match header_class(name) {
-        Some(HeaderClass::Feature(of)) => of == dialect,
-        _ => client_may_send(name),
+        Some(HeaderClass::Feature(of) | HeaderClass::Version(of)) => of == dialect,
+        Some(HeaderClass::Wish) => {
+            is_listed || wishes.iter().any(|wish| is_same_header(wish, name))
+        }
+        None => is_listed && !name.is_empty(),
+        _ => false,
     }
 }
 
@@ -132,47 +281,33 @@ pub fn answered_as(name: &str) -> Option<&str> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A header's name or, with `*` at its end, every name that begins so: how the configuration lists
+/// headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderPattern {
+    beginning: String,
+    is_exact: bool,
+}
 
-    #[test]
-    fn the_table_is_in_order_and_says_one_thing_of_a_name() {
-        assert!(TABLE.is_sorted_by(|(a, _), (b, _)| a < b));
-        for (name, class) in TABLE {
-            assert_eq!(header_class(name), Some(*class));
+impl HeaderPattern {
+    /// From the configuration's text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let text = plain_name(text.trim()).into_owned();
+        match text.strip_suffix('*') {
+            Some(beginning) => Self { beginning: beginning.to_owned(), is_exact: false },
+            None => Self { beginning: text, is_exact: true },
         }
     }
 
-    #[test]
-    fn credentials_and_framing_pass_nowhere() {
-        for (name, class) in TABLE {
-            let feature = matches!(class, HeaderClass::Feature(_));
-            assert_eq!(client_may_send(name), feature, "{name}");
-            assert_eq!(answered_as(name), None, "{name}");
-            let gateways = matches!(class, HeaderClass::Message | HeaderClass::Request);
-            assert_eq!(operator_may_set(name), !gateways, "{name}");
-        }
-        assert!(client_may_send("openai-beta") && !client_may_send("x-bf-api-key-other"));
-    }
-
-    #[test]
-    fn features_go_to_their_format_only() {
-        let (anthropic, openai) = (Dialect::AnthropicMessages, Dialect::OpenAiChat);
-        assert!(passes_by_itself("anthropic-beta", anthropic));
-        assert!(!passes_by_itself("anthropic-beta", openai));
-        assert!(!passes_by_itself("x-custom", openai));
-        assert!(provider_takes("anthropic-beta", anthropic));
-        assert!(!provider_takes("anthropic-beta", openai));
-        assert!(provider_takes("x-custom", openai));
-    }
-
-    #[test]
-    fn answers_tell_of_limits_and_ids() {
-        assert_eq!(answered_as("x-request-id"), Some("x-upstream-request-id"));
-        assert_eq!(answered_as("x-ratelimit-remaining"), Some("x-ratelimit-remaining"));
-        assert_eq!(answered_as("openai-processing-ms"), Some("openai-processing-ms"));
-        assert_eq!(answered_as("server"), None);
-        assert_eq!(answered_as(LOSSES), Some(LOSSES));
+    /// Whether it is about the header `name`.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let name = plain_name(name);
+        let rest = name.strip_prefix(self.beginning.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || !self.is_exact)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,6 +161,7 @@ fn worker(
             .map(|key| worker_key(key, vendor, missing.as_deref()))
             .collect(),
         extra_headers,
+        header_allowlist: config.client.header_filter.allowlist.clone(),
         beta_overrides: network.beta_header_overrides.clone(),
         timeouts: weir_worker::Timeouts {
             attempt: network.default_request_timeout,

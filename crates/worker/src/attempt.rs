@@ -15,8 +15,8 @@ use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Content, Fault, FaultCode, Operation, Usage};
 use weir_upstream::{Body, Client, Outgoing};
 
-use crate::betas::Features;
 use crate::call::{Call, Counted, Limit};
+use crate::clients::Features;
 use crate::destination::{self, Destination};
 use crate::endpoint::Endpoint;
 use crate::fault::Failed;
@@ -72,7 +72,7 @@ pub(crate) async fn run(
         stream,
         form: request.form,
         quirks: &endpoint.quirks,
-        features: Features::new(&shared.headers.betas, &request.headers, endpoint.route.dialect),
+        features: Features::new(&shared.headers.clients, &request.headers, endpoint.route.dialect),
         vendor: shared.vendor.name,
         id: &context.request_id,
         now: now.as_secs(),
@@ -188,7 +188,10 @@ impl Attempt<'_> {
             model: self.model.to_owned(),
             limit,
             document: self.document.cloned(),
-            has_clients_headers: headers::has_clients(&request.headers, endpoint.route.dialect),
+            has_clients_headers: shared
+                .headers
+                .clients
+                .have_chosen(&request.headers, endpoint.route.dialect),
             upload,
             span,
             started: self.started,

@@ -3,8 +3,7 @@
 
 use weir_dialect::ir::Losses;
 use weir_provider::Betas;
-use weir_rpc::Header;
-use weir_types::{Dialect, headers};
+use weir_types::headers;
 
 /// What decides.
 #[derive(Debug, Clone)]
@@ -51,39 +50,8 @@ impl Filter {
     }
 }
 
-/// What a client asks for, and the provider that may or may not be told of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Features<'a> {
-    filter: &'a Filter,
-    /// The headers that came with the request.
-    callers: &'a [Header],
-    /// The provider's format knows of such features.
-    is_known: bool,
-}
-
-impl<'a> Features<'a> {
-    pub(crate) fn new(filter: &'a Filter, callers: &'a [Header], dialect: Dialect) -> Self {
-        Self { filter, callers, is_known: headers::provider_takes(headers::BETAS, dialect) }
-    }
-
-    /// What the provider is told of; `own` was asked for in the body. `losses` gets to know the rest.
-    pub(crate) fn told<'o>(&self, own: &'o [String], losses: &mut Losses) -> Vec<&'o str>
-    where
-        'a: 'o,
-    {
-        let callers = self.callers.iter().filter(|(name, _)| name == headers::BETAS);
-        let asked = callers.map(|(_, line)| line.as_str()).chain(own.iter().map(String::as_str));
-        if self.is_known {
-            return self.filter.apply(asked, losses);
-        }
-        Filter::new(Betas::Only(&[]), &[]).apply(asked, losses)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use weir_types::headers::BETAS;
-
     use super::*;
 
     fn applied(vendor: Betas, overrides: &[(&str, bool)], lines: &[&str]) -> (String, String) {
@@ -110,21 +78,5 @@ mod tests {
         assert_eq!(applied(Betas::All, &overrides, &lines).0, "");
         assert_eq!(applied(Betas::All, &[], &lines).0, "computer-use-1,files-2,new-3");
         assert_eq!(applied(Betas::All, &[], &["a", "b,a"]).0, "a,b");
-    }
-
-    #[test]
-    fn a_provider_of_another_format_is_told_of_none() {
-        let callers =
-            [("x-other".to_owned(), "c".to_owned()), (BETAS.to_owned(), "a, b".to_owned())];
-        let filter = Filter::new(Betas::All, &[]);
-        let own = ["b".to_owned(), "d".to_owned()];
-        for (dialect, expected, lost) in
-            [(Dialect::AnthropicMessages, "a b d", 0), (Dialect::BedrockConverse, "", 3)]
-        {
-            let mut losses = Losses::default();
-            let features = Features::new(&filter, &callers, dialect);
-            assert_eq!(features.told(&own, &mut losses).join(" "), expected);
-            assert_eq!(losses.iter().count(), lost);
-        }
     }
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::Url;
 use weir_dialect::Quirks;
 use weir_provider::{Choices, Family, Fit, ModelScope, Route, Template, Wanted};
+use weir_types::headers::is_same_header;
 use weir_types::{Operation, OperationSet, Secret};
 use weir_upstream::Authorizer;
 
@@ -233,7 +234,7 @@ impl Address {
 /// Whether the operator sets the header `name` for every call.
 fn is_set(settings: &Settings, name: Option<&HeaderName>) -> bool {
     let mut set = settings.extra_headers.iter().map(|(set, _)| set);
-    name.is_some_and(|name| set.any(|set| set.eq_ignore_ascii_case(name.as_str())))
+    name.is_some_and(|name| set.any(|set| is_same_header(set, name.as_str())))
 }
 
 /// What may be sent to `route`.

@@ -7,12 +7,11 @@ use weir_dialect::ir::Losses;
 use weir_framing::Framing;
 use weir_provider::Betas;
 use weir_rpc::Header;
-use weir_types::headers::{
-    BETAS, LOSSES, answered_as, operator_may_set, passes_by_itself, provider_takes,
-};
-use weir_types::{Dialect, TraceContext};
+use weir_types::TraceContext;
+use weir_types::headers::{BETAS, LOSSES, answered_as, is_same_header, operator_may_set, sent_as};
 
 use crate::betas::Filter;
+use crate::clients::Clients;
 use crate::endpoint::Endpoint;
 use crate::settings::Settings;
 
@@ -27,14 +26,14 @@ pub(crate) struct Template {
     headers: HeaderMap,
     /// What the operator adds; it stays as it is, whoever else would set it.
     operators: HeaderMap,
-    /// What may be added of features in trial.
-    pub(crate) betas: Filter,
+    /// What clients may choose.
+    pub(crate) clients: Clients,
 }
 
 impl Default for Template {
     fn default() -> Self {
-        let betas = Filter::new(Betas::All, &[]);
-        Self { headers: plain(), operators: HeaderMap::new(), betas }
+        let clients = Clients::new(Filter::new(Betas::All, &[]), &[], &[]);
+        Self { headers: plain(), operators: HeaderMap::new(), clients }
     }
 }
 
@@ -53,7 +52,9 @@ pub(crate) fn template(settings: &Settings) -> Result<Template, String> {
         operators.insert(name, value);
     }
     let betas = Filter::new(settings.vendor.betas, &settings.beta_overrides);
-    Ok(Template { operators, betas, ..Template::default() })
+    let wishes = settings.vendor.client_headers;
+    let clients = Clients::new(betas, wishes, &settings.header_allowlist);
+    Ok(Template { operators, clients, ..Template::default() })
 }
 
 /// What every call sends, and all that one sends to a host that is not the provider's own. There is
@@ -91,13 +92,15 @@ pub(crate) fn of_call(
     {
         headers.insert(HeaderName::from_static(BETAS), value);
     }
-    for (name, value) in callers.iter().filter(|(name, _)| name != BETAS) {
-        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))
-        else {
-            continue;
-        };
-        let is_credential = credential == Some(&name);
-        if provider_takes(name.as_str(), endpoint.route.dialect) && !is_credential {
+    for (name, value) in callers {
+        let name = sent_as(name);
+        let takes = name != BETAS && template.clients.may_send(name, endpoint.route.dialect);
+        let is_credential = credential.is_some_and(|own| is_same_header(own.as_str(), name));
+        if takes
+            && !is_credential
+            && let Ok(name) = name.parse::<HeaderName>()
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
             headers.insert(name, value);
         }
     }
@@ -125,19 +128,18 @@ pub(crate) fn of_call(
         }
     }
     for (name, value) in &template.operators {
-        if name.as_str() != BETAS || !headers.contains_key(BETAS) {
-            headers.insert(name, value.clone());
+        if name.as_str() == BETAS && headers.contains_key(BETAS) {
+            continue;
         }
+        // Whoever takes `_` for `-` must not find another's value first.
+        let is_other =
+            |other: &&HeaderName| *other != name && is_same_header(other.as_str(), name.as_str());
+        while let Some(other) = headers.keys().find(is_other).cloned() {
+            headers.remove(other);
+        }
+        headers.insert(name, value.clone());
     }
     headers
-}
-
-/// Whether headers that a client chose go to the provider. Those that every SDK of a format sends are
-/// not chosen.
-pub(crate) fn has_clients(callers: &[Header], dialect: Dialect) -> bool {
-    callers
-        .iter()
-        .any(|(name, _)| !passes_by_itself(name, dialect) && provider_takes(name, dialect))
 }
 
 fn accept(stream: Option<Framing>) -> HeaderValue {

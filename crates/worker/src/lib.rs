@@ -8,6 +8,7 @@ mod attempt;
 mod beginning;
 mod betas;
 mod call;
+mod clients;
 mod credential;
 mod destination;
 mod endpoint;

@@ -14,8 +14,8 @@ use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
 use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
 
-use crate::betas::Features;
 use crate::call::{ErrorContext, Limit};
+use crate::clients::Features;
 use crate::endpoint::is_allowed;
 use crate::headers::{self, Expect};
 use crate::sender::Sender;
@@ -93,7 +93,7 @@ async fn ask(
         .map_err(|why| Fault::new(FaultCode::Internal, why))?;
     let expect = Expect { stream: None, content_type: None };
     let callers = &request.headers;
-    let features = Features::new(&shared.headers.betas, callers, endpoint.route.dialect);
+    let features = Features::new(&shared.headers.clients, callers, endpoint.route.dialect);
     let features = features.told(&[], &mut Losses::default()).join(",");
     let headers =
         headers::of_call(&shared.headers, endpoint, callers, &context.trace, &expect, &features);
@@ -120,7 +120,10 @@ async fn ask(
             limit,
             way: &way,
             asked: Asked::with(b""),
-            has_clients_headers: headers::has_clients(callers, endpoint.route.dialect),
+            has_clients_headers: shared
+                .headers
+                .clients
+                .have_chosen(callers, endpoint.route.dialect),
         };
         return Err(rejection::rejected(asked, (&endpoint.route.method, &uri), &head, body).await);
     }

@@ -24,6 +24,9 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// Sent with every call, in place of any other header of that name.
     pub extra_headers: Vec<(String, Secret)>,
+    /// Headers that the operator lets clients send to any provider; a `*` at the end stands for any
+    /// ending.
+    pub header_allowlist: Vec<String>,
     /// Which features in trial that clients ask for go on, by the beginnings of their names; what is
     /// not said here the vendor's row says.
     pub beta_overrides: Vec<(String, bool)>,

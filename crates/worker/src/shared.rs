@@ -190,8 +190,7 @@ fn ways(settings: &Settings) -> Result<(Template, Transport), String> {
 
 /// What must not be seen of what goes out with `key`.
 fn secrets(settings: &Settings, key: &KeySettings) -> Vec<Secret> {
-    let is_credential =
-        |name: &str| header_class(&name.to_ascii_lowercase()) == Some(HeaderClass::Credential);
+    let is_credential = |name: &str| header_class(name) == Some(HeaderClass::Credential);
     let headers = settings.extra_headers.iter().filter(|(name, _)| is_credential(name));
     key.credential.secrets().into_iter().chain(headers.map(|(_, value)| value.clone())).collect()
 }

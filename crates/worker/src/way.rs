@@ -17,7 +17,7 @@ use weir_types::{Form, Operation, UpstreamAnswer};
 
 use ir::Losses;
 
-use crate::betas::Features;
+use crate::clients::Features;
 
 /// Which way.
 pub(crate) enum Way {

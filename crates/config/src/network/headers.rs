@@ -1,6 +1,6 @@
 //! Headers that the operator adds to every call: their names and values.
 
-use weir_types::headers::operator_may_set;
+use weir_types::headers::{is_same_header, operator_may_set};
 
 use crate::reader::Field;
 use crate::reference::SecretRef;
@@ -42,15 +42,17 @@ fn header_fault(name: &str, vendor: &str, earlier: &[(String, SecretRef)]) -> Op
         let draft = Draft::error("not a header's name");
         return Some(draft.expected("letters, digits and hyphens").found("other characters"));
     }
-    if earlier.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+    if earlier.iter().any(|(other, _)| is_same_header(other, name)) {
         let draft = Draft::error("duplicate header");
-        return Some(draft.expected("each header once, ignoring case").found("a second one"));
+        return Some(
+            draft.expected("each header once, ignoring case and `_` for `-`").found("a second one"),
+        );
     }
     let reserved = |what: &str| Draft::error(what).expected("another header").found(name);
     if !operator_may_set(name) {
         return Some(reserved("a header that Weir writes for each request").help("remove it"));
     }
-    if SIGNED.contains(&vendor) && SIGNATURE.contains(&name) {
+    if SIGNED.contains(&vendor) && SIGNATURE.iter().any(|own| is_same_header(own, name)) {
         let help = "remove it; the key says who calls";
         return Some(reserved("a header that is a part of the signature").help(help));
     }

@@ -26,8 +26,6 @@ async fn credentials_and_cookies_of_the_client_stop_here() {
         ("user-agent", "test"),
         ("x-forwarded-for", "10.0.0.1"),
         ("x-bf-vk", "sk-bf-1"),
-        ("x-bf-eh-authorization", "Bearer sk-client"),
-        ("x-bf-eh-cookie", "session=secret"),
         ("x-bf-eh-openai-beta", "assistants=v2"),
     ]))
     .await;
@@ -47,9 +45,15 @@ async fn lists_of_the_configuration_decide_what_passes() {
         ..Settings::default()
     };
     let edge = Edge::with(settings, || Ok(json_reply(b"{}")));
-    edge.send(with(&[("x-custom-a", "1"), ("x-custom-b", "2"), ("x-bf-eh-other", "3")])).await;
+    edge.send(with(&[("x-custom-a", "1"), ("x-custom-b", "2"), ("other", "3")])).await;
     let passed = edge.last(|seen| seen.request.headers.clone());
     assert_eq!(passed, [("x-custom-a".to_owned(), "1".to_owned())]);
+    for name in ["x-bf-eh-other", "x-bf-eh-x-custom-b"] {
+        let response = edge.send(with(&[(name, "4")])).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(json(response).await["error"]["param"], name);
+    }
+    assert_eq!(edge.calls(), 1);
 }
 
 #[tokio::test]
@@ -89,6 +93,9 @@ async fn unfit_wishes_are_refused_before_the_body_is_read() {
         (with(&[("x-team", "a"), ("x-request-timeout-ms", "soon")]), "x-request-timeout-ms"),
         (with(&[("x-team", "a"), ("x-bf-api-key-id", "1")]), "x-bf-api-key"),
         (with(&[("x-team", "a"), ("x-bf-direct-key", "true")]), "x-bf-direct-key"),
+        (with(&[("x-team", "a"), ("x-bf-eh-authorization", "Bearer sk-client")]), "credential"),
+        (with(&[("x-team", "a"), ("x-bf-eh-api_key", "sk-client")]), "\"api-key\""),
+        (with(&[("x-team", "a"), ("x-bf-eh-x-forwarded-for", "10.1.2.3")]), "x-forwarded-for"),
     ] {
         let response = edge.send(sent).await;
         assert_eq!(response.status(), 400);

@@ -84,7 +84,10 @@ impl Bench {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let mut client = self.connect().await;
-        client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         client.answer().await
     }
 
@@ -124,6 +127,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         custom: None,
         keys: vec![key],
         extra_headers: Vec::new(),
+        header_allowlist: Vec::new(),
         beta_overrides: Vec::new(),
         timeouts: Timeouts { attempt, ..Timeouts::default() },
         request_bytes_max: 1 << 20,

@@ -27,6 +27,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
         custom: None,
         keys: vec![key("main")],
         extra_headers: Vec::new(),
+        header_allowlist: Vec::new(),
         beta_overrides: Vec::new(),
         timeouts: Timeouts {
             attempt: Duration::from_secs(10),

@@ -20,12 +20,18 @@ async fn an_answer_passes_as_it_came() {
     let headers = "x-request-id: up-1\r\nset-cookie: a=b\r\nserver: s\r\ndate: d\r\n\
                    openai-processing-ms: 7\r\nx-ratelimit-remaining-requests: 9\r\n";
     let fake = Fake::once(json(200, headers, ANSWER)).await;
-    let worker = worker(settings("openai", &fake.url));
+    let mut settings = settings("openai", &fake.url);
+    settings.header_allowlist = vec!["X-Listed".into(), "authorization".into()];
+    let worker = worker(settings);
     let mut request = request(&worker, false);
     request.headers = vec![
-        ("x-request-id".into(), "mine".into()),
+        ("x-listed".into(), "mine".into()),
+        ("x-unlisted".into(), "unlisted".into()),
         ("authorization".into(), "Bearer stolen".into()),
+        ("x_api_key".into(), "stolen".into()),
         ("host".into(), "elsewhere".into()),
+        ("OpenAI_Beta".into(), "assistants=v2".into()),
+        ("x-grok-conv-id".into(), "elsewhere".into()),
     ];
     let reply = send(&worker, request).await.unwrap();
     assert_eq!((reply.head.status, &*reply.head.key), (200, "main"));
@@ -33,7 +39,10 @@ async fn an_answer_passes_as_it_came() {
     names.sort_unstable();
     let expected =
         ["openai-processing-ms", "x-ratelimit-remaining-requests", "x-upstream-request-id"];
-    assert_eq!(names, expected);
+    let losses = names.iter().position(|name| *name == "x-weir-losses").map(|at| names.remove(at));
+    assert_eq!((names, losses), (expected.to_vec(), Some("x-weir-losses")));
+    let lost = reply.head.headers.iter().find(|(name, _)| name == "x-weir-losses");
+    assert_eq!(lost.map(|(_, names)| names.as_str()), Some("x-grok-conv-id"));
     assert!(reply.head.timings.upstream_us > 0);
     let (text, end) = drain(reply).await;
     assert_eq!(text, ANSWER);
@@ -45,8 +54,10 @@ async fn an_answer_passes_as_it_came() {
     assert!(sent.contains(&format!("authorization: Bearer {SECRET}\r\n")), "{sent}");
     assert!(sent.contains("accept-encoding: identity\r\n"), "{sent}");
     assert!(sent.contains("user-agent: weir/"), "{sent}");
-    assert!(sent.contains("x-request-id: mine\r\n"), "{sent}");
+    assert!(sent.contains("x-listed: mine\r\n"), "{sent}");
+    assert!(sent.contains("openai-beta: assistants=v2\r\n"), "{sent}");
     assert!(!sent.contains("stolen") && !sent.contains("elsewhere"), "{sent}");
+    assert!(!sent.contains("unlisted"), "{sent}");
     assert!(sent.ends_with(r#"{"model":"gpt-x", "messages":[]}"#), "{sent}");
 }
 
@@ -90,11 +101,14 @@ async fn what_a_client_may_have_caused_is_not_the_keys() {
         (header("x-account"), 429, "{}", FailureClass::RateLimited),
         // It stays here, so it has caused nothing.
         (header("cookie"), 401, refused, FailureClass::Credential),
+        (header("x-unlisted"), 401, refused, FailureClass::Credential),
         (header("anthropic-beta"), 402, "{}", FailureClass::QuotaExhausted),
         (Vec::new(), 401, refused, FailureClass::Credential),
     ] {
         let fake = Fake::once(json(status, "", body)).await;
-        let worker = worker(settings("openai", &fake.url));
+        let mut settings = settings("openai", &fake.url);
+        settings.header_allowlist = vec!["openai-*".into(), "x-account".into()];
+        let worker = worker(settings);
         let request = WorkerRequest { headers: headers.clone(), ..request(&worker, false) };
         let fault = send(&worker, request).await.unwrap_err();
         assert_eq!(fault.detail.class, Some(class), "{headers:?} {status} {body}");
@@ -290,9 +304,11 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
         does_not_send_done_marker: false,
         wait_for_usage: false,
     });
+    settings.header_allowlist = vec!["x-*".into()];
     let worker = worker(settings);
     let mut request = request(&worker, false);
-    request.headers = vec![("x-own".into(), "callers".into())];
+    let callers = ["x-own", "X_Own", "x_team", "x-TEAM"];
+    request.headers = callers.map(|name| (name.to_owned(), "callers".to_owned())).to_vec();
     send(&worker, request.clone()).await.unwrap();
     request.operation = Operation::Embedding;
     send(&worker, request.clone()).await.unwrap();
@@ -302,6 +318,7 @@ async fn a_custom_provider_goes_where_and_does_what_it_is_told() {
     // What the operator says stays, whoever calls.
     assert!(sent[0].contains("x-team: blue\r\n") && sent[0].contains("x-own: a\r\n"));
     assert!(!sent[0].to_lowercase().contains("authorization"));
+    assert!(!sent[0].contains("callers"), "{}", sent[0]);
     request.operation = Operation::Chat;
     request.stream = true;
     let fault = send(&worker, request).await.unwrap_err();
