@@ -87,7 +87,7 @@ def test_a_body_over_the_limit(start, sim):
     assert "max_request_body_size_mb" in answer.error["message"]
     # Without an announced length, too.
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
     received = http.raw(gateway.address, head + chunk * 20 + b"0\r\n\r\n")
     assert received.startswith(b"HTTP/1.1 413"), received[:200]
     assert http.parsed(received).error["type"] == "request_too_large"
@@ -102,32 +102,32 @@ RAW = {
     "space in a header name": (b"GET /v1/models HTTP/1.1\r\nbad name: x\r\n\r\n", b"HTTP/1.1 400"),
     "nul in a header": (b"GET /v1/models HTTP/1.1\r\na: \x00\r\n\r\n", b"HTTP/1.1 400"),
     "one huge header": (
-        b"GET /v1/models HTTP/1.1\r\nhost: x\r\nbig: " + b"x" * 1_000_000 + b"\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nbig: " + b"x" * 1_000_000 + b"\r\n\r\n",
         b"HTTP/1.1 431",
     ),
-    "a long path": (b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n", b"HTTP/1.1 4"),
+    "a long path": (b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n", b"HTTP/1.1 4"),
     "very many headers": (
-        b"GET /v1/models HTTP/1.1\r\nhost: x\r\n"
+        b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n"
         + b"".join(b"h%d: x\r\n" % number for number in range(5_000))
         + b"\r\n",
         b"HTTP/1.1 431",
     ),
     "two lengths": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
         b"content-length: 6\r\n\r\n{}   ",
         b"HTTP/1.1 400",
     ),
     "a negative length": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n",
         b"HTTP/1.1 400",
     ),
     "a bad chunk size": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
         b"zz\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 400",
     ),
     "length and chunks": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n"
         b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 4",
     ),
@@ -150,8 +150,8 @@ def test_bytes_that_are_hardly_http(up, case):
 def test_a_body_that_ends_too_early(up):
     """The client closes its half: no answer is owed, but the connection must end."""
     heads = [
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{\"mo",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{\"mo",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
         b"ff\r\n{\"mo",
     ]
     for head in heads:
@@ -167,7 +167,7 @@ def test_a_slow_sender_does_not_stop_the_others(up):
     slow = []
     for _ in range(50):
         connection = socket.create_connection(up.address, timeout=20)
-        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
         slow.append(connection)
     for connection in slow:
         connection.sendall(b"y")
@@ -178,7 +178,7 @@ def test_a_slow_sender_does_not_stop_the_others(up):
 
 def test_pipelined_requests_are_all_answered(gateway):
     body = json.dumps(GOOD).encode()
-    one = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(body)
+    one = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n" % len(body)
     last = one + b"connection: close\r\n\r\n" + body
     with socket.create_connection(gateway.address, timeout=20) as connection:
         connection.sendall(one + b"\r\n" + body + last)
@@ -190,7 +190,7 @@ def test_pipelined_requests_are_all_answered(gateway):
 
 def test_expect_continue(gateway):
     body = json.dumps(GOOD).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n"
     with socket.create_connection(gateway.address, timeout=20) as connection:
         connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body))
         assert connection.recv(65536).startswith(b"HTTP/1.1 100")

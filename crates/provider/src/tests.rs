@@ -10,7 +10,7 @@ use super::*;
 #[test]
 fn what_clients_may_choose_is_in_the_table_of_headers_and_some_vendors_take_it() {
     use weir_types::headers::{ClientMay, client_may, provider_takes};
-    let dialect = weir_types::Dialect::OpenAiChat;
+    let dialect = Dialect::OpenAiChat;
     let mut count = 0;
     for vendor in vendors() {
         for name in vendor.client_headers {

@@ -37,7 +37,7 @@ async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> by
 def chat_request(body: dict, headers: dict[str, str] | None = None) -> bytes:
     raw = json.dumps(body).encode()
     lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
-    lines += ["host: weir", "content-type: application/json", f"content-length: {len(raw)}"]
+    lines += ["host: localhost", "content-type: application/json", f"content-length: {len(raw)}"]
     head = "POST /v1/chat/completions HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
     return head.encode() + raw
 
