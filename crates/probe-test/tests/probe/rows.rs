@@ -37,6 +37,7 @@ const fn vendor(name: &'static str, routes: &'static [Offer], auth: Auth) -> Ven
         auth,
         stream_end: StreamEnd::NeedsDone,
         betas: Betas::All,
+        client_headers: &[],
         quirks: Quirks::NONE,
         model_form: ModelForm::Plain,
         env_var: None,
