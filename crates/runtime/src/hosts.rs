@@ -273,7 +273,7 @@ mod tests {
         }
         for host in STRANGERS {
             assert!(!knows(&hosts, host), "{host}");
-            assert!(knows(&super::Hosts::new(hosts.listen, &["*".to_owned()]), host), "{host}");
+            assert!(knows(&Hosts::new(hosts.listen, &["*".to_owned()]), host), "{host}");
         }
     }
 
