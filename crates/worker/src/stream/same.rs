@@ -150,8 +150,8 @@ impl Same {
         let event = self.decoder.parse(frame)?;
         if is_comment(&event) {
             self.held.hears_comment();
-            // Some clients expect something to read in everything that is no comment.
-            let is_harmless = event.raw.starts_with(b":");
+            // Some clients expect something to read in everything that is neither comment nor blank.
+            let is_harmless = event.raw.starts_with(b":") || event.raw.trim_ascii().is_empty();
             return Ok(if is_harmless { Verdict::Comment } else { Verdict::Nothing });
         }
         if event.is_exception {
