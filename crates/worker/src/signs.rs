@@ -27,25 +27,24 @@ impl Signs {
         Self { limit, since: None, looked_at: Instant::now() }
     }
 
-    /// Something may have come. `true`: the next events are to be read in full until one of them
-    /// says something.
-    pub(crate) fn note(&mut self, heard: Heard) -> bool {
-        match heard {
-            Heard::Nothing => false,
-            Heard::Comments => {
-                self.since.get_or_insert_with(Instant::now);
-                false
-            }
-            Heard::Event => {
-                self.since = None;
-                let now = Instant::now();
-                let is_due = now >= self.looked_at + LOOK_EVERY;
-                if is_due {
-                    self.looked_at = now;
-                }
-                is_due
-            }
+    /// Something may have come, which was waited for since then if it had to be, so that no clock is
+    /// read for every event. `true`: the next events are to be read in full until one of them says
+    /// something.
+    pub(crate) fn note(&mut self, heard: Heard, waited_since: Option<Instant>) -> bool {
+        if heard == Heard::Nothing {
+            return false;
         }
+        let now = waited_since.unwrap_or_else(Instant::now);
+        if heard == Heard::Comments {
+            self.since.get_or_insert(now);
+            return false;
+        }
+        self.since = None;
+        let is_due = now >= self.looked_at + LOOK_EVERY;
+        if is_due {
+            self.looked_at = now;
+        }
+        is_due
     }
 
     /// When there have been nothing but comments for too long, if there is nothing else.

@@ -301,9 +301,9 @@ struct StreamBody {
 
 impl StreamBody {
     fn take(&mut self, item: Option<Result<Bytes, Error>>) {
-        self.waiting_since = None;
+        let waited_since = self.waiting_since.take();
         let fed = self.pipe.feed(item);
-        if self.signs.note(self.pipe.events.heard()) {
+        if self.signs.note(self.pipe.events.heard(), waited_since) {
             self.pipe.events.look_closely();
         }
         self.note(fed);
