@@ -20,18 +20,11 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
     let document = Spot::document(body)?;
     let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
     for message in document.list("messages")? {
-        let details = message.list("reasoning_details")?;
-        let mut gone = Vec::with_capacity(details.len());
-        for detail in &details {
-            let is_gone = strip_block(detail, &mut cuts, &mut losses)?;
+        cut_details(&message, &mut cuts, |detail, cuts| {
+            let is_gone = strip_block(detail, cuts, &mut losses)?;
             losses.add_if(is_gone, "thinking.redacted", WHY);
-            gone.push(is_gone);
-        }
-        if !gone.is_empty() && gone.iter().all(|gone| *gone) {
-            cuts.remove_members(&message, &["reasoning_details"])?;
-        } else {
-            cuts.remove_elements(&details, &gone);
-        }
+            Ok(is_gone)
+        })?;
         for chunk in message.list("content")? {
             strip_block(&chunk, &mut cuts, &mut losses)?;
         }
@@ -67,20 +60,13 @@ pub(super) fn strip_foreign(body: &Bytes, vendor: &str) -> Result<Option<Written
     let document = Spot::document(body)?;
     let (mut cuts, mut losses) = (Cuts::default(), Losses::default());
     for message in document.list("messages")? {
-        let details = message.list("reasoning_details")?;
-        let mut gone = Vec::with_capacity(details.len());
-        for detail in &details {
+        cut_details(&message, &mut cuts, |detail, _| {
             let is_gone = is_anothers(&detail.text("format")?);
             let is_redacted = detail.text("type")? == "reasoning.encrypted";
             let lost = if is_redacted { "thinking.redacted" } else { "thinking.signature" };
             losses.add_if(is_gone, lost, WHY);
-            gone.push(is_gone);
-        }
-        if !gone.is_empty() && gone.iter().all(|gone| *gone) {
-            cuts.remove_members(&message, &["reasoning_details"])?;
-        } else {
-            cuts.remove_elements(&details, &gone);
-        }
+            Ok(is_gone)
+        })?;
         for called in message.list("tool_calls")? {
             let Some(extra) = called.member("extra_content")? else { continue };
             let owners = extra.names()?;
@@ -95,6 +81,23 @@ pub(super) fn strip_foreign(body: &Bytes, vendor: &str) -> Result<Option<Written
         }
     }
     Ok((!cuts.is_empty()).then(|| Written { body: cuts.apply(body), losses }))
+}
+
+/// Takes out the details of reasoning that `is_gone` says it of; with the last one their member, too.
+fn cut_details(
+    message: &Spot<'_>,
+    cuts: &mut Cuts,
+    mut is_gone: impl FnMut(&Spot<'_>, &mut Cuts) -> Result<bool, RequestFault>,
+) -> Result<(), RequestFault> {
+    let details = message.list("reasoning_details")?;
+    let gone: Vec<_> =
+        details.iter().map(|detail| is_gone(detail, cuts)).collect::<Result<_, _>>()?;
+    if !gone.is_empty() && gone.iter().all(|gone| *gone) {
+        cuts.remove_members(message, &["reasoning_details"])?;
+    } else {
+        cuts.remove_elements(&details, &gone);
+    }
+    Ok(())
 }
 
 /// Whether `name` is that of another format.
