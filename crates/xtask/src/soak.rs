@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: what takes too long for every change. Times in full, more random commands.
+//! `cargo xtask soak`: what takes too long for every change. Times in full, more
+//! random commands, more chance inputs.
 
 use crate::fuzz;
 use crate::scenarios;
@@ -8,6 +9,8 @@ use crate::workspace::Workspace;
 
 /// Each fuzz target.
 const FUZZ_SECONDS: u32 = 20;
+/// Chance inputs of each property test; otherwise it is 256, the same each time.
+const PROPERTY_CASES: &str = "20000";
 
 /// Runs the long Rust tests, then the scenarios with their times in full, on the release binary.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
@@ -20,6 +23,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     steps.run(cargo("build", &["build", "--release", "--package", "weir", "--bin", "weir"]))?;
     let tests = cargo("long rust tests", &["test", "--workspace", "--", "--ignored"]);
     steps.run(tests.summed_up_by(test::is_cargo_test_summary))?;
+    let packages = ["--package", "weir-dialect", "--package", "weir-framing"];
+    let chance = cargo("property tests", &[&["test", "--release"], &packages[..]].concat());
+    let chance = chance.with_var("PROPTEST_CASES", PROPERTY_CASES);
+    steps.run(chance.summed_up_by(test::is_cargo_test_summary))?;
     fuzz::run(root, &mut steps, FUZZ_SECONDS, "")?;
     match interpreter {
         Some(interpreter) => {

@@ -103,6 +103,21 @@ pub(super) fn written(
     model: &str,
     losses: &mut Losses,
 ) -> Result<Tools, RequestFault> {
+    let tools = shown(chat, family, model, losses)?;
+    let asked = chat.tools.iter().filter(|tool| tool.cache.is_some()).count();
+    let kept = tools.blocks.iter().filter(|block| block.cache.is_some()).count();
+    let why = "a tool that may not be called is not sent, nor what was to be cached with it";
+    losses.add_if(kept < asked, "tools.cache_control", why);
+    Ok(tools)
+}
+
+/// The tools that the model is shown, and which of them it may or must call.
+fn shown(
+    chat: &Chat,
+    family: Family,
+    model: &str,
+    losses: &mut Losses,
+) -> Result<Tools, RequestFault> {
     let is_claude = matches!(family, Family::Claude(_));
     let is_none = chat.tool_choice == Some(ToolChoice::None);
     let has_history = has_history(chat);
