@@ -41,9 +41,7 @@ pub(crate) fn simple<'a>(body: &'a ToolBody, losses: &mut Losses) -> Simple<'a> 
         }
         ToolBody::Hosted { name, raw, .. } => Simple::Hosted { name, raw },
         ToolBody::Custom { name, description, format } => {
-            let why =
-                "a tool that takes plain text is a function with the text as its member `input`";
-            losses.add("tools.custom", why);
+            tell(losses);
             losses.add_if(format.is_some(), "tools.format", "the target has no grammars");
             let parameters = json!({
                 "type": "object",
@@ -55,6 +53,12 @@ pub(crate) fn simple<'a>(body: &'a ToolBody, losses: &mut Losses) -> Simple<'a> 
             Simple::Function(Function { name, description, parameters, strict: None })
         }
     }
+}
+
+/// Says that a tool, or a call of one that is not shown any more, is a function here.
+pub(crate) fn tell(losses: &mut Losses) {
+    let why = "a tool that takes plain text is a function with the text as its member `input`";
+    losses.add("tools.custom", why);
 }
 
 /// The text that a tool is called with, as such a function's arguments.

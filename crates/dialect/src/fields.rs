@@ -4,12 +4,12 @@
 use serde_json::{Map, Number, Value};
 
 use crate::fault::RequestFault;
-use crate::json;
+use crate::json::{self, Taken};
 
 /// The members of one object of a request that are not taken yet, and where the object stands.
 #[derive(Debug, Clone)]
 pub struct Fields {
-    members: Map<String, Value>,
+    members: Taken,
     /// As in `messages[2].content[0]`; empty for the document itself.
     path: String,
 }
@@ -22,7 +22,7 @@ impl Fields {
     pub fn new(value: Value, path: impl Into<String>) -> Result<Self, RequestFault> {
         let path = path.into();
         match value {
-            Value::Object(members) => Ok(Self { members, path }),
+            Value::Object(members) => Ok(Self { members: members.into(), path }),
             other => Err(wrong(&path, "an object", &other)),
         }
     }
@@ -33,6 +33,9 @@ impl Fields {
     /// It is not a JSON object; says where.
     pub fn document(body: &[u8]) -> Result<Self, RequestFault> {
         // A member twice at the top was refused when the body was peeked at.
+        if let Ok(members) = json::read(body) {
+            return Ok(Self { members, path: String::new() });
+        }
         let value = match json::read(body) {
             Ok(value) => value,
             Err(fault) => {
@@ -70,7 +73,7 @@ impl Fields {
 
     /// Takes the member `name`, whatever it is. `null` counts as absent.
     pub fn any(&mut self, name: &str) -> Option<Value> {
-        self.members.shift_remove(name).filter(|value| !value.is_null())
+        self.members.take(name).filter(|value| !value.is_null())
     }
 
     /// Takes a string.
@@ -206,7 +209,7 @@ impl Fields {
     /// What has not been taken, `null`s left out.
     #[must_use]
     pub fn rest(self) -> Map<String, Value> {
-        self.members.into_iter().filter(|(_, value)| !value.is_null()).collect()
+        self.members.rest().collect()
     }
 
     /// The fault of a member that must be there.

@@ -11,9 +11,10 @@ mod blocks;
 #[cfg(test)]
 mod tests;
 
+use crate::custom;
 use crate::fault::RequestFault;
 use crate::format::{Format, Target};
-use crate::ir::{Chat, Losses, Request, ToolBody};
+use crate::ir::{Chat, Losses, PartBody, Request, ToolBody};
 use crate::names::{NameRule, Renames};
 use crate::sealed;
 
@@ -71,6 +72,9 @@ impl Fitting<'_> {
             self.check_choices(chat)?;
         }
         blocks::fit(chat, self.format, self.target.vendor, losses)?;
+        if !self.format.has_custom_tools() && calls_with_text(chat) {
+            custom::tell(losses);
+        }
         model.clone_into(&mut chat.model);
         let keep = (!self.is_unsealed).then(|| self.format.dialect());
         let is_stripped = sealed::strip(chat, keep, losses);
@@ -121,4 +125,10 @@ impl Fitting<'_> {
         );
         Err(RequestFault::unsupported("n", text))
     }
+}
+
+/// A tool was called with plain text, whether it may still be called or not.
+fn calls_with_text(chat: &Chat) -> bool {
+    let mut parts = chat.messages.iter().flat_map(|message| &message.parts);
+    parts.any(|part| matches!(&part.body, PartBody::ToolCall(call) if call.is_custom))
 }

@@ -101,6 +101,11 @@ pub trait Format: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether there are tools that are called with plain text.
+    fn has_custom_tools(&self) -> bool {
+        false
+    }
+
     /// Whether an image, a document, sound or a film has a member where it stands. Not asked of
     /// other blocks. Where its bytes are is for the writer to judge.
     fn takes(&self, _medium: &ir::PartBody, _place: Place, _vendor: &str) -> bool {

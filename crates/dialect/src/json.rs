@@ -8,12 +8,14 @@ mod edit;
 mod scan;
 mod splice;
 mod string;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use edit::{Cuts, Spot};
 pub use splice::Splices;
+pub use taken::Taken;
 pub use write::{object, text};
 
 use std::borrow::Cow;

@@ -74,6 +74,10 @@ impl Format for OpenAiChat {
         true
     }
 
+    fn has_custom_tools(&self) -> bool {
+        true
+    }
+
     fn takes(&self, medium: &ir::PartBody, place: Place, vendor: &str) -> bool {
         request::takes(medium, place, vendor)
     }

@@ -65,6 +65,10 @@ impl Format for OpenAiResponses {
         place != Place::Assistant && !matches!(medium, ir::PartBody::Video(_))
     }
 
+    fn has_custom_tools(&self) -> bool {
+        true
+    }
+
     fn name_rules(&self) -> NameRules {
         NameRules {
             tool: NameRule { bytes_max: 64, beside: Some("_-"), is_exact: false },

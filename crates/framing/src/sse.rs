@@ -143,6 +143,11 @@ impl Decoder {
                 if is_empty {
                     return true;
                 }
+                // Most frames end so; the empty line is not searched for again.
+                if rest.get(found + 1) == Some(&b'\n') {
+                    self.at += 1;
+                    return true;
+                }
             } else if is_empty && self.is_bare_cr {
                 // Lines of this frame end with CR alone: do not wait for a LF that never comes.
                 return true;
@@ -186,6 +191,10 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn parse(raw: &'a [u8]) -> Self {
         let mut event = Self { raw, event: b"", data: None, id: b"" };
+        if let Some(data) = only_data(raw) {
+            event.data = Some(Cow::Borrowed(data));
+            return event;
+        }
         let mut rest = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
         while !rest.is_empty() {
             let (line, next) = split_line(rest);
@@ -210,6 +219,12 @@ impl<'a> Event<'a> {
         data.push(b'\n');
         data.extend_from_slice(line);
     }
+}
+
+/// The data of a frame that is one line of data, as most are.
+fn only_data(raw: &[u8]) -> Option<&[u8]> {
+    let data = raw.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")?;
+    memchr2(b'\n', b'\r', data).is_none().then_some(data)
 }
 
 fn split_line(text: &[u8]) -> (&[u8], &[u8]) {

@@ -56,6 +56,9 @@ impl Held {
     /// The others take too much; it takes what it took before.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), Full> {
         let bytes = if bytes <= FREE_BYTES { 0 } else { bytes };
+        if bytes == self.bytes {
+            return Ok(());
+        }
         let bound = &self.memory.0;
         if let Some(more) = bytes.checked_sub(self.bytes) {
             if more > 0 && bound.used.fetch_add(more, Ordering::Relaxed) + more > bound.max {

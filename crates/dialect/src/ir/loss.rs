@@ -30,6 +30,12 @@ impl Losses {
         }
     }
 
+    /// Notes that marks of a prompt to keep went with tools that may not be called.
+    pub(crate) fn add_marks_of_tools_if(&mut self, lost: bool) {
+        let why = "a tool that may not be called is not sent, nor what was to be kept with it";
+        self.add_if(lost, "tools.cache_control", why);
+    }
+
     /// Takes over the losses of `other`.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);

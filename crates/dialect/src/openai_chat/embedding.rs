@@ -15,7 +15,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{Embedding, EmbeddingAnswer, EmbeddingInput, Losses, Request, Source, Vector};
-use crate::json;
+use crate::json::{self, Taken};
 
 const NO_MEMBER: &str = "the target has no such member";
 
@@ -131,11 +131,9 @@ fn input(input: &EmbeddingInput) -> Result<Value, RequestFault> {
 }
 
 /// Reads an answer.
-pub(super) fn read_answer(
-    mut document: Map<String, Value>,
-) -> Result<EmbeddingAnswer, AnswerFault> {
+pub(super) fn read_answer(mut document: Taken) -> Result<EmbeddingAnswer, AnswerFault> {
     let shape = |what: &str| AnswerFault::Shape(what.to_owned());
-    let Some(Value::Array(data)) = document.shift_remove("data") else {
+    let Some(Value::Array(data)) = document.take("data") else {
         return Err(shape("`data` is not a list"));
     };
     let vectors = data.into_iter().enumerate().map(|(at, mut entry)| {

@@ -9,7 +9,7 @@ use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
 use crate::format::{Asked, Target, Written};
 use crate::ir::{Losses, Ranked, Request, Rerank, RerankAnswer};
-use crate::json;
+use crate::json::{self, Taken};
 
 /// Reads a request.
 pub(super) fn read_request(mut fields: Fields, model: String) -> Result<Request, RequestFault> {
@@ -68,9 +68,9 @@ fn plain(document: &Value) -> Value {
 }
 
 /// Reads an answer.
-pub(super) fn read_answer(mut document: Map<String, Value>) -> Result<RerankAnswer, AnswerFault> {
+pub(super) fn read_answer(mut document: Taken) -> Result<RerankAnswer, AnswerFault> {
     let shape = |what: &str| AnswerFault::Shape(what.to_owned());
-    let list = document.shift_remove("results").or_else(|| document.shift_remove("data"));
+    let list = document.take("results").or_else(|| document.take("data"));
     let Some(Value::Array(list)) = list else {
         return Err(shape("`results` is not a list"));
     };

@@ -19,7 +19,8 @@ use std::sync::LazyLock;
 use super::usage;
 use crate::fault::Garbage;
 use crate::format::{Kind, Observed};
-use memchr::memmem::Finder;
+use aho_corasick::packed;
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -149,9 +150,11 @@ pub(super) fn observe(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     })
 }
 
-static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"finish_reason\""));
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
-static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+/// What is looked for in plain events. Names cannot match inside a string: quotes are escaped there.
+const NAMES: [&str; 3] = ["\"finish_reason\"", "\"usage\"", "\"error\""];
+
+/// Finds any of [`NAMES`] in one pass; `None` where the machine lacks the instructions.
+static FIND: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| packed::Searcher::new(NAMES));
 
 /// Looks at an event after the commit point, as cheaply as an honest end allows: content stays
 /// unread, finish reason, usage and errors are found. A plain event is [`Kind::Content`].
@@ -163,14 +166,36 @@ pub(super) fn skim(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     if !is_object || event == b"error" {
         return observe(event, data);
     }
-    // The names cannot match inside a string: quotes are escaped there.
-    let holds = |finder: &Finder<'_>| {
-        finder.find_iter(data).any(|at| is_set(data.get(at + finder.needle().len()..)))
-    };
-    if holds(&FINISH) || holds(&USAGE) || holds(&ERROR) {
+    if may_say_more(data) {
         return observe(event, data);
     }
     Ok(Observed::plain(Kind::Content))
+}
+
+/// A member with the shortest of [`NAMES`] and the end of its object take at least this.
+const MEMBER_BYTES_MIN: usize = br#""usage":1}"#.len();
+
+/// Whether one of [`NAMES`] stands in `data` and holds something.
+fn may_say_more(data: &[u8]) -> bool {
+    let is_set_at = |end: usize| is_set(data.get(end..));
+    match &*FIND {
+        Some(searcher) => {
+            let mut from = 0;
+            while data.len().saturating_sub(from) >= MEMBER_BYTES_MIN {
+                let found = searcher.find_in(data, (from..data.len()).into());
+                let Some(found) = found else { return false };
+                if is_set_at(found.end()) {
+                    return true;
+                }
+                from = found.end();
+            }
+            false
+        }
+        None => NAMES.iter().any(|name| {
+            let mut found = memmem::find_iter(data, name);
+            found.any(|at| is_set_at(at + name.len()))
+        }),
+    }
 }
 
 /// Whether what follows a name is a colon and something else than `null`; the value `"error"` of

@@ -142,7 +142,11 @@ fn manual(draft: &mut Draft<'_>, reasoning: &Reasoning, rest: Rest) -> Plan {
     }
     let lifted = budget.max(BUDGET_TOKENS_MIN);
     let losses = &mut draft.losses;
-    let bent = is_said && is_too_much;
+    // Where there are no efforts, the budget says it: a range for each.
+    let has_efforts = !draft.claude.efforts.is_empty();
+    let is_less =
+        !has_efforts && reasoning.effort.is_some_and(|wanted| Effort::of_budget(lifted) < wanted);
+    let bent = (is_said && is_too_much) || is_less;
     losses.add_if(bent, member, "the budget was lowered to fit under the limit of tokens");
     losses.add_if(is_said && lifted > budget, member, "the budget was raised to the least taken");
     let why = "this model does not decide itself how much it thinks; it was given a budget";
@@ -151,8 +155,6 @@ fn manual(draft: &mut Draft<'_>, reasoning: &Reasoning, rest: Rest) -> Plan {
     thinking.insert("type".into(), json!("enabled"));
     thinking.insert("budget_tokens".into(), json!(lifted));
     show(&mut thinking, draft, reasoning);
-    // Where there are no efforts, the budget says it.
-    let has_efforts = !draft.claude.efforts.is_empty();
     let wanted = reasoning.effort.filter(|_| has_efforts || (is_said && draft.is_own()));
     Plan { thinking: Some(thinking), effort: effort(draft, wanted) }
 }

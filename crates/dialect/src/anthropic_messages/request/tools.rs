@@ -25,6 +25,8 @@ pub(super) fn write(draft: &mut Draft<'_>) -> Tools {
     for tool in &chat.tools {
         if is_allowed(tool, chat.tool_choice.as_ref()) {
             list.push(write_tool(draft, tool));
+        } else {
+            draft.losses.add_marks_of_tools_if(tool.cache.is_some());
         }
     }
     // A choice without tools is refused, and there is nothing to choose from.

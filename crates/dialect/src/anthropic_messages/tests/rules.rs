@@ -108,7 +108,9 @@ fn budgets_fit_under_the_limit_and_over_the_least() {
     let mut derived = thinks(Some(Effort::High), None);
     derived.sampling.max_output_tokens = Some(4000);
     let (body, lost) = written(&derived, "claude-haiku-4-5");
-    assert_eq!((&body["thinking"]["budget_tokens"], lost.len()), (&json!(3200), 0));
+    assert_eq!((&body["thinking"]["budget_tokens"], lost.len()), (&json!(3200), 1));
+    derived.sampling.max_output_tokens = Some(60_000);
+    assert_eq!(written(&derived, "claude-haiku-4-5").1.len(), 0);
 }
 
 #[test]

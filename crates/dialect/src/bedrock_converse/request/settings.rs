@@ -224,6 +224,10 @@ fn claude_budget(
     let is_changed = reasoning.budget_tokens.is_some_and(|wanted| wanted != budget);
     let why = "it must be at least 1024 and less than the answer's token limit";
     losses.add_if(is_changed, "thinking.budget_tokens", why);
+    // Where there are no efforts, the budget says it: a range for each.
+    let is_less = row.efforts.is_empty()
+        && reasoning.effort.is_some_and(|wanted| Effort::of_budget(budget) < wanted);
+    losses.add_if(is_less, "reasoning.effort", "the budget was lowered to fit under the limit");
     let thinking = json!({ "type": "enabled", "budget_tokens": budget });
     put(&mut settings.additional, "thinking", thinking);
     if let Some(effort) = reasoning.effort {

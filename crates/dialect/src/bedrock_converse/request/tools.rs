@@ -106,8 +106,7 @@ pub(super) fn written(
     let tools = shown(chat, family, model, losses)?;
     let asked = chat.tools.iter().filter(|tool| tool.cache.is_some()).count();
     let kept = tools.blocks.iter().filter(|block| block.cache.is_some()).count();
-    let why = "a tool that may not be called is not sent, nor what was to be cached with it";
-    losses.add_if(kept < asked, "tools.cache_control", why);
+    losses.add_marks_of_tools_if(kept < asked);
     Ok(tools)
 }
 

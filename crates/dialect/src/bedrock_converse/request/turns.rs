@@ -85,7 +85,12 @@ pub(super) fn written(
     if chat.cache.is_some() {
         let last = turns.turns.iter_mut().rev().find(|turn| turn.side == Side::User);
         if let Some(block) = last.and_then(|turn| turn.blocks.last_mut()) {
-            block.cache.clone_from(&chat.cache);
+            let why = "the end of the prompt has a mark of its own, with another time";
+            let differs = block.cache.is_some() && block.cache != chat.cache;
+            losses.add_if(differs, "cache_control", why);
+            if block.cache.is_none() {
+                block.cache.clone_from(&chat.cache);
+            }
         }
     }
     Ok(turns)

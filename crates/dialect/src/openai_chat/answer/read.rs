@@ -7,6 +7,7 @@ use crate::fault::AnswerFault;
 use crate::ir::{
     Answer, ChatAnswer, Choice, Extra, FinishReason, Image, Media, Part, PartBody, Source, Thinking,
 };
+use crate::json::{self, Taken};
 use crate::openai_chat::{call, embedding, finish, reasoning, rerank, usage};
 use crate::whole;
 
@@ -15,58 +16,53 @@ pub(in crate::openai_chat) fn read(
     operation: Operation,
     body: &[u8],
 ) -> Result<Answer, AnswerFault> {
-    let document = whole::document(body)?;
-    let Value::Object(document) = document else {
-        return Err(AnswerFault::Shape("it is not an object".to_owned()));
-    };
     match operation {
-        Operation::Chat => chat(document)?.unless_broken().map(Answer::Chat),
-        Operation::Embedding => embedding::read_answer(document).map(Answer::Embedding),
-        Operation::Rerank => rerank::read_answer(document).map(Answer::Rerank),
+        Operation::Chat => chat(members(body)?)?.unless_broken().map(Answer::Chat),
+        Operation::Embedding => embedding::read_answer(members(body)?).map(Answer::Embedding),
+        Operation::Rerank => rerank::read_answer(members(body)?).map(Answer::Rerank),
         other => Err(AnswerFault::untranslatable(Dialect::OpenAiChat, other)),
     }
 }
 
-/// Takes a text.
-fn text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
-    match members.shift_remove(name) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text),
-        _ => None,
-    }
+fn members(body: &[u8]) -> Result<Taken, AnswerFault> {
+    json::read(body).map_err(|_| match whole::document(body) {
+        Ok(_) => AnswerFault::Shape("it is not an object".to_owned()),
+        Err(fault) => fault,
+    })
 }
 
-fn chat(mut document: Map<String, Value>) -> Result<ChatAnswer, AnswerFault> {
-    let choices = match document.shift_remove("choices") {
+fn chat(mut document: Taken) -> Result<ChatAnswer, AnswerFault> {
+    let choices = match document.take("choices") {
         Some(Value::Array(list)) if !list.is_empty() => list,
         _ => return Err(AnswerFault::Shape("`choices` is not a list of answers".to_owned())),
     };
     let choices = choices.into_iter().zip(0u32..).map(|(entry, at)| match entry {
-        Value::Object(entry) => Ok(choice(entry, at)),
+        Value::Object(entry) => Ok(choice(entry.into(), at)),
         _ => Err(AnswerFault::Shape("a choice is not an object".to_owned())),
     });
     let mut choices: Vec<_> = choices.collect::<Result<_, _>>()?;
     choices.sort_by_key(|choice| choice.index);
-    document.shift_remove("object");
+    document.take("object");
     Ok(ChatAnswer {
-        id: text(&mut document, "id").unwrap_or_default(),
-        model: text(&mut document, "model").unwrap_or_default(),
-        created: document.shift_remove("created").and_then(|created| created.as_u64()),
+        id: document.text("id").unwrap_or_default(),
+        model: document.text("model").unwrap_or_default(),
+        created: document.take("created").and_then(|created| created.as_u64()),
         choices,
-        usage: document.shift_remove("usage").and_then(|raw| usage::of(&raw)).unwrap_or_default(),
-        service_tier: text(&mut document, "service_tier"),
-        extra: document.into_iter().filter(|(_, value)| !value.is_null()).collect::<Extra>(),
+        usage: document.take("usage").and_then(|raw| usage::of(&raw)).unwrap_or_default(),
+        service_tier: document.text("service_tier"),
+        extra: document.rest().collect::<Extra>(),
     })
 }
 
-fn choice(mut entry: Map<String, Value>, at: u32) -> Choice {
+fn choice(mut entry: Taken, at: u32) -> Choice {
     let index = entry.get("index").and_then(Value::as_u64);
-    let parts = match entry.shift_remove("message") {
-        Some(Value::Object(message)) => parts(message),
+    let parts = match entry.take("message") {
+        Some(Value::Object(message)) => parts(message.into()),
         _ => Vec::new(),
     };
     // vLLM says which stop text it was.
-    let stop_text = text(&mut entry, "stop_reason");
-    let word = text(&mut entry, "finish_reason");
+    let stop_text = entry.text("stop_reason");
+    let word = entry.text("finish_reason");
     let mut finish = word.map(|word| finish::read(&word, stop_text.as_deref()));
     let has = |is: fn(&PartBody) -> bool| parts.iter().any(|part| is(&part.body));
     if let Some(finish) = &mut finish {
@@ -79,32 +75,32 @@ fn choice(mut entry: Map<String, Value>, at: u32) -> Choice {
     Choice {
         index: index.and_then(|index| u32::try_from(index).ok()).unwrap_or(at),
         finish,
-        logprobs: entry.shift_remove("logprobs").filter(|found| !found.is_null()),
+        logprobs: entry.take("logprobs").filter(|found| !found.is_null()),
         parts,
     }
 }
 
 /// What a message says: thoughts first, calls last.
-fn parts(mut message: Map<String, Value>) -> Vec<Part> {
-    let words = ["reasoning_content", "reasoning"].map(|name| message.shift_remove(name));
-    let thoughts = reasoning::read(message.shift_remove("reasoning_details"), words);
+fn parts(mut message: Taken) -> Vec<Part> {
+    let words = ["reasoning_content", "reasoning"].map(|name| message.take(name));
+    let thoughts = reasoning::read(message.take("reasoning_details"), words);
     let mut bodies: Vec<_> = thoughts.into_iter().map(PartBody::Thinking).collect();
-    let annotations = match message.shift_remove("annotations") {
+    let annotations = match message.take("annotations") {
         Some(Value::Array(list)) => list,
         _ => Vec::new(),
     };
-    content(message.shift_remove("content"), annotations, &mut bodies);
-    bodies.extend(text(&mut message, "refusal").map(PartBody::Refusal));
-    if let Some(Value::Object(audio)) = message.shift_remove("audio") {
-        sound(audio, &mut bodies);
+    content(message.take("content"), annotations, &mut bodies);
+    bodies.extend(message.text("refusal").map(PartBody::Refusal));
+    if let Some(Value::Object(audio)) = message.take("audio") {
+        sound(audio.into(), &mut bodies);
     }
-    for image in list(message.shift_remove("images")) {
+    for image in list(message.take("images")) {
         bodies.extend(picture(&image).map(PartBody::Image));
     }
-    for called in list(message.shift_remove("tool_calls")) {
+    for called in list(message.take("tool_calls")) {
         bodies.extend(call::read(&called).map(PartBody::ToolCall));
     }
-    if let Some(function @ Value::Object(_)) = message.shift_remove("function_call") {
+    if let Some(function @ Value::Object(_)) = message.take("function_call") {
         let older = Value::Object(Map::from_iter([("function".to_owned(), function)]));
         bodies.extend(call::read(&older).map(PartBody::ToolCall));
     }
@@ -164,9 +160,9 @@ pub(in crate::openai_chat) fn chunk(chunk: &Value) -> Option<Chunk> {
 }
 
 /// Sound, and what is said in it as text.
-fn sound(mut audio: Map<String, Value>, bodies: &mut Vec<PartBody>) {
-    let transcript = text(&mut audio, "transcript");
-    if let Some(data) = text(&mut audio, "data") {
+fn sound(mut audio: Taken, bodies: &mut Vec<PartBody>) {
+    let transcript = audio.text("transcript");
+    if let Some(data) = audio.text("data") {
         let source = Source::Base64 { media_type: String::new(), data };
         bodies.push(PartBody::Audio(Media { source, media_type: None }));
     }

@@ -77,7 +77,10 @@ pub(super) fn write(draft: &mut Draft<'_>, mut definitions: Vec<(String, Value)>
                 Some(json!({"type": "allowed_tools", "allowed_tools": allowed}))
             } else {
                 // The same by another way: what may not be called is not shown.
+                let had = definitions.len();
                 definitions.retain(|(name, _)| names.contains(name));
+                let marked = draft.chat.tools.iter().any(|tool| tool.cache.is_some());
+                draft.losses.add_marks_of_tools_if(marked && definitions.len() < had);
                 Some(json!(mode))
             }
         }

@@ -76,7 +76,9 @@ impl Leaves {
         let mut all = Self::default();
         messages.iter().for_each(|message| all.message(message, chat));
         let callable = callable(tools, tool_choice.as_ref());
-        tools.iter().for_each(|tool| all.tool(tool, &callable));
+        // What a provider itself runs has no name among those that may be called.
+        let any_may = matches!(tool_choice, None | Some(ToolChoice::Auto | ToolChoice::Required));
+        tools.iter().for_each(|tool| all.tool(tool, &callable, any_may));
         all.choice(tool_choice.as_ref(), &callable);
         if *parallel_tool_calls == Some(false) && !callable.is_empty() {
             all.put("parallel_tool_calls", "", "false");
@@ -189,7 +191,7 @@ impl Leaves {
         self.put_some("thinking.redacted", redacted.as_ref().map(|sealed| &sealed.data));
     }
 
-    fn tool(&mut self, tool: &Tool, callable: &[&str]) {
+    fn tool(&mut self, tool: &Tool, callable: &[&str], any_may: bool) {
         let Tool { body, cache } = tool;
         cache.iter().for_each(|mark| self.cache(mark));
         match body {
@@ -221,6 +223,7 @@ impl Leaves {
                     self.put("tools.format", name, format);
                 }
             }
+            ToolBody::Hosted { .. } if !any_may => {}
             ToolBody::Hosted { dialect, name, raw } => {
                 self.put("tools.hosted", dialect.label(), format!("{name} {raw}"));
             }
@@ -264,7 +267,7 @@ impl Leaves {
         stop.iter().for_each(|text| self.put("stop", "", text));
         self.put_some("n", n.filter(|n| *n > 1));
         self.put_some("logprobs", logprobs.filter(|wanted| *wanted));
-        self.put_some("top_logprobs", *top_logprobs);
+        self.put_some("top_logprobs", top_logprobs.filter(|_| *logprobs != Some(false)));
         self.put_some("logit_bias", logit_bias.as_ref());
     }
 
