@@ -5,7 +5,9 @@
 //! it as they please, whatever the format.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -32,6 +34,9 @@ const ANSWERS: [&str; 14] = [
     "tokens",
     "totalTokens",
 ];
+
+/// What an error of any shape has in it, as a name or as a value.
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 /// The members of a whole answer.
 #[derive(Debug)]
@@ -91,8 +96,8 @@ pub(crate) fn observe(
     if let Ok(members) = Members::scan(body) {
         let whole = Whole(members);
         let mut facts = facts(&whole);
-        // All shapes have this in quotes, as a name or as a value; most answers have it nowhere.
-        if memchr::memmem::find(body, b"\"error\"").is_some() {
+        // Most answers have it nowhere.
+        if ERROR.find(body).is_some() {
             facts.is_error |= whole.is_error();
         }
         return Ok(facts);

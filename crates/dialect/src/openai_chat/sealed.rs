@@ -1,8 +1,10 @@
 //! Takes what only its maker can read out of a request's bytes: details of reasoning, signatures of
 //! calls and of thinking chunks. What is said in words stays.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use weir_types::Dialect;
 
 use super::{call, hosts};
@@ -42,7 +44,8 @@ pub(super) fn strip(body: &Bytes) -> Result<Option<Written>, RequestFault> {
 }
 
 /// Members in which seals of other formats travel.
-const CARRIERS: [&str; 2] = ["reasoning_details", "extra_content"];
+static CARRIERS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["reasoning_details", "extra_content"].map(Finder::new));
 
 /// The request without what other formats have sealed: details of reasoning that stand under another
 /// format's name, and signatures of calls. What such a detail says in words stands beside it, too.
@@ -52,8 +55,7 @@ const CARRIERS: [&str; 2] = ["reasoning_details", "extra_content"];
 /// It is not a JSON object, or has a member twice that is looked at.
 pub(super) fn strip_foreign(body: &Bytes, vendor: &str) -> Result<Option<Written>, RequestFault> {
     // Most requests have neither, and this is on the way of all of them.
-    let has = |name: &&str| memmem::find(body, name.as_bytes()).is_some();
-    if !CARRIERS.iter().any(has) {
+    if !CARRIERS.iter().any(|name| name.find(body).is_some()) {
         return Ok(None);
     }
     let takes_googles = hosts::of(vendor).extra_content;
