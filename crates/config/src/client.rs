@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
 
-use crate::names;
 use crate::network::is_header_name;
 use crate::reader::{Field, Section};
 use crate::report::Draft;
@@ -41,6 +40,12 @@ pub struct Client {
     /// Weir's extension: what all large answers that are held may take together, per process, in MiB.
     #[schemars(with = "Option<u32>", range(min = 1, max = 1_048_576), extend("default" = 1024))]
     pub max_buffered_answers_mb: u32,
+    /// Whether requests without a client key (`governance.virtual_keys`) are refused.
+    #[schemars(with = "Option<bool>", extend("default" = false))]
+    pub enforce_auth_on_inference: bool,
+    /// Older name of the same.
+    #[schemars(with = "Option<bool>", extend("default" = false))]
+    pub enforce_governance_header: bool,
     /// Weir's extension: how long a request may take to its first content, queue included.
     #[schemars(rename = "request_deadline_in_seconds")]
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400), extend("default" = 600))]
@@ -69,6 +74,8 @@ impl Default for Client {
             header_filter: HeaderFilter::default(),
             max_request_body_size_mb: 100,
             max_buffered_answers_mb: 1024,
+            enforce_auth_on_inference: false,
+            enforce_governance_header: false,
             request_deadline: Duration::from_mins(10),
         }
     }
@@ -94,6 +101,8 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Client> {
             .whole("max_buffered_answers_mb", 1..=1_048_576)
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(default.max_buffered_answers_mb),
+        enforce_auth_on_inference: section.flag("enforce_auth_on_inference").unwrap_or_default(),
+        enforce_governance_header: section.flag("enforce_governance_header").unwrap_or_default(),
         request_deadline: section
             .whole("request_deadline_in_seconds", 1..=86_400)
             .map_or(default.request_deadline, Duration::from_secs),
@@ -199,8 +208,6 @@ enum Kind {
     Flag,
     /// On is what Weir does; warned about if it is off.
     Always,
-    /// On protects something; an error if it is on.
-    Protection,
     Number,
     Text,
     Texts,
@@ -211,7 +218,7 @@ const fn unacted(name: &'static str, kind: Kind, does: &'static str) -> Unacted 
     Unacted { name, kind, does }
 }
 
-const UNACTED: [Unacted; 29] = [
+const UNACTED: [Unacted; 27] = [
     unacted("initial_pool_size", Kind::Number, "Objects that are made in advance."),
     unacted("drop_excess_requests", Kind::Always, "Refuse requests when the buffer is full."),
     unacted("enable_logging", Kind::Flag, "Keep requests in the log store."),
@@ -222,8 +229,6 @@ const UNACTED: [Unacted; 29] = [
     unacted("log_retention_days", Kind::Number, "Log store control."),
     unacted("logging_headers", Kind::Texts, "Headers that are kept in the log store."),
     unacted("hidden_request_types", Kind::Texts, "Request types that are not kept."),
-    unacted("enforce_auth_on_inference", Kind::Protection, "Refuse requests without a key."),
-    unacted("enforce_governance_header", Kind::Protection, "Older name of the same."),
     unacted("allow_direct_keys", Kind::Flag, "Let clients bring a provider's key."),
     unacted("whitelisted_routes", Kind::Texts, "Routes that need no key."),
     unacted("prometheus_labels", Kind::Texts, "Metric labels taken from requests."),
@@ -256,7 +261,6 @@ impl Unacted {
                     field.report(draft.help("set it to true, or leave it out"));
                 }
             }
-            Kind::Protection => self.read_protection(&field),
             Kind::Number => {
                 if field.number(0.0..=f64::MAX, "a number of 0 or more").is_some() {
                     section.unacted(self.name);
@@ -280,30 +284,12 @@ impl Unacted {
             }
         }
     }
-
-    fn read_protection(&self, field: &Field<'_>) {
-        if field.flag() != Some(true) {
-            return;
-        }
-        let message = "a protection that this build does not have";
-        if field.reader.options.accept_ignored {
-            field.ignore();
-            return;
-        }
-        let name = names::shown(self.name);
-        field.report(
-            Draft::error(message)
-                .expected(format!("{name} to be off"))
-                .found("true")
-                .help("protect the gateway by its network; --accept-ignored starts without it"),
-        );
-    }
 }
 
 fn add_unacted(schema: &mut Schema) {
     for field in UNACTED {
         let kind = match field.kind {
-            Kind::Flag | Kind::Always | Kind::Protection => "boolean",
+            Kind::Flag | Kind::Always => "boolean",
             Kind::Number => "number",
             Kind::Text => "string",
             Kind::Texts => "array",

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::client::{self, Client};
+use crate::governance::{self, Governance};
 use crate::ignored;
 use crate::provider::{self, Provider};
 use crate::quota_store::{self, QuotaStore};
@@ -22,6 +23,9 @@ pub struct Config {
     /// Providers that this build serves, in declared order.
     #[schemars(schema_with = "providers_schema")]
     pub providers: Vec<Provider>,
+    /// Who may call, and what they may reach.
+    #[schemars(with = "Option<Governance>")]
+    pub governance: Governance,
     /// Weir's extension: where limits are kept.
     #[schemars(with = "Option<QuotaStore>")]
     pub quota_store: QuotaStore,
@@ -51,6 +55,10 @@ pub(crate) fn read(reader: &Reader<'_>) -> Option<Config> {
         version,
         client: client.unwrap_or_default(),
         providers: providers.map(|f| provider::read_all(&f, version)).unwrap_or_default(),
+        governance: root
+            .field("governance")
+            .and_then(|field| governance::read(&field, version))
+            .unwrap_or_default(),
         quota_store: root
             .field("quota_store")
             .and_then(|field| quota_store::read(&field))

@@ -11,7 +11,7 @@ use crate::report::Draft;
 use crate::unacted::is_empty;
 
 /// Top-level names that are known and not used.
-const SECTIONS: [&str; 24] = [
+const SECTIONS: [&str; 23] = [
     "source_of_truth",
     "encryption_key",
     "env_label",
@@ -33,7 +33,6 @@ const SECTIONS: [&str; 24] = [
     "audit_logs",
     "large_payload_optimization",
     // These protect something.
-    "governance",
     "guardrails_config",
     "auth_config",
     "access_profiles",
@@ -46,14 +45,13 @@ const PROTECTIONS: [&str; 3] = ["guardrails_config", "auth_config", "access_prof
 const HARMLESS_GOVERNANCE: [&str; 2] = ["pricing_overrides", "complexity_analyzer_config"];
 
 /// The other parts of `governance`.
-const GOVERNANCE: [&str; 12] = [
+const GOVERNANCE: [&str; 11] = [
     "budgets",
     "rate_limits",
     "customers",
     "teams",
     "business_units",
     "roles",
-    "virtual_keys",
     "routing_rules",
     "model_configs",
     "providers",
@@ -66,9 +64,7 @@ pub(crate) fn read(root: &mut Section<'_>) {
         let Some(field) = root.field(name) else {
             continue;
         };
-        if name == "governance" {
-            governance(&field);
-        } else if PROTECTIONS.contains(&name) {
+        if PROTECTIONS.contains(&name) {
             protection(&field);
         } else {
             field.ignore();
@@ -76,10 +72,8 @@ pub(crate) fn read(root: &mut Section<'_>) {
     }
 }
 
-fn governance(field: &Field<'_>) {
-    let Some(mut section) = field.section() else {
-        return;
-    };
+/// The parts of `governance` that are not served.
+pub(crate) fn governance(section: &mut Section<'_>) {
     for name in GOVERNANCE {
         if let Some(part) = section.field(name) {
             protection(&part);
@@ -90,10 +84,9 @@ fn governance(field: &Field<'_>) {
             part.ignore();
         }
     }
-    section.finish_open();
 }
 
-fn protection(field: &Field<'_>) {
+pub(crate) fn protection(field: &Field<'_>) {
     if is_inactive(field.value) || field.reader.options.accept_ignored {
         field.ignore();
         return;
@@ -113,6 +106,14 @@ fn is_inactive(value: &Value<'_>) -> bool {
     };
     let off = |name| object.get_boolean(name).is_some_and(|flag| !flag.value);
     object.properties.is_empty() || off("enabled") || off("is_enabled")
+}
+
+/// The names of the parts of `governance` that are not served, for the schema.
+pub(crate) fn add_governance(schema: &mut Schema) {
+    for name in GOVERNANCE.into_iter().chain(HARMLESS_GOVERNANCE) {
+        let text = "A part of the format that Weir does not serve.";
+        crate::schema::add_property(schema, name, serde_json::json!({ "description": text }));
+    }
 }
 
 /// The sections' names for the schema.

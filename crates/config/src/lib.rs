@@ -16,6 +16,7 @@ mod config;
 mod custom;
 mod endpoint;
 mod environment;
+mod governance;
 mod ignored;
 mod key;
 mod key_configs;
@@ -49,6 +50,7 @@ pub use client::{Client, HOST_EXPECTED, HeaderFilter, is_allowed_host};
 pub use config::{Config, Version};
 pub use custom::{BaseProvider, Custom, Requests};
 pub use environment::{ProxyVariables, from_environment, process_variable};
+pub use governance::{Governance, HASH as CLIENT_KEY_HASH, ProviderConfig, VirtualKey};
 pub use key::Key;
 pub use key_configs::{
     ApiFormat, AzureKey, BatchS3, BedrockKey, BedrockMantleKey, Bucket, DatabricksKey,

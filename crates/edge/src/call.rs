@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -86,6 +86,7 @@ async fn steps(
     let Some(record) = slot.as_mut() else {
         return Err(Fault::new(FaultCode::Internal, "a request without a record"));
     };
+    record.client_key = shared.settings.client_keys.caller(parts, SystemTime::now())?;
     let options = shared.rules.options(&parts.headers, route.dialect)?;
     let deadline = Deadline::after(record.started(), options.deadline);
     let limits = shared.limits(deadline);
@@ -100,6 +101,7 @@ async fn steps(
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: route.preferred.map(str::to_owned),
+        client_key: record.client_key.clone(),
         headers: Vec::new(),
     };
     let mut model = parameter.to_owned();

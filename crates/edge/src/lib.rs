@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod call;
+mod client_keys;
 mod cors;
 mod error;
 mod filter;
@@ -29,6 +30,7 @@ mod unknown;
 mod whole;
 
 pub use app::app;
+pub use client_keys::{ClientKey, ClientKeys, KeyHash, key_hash};
 pub use error::rejection;
 pub use route::{ROUTES, Route};
 pub use settings::Settings;

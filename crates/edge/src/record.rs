@@ -2,6 +2,7 @@
 //! attributes, the metrics and one log line. Written by `Drop`, so that no way out is forgotten;
 //! whoever ends a request properly says so before.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -67,6 +68,8 @@ pub(crate) struct Record {
     pub(crate) framing: Framing,
     /// Tells whether the client's connection stood still.
     stall: Option<ClientStall>,
+    /// The name of the client's key; `None` if it presented none.
+    pub(crate) client_key: Option<Arc<str>>,
     /// What was asked; `None` if no route matched.
     pub(crate) operation: Option<Operation>,
     /// The model as the client wrote it, empty if it named none.
@@ -116,6 +119,7 @@ impl Record {
             dialect,
             framing: Framing::default(),
             stall: parts.extensions.get::<ClientStall>().cloned(),
+            client_key: None,
             operation,
             model: String::new(),
             stream: false,
@@ -202,6 +206,9 @@ impl Record {
         if !self.model.is_empty() {
             span.set(semconv::WEIR_MODEL, self.model.as_str());
         }
+        if let Some(key) = &self.client_key {
+            span.set(semconv::WEIR_CLIENT_KEY, &**key);
+        }
         if let Some(provider) = &self.provider {
             span.set(semconv::WEIR_PROVIDER, provider.as_str());
         }
@@ -224,6 +231,7 @@ impl Record {
             route = known(route),
             status,
             outcome = self.outcome.label(),
+            client_key = self.client_key.as_deref(),
             provider = self.provider.as_deref(),
             key = self.key.as_deref(),
             model = known(&self.model),
@@ -255,6 +263,7 @@ impl Drop for Record {
         self.write_span(status);
         self.telemetry.metrics.request_finished(&RequestRecord {
             operation: self.operation,
+            client_key: self.client_key.as_deref(),
             provider: self.provider.as_deref().unwrap_or_default(),
             status,
             stream: self.stream,

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use weir_runtime::Hosts;
 
+use crate::client_keys::ClientKeys;
+
 /// The edge's settings. The defaults are those of an absent `client` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Who may call.
+    pub client_keys: ClientKeys,
     /// Under which names clients ask for it.
     pub hosts: Hosts,
     /// Origins whose pages may call: `*`, `https://a.example`, `https://*.example.com`. If there are
@@ -33,6 +37,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            client_keys: ClientKeys::default(),
             hosts: Hosts::default(),
             allowed_origins: Vec::new(),
             allowed_headers: Vec::new(),

@@ -5,6 +5,7 @@
 //! by what was tried. What was worked out for a model is remembered, because clients repeat it.
 
 mod bare;
+mod clients;
 mod entry;
 mod fault;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use weir_types::{Fault, FaultCode, KeyName, ModelName, Operation, ProviderName};
 
 use crate::settings::ProviderSettings;
 use bare::BareModels;
+use clients::Access;
+pub(crate) use clients::Catalogs;
 use entry::{Entry, names_of};
 
 /// Fallbacks that one request may name.
@@ -76,15 +79,35 @@ struct Query<'a> {
     named_only: bool,
 }
 
+impl<'a> Query<'a> {
+    fn of(request: &'a RouterRequest) -> Self {
+        Self {
+            operation: request.operation,
+            stream: request.stream,
+            pin: request.target.pin(),
+            named_only: false,
+        }
+    }
+}
+
 // === impl Catalog ===
 
 impl Catalog {
     pub(crate) fn new(providers: &[Arc<ProviderSettings>], usable: &UsableKeys) -> Self {
-        let entries = providers
-            .iter()
-            .map(|provider| Entry::new(provider.clone(), usable.get(&provider.name).cloned()))
-            .collect();
-        Self { entries, bare: BareModels::default() }
+        Self::limited(providers, usable, |_| Access::All)
+    }
+
+    /// The same for someone who may reach as much as `access` says of each provider.
+    fn limited(
+        providers: &[Arc<ProviderSettings>],
+        usable: &UsableKeys,
+        access: impl Fn(&str) -> Access,
+    ) -> Self {
+        let entry = |provider: &Arc<ProviderSettings>| {
+            let usable = usable.get(&provider.name).cloned();
+            Entry::new(provider.clone(), usable, access(&provider.name))
+        };
+        Self { entries: providers.iter().map(entry).collect(), bare: BareModels::default() }
     }
 
     /// Where a request goes.
@@ -106,12 +129,7 @@ impl Catalog {
     /// serve it.
     fn only(&self, request: &RouterRequest, name: &str) -> Result<Route, Fault> {
         let entry = self.known(name)?;
-        let ask = Query {
-            operation: request.operation,
-            stream: request.stream,
-            pin: request.target.pin(),
-            named_only: false,
-        };
+        let ask = Query::of(request);
         Ok(Route { primary: Ok(entry.target("", ask)?), fallbacks: Vec::new() })
     }
 
@@ -122,12 +140,7 @@ impl Catalog {
         if request.fallbacks.len() > FALLBACKS_MAX {
             return Err(fault::too_many_fallbacks(request.fallbacks.len(), FALLBACKS_MAX));
         }
-        let ask = Query {
-            operation: request.operation,
-            stream: request.stream,
-            pin: request.target.pin(),
-            named_only: false,
-        };
+        let ask = Query::of(request);
         let (primary, implied) = match self.named(model) {
             Named::At(entry, model) => (entry.target(model, ask), Vec::new()),
             Named::Bare(model) => {
@@ -178,6 +191,15 @@ impl Catalog {
             return Err(first.unwrap_or_else(fault::no_providers));
         }
         Ok(targets)
+    }
+
+    /// Whether `model` could be served as a fallback of `request`.
+    fn can_serve(&self, request: &RouterRequest, model: &str) -> bool {
+        let ask = Query { pin: None, ..Query::of(request) };
+        match self.named(model) {
+            Named::At(entry, model) => entry.target(model, ask).is_ok(),
+            Named::Bare(model) => self.bare.can_serve(&self.entries, model, ask),
+        }
     }
 
     fn known(&self, provider: &str) -> Result<&Entry, Fault> {

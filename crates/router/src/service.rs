@@ -132,7 +132,7 @@ impl Call {
     }
 
     async fn route(&self, parent: &TraceContext) -> Result<Answered, Fault> {
-        let route = self.snapshot.catalog.route(&self.request)?;
+        let route = self.snapshot.catalogs.route(&self.request)?;
         let (plan, first) = Plan::begin(route, self.deadline, self.body.is_replayable())?;
         let mut run = Run::new(self, plan, parent);
         run.drive(first).await

@@ -2,16 +2,19 @@
 //!
 //! Plain data. The binary fills it from the configuration file; the router never sees that file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_quota::Timing;
-use weir_types::{KeyName, KeyRules, OperationSet, ProviderName};
+use weir_types::{KeyName, KeyRules, ModelList, OperationSet, ProviderName};
 
 /// Everything the router is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The providers, in declared order.
     pub providers: Vec<ProviderSettings>,
+    /// What the clients' keys may reach.
+    pub client_keys: ClientKeys,
     /// The longest a request may take up to the head of its answer, queue included.
     pub request_deadline: Duration,
     /// Times of the quota protocol.
@@ -23,6 +26,39 @@ pub struct Settings {
     pub listing_patience: Duration,
     /// The longest model list taken from one provider, in bytes.
     pub listing_bytes_max: usize,
+}
+
+/// What the clients' keys may reach.
+#[derive(Debug, Clone, Default)]
+pub struct ClientKeys {
+    /// Each of them.
+    pub keys: Vec<Arc<ClientKeySettings>>,
+    /// Whether every request must come with one.
+    pub are_required: bool,
+}
+
+/// One client's key, by name.
+#[derive(Debug, Clone)]
+pub struct ClientKeySettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it may reach.
+    pub providers: Vec<Arc<ProviderAccess>>,
+}
+
+/// How far one provider may be reached.
+#[derive(Debug, Clone)]
+pub struct ProviderAccess {
+    /// The provider's name, or `*` for all that are not named.
+    pub provider: String,
+    /// Its share of requests for a model without a provider's name.
+    pub weight: Option<f64>,
+    /// Models that may be asked for, by the caller's names.
+    pub allowed_models: ModelList,
+    /// Models that may not; wins.
+    pub blacklisted_models: ModelList,
+    /// Names of the provider's keys that may be used.
+    pub keys: ModelList,
 }
 
 /// One provider.
@@ -69,6 +105,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             providers: Vec::new(),
+            client_keys: ClientKeys::default(),
             request_deadline: Duration::from_secs(600),
             timing: Timing::default(),
             serves_share: false,

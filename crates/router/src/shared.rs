@@ -14,7 +14,7 @@ use weir_telemetry::Telemetry;
 use weir_types::{ProviderName, QuotaMode};
 
 use crate::admission::Pool;
-use crate::catalog::{Catalog, UsableKeys};
+use crate::catalog::{Catalogs, UsableKeys};
 use crate::lists::Lists;
 use crate::settings::{ProviderSettings, Settings};
 use crate::workers::Workers;
@@ -36,7 +36,7 @@ pub struct Shared {
 /// Everything a request needs to know, as it was when the request came.
 pub(crate) struct Snapshot {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalogs: Catalogs,
     pub(crate) pools: Arc<HashMap<ProviderName, Arc<Pool>>>,
     providers: Arc<[Arc<ProviderSettings>]>,
 }
@@ -58,10 +58,10 @@ impl Shared {
             (provider.name.clone(), pool)
         };
         let pools = Arc::new(providers.iter().map(pool).collect());
-        let catalog = Catalog::new(&providers, &UsableKeys::new());
+        let catalogs = Catalogs::new(&providers, &UsableKeys::new(), &settings.client_keys);
         let settings = Arc::new(settings);
         let shared = Arc::new(Self {
-            snapshot: ArcSwap::from_pointee(Snapshot { settings, catalog, pools, providers }),
+            snapshot: ArcSwap::from_pointee(Snapshot { settings, catalogs, pools, providers }),
             usable: Mutex::default(),
             lists: Lists::default(),
             telemetry,
@@ -148,7 +148,7 @@ impl Shared {
         let present = self.snapshot();
         self.snapshot.store(Arc::new(Snapshot {
             settings: present.settings.clone(),
-            catalog: Catalog::new(&present.providers, &usable),
+            catalogs: Catalogs::new(&present.providers, &usable, &present.settings.client_keys),
             pools: present.pools.clone(),
             providers: present.providers.clone(),
         }));

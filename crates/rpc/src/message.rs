@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -35,6 +36,8 @@ pub struct RouterRequest {
     pub fallbacks: Vec<String>,
     /// The provider that a route prefix implies for a bare model, if it serves it.
     pub preferred_provider: Option<String>,
+    /// The name of the client's key; `None` if it presented none.
+    pub client_key: Option<Arc<str>>,
     /// Headers for the provider, already filtered by the edge.
     pub headers: Vec<Header>,
 }

@@ -29,6 +29,8 @@ pub struct Metrics {
 pub struct RequestRecord<'a> {
     /// What was asked; `None` for a request that matched no operation.
     pub operation: Option<Operation>,
+    /// The name of the client's key, one of the configured ones.
+    pub client_key: Option<&'a str>,
     /// Who answered; empty if no provider did.
     pub provider: &'a str,
     /// The HTTP status the client got.
@@ -61,6 +63,9 @@ impl Metrics {
     pub fn request_finished(&self, record: &RequestRecord<'_>) {
         self.series.families.in_flight.dec();
         self.series.with(record.provider, |of| count_request(of, record));
+        if let Some(key) = record.client_key {
+            self.series.families.count_client(key, record);
+        }
     }
 
     /// Router: an upstream try ended or got its head; `class` is `None` for success.

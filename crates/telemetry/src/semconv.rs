@@ -51,6 +51,8 @@ pub const WEIR_REQUEST_ID: &str = "weir.request.id";
 pub const WEIR_PROVIDER: &str = "weir.provider";
 /// The name of the key, never its value.
 pub const WEIR_KEY: &str = "weir.key";
+/// The name of the client's key, never its value.
+pub const WEIR_CLIENT_KEY: &str = "weir.client_key";
 /// The model as the client wrote it.
 pub const WEIR_MODEL: &str = "weir.model";
 /// Whether the client asked for a stream.

@@ -110,8 +110,10 @@ codes! {
     HeadersTooLarge = 24, 431, 11, "request_headers_too_large", Client;
     /// The account of every key of the provider is out of quota or money.
     QuotaExhausted = 25, 502, 8, "upstream_quota_exhausted", Provider;
-    /// Whoever asks may not: a page of another site.
+    /// Whoever asks may not: a page of another site, a client key that may not reach it.
     Forbidden = 26, 403, 7, "forbidden", Client;
+    /// Nobody knows who asks.
+    Unauthenticated = 28, 401, 16, "authentication_error", Client;
 }
 
 impl FaultCode {

@@ -7,6 +7,7 @@
 mod access;
 mod check;
 mod cli;
+mod client_keys;
 mod demo;
 mod edge;
 mod file;

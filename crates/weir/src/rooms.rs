@@ -15,6 +15,7 @@ use weir_runtime::Hosts;
 use weir_types::{Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
 
+use crate::client_keys;
 use crate::keys::{Missing, worker_key};
 
 const MIB: usize = 1 << 20;
@@ -23,6 +24,7 @@ const MIB: usize = 1 << 20;
 pub(crate) fn edge(config: &Config, hosts: Hosts) -> weir_edge::Settings {
     let client = &config.client;
     weir_edge::Settings {
+        client_keys: client_keys::edge(config),
         hosts,
         allowed_origins: client.allowed_origins.clone(),
         allowed_headers: client.allowed_headers.clone(),
@@ -42,6 +44,7 @@ pub(crate) fn router(config: &Config, timing: Timing, serves_share: bool) -> wei
         providers: served(config)
             .map(|(provider, vendor)| router_provider(provider, vendor))
             .collect(),
+        client_keys: client_keys::router(config),
         request_deadline: config.client.request_deadline,
         timing,
         serves_share,

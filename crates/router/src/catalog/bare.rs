@@ -55,16 +55,18 @@ impl BareModels {
             candidates.targets.iter().position(|target| &*target.provider.name == name)
         });
         let first = preferred.unwrap_or_else(|| candidates.choose());
-        let mut others: Vec<&Arc<Target>> = candidates
-            .targets
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != first)
-            .map(|(_, target)| target)
-            .collect();
-        others.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let all = candidates.targets.iter().enumerate();
+        let mut others: Vec<(usize, &Arc<Target>)> = all.filter(|(at, _)| *at != first).collect();
+        let weight = |at: usize| candidates.weights[at];
+        others.sort_by(|(a, _), (b, _)| weight(*b).total_cmp(&weight(*a)));
         let primary = candidates.targets[first].clone();
-        Ok((primary, others.into_iter().cloned().collect()))
+        Ok((primary, others.into_iter().map(|(_, target)| target.clone()).collect()))
+    }
+
+    /// Whether anybody serves `model`.
+    pub(super) fn can_serve(&self, entries: &[Entry], model: &str, ask: Query<'_>) -> bool {
+        let ask = Query { named_only: model.contains('/'), ..ask };
+        self.candidates(entries, model, ask).is_ok()
     }
 
     fn candidates(
@@ -113,10 +115,26 @@ fn find(entries: &[Entry], model: &str, ask: Query<'_>) -> Result<Candidates, Fa
     if targets.is_empty() {
         return Err(why_none(entries, model, ask, &faults));
     }
-    let weights = targets.iter().map(|target| target.weight).collect();
+    let (targets, weights) = weighed(entries, targets);
     let lags = Mutex::new(vec![0.0; targets.len()]);
     let all = (0..targets.len()).collect();
     Ok(Candidates { targets, all, weights, lags })
+}
+
+/// The targets with their weights. Where whoever asks has shares of its own, they count in place of the
+/// keys' weights, and a provider without one is reached by its name only.
+fn weighed(entries: &[Entry], targets: Vec<Arc<Target>>) -> (Vec<Arc<Target>>, Vec<f64>) {
+    let share = |target: &Arc<Target>| {
+        let entry = entries.iter().find(|entry| entry.provider.name == target.provider.name);
+        entry.and_then(|entry| entry.access.share())
+    };
+    let shares: Vec<_> = targets.iter().map(share).collect();
+    if shares.iter().all(Option::is_none) {
+        let weights = targets.iter().map(|target| target.weight).collect();
+        return (targets, weights);
+    }
+    let shared = targets.into_iter().zip(shares);
+    shared.filter_map(|(target, share)| Some((target, share?))).unzip()
 }
 
 /// Of the providers' reasons the one that tells most.

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use weir_quota::Class;
 use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation};
 
+use super::clients::Access;
 use super::{Query, Target, fault};
 use crate::settings::{KeySettings, ProviderSettings};
 
@@ -25,6 +26,7 @@ type Remembered = RwLock<HashMap<Arc<str>, Arc<Target>>>;
 pub(super) struct Entry {
     pub(super) provider: Arc<ProviderSettings>,
     usable: Option<Arc<HashSet<KeyName>>>,
+    pub(super) access: Access,
     /// By operation; without a pin.
     targets: Vec<Remembered>,
 }
@@ -33,9 +35,10 @@ impl Entry {
     pub(super) fn new(
         provider: Arc<ProviderSettings>,
         usable: Option<Arc<HashSet<KeyName>>>,
+        access: Access,
     ) -> Self {
         let targets = Operation::ALL.iter().map(|_| Remembered::default()).collect();
-        Self { provider, usable, targets }
+        Self { provider, usable, access, targets }
     }
 
     /// The keys that serve `model`.
@@ -80,7 +83,13 @@ impl Entry {
         model: &'m str,
         ask: Query<'m>,
     ) -> impl Iterator<Item = &'a KeySettings> + use<'a, 'm> {
-        self.provider.keys.iter().filter(move |key| key.enabled && serves(key, model, ask))
+        let keys = self.provider.keys.iter();
+        keys.filter(move |key| key.enabled && serves(key, model, ask) && self.admits(key, model, ask))
+    }
+
+    /// Whether whoever asks may use `key` for `model`.
+    fn admits(&self, key: &KeySettings, model: &str, ask: Query<'_>) -> bool {
+        self.access.admits(key, ask.operation.has_model().then_some(model))
     }
 
     /// How many models are remembered.
@@ -120,7 +129,7 @@ impl Entry {
         if !key.enabled {
             return Err(fault::disabled_pin(provider, pin));
         }
-        if !serves(key, model, ask) {
+        if !serves(key, model, ask) || !self.admits(key, model, ask) {
             return Err(fault::pin_does_not_serve(provider, pin, model));
         }
         if !self.can_use(&key.name) {

@@ -60,14 +60,15 @@ impl Outcome {
 pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered, Fault> {
     let (targets, is_for_model) = match &call.request.target {
         weir_types::Target::Provider { name, pin } => {
-            (call.snapshot.catalog.listing(name.as_deref(), pin.as_deref())?, false)
+            let catalogs = &call.snapshot.catalogs;
+            (catalogs.listing(&call.request, name.as_deref(), pin.as_deref())?, false)
         }
         of_model => {
             // Who serves it, is asked as of any other request: a list is everybody's.
             let chat = RouterRequest { operation: Operation::Chat, ..call.request.clone() };
-            let target = call.snapshot.catalog.route(&chat)?.primary?;
+            let target = call.snapshot.catalogs.route(&chat)?.primary?;
             let (name, pin) = (&target.provider.name, of_model.pin());
-            (call.snapshot.catalog.listing(Some(name), pin)?, true)
+            (call.snapshot.catalogs.listing(&chat, Some(name), pin)?, true)
         }
     };
     let asked = targets.iter().map(|target| recent_or_asked(call, target, parent));

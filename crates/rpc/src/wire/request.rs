@@ -13,6 +13,7 @@ pub(crate) fn router_head(request: RouterRequest, body_bytes: Option<u64>) -> ro
         stream: request.stream,
         fallbacks: request.fallbacks,
         preferred_provider: request.preferred_provider,
+        client_key: request.client_key.as_deref().map(str::to_owned),
         headers: headers(request.headers),
         body_bytes,
         framing: framing_label(request.framing),
@@ -55,6 +56,7 @@ pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest,
         content_type: head.content_type,
         fallbacks: head.fallbacks,
         preferred_provider: head.preferred_provider,
+        client_key: head.client_key.map(Into::into),
         headers: headers_of(head.headers),
     })
 }

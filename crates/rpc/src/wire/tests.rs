@@ -151,6 +151,7 @@ fn router_request_full() -> RouterRequest {
         content_type: "multipart/form-data; boundary=x".to_owned(),
         fallbacks: vec!["groq/llama".to_owned(), "acme/m".to_owned()],
         preferred_provider: Some("openai".to_owned()),
+        client_key: Some("team-a".into()),
         headers: vec![("x-a".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())],
     }
 }

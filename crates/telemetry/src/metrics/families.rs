@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::RequestRecord;
 use super::histogram::Histogram;
 
 /// Names and values, in the order in which they are written.
@@ -25,6 +26,8 @@ pub(super) struct Families {
     pub(super) first_bytes: Family<Labels, Histogram>,
     pub(super) first_tokens: Family<Labels, Histogram>,
     pub(super) tokens: Family<Labels, Counter>,
+    pub(super) client_requests: Family<Labels, Counter>,
+    pub(super) client_tokens: Family<Labels, Counter>,
     pub(super) broken: Family<Labels, Counter>,
     pub(super) attempts: Family<Labels, Counter>,
     pub(super) grants: Family<Labels, Counter>,
@@ -50,6 +53,10 @@ impl Families {
         registry.register("requests_in_flight", in_flight, self.in_flight.clone());
         registry.register("requests", "Client requests that ended", self.requests.clone());
         registry.register("tokens", "Tokens that providers reported", self.tokens.clone());
+        let of_keys = "Requests of each client key that ended";
+        registry.register("client_key_requests", of_keys, self.client_requests.clone());
+        let of_keys = "Tokens that providers reported to each client key";
+        registry.register("client_key_tokens", of_keys, self.client_tokens.clone());
         let broken = "Answers that broke after their head";
         registry.register("answers_broken", broken, self.broken.clone());
         registry.register("attempts", "Upstream tries by outcome", self.attempts.clone());
@@ -71,6 +78,21 @@ impl Families {
         let insecure = "1 where the provider's certificate is not checked";
         registry.register("upstream_insecure", insecure, self.insecure.clone());
         self.register_times(registry);
+    }
+
+    /// Counts a request of the client key `key`. Few have one, so its series are looked up.
+    pub(super) fn count_client(&self, key: &str, record: &RequestRecord<'_>) {
+        let key: Arc<str> = Arc::from(key);
+        let status: Arc<str> = Arc::from(record.status.to_string());
+        let labels = vec![("client_key", key.clone()), ("status", status)];
+        self.client_requests.get_or_create(&labels).inc();
+        let usage = &record.usage;
+        for (kind, count) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+            if count > 0 {
+                let labels = vec![("client_key", key.clone()), ("kind", Arc::from(kind))];
+                self.client_tokens.get_or_create(&labels).inc_by(count);
+            }
+        }
     }
 
     fn register_times(&self, registry: &mut Registry) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 const RECORD: RequestRecord<'static> = RequestRecord {
+    client_key: None,
     operation: Some(Operation::Chat),
     provider: "openai",
     status: 200,
