@@ -108,7 +108,11 @@ pub(crate) fn keys(worker: &weir_worker::Shared) -> Value {
 
 /// What /readyz says of the services behind a name.
 pub(crate) fn reach(reach: Reach) -> Value {
-    json!({ "addresses": reach.addresses, "serving": reach.serving })
+    json!({
+        "addresses": reach.addresses,
+        "serving": reach.serving,
+        "token_refused": reach.refusing,
+    })
 }
 
 /// Serves clients on `listener`, in front of `router`.

@@ -10,7 +10,7 @@ use weir_config::{
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
-use weir_rpc::LinkLimits;
+use weir_rpc::LinkSettings;
 use weir_runtime::Hosts;
 use weir_types::{Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
@@ -63,11 +63,11 @@ pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Set
     Some(worker(config, provider, vendor, &memory(config)))
 }
 
-/// What the links between the services of one gateway may cost.
-pub(crate) fn link(config: &Config) -> LinkLimits {
+/// What the links between the services of one gateway may cost, as far as the configuration says.
+pub(crate) fn link(config: &Config) -> LinkSettings {
     // A worker that hears nothing from its router drops its calls before their slots are given on.
     let silence_max = config.quota_store.lease_ttl / 2;
-    LinkLimits { silence_max, ..LinkLimits::new(body_bytes_max(config)) }
+    LinkSettings { silence_max, ..LinkSettings::new(body_bytes_max(config)) }
 }
 
 fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {

@@ -55,7 +55,7 @@ pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest,
         content_type: head.content_type,
         fallbacks: head.fallbacks,
         preferred_provider: head.preferred_provider,
-        headers: headers_of(head.headers),
+        headers: headers_of(head.headers)?,
     })
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn worker_request(head: worker::RequestHead) -> Result<WorkerRequest,
         content_type: head.content_type,
         attempt: head.attempt,
         is_fallback: head.is_fallback,
-        headers: headers_of(head.headers),
+        headers: headers_of(head.headers)?,
     })
 }
 
