@@ -58,6 +58,7 @@ pub(crate) fn worker(
 ) -> Arc<weir_worker::Shared> {
     if let Some(masks) = logs.map(LogGuard::masks) {
         settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
+        settings.hidden.iter().for_each(|secret| masks.add(secret));
     }
     weir_worker::Shared::new(settings, telemetry.clone())
 }

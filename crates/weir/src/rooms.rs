@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use weir_config::{
-    Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, process_variable,
+    Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, SecretRef,
+    process_variable,
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
@@ -145,12 +146,19 @@ fn worker(
     let network = &provider.network;
     let mut missing = Missing::default();
     let base_url = missing.take("network_config.base_url", &network.base_url);
+    let mut hidden = Vec::new();
     let extra_headers = network.extra_headers.iter().filter_map(|(name, value)| {
         let path = format!("network_config.extra_headers.{name}");
-        Some((name.clone(), missing.take(&path, value)?))
+        let text = missing.take(&path, value)?;
+        // What stands in the file itself is for everybody who reads it.
+        if matches!(value, SecretRef::Env(_)) {
+            hidden.push(text.clone());
+        }
+        Some((name.clone(), text))
     });
     let extra_headers = extra_headers.collect();
     let upstream = upstream(provider, &mut missing);
+    hidden.extend(upstream.proxy.secrets());
     let missing = missing.reason();
     weir_worker::Settings {
         provider: provider.name.clone(),
@@ -161,6 +169,7 @@ fn worker(
             .map(|key| worker_key(key, vendor, missing.as_deref()))
             .collect(),
         extra_headers,
+        hidden,
         header_allowlist: config.client.header_filter.allowlist.clone(),
         beta_overrides: network.beta_header_overrides.clone(),
         timeouts: weir_worker::Timeouts {

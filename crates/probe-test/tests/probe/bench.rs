@@ -121,6 +121,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         unusable: None,
     };
     weir_worker::Settings {
+        hidden: Vec::new(),
         provider: vendor.name.into(),
         vendor,
         base_url: Some(url.to_owned()),
