@@ -5,7 +5,7 @@ import re
 
 from conftest import OPENAI_KEY
 from harness import http
-from stack import ADMIN_PORT, REPOSITORY, SIM_PORT, wait_until
+from stack import ADMIN_PORT, REPOSITORY, SIM_PORT, run, wait_until
 from traffic import body, burst, url
 
 # Those that have an admin listener.
@@ -41,6 +41,26 @@ def test_processes_are_nobody_and_cannot_write(stack):
         user, *errors = said.split("\n")
         assert user == "65532", one.name
         assert " ".join(errors).count("Read-only file system") == 2, f"{one.name}: {said}"
+
+
+def test_whoever_has_no_token_is_refused(stack):
+    """Also from where the services are: the one that the first start has made is asked for."""
+    made = "cat /etc/weir/link/token; stat -c %a /etc/weir/link/token"
+    said = {one.exec(made) for one in stack.containers(*MEASURED)}
+    assert len(said) == 1
+    token, mode = said.pop().split()
+    assert re.fullmatch("[0-9a-f]{64}", token) and mode == "640"
+    (router,) = stack.containers("router")
+    (edge,) = stack.containers("edge")
+    assert json.loads(edge.ask("/readyz"))["detail"]["routers"]["token_refused"] == 0
+    stranger = "weir edge --config /etc/weir/config.json --listen 127.0.0.1:0 --admin 127.0.0.1:0 " \
+        "--router http://router:7200 --threads 1 2>&1 & pid=$!; sleep 3; kill $pid; wait"
+    assert "refuses this process's link token" in edge.exec(stranger, check=False)
+    logs = run(["docker", "logs", router.id], 30, check=False)
+    assert token not in logs
+    # A start that finds the token leaves it as it is.
+    stack.compose("--profile", "demo", "up", "-d", "--no-build", "--no-recreate", "link-token")
+    assert edge.exec(made).split()[0] == token
 
 
 def test_who_reaches_whom(stack):

@@ -5,12 +5,15 @@ The logs mask the keys that they are told of. The secrets here come in by other 
 """
 
 import base64
+import json
 import socketserver
 import threading
+from urllib.parse import quote
 
 import pytest
-from harness import secrets
+from harness import http, secrets
 from harness.config import Config, Key
+from harness.fake import CHAT, Fake
 from harness.topology import WITH_REDIS
 from harness.traffic import Traffic, chats
 
@@ -110,6 +113,121 @@ def test_a_provider_that_repeats_the_key_it_was_called_with(start, sim, status, 
         assert answer.status >= 400
         assert not secrets.Search(secrets.made()).text(answer.body.decode())
     assert sim.requests()
+
+
+def spellings(secret: str) -> dict[str, str]:
+    """A secret in every form in which a server may repeat it."""
+    raw = secret.encode()
+    forms = {
+        "as it is": secret,
+        "JSON": "".join(f"\\u{byte:04x}" for byte in raw),
+        "JSON in capitals": "".join(f"\\u{byte:04X}" for byte in raw),
+        "JSON twice": "".join(f"\\\\u{byte:04x}" for byte in raw),
+        "some of it in JSON": "".join(
+            f"\\u{byte:04x}" if at % 2 else chr(byte) for at, byte in enumerate(raw)
+        ),
+        "a URL's": quote(secret, safe=""),
+        "a URL's, all of it": "".join(f"%{byte:02X}" for byte in raw),
+        "a URL's in small letters": "".join(f"%{byte:02x}" for byte in raw),
+        "HTML": "".join(f"&#{byte};" for byte in raw),
+        "hexadecimal": raw.hex(),
+        "HEXADECIMAL": raw.hex().upper(),
+    }
+    for before in ("", "a", "ab"):
+        for name, encode in (("", base64.b64encode), ("URL ", base64.urlsafe_b64encode)):
+            whole = encode(f"{before}{secret}".encode()).decode()
+            forms[f"base64 {name}+{len(before)}"] = whole
+            forms[f"base64 {name}+{len(before)} unpadded"] = whole.rstrip("=")
+    return forms
+
+
+def holds(text: str, secret: str) -> list[str]:
+    """In which spellings a text holds it, whole or all but its ends; with the search of the run."""
+    found = [name for name, form in spellings(secret).items() if form[3:-3] in text]
+    return found + secrets.Search([secret]).text(text)
+
+
+def test_the_search_finds_every_spelling():
+    hidden = secrets.make()
+    for name, form in spellings(hidden).items():
+        assert name in holds(f'{{"message":"key {form}."}}', hidden), name
+        assert name in holds(f"x-header: {form}", hidden), name
+    assert not holds("nothing to be seen", hidden)
+
+
+# Where a provider can put a text; each takes it and gives what the provider answers.
+def _error(said):
+    return '{"error":{"message":"no: %s","type":"%s","code":"%s","param":"%s"}}' % ((said,) * 4)
+
+
+def _event(data):
+    return f"data: {data}\n\n"
+
+
+def _begun():
+    delta = {"index": 0, "delta": {"role": "assistant", "content": "hi"}}
+    return _event(json.dumps({**CHAT, "object": "chat.completion.chunk", "choices": [delta]}))
+
+
+STREAM = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+TOLD = ("openai-organization", "openai-version", "x-ratelimit-limit-requests", "x-request-id")
+ECHOES = {
+    "an error": lambda said: (401, _error(said), JSON),
+    "an error of the client's": lambda said: (400, _error(said), JSON),
+    "an error as text": lambda said: (500, f"no: {said}", {"content-type": "text/plain"}),
+    "a page": lambda said: (403, f"<html><b>no: {said}</b></html>", {"content-type": "text/html"}),
+    "an error's type": lambda said: (404, "{}", {"content-type": f"text/{said}"}),
+    "an error's headers": lambda said: (429, "{}", JSON | dict.fromkeys(TOLD, said)),
+    "a redirect": lambda said: (302, "", {"location": f"http://elsewhere/{said}"}),
+    "an error in a success": lambda said: (200, _error(said), JSON),
+    "no JSON": lambda said: (200, f"not JSON: {said}", JSON),
+    "headers": lambda said: (200, CHAT, JSON | dict.fromkeys(TOLD, said)),
+    "a type": lambda said: (200, json.dumps(CHAT), {"content-type": f"application/json; x={said}"}),
+    "a stream's type": lambda said: (
+        200, _begun() + _event("[DONE]"), {"content-type": f"text/event-stream; x={said}"}),
+    "a stream's headers": lambda said: (
+        200, _begun() + _event("[DONE]"), STREAM | dict.fromkeys(TOLD, said)),
+    "a stream's first event": lambda said: (200, _event(_error(said)), STREAM),
+    "a stream's later event": lambda said: (200, _begun() + _event(_error(said)), STREAM),
+    "garbage in a stream": lambda said: (200, _begun() + _event(f"{{{said}"), STREAM),
+    "no stream": lambda said: (200, f"no stream: {said}", {"content-type": "text/plain"}),
+}  # fmt: skip
+
+
+# Those that rest no key.
+ONE_BY_ONE = ("an error of the client's", "headers", "a stream's later event", "no JSON")
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_provider_that_repeats_what_it_was_sent_in_any_form(start, echo):
+    """Everything that is sent along, of the key, of headers and of both in one."""
+    said = ["nothing"]
+    fake = Fake(lambda _asked: ECHOES[echo](said[0]))
+    config = Config().provider("openai", fake.url, [Key("a")])
+    team = secrets.make()
+    network(config, extra_headers={"x-team": "env.TEAM"}, max_retries=0)
+    config.env["TEAM"] = team
+    gateway = start(config, log_level="debug,h2=info")
+    kept = len(http.ANSWERS)
+    hidden = (config.secret("a"), team)
+    forms = [form for secret in hidden for form in spellings(secret).values()]
+    texts = [" , ".join(forms)] + (forms if echo in ONE_BY_ONE else [])
+    for text in texts:
+        said[0] = text
+        for path in ("/v1/chat/completions", "/anthropic/v1/messages"):
+            body = {"model": "openai/gpt-4o", "max_tokens": 9, "stream": "stream" in echo,
+                    "messages": [{"role": "user", "content": "hi"}]}  # fmt: skip
+            answer = gateway.request("POST", path, body)
+            shown = f"{answer.headers}\n{answer.body.decode()}"
+            assert not [holds(shown, secret) for secret in hidden if holds(shown, secret)], shown
+    asked = fake.asked()
+    assert asked and asked[-1].headers["x-team"] == team
+    seen = "\n".join(process.output for process in gateway.processes) + gateway.metrics()
+    seen += "".join(service.readiness().body.decode() for service in gateway.services)
+    assert not [holds(seen, secret) for secret in hidden if holds(seen, secret)]
+    assert len(http.ANSWERS) > kept
+    fake.stop()
 
 
 def test_a_key_that_cannot_be_sent_does_not_block_the_others(start, sim):

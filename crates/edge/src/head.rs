@@ -16,11 +16,14 @@ use crate::record::Record;
 /// More of the list than any client's header limit should have to bear.
 const ATTEMPTS_BYTES_MAX: usize = 4096;
 
+/// Room is made for so many of a provider's headers at once; more find theirs.
+const HEADERS_FORESEEN: usize = 64;
+
 /// The head of an answer that has come.
 pub(crate) fn head_of(head: &ReplyHead, events: bool, record: &mut Record) -> http::Response<()> {
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);
     record.answered(status.as_u16(), head);
-    let mut headers = HeaderMap::with_capacity(12 + head.headers.len());
+    let mut headers = HeaderMap::with_capacity(12 + head.headers.len().min(HEADERS_FORESEEN));
     pass_on(&head.headers, &mut headers);
     let form = HeaderValue::from_str(&head.content_type)
         .unwrap_or(HeaderValue::from_static("application/json"));
@@ -58,7 +61,8 @@ fn pass_on(from: &[Header], to: &mut HeaderMap) {
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
-            to.append(name, value);
+            // A map has an end, and a full one panics.
+            let _full = to.try_append(name, value);
         }
     }
 }

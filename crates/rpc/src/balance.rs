@@ -19,7 +19,7 @@ use weir_types::{CallContext, ProviderName};
 
 use crate::link::LinkError;
 use crate::{
-    Body, CallFuture, DescribeStream, LinkLimits, RemoteRouter, RemoteWorker, RouterRequest,
+    Body, CallFuture, DescribeStream, LinkSettings, RemoteRouter, RemoteWorker, RouterRequest,
     RouterService, WorkerRequest, WorkerService,
 };
 use group::Group;
@@ -43,6 +43,8 @@ pub struct Reach {
     pub addresses: usize,
     /// Addresses whose service says that it serves.
     pub serving: usize,
+    /// Addresses whose service refuses the token that it is sent.
+    pub refusing: usize,
 }
 
 /// The routers behind one name. Cheap to clone; clones share connections.
@@ -90,7 +92,7 @@ impl BalancedRouter {
     /// [`LinkError::Address`].
     pub fn connect(
         urls: &[impl AsRef<str>],
-        limits: &LinkLimits,
+        limits: &LinkSettings,
         lookup: Lookup,
     ) -> Result<Self, LinkError> {
         // Nobody else can serve the request: a router that restarts is worth a moment.
@@ -128,7 +130,7 @@ impl BalancedWorker {
     pub fn connect(
         provider: ProviderName,
         urls: &[impl AsRef<str>],
-        limits: &LinkLimits,
+        limits: &LinkSettings,
         lookup: Lookup,
     ) -> Result<Self, LinkError> {
         // The router has other ways, and a slot that others wait for.

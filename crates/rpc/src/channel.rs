@@ -25,7 +25,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::cork::{Cork, Corked, cork};
-use crate::link::{self, LinkError, LinkLimits};
+use crate::link::{self, LinkError, LinkSettings};
 
 type Connection = h2::client::Connection<Corked, Bytes>;
 
@@ -42,7 +42,7 @@ pub(crate) struct Channel {
 struct Shared {
     host: String,
     port: u16,
-    limits: LinkLimits,
+    limits: LinkSettings,
     open: Mutex<Open>,
     /// Held by whoever connects.
     connecting: tokio::sync::Mutex<()>,
@@ -75,14 +75,14 @@ impl Channel {
     ///
     /// # Errors
     /// [`LinkError::Address`].
-    pub(crate) fn to(url: &str, limits: &LinkLimits) -> Result<(Self, Uri), LinkError> {
+    pub(crate) fn to(url: &str, limits: &LinkSettings) -> Result<(Self, Uri), LinkError> {
         let (uri, host, port) = link::parse(url)?;
         Ok((Self::new(host, port, limits), uri))
     }
 
-    pub(crate) fn new(host: String, port: u16, limits: &LinkLimits) -> Self {
+    pub(crate) fn new(host: String, port: u16, limits: &LinkSettings) -> Self {
         let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        let shared = Shared { host, port, limits: *limits, open, connecting };
+        let shared = Shared { host, port, limits: limits.clone(), open, connecting };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -96,7 +96,8 @@ impl Service<http::Request<Body>> for Channel {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        self.shared.limits.tokens.add_to(request.headers_mut());
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { exchange(shared.sender().await?, request).await })
     }

@@ -15,7 +15,7 @@ use weir_types::{CallContext, Deadline, Fault, FaultCode};
 
 use crate::channel::Channel;
 use crate::exchange::{Answer, Held, Outgoing, body_bytes};
-use crate::link::{LinkError, LinkLimits, Load};
+use crate::link::{LinkError, LinkSettings, Load};
 use crate::proto::router::router_client::RouterClient;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::worker::worker_client::WorkerClient;
@@ -48,7 +48,7 @@ impl RemoteRouter {
     ///
     /// # Errors
     /// [`LinkError::Address`].
-    pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
+    pub fn connect(url: &str, limits: &LinkSettings) -> Result<Self, LinkError> {
         let (channel, origin) = Channel::to(url, limits)?;
         Ok(Self::over(channel, origin, limits))
     }
@@ -59,7 +59,7 @@ impl RemoteWorker {
     ///
     /// # Errors
     /// [`LinkError::Address`].
-    pub fn connect(url: &str, limits: &LinkLimits) -> Result<Self, LinkError> {
+    pub fn connect(url: &str, limits: &LinkSettings) -> Result<Self, LinkError> {
         let (channel, origin) = Channel::to(url, limits)?;
         Ok(Self::over(channel, origin, limits))
     }
@@ -95,7 +95,7 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
     type Request: Clone + Send + 'static;
 
     /// The service behind `channel`, called at `origin`.
-    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self;
+    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self;
 
     /// One call. `load` is dropped when it is over, to the last frame of its answer.
     fn ask(
@@ -110,7 +110,7 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
 impl Remote for RemoteRouter {
     type Request = RouterRequest;
 
-    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self {
+    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self {
         let client = RouterClient::with_origin(channel, origin);
         Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
     }
@@ -134,7 +134,7 @@ impl Remote for RemoteRouter {
 impl Remote for RemoteWorker {
     type Request = WorkerRequest;
 
-    fn over(channel: Channel, origin: Uri, limits: &LinkLimits) -> Self {
+    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self {
         let client = WorkerClient::with_origin(channel, origin);
         Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
     }

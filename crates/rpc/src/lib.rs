@@ -8,6 +8,7 @@ mod balance;
 mod channel;
 mod client;
 mod cork;
+mod door;
 mod exchange;
 mod link;
 mod message;
@@ -15,14 +16,16 @@ mod proto;
 mod serve;
 mod server;
 mod service;
+mod token;
 mod wire;
 
 pub use balance::{BalancedRouter, BalancedWorker, Lookup, Reach, Resolving};
 pub use client::{RemoteRouter, RemoteWorker};
-pub use link::{LinkError, LinkLimits, check_url};
+pub use link::{LinkError, LinkSettings, check_url};
 pub use message::{
     Body, Description, End, Frame, FrameStream, Header, Reply, ReplyHead, RouterRequest, Timings,
     UsableKey, WorkerRequest,
 };
 pub use serve::{Server, router_server, worker_server};
 pub use service::{CallFuture, DescribeStream, RouterService, WorkerService};
+pub use token::{LinkTokens, TokenError};

@@ -8,32 +8,48 @@ use http::Uri;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::token::LinkTokens;
+
 /// What a stream may send before it is read.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-/// Calls at a time on one connection; more wait for one to end.
-const STREAMS_MAX: u32 = 32_768;
-/// The most that the protocol allows, room for 8,191 streams' windows: a connection without room
-/// stands still for all calls as soon as enough clients read slowly.
+/// The most that the protocol allows: a connection without room stands still for all calls as soon
+/// as enough clients read slowly.
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// The streams for whose windows the connection has room.
+const STREAMS_MAX: u32 = CONNECTION_WINDOW_BYTES / STREAM_WINDOW_BYTES;
 /// Longer than the protocol's usual 16 KiB: large bodies cost less, and a call still waits for no
 /// more than one such frame of another.
 const FRAME_BYTES_MAX: u32 = 64 * 1024;
 /// What a call may have written that the connection has not taken yet.
 const SEND_BUFFER_BYTES: usize = 1024 * 1024;
 /// Metadata of a call, trace state included, or the details of a fault.
-const HEADER_BYTES_MAX: u32 = 64 * 1024;
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Far more than a sound peer comes to in the life of a connection.
+const FAULTY_STREAMS_MAX: usize = 8192;
 /// Room in a message beside the body it carries: heads, a provider's error answer (1 MiB).
 const MESSAGE_MARGIN_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a link between two services may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkLimits {
+/// What a link between two services may cost, and who may make one.
+#[derive(Debug, Clone)]
+pub struct LinkSettings {
     /// Bytes of a request's body, `max_request_body_size_mb`.
     pub body_bytes_max: usize,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
     /// A peer that answers no ping for this long is gone: its calls are dropped.
     pub silence_max: Duration,
+    /// Calls at a time on one connection; more wait for one to end. The peer may have ended as
+    /// many before they were taken up; over it the connection is closed.
+    pub streams_max: u32,
+    /// Bytes of a call's or an answer's head, 32 for each header included; over it it is refused.
+    pub head_bytes_max: u32,
+    /// Bytes of an HTTP/2 frame, 16 KiB to 16 MiB.
+    pub frame_bytes_max: u32,
+    /// Streams that break the protocol or come after their end, in the life of a connection; over
+    /// it the connection is closed.
+    pub faulty_streams_max: usize,
+    /// What calls carry and are asked for.
+    pub tokens: LinkTokens,
 }
 
 /// Why a link cannot be made.
@@ -47,15 +63,20 @@ pub enum LinkError {
     },
 }
 
-impl LinkLimits {
+impl LinkSettings {
     /// The limits for bodies up to `body_bytes_max`, and usual times.
     #[must_use]
-    pub const fn new(body_bytes_max: usize) -> Self {
+    pub fn new(body_bytes_max: usize) -> Self {
         Self {
             body_bytes_max,
             connect_timeout: Duration::from_secs(2),
             // Half the default life of a lease: a worker drops its calls before they are given on.
             silence_max: Duration::from_secs(5),
+            streams_max: STREAMS_MAX,
+            head_bytes_max: HEAD_BYTES_MAX,
+            frame_bytes_max: FRAME_BYTES_MAX,
+            faulty_streams_max: FAULTY_STREAMS_MAX,
+            tokens: LinkTokens::default(),
         }
     }
 
@@ -71,19 +92,22 @@ impl LinkLimits {
 }
 
 /// This end.
-pub(crate) fn client(limits: &LinkLimits) -> h2::client::Builder {
+pub(crate) fn client(limits: &LinkSettings) -> h2::client::Builder {
     let mut protocol = h2::client::Builder::new();
     protocol
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_frame_size(limits.frame_bytes_max)
+        .max_header_list_size(limits.head_bytes_max)
         .max_send_buffer_size(SEND_BUFFER_BYTES.min(limits.message_bytes_max()))
-        // Callers that leave reset their calls, in crowds when a client is shut down. The defaults
-        // take that for an attack by the peer and close the connection under all other calls.
-        .max_concurrent_reset_streams(STREAMS_MAX as usize)
-        .max_local_error_reset_streams(None);
+        // Callers that leave reset their calls, in crowds when a client is shut down. What the peer
+        // had sent by then still comes, and must not be taken for faults of the peer, for which the
+        // connection would be closed under all other calls: every such stream is remembered until
+        // a peer that has not heard of its end would be given up as silent.
+        .max_concurrent_reset_streams(usize::try_from(limits.streams_max).unwrap_or(usize::MAX))
+        .reset_stream_duration(limits.silence_max)
+        .max_local_error_reset_streams(Some(limits.faulty_streams_max));
     protocol
 }
 
@@ -128,21 +152,21 @@ impl Drop for Load {
 }
 
 /// The other end.
-pub(crate) fn server(limits: &LinkLimits) -> http2::Builder<TokioExecutor> {
+pub(crate) fn server(limits: &LinkSettings) -> http2::Builder<TokioExecutor> {
     let (interval, timeout) = limits.ping();
     let mut protocol = http2::Builder::new(TokioExecutor::new());
     protocol
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(limits.streams_max)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_frame_size(limits.frame_bytes_max)
+        .max_header_list_size(limits.head_bytes_max)
         .keep_alive_interval(interval)
         .keep_alive_timeout(timeout)
         // As above: a peer that resets many calls at once is a client that was shut down.
-        .max_pending_accept_reset_streams(STREAMS_MAX as usize)
-        .max_local_error_reset_streams(None)
+        .max_pending_accept_reset_streams(usize::try_from(limits.streams_max).unwrap_or(usize::MAX))
+        .max_local_error_reset_streams(limits.faulty_streams_max)
         .auto_date_header(false);
     protocol
 }

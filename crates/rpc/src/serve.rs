@@ -24,10 +24,12 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
 use crate::cork::cork;
-use crate::link::{self, LinkLimits};
+use crate::door::Door;
+use crate::link::{self, LinkSettings};
 use crate::proto::router::router_server::RouterServer;
 use crate::proto::worker::worker_server::WorkerServer;
 use crate::server::{RouterMethods, WorkerMethods};
+use crate::token;
 use crate::{RouterService, WorkerService};
 
 /// A service ready to be served. Cheap to clone; clones share the health status.
@@ -41,7 +43,7 @@ pub struct Server {
 
 /// Serves `service` to [`crate::RemoteRouter`].
 #[must_use]
-pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkLimits) -> Server {
+pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkSettings) -> Server {
     let methods = RouterMethods { service, body_bytes_max: limits.body_bytes_max };
     let server = RouterServer::new(methods).max_decoding_message_size(limits.message_bytes_max());
     Server::new(Offered::Router(server), watch::Sender::new(false), limits)
@@ -49,7 +51,7 @@ pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkLimits) -> Se
 
 /// Serves `service` to [`crate::RemoteWorker`].
 #[must_use]
-pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkLimits) -> Server {
+pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkSettings) -> Server {
     let stopping = watch::Sender::new(false);
     let methods = WorkerMethods {
         service,
@@ -61,12 +63,13 @@ pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkLimits) -> Se
 }
 
 impl Server {
-    fn new(service: Offered, stopping: watch::Sender<bool>, limits: &LinkLimits) -> Self {
+    fn new(service: Offered, stopping: watch::Sender<bool>, limits: &LinkSettings) -> Self {
         let reporter = HealthReporter::new();
         // Nobody else has the reporter yet, so its lock is free and this is done at once.
         let _ = reporter.set_service_status(service.name(), ServingStatus::Serving).now_or_never();
         let health = HealthService::from_health_reporter(reporter.clone());
-        let routes = Routes { service, health: HealthServer::new(health) };
+        let door = Door::new(limits.tokens.clone());
+        let routes = Routes { service, health: HealthServer::new(health), door };
         Self { protocol: link::server(limits), routes, reporter, stopping }
     }
 
@@ -74,9 +77,11 @@ impl Server {
     /// status becomes `NOT_SERVING`, the peer is told to call elsewhere, and calls in flight
     /// finish. Dropping the future drops them.
     pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
+        let routes =
+            Routes { door: self.routes.door.of(stream.peer_addr()), ..self.routes.clone() };
         let (stream, cork) = cork(stream);
         let io = TokioIo::new(stream);
-        let mut served = pin!(self.protocol.serve_connection(io, self.routes.clone()));
+        let mut served = pin!(self.protocol.serve_connection(io, routes));
         let result = tokio::select! {
             biased;
             result = cork.drive(served.as_mut()) => result,
@@ -129,6 +134,7 @@ impl Offered {
 struct Routes {
     service: Offered,
     health: HealthServer<HealthService>,
+    door: Door,
 }
 
 type RouteFuture =
@@ -140,6 +146,10 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
     type Future = RouteFuture;
 
     fn call(&self, request: http::Request<Incoming>) -> RouteFuture {
+        // By the head alone: what is turned away has cost no more than that.
+        if !self.door.admits(request.headers()) {
+            return Box::pin(std::future::ready(Ok(token::refusal().into_http())));
+        }
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         if service == self.service.name() {
             return match self.service.clone() {

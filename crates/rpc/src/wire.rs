@@ -26,8 +26,16 @@ fn headers(headers: Vec<Header>) -> Vec<common::Header> {
     headers.into_iter().map(|(name, value)| common::Header { name, value }).collect()
 }
 
-fn headers_of(headers: Vec<common::Header>) -> Vec<Header> {
-    headers.into_iter().map(|header| (header.name, header.value)).collect()
+/// The most headers in one message: what fits into the 64 KiB of a client's head. Whoever makes a map
+/// of them must not be brought to its end, which is a panic.
+const HEADERS_MAX: usize = 2048;
+
+fn headers_of(headers: Vec<common::Header>) -> Result<Vec<Header>, Fault> {
+    if headers.len() > HEADERS_MAX {
+        let count = headers.len();
+        return Err(malformed(&format!("it has {count} `headers`, at most {HEADERS_MAX} may be")));
+    }
+    Ok(headers.into_iter().map(|header| (header.name, header.value)).collect())
 }
 
 /// A message of ours that lacks what it must have: the other side runs something else.

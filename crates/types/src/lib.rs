@@ -28,6 +28,6 @@ pub use ids::{KeyName, ModelName, ProviderName, RequestId};
 pub use operation::{Addressee, Content, Operation, OperationFacts, OperationSet};
 pub use quota_mode::QuotaMode;
 pub use rules::{KeyRules, ModelList};
-pub use secret::Secret;
+pub use secret::{Mask, Secret};
 pub use target::Target;
 pub use usage::Usage;

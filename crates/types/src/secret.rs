@@ -1,11 +1,14 @@
 //! A value that must not be seen: redacted in `Debug`, wiped when dropped, taken out of what libraries
 //! say of it.
 
+mod mask;
 mod retold;
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+
+pub use mask::Mask;
 
 /// A credential. Cloning is possible because a worker hands it to its client per request.
 #[derive(Clone)]

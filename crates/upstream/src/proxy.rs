@@ -84,6 +84,29 @@ impl Route {
     }
 }
 
+impl Proxy {
+    /// The passwords, of the settings and within URLs.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let (urls, credentials) = match self {
+            Self::None => return Vec::new(),
+            Self::Http { url, credentials } | Self::Socks5 { url, credentials } => {
+                ([Some(url), None], credentials.as_ref())
+            }
+            Self::Environment { http_proxy, https_proxy, .. } => {
+                ([http_proxy.as_ref(), https_proxy.as_ref()], None)
+            }
+        };
+        // As they stand there: a password that is escaped is found in its other spellings as well.
+        let within = urls.into_iter().flatten().filter_map(|url| {
+            let (before, _) = url.expose().rsplit_once('@')?;
+            let (_, password) = before.rsplit_once(':')?;
+            decode(password).ok().map(Secret::new)
+        });
+        within.chain(credentials.map(|credentials| credentials.password.clone())).collect()
+    }
+}
+
 /// What a proxy that is not content with our login is said to want.
 pub(crate) const fn login_words(has_login: bool) -> &'static str {
     if has_login {

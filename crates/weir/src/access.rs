@@ -1,12 +1,15 @@
-//! Who comes in: under which names a listener is known, and that nobody publishes keys by accident.
+//! Who comes in: under which names a listener is known, and that nobody publishes keys by accident,
+//! to clients or to whoever reaches the links between services.
 
 use std::net::{IpAddr, SocketAddr};
 
 use weir_config::Config;
+use weir_rpc::LinkTokens;
 use weir_runtime::Hosts;
 
 use crate::Failure;
 use crate::cli::{HostArgs, PublicArgs};
+use crate::link::OpenLinkArgs;
 
 /// The names of the listener on `address`: those of the configuration and of the flag.
 pub(crate) fn hosts(address: SocketAddr, config: &Config, args: &HostArgs) -> Hosts {
@@ -28,6 +31,26 @@ pub(crate) fn insist(args: &PublicArgs) -> Result<(), Failure> {
          proxy that decides who comes in, or start with --allow-anonymous if the network does",
         listen = args.listen,
         port = args.listen.port(),
+    )
+    .into())
+}
+
+/// Fails if other services could come from elsewhere and are not asked for a token, and the operator
+/// has not said that they may.
+pub(crate) fn insist_on_token(
+    listen: SocketAddr,
+    tokens: &LinkTokens,
+    args: &OpenLinkArgs,
+) -> Result<(), Failure> {
+    if is_loopback(listen.ip()) || !tokens.is_empty() || args.allow_open_link {
+        return Ok(());
+    }
+    Err(format!(
+        "--listen {listen}: whoever reaches this address could use the keys of every provider behind \
+         it, because calls are not asked for a token. Give all services of the gateway the same \
+         --link-token-file (`weir token --out FILE` makes one), listen on loopback (--listen \
+         127.0.0.1:{port}), or start with --allow-open-link if nobody else is on the network",
+        port = listen.port(),
     )
     .into())
 }
@@ -54,6 +77,24 @@ mod tests {
                 assert!(why.contains(part), "{listen}: {why}");
             }
             assert!(insist(listen, true).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn links_from_elsewhere_need_a_token_or_a_word() {
+        let token = weir_types::Secret::new("0123456789abcdef".to_owned());
+        let (none, some) = (LinkTokens::default(), LinkTokens::parse(&token).unwrap());
+        let insist = |listen: &str, tokens: &LinkTokens, allow_open_link| {
+            insist_on_token(listen.parse().unwrap(), tokens, &OpenLinkArgs { allow_open_link })
+        };
+        assert!(insist("127.0.0.1:7101", &none, false).is_ok());
+        for listen in ["0.0.0.0:7101", "[::]:7101", "10.0.0.1:7101"] {
+            let why = insist(listen, &none, false).unwrap_err().to_string();
+            for part in [listen, "127.0.0.1:7101", "--link-token-file", "--allow-open-link"] {
+                assert!(why.contains(part), "{listen}: {why}");
+            }
+            assert!(insist(listen, &some, false).is_ok(), "{listen}");
+            assert!(insist(listen, &none, true).is_ok(), "{listen}");
         }
     }
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir_types::Secret;
 
+use crate::link::{LinkArgs, OpenLinkArgs, TokenArgs};
+
 /// An LLM gateway: one HTTP endpoint in front of every model provider.
 ///
 /// Started with no command and no configuration, Weir serves the providers whose API keys are in
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of config.json, for completion in an editor
     Schema,
+    /// Make a link token, which all services of one gateway share (--link-token-file)
+    Token(TokenArgs),
 }
 
 /// Flags of `weir serve`.
@@ -84,6 +88,8 @@ pub(crate) struct EdgeArgs {
         required = true
     )]
     pub(crate) routers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
@@ -146,6 +152,10 @@ pub(crate) struct RouterArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
+    pub(crate) link: LinkArgs,
+    #[command(flatten)]
+    pub(crate) open: OpenLinkArgs,
+    #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
@@ -177,6 +187,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9201")]
     #[arg(value_parser = listen_address)]
     pub(crate) admin: SocketAddr,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+    #[command(flatten)]
+    pub(crate) open: OpenLinkArgs,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
@@ -299,7 +313,7 @@ fn allowed_host(text: &str) -> Result<String, String> {
 }
 
 /// A value that may hold a password: `Debug` must not show it.
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
 }
 

@@ -9,20 +9,20 @@ use weir_runtime::{AdminState, Readiness};
 use crate::cli::EdgeArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, print};
-use crate::{Failure, access, file, rooms};
+use crate::{Failure, access, file, link, rooms};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let config = file::shared(&args.file, None)?;
     access::insist(&args.public)?;
-    let _logs = process::logs(&args.process)?;
+    let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);
     for url in &args.routers {
         weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
     }
-    let limits = rooms::link(&config);
+    let limits = link::settings(&config, &args.link, &logs)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
     let settings = Arc::new(rooms::edge(&config, hosts));

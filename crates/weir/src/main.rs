@@ -12,6 +12,7 @@ mod demo;
 mod edge;
 mod file;
 mod keys;
+mod link;
 mod parts;
 mod process;
 mod rooms;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Check(args)) => return check::run(&args),
         Some(Command::Schema) => check::schema(),
+        Some(Command::Token(args)) => link::make_token(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -58,6 +58,7 @@ pub(crate) fn worker(
 ) -> Arc<weir_worker::Shared> {
     if let Some(masks) = logs.map(LogGuard::masks) {
         settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
+        settings.hidden.iter().for_each(|secret| masks.add(secret));
     }
     weir_worker::Shared::new(settings, telemetry.clone())
 }
@@ -108,7 +109,11 @@ pub(crate) fn keys(worker: &weir_worker::Shared) -> Value {
 
 /// What /readyz says of the services behind a name.
 pub(crate) fn reach(reach: Reach) -> Value {
-    json!({ "addresses": reach.addresses, "serving": reach.serving })
+    json!({
+        "addresses": reach.addresses,
+        "serving": reach.serving,
+        "token_refused": reach.refusing,
+    })
 }
 
 /// Serves clients on `listener`, in front of `router`.

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use weir_config::{
-    Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, process_variable,
+    Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, SecretRef,
+    process_variable,
 };
 use weir_provider::Vendor;
 use weir_quota::Timing;
-use weir_rpc::LinkLimits;
+use weir_rpc::LinkSettings;
 use weir_runtime::Hosts;
 use weir_types::{Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
@@ -66,11 +67,11 @@ pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Set
     Some(worker(config, provider, vendor, &memory(config)))
 }
 
-/// What the links between the services of one gateway may cost.
-pub(crate) fn link(config: &Config) -> LinkLimits {
+/// What the links between the services of one gateway may cost, as far as the configuration says.
+pub(crate) fn link(config: &Config) -> LinkSettings {
     // A worker that hears nothing from its router drops its calls before their slots are given on.
     let silence_max = config.quota_store.lease_ttl / 2;
-    LinkLimits { silence_max, ..LinkLimits::new(body_bytes_max(config)) }
+    LinkSettings { silence_max, ..LinkSettings::new(body_bytes_max(config)) }
 }
 
 fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {
@@ -148,12 +149,19 @@ fn worker(
     let network = &provider.network;
     let mut missing = Missing::default();
     let base_url = missing.take("network_config.base_url", &network.base_url);
+    let mut hidden = Vec::new();
     let extra_headers = network.extra_headers.iter().filter_map(|(name, value)| {
         let path = format!("network_config.extra_headers.{name}");
-        Some((name.clone(), missing.take(&path, value)?))
+        let text = missing.take(&path, value)?;
+        // What stands in the file itself is for everybody who reads it.
+        if matches!(value, SecretRef::Env(_)) {
+            hidden.push(text.clone());
+        }
+        Some((name.clone(), text))
     });
     let extra_headers = extra_headers.collect();
     let upstream = upstream(provider, &mut missing);
+    hidden.extend(upstream.proxy.secrets());
     let missing = missing.reason();
     weir_worker::Settings {
         provider: provider.name.clone(),
@@ -164,6 +172,7 @@ fn worker(
             .map(|key| worker_key(key, vendor, missing.as_deref()))
             .collect(),
         extra_headers,
+        hidden,
         header_allowlist: config.client.header_filter.allowlist.clone(),
         beta_overrides: network.beta_header_overrides.clone(),
         timeouts: weir_worker::Timeouts {

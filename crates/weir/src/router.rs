@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Map;
 use weir_config::Config;
 use weir_router::{Router, Shared};
-use weir_rpc::{BalancedWorker, LinkLimits, Lookup, WorkerService, router_server};
+use weir_rpc::{BalancedWorker, LinkSettings, Lookup, WorkerService, router_server};
 use weir_runtime::{AdminState, Drain, Readiness};
 use weir_telemetry::Metrics;
 use weir_types::ProviderName;
@@ -15,7 +15,7 @@ use crate::cli::RouterArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, print};
 use crate::store::{self, Store};
-use crate::{Failure, file, rooms};
+use crate::{Failure, access, file, link};
 
 /// What stands for the provider's name in `--worker-url`.
 const PROVIDER: &str = "{provider}";
@@ -33,7 +33,8 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         tracing::warn!("limits are kept in memory: they hold for this one router only");
     }
     let shared = parts::router(&config, &store, &telemetry);
-    let limits = rooms::link(&config);
+    let limits = link::settings(&config, &args.link, &logs)?;
+    access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", links.address))?;
@@ -100,7 +101,7 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
 /// One core's connections.
 fn connect(
     urls: &Urls,
-    limits: &LinkLimits,
+    limits: &LinkSettings,
 ) -> Result<HashMap<ProviderName, BalancedWorker>, Failure> {
     let connect = |(name, urls): &(ProviderName, Vec<String>)| {
         Ok((name.clone(), BalancedWorker::connect(name.clone(), urls, limits, Lookup::dns())?))

@@ -12,7 +12,7 @@ use weir_worker::Worker;
 use crate::cli::WorkerArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, print};
-use crate::{Failure, file, rooms};
+use crate::{Failure, access, file, link, rooms};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
@@ -25,7 +25,8 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let telemetry = parts::telemetry(&config, tracer);
     let shared = parts::worker(settings, &telemetry, Some(&logs));
     parts::insist(std::slice::from_ref(&shared), &args.file.strictness)?;
-    let limits = rooms::link(&config);
+    let limits = link::settings(&config, &args.link, &logs)?;
+    access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", links.address))?;

@@ -215,8 +215,8 @@ impl Attempt<'_> {
                 this.document = None;
                 Ok(streamed.into_reply(this))
             }
-            Err(failed) => {
-                this.ended(&Usage::default(), None, Some(&failed.fault));
+            Err(mut failed) => {
+                this.ended(&Usage::default(), None, Some(&mut failed.fault));
                 Err(failed)
             }
         }

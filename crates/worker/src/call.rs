@@ -125,10 +125,16 @@ impl Call {
         let mut losses = self.losses.clone();
         losses.extend(lost.clone());
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let mut content_type = headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned();
+        let mut passed = headers::passed_on(&head.headers, &losses);
+        if let Some(key) = self.key() {
+            let values = passed.iter_mut().map(|(_, value)| value);
+            values.chain([&mut content_type]).for_each(|text| key.hide(text));
+        }
         ReplyHead {
             status: head.status.as_u16(),
-            content_type: headers::text(&head.headers, http::header::CONTENT_TYPE).to_owned(),
-            headers: headers::passed_on(&head.headers, &losses),
+            content_type,
+            headers: passed,
             provider: self.shared.provider.clone(),
             key: self.key().map_or_else(|| "".into(), |key| key.name.clone()),
             attempts: Vec::new(),
@@ -141,6 +147,15 @@ impl Call {
         }
     }
 
+    /// What a provider said in an answer and is told elsewhere as well.
+    pub(crate) fn without_secrets(&self, said: &str) -> String {
+        let mut said = said.to_owned();
+        if let Some(key) = self.key() {
+            key.hide(&mut said);
+        }
+        said
+    }
+
     /// The first content has come.
     pub(crate) fn first_content(&self) {
         let after = self.sent.elapsed();
@@ -148,7 +163,16 @@ impl Call {
     }
 
     /// The attempt is over; tells the span what came of it.
-    pub(crate) fn ended(&mut self, usage: &Usage, finish: Option<&str>, fault: Option<&Fault>) {
+    /// What must not be seen is taken out of the reason first: here every failure passes.
+    pub(crate) fn ended(
+        &mut self,
+        usage: &Usage,
+        finish: Option<&str>,
+        mut fault: Option<&mut Fault>,
+    ) {
+        if let (Some(fault), Some(key)) = (fault.as_deref_mut(), self.key()) {
+            key.hide_in(fault);
+        }
         if !self.span.is_recording() {
             return;
         }

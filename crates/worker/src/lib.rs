@@ -14,6 +14,7 @@ mod destination;
 mod endpoint;
 mod fault;
 mod headers;
+mod hidden;
 mod later;
 mod looks;
 mod memory;

@@ -44,7 +44,13 @@ pub(crate) async fn list(
             servers.push(key);
         }
     }
-    let asks = servers.into_iter().map(|key| ask(&shared, &client, key, &request, &context, limit));
+    let asks = servers.into_iter().map(async |key| {
+        let found = ask(&shared, &client, key, &request, &context, limit).await;
+        found.map_err(|mut fault| {
+            key.hide_in(&mut fault);
+            fault
+        })
+    });
     let mut models = Models::default();
     let mut first_fault = None;
     let mut has_answer = false;

@@ -9,12 +9,11 @@ use http::{HeaderName, Method, Uri};
 use tokio::time::{Instant, timeout_at};
 use weir_dialect::{ErrorBody, ir};
 use weir_provider::{Asked, Classified, ErrorFacts, classify, classify_in_band};
-use weir_types::{FailureClass, Fault, FaultCode, Secret, UpstreamAnswer};
+use weir_types::{FailureClass, Fault, FaultCode, UpstreamAnswer};
 use weir_upstream::{Body, Error};
 
 use crate::call::ErrorContext;
 use crate::memory::{Held, Memory};
-use crate::shared::Key;
 use crate::{fault, headers, reason};
 
 /// Of an error answer no more is kept.
@@ -154,8 +153,7 @@ pub(crate) fn error_in_band(call: ErrorContext<'_>, body: Bytes) -> Fault {
 
 /// What a success says that is not the answer that was asked for; a part of it, for people.
 pub(crate) fn quoted(call: ErrorContext<'_>, body: &[u8]) -> String {
-    let secrets = call.key.map(Key::secrets).unwrap_or_default();
-    shortened(&redacted_text(&reason::of_body(body), &secrets)).to_owned()
+    shortened(&redacted(call, &reason::of_body(body))).to_owned()
 }
 
 fn facts<'a>(call: ErrorContext<'a>, error: &'a ErrorBody) -> ErrorFacts<'a> {
@@ -184,12 +182,13 @@ fn rejection(
     place: &str,
     mut answer: UpstreamAnswer,
 ) -> Fault {
-    let secrets = call.key.map(Key::secrets).unwrap_or_default();
-    let secrets = secrets.as_slice();
-    answer.body = redacted(answer.body, secrets);
+    // Before anything is made of it: a part of a secret would not be found.
+    if let Some(key) = call.key {
+        key.hide_in_answer(&mut answer);
+    }
     let status = answer.status;
     let provider = &call.shared.provider;
-    let said = redacted_text(&error.message, secrets);
+    let said = redacted(call, &error.message);
     let message = match said.is_empty() {
         true => format!("{provider} answered {status}{place}"),
         false => format!("{provider} answered {status}{place}: {}", shortened(&said)),
@@ -197,7 +196,7 @@ fn rejection(
     let mut fault = Fault::new(FaultCode::UpstreamRejected, message)
         .with_class(believed(call, classified.class))
         .with_retry_after(classified.retry_after);
-    let text = |text: &str| (!text.is_empty()).then(|| redacted_text(text, secrets).into());
+    let text = |text: &str| (!text.is_empty()).then(|| redacted(call, text).into());
     fault.detail.code = text(&error.code);
     fault.detail.param = text(&error.param);
     let kind = || kind(classified.class, status);
@@ -224,36 +223,11 @@ fn shortened(text: &str) -> &str {
     text.char_indices().nth(MESSAGE_CHARS_MAX).map_or(text, |(end, _)| text.split_at(end).0)
 }
 
-fn redacted_text(text: &str, secrets: &[Secret]) -> String {
-    let telling = secrets.iter().filter(|secret| is_telling(secret));
-    telling.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), REDACTED))
-}
-
-/// `body` without the secrets: some providers repeat the key that they refuse.
-fn redacted(body: Bytes, secrets: &[Secret]) -> Bytes {
-    secrets.iter().filter(|secret| is_telling(secret)).fold(body, without)
-}
-
-fn without(body: Bytes, secret: &Secret) -> Bytes {
-    let finder = memchr::memmem::Finder::new(secret.expose());
-    let mut hits = finder.find_iter(&body).peekable();
-    if hits.peek().is_none() {
-        return body;
+/// `text` without the secrets: some providers repeat the key that they refuse.
+fn redacted(call: ErrorContext<'_>, text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(key) = call.key {
+        key.hide(&mut text);
     }
-    let mut clean = BytesMut::with_capacity(body.len());
-    let mut done = 0;
-    for hit in hits {
-        clean.extend_from_slice(body.get(done..hit).unwrap_or_default());
-        clean.extend_from_slice(REDACTED.as_bytes());
-        done = hit + secret.expose().len();
-    }
-    clean.extend_from_slice(body.get(done..).unwrap_or_default());
-    clean.freeze()
-}
-
-const REDACTED: &str = "[redacted]";
-
-/// Short values are words that occur by chance, not secrets.
-fn is_telling(secret: &Secret) -> bool {
-    secret.expose().len() >= 8
+    text
 }

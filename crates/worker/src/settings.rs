@@ -24,6 +24,8 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// Sent with every call, in place of any other header of that name.
     pub extra_headers: Vec<(String, Secret)>,
+    /// What must not be seen besides the keys' credentials: of headers, of the proxy.
+    pub hidden: Vec<Secret>,
     /// Headers that the operator lets clients send to any provider; a `*` at the end stands for any
     /// ending.
     pub header_allowlist: Vec<String>,
@@ -139,6 +141,11 @@ impl Credential {
                 api_key.iter().cloned().chain(identity.into_iter().flatten()).collect()
             }
         }
+    }
+
+    /// Whether it shows tokens or keys that are fetched, and change.
+    pub(crate) const fn fetches(&self) -> bool {
+        !matches!(self, Self::None | Self::Secret(_))
     }
 
     /// Whether there is nothing to show.

@@ -7,12 +7,13 @@ use weir_provider::{StreamEnd, Vendor};
 use weir_rpc::{Description, UsableKey};
 use weir_telemetry::Telemetry;
 use weir_types::headers::{HeaderClass, header_class};
-use weir_types::{KeyName, KeyRules, ProviderName, Secret};
+use weir_types::{Fault, KeyName, KeyRules, ProviderName, UpstreamAnswer};
 use weir_upstream::Transport;
 
 use crate::credential::Authorizers;
 use crate::endpoint::Endpoints;
 use crate::headers::{self, Template};
+use crate::hidden::Hidden;
 use crate::memory::Memory;
 use crate::settings::{Custom, KeySettings, ModelSettings, Models, Settings, Timeouts, Variant};
 
@@ -22,8 +23,8 @@ pub(crate) struct Key {
     pub(crate) rules: KeyRules,
     pub(crate) model: ModelSettings,
     aliases: Vec<ModelSettings>,
-    /// What the settings say that must not be seen.
-    secrets: Vec<Secret>,
+    /// What must not be seen in what a provider answers.
+    pub(crate) hidden: Hidden,
     pub(crate) endpoints: Endpoints,
     variants: Vec<(Variant, Endpoints)>,
 }
@@ -58,9 +59,19 @@ impl Key {
         }
     }
 
-    /// What must not be seen in what a provider answers, at this moment.
-    pub(crate) fn secrets(&self) -> Vec<Secret> {
-        self.secrets.iter().cloned().chain(self.endpoints.secrets()).collect()
+    /// Takes out of `fault`, which is about a call with this key, what must not be seen.
+    pub(crate) fn hide_in(&self, fault: &mut Fault) {
+        self.hidden.in_fault(fault, || self.endpoints.secrets());
+    }
+
+    /// Takes what must not be seen out of a provider's error answer.
+    pub(crate) fn hide_in_answer(&self, answer: &mut UpstreamAnswer) {
+        self.hidden.in_answer(answer, || self.endpoints.secrets());
+    }
+
+    /// `text` without what must not be seen.
+    pub(crate) fn hide(&self, text: &mut String) {
+        self.hidden.in_text(text, || self.endpoints.secrets());
     }
 }
 
@@ -112,7 +123,7 @@ impl Shared {
                             rules: key.rules.clone(),
                             model: key.model.clone(),
                             aliases: key.aliases.clone(),
-                            secrets: secrets(&settings, key),
+                            hidden: hidden(&settings, key),
                             endpoints,
                             variants,
                         });
@@ -189,10 +200,12 @@ fn ways(settings: &Settings) -> Result<(Template, Transport), String> {
 }
 
 /// What must not be seen of what goes out with `key`.
-fn secrets(settings: &Settings, key: &KeySettings) -> Vec<Secret> {
+fn hidden(settings: &Settings, key: &KeySettings) -> Hidden {
     let is_credential = |name: &str| header_class(name) == Some(HeaderClass::Credential);
     let headers = settings.extra_headers.iter().filter(|(name, _)| is_credential(name));
-    key.credential.secrets().into_iter().chain(headers.map(|(_, value)| value.clone())).collect()
+    let own = key.credential.secrets();
+    let fixed = own.iter().chain(headers.map(|(_, value)| value)).chain(&settings.hidden);
+    Hidden::new(fixed, key.credential.fetches())
 }
 
 /// The endpoints of `key`, or why it cannot be used.

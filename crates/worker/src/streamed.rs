@@ -365,9 +365,9 @@ impl StreamBody {
     fn end(&mut self) -> Frame {
         self.pipe.state = State::Ended;
         let (usage, finish) = self.pipe.events.sum();
-        let fault = self.fault.take();
-        self.call.ended(&usage, finish, fault.as_ref());
-        let finish = finish.map(str::to_owned);
+        let mut fault = self.fault.take();
+        let finish = finish.map(|finish| self.call.without_secrets(finish));
+        self.call.ended(&usage, finish.as_deref(), fault.as_mut());
         Frame::End(Box::new(End { usage, finish, fault }))
     }
 }

@@ -28,6 +28,7 @@ pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Re
         return Err(rejection::error_in_band(call.error_context(), answer.body));
     }
     let AnswerFacts { usage, finish, .. } = answer.facts;
+    let finish = finish.map(|finish| call.without_secrets(&finish));
     call.ended(&usage, finish.as_deref(), None);
     let mut reply_head = call.reply_head(&head, &answer.losses);
     // Some servers call everything text.

@@ -62,6 +62,8 @@ class Gateway:
     redis: Redis | None = None
     owns_redis: bool = False
     relays: list[Relay] = field(default_factory=list)
+    # What its services ask each other for, where they are processes.
+    link_token: str | None = None
     # What its keys in Redis begin with.
     prefix: str = ""
     lost: list[Service] = field(default_factory=list)

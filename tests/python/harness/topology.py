@@ -2,10 +2,11 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from . import secrets
 from .config import Config
 from .gateway import Gateway, Service
 from .process import Process
@@ -31,6 +32,8 @@ class Order:
     own_redis: bool = False
     # For tests that cut routers off from it: so many of them get there by a way of their own.
     relays: int = 0
+    # What services ask each other for.
+    link_token: str = field(default_factory=secrets.make)
 
     def config_file(self) -> list[str]:
         path = self.directory / f"{self.name}.json"
@@ -132,7 +135,7 @@ def services(
         argv = [order.binary, room, *file]
         argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
         keys = order.keys(provider) if provider else {}
-        env = {**keys, **order.environment()}
+        env = {"WEIR_LINK_TOKEN": order.link_token, **keys, **order.environment()}
         named = "-".join(part for part in (order.name, room, provider, str(number)) if part)
         started.append(Process(named, argv, env, order.directory))
         return started[-1]
@@ -153,6 +156,7 @@ def services(
         gateway = Gateway(
             ready([launch("edge", n, *flags) for n in range(edges)]), routing, at_work
         )
+        gateway.link_token = order.link_token
         gateway.wait_ready()
     except BaseException:
         for process in started:

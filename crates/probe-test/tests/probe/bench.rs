@@ -11,7 +11,7 @@ use weir_quota::Timing;
 use weir_quota_memory::MemoryStore;
 use weir_router::{Router, Workers};
 use weir_rpc::{
-    LinkLimits, RemoteRouter, RemoteWorker, RouterService, Server, WorkerService, router_server,
+    LinkSettings, RemoteRouter, RemoteWorker, RouterService, Server, WorkerService, router_server,
     worker_server,
 };
 use weir_runtime::{Drain, DrainControl, HttpLimits, serve_http};
@@ -52,7 +52,7 @@ impl Bench {
     /// `attempt`: how long a provider may take.
     pub(crate) async fn with(links: Links, edge: weir_edge::Settings, attempt: Duration) -> Self {
         let provider = Provider::start().await;
-        let limits = LinkLimits::new(edge.body_bytes_max);
+        let limits = LinkSettings::new(edge.body_bytes_max);
         let mut workers: HashMap<ProviderName, Arc<dyn WorkerService>> = HashMap::new();
         for vendor in [&PROBE, &TALKER] {
             let settings = worker(vendor, &provider.url, attempt);
@@ -121,6 +121,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         unusable: None,
     };
     weir_worker::Settings {
+        hidden: Vec::new(),
         provider: vendor.name.into(),
         vendor,
         base_url: Some(url.to_owned()),

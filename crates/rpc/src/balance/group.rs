@@ -16,7 +16,7 @@ use super::member::{Member, State};
 use super::{Lookup, Reach};
 use crate::client::Remote;
 use crate::link::{self, LinkError};
-use crate::{Body, LinkLimits, Reply};
+use crate::{Body, LinkSettings, Reply};
 
 /// More addresses than this are left out.
 const MEMBERS_MAX: usize = 256;
@@ -39,7 +39,7 @@ struct Shared<C> {
     urls: String,
     /// Hosts and ports.
     names: Vec<(String, u16)>,
-    limits: LinkLimits,
+    limits: LinkSettings,
     lookup: Lookup,
     /// How long a call waits for somebody who serves, where nobody does.
     patience: Duration,
@@ -53,7 +53,7 @@ struct Shared<C> {
 impl<C: Remote> Group<C> {
     pub(super) fn start(
         urls: &[impl AsRef<str>],
-        limits: &LinkLimits,
+        limits: &LinkSettings,
         lookup: Lookup,
         patience: Duration,
     ) -> Result<Self, LinkError> {
@@ -63,7 +63,7 @@ impl<C: Remote> Group<C> {
         let shared = Arc::new(Shared {
             urls: urls.join(", "),
             names,
-            limits: *limits,
+            limits: limits.clone(),
             lookup,
             patience,
             members: watch::Sender::new(None),
@@ -81,7 +81,8 @@ impl<C: Remote> Group<C> {
         let members = self.shared.members.borrow();
         let members = members.as_deref().unwrap_or_default();
         let serving = members.iter().filter(|member| member.state() == State::Serving);
-        Reach { addresses: members.len(), serving: serving.count() }
+        let refusing = members.iter().filter(|member| member.refuses_token());
+        Reach { addresses: members.len(), serving: serving.count(), refusing: refusing.count() }
     }
 
     pub(super) async fn call(

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,10 +10,11 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::LinkLimits;
+use crate::LinkSettings;
 use crate::channel::Channel;
 use crate::client::Remote;
 use crate::link::{LinkError, Load};
+use crate::token;
 
 /// Pause before an address that is not well is asked again, doubled up to the maximum.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -37,18 +38,20 @@ pub(super) struct Member<C> {
     pub(super) client: C,
     health: HealthClient<Channel>,
     state: AtomicU8,
+    refuses_token: AtomicBool,
     calls: Arc<AtomicUsize>,
     doubted: Notify,
 }
 
 impl<C: Remote> Member<C> {
-    pub(super) fn new(addr: SocketAddr, limits: &LinkLimits) -> Result<Self, LinkError> {
+    pub(super) fn new(addr: SocketAddr, limits: &LinkSettings) -> Result<Self, LinkError> {
         let (channel, origin) = Channel::to(&format!("http://{addr}"), limits)?;
         Ok(Self {
             addr,
             client: C::over(channel.clone(), origin.clone(), limits),
             health: HealthClient::with_origin(channel, origin),
             state: AtomicU8::new(State::Unknown as u8),
+            refuses_token: AtomicBool::new(false),
             calls: Arc::default(),
             doubted: Notify::new(),
         })
@@ -62,6 +65,11 @@ impl<C> Member<C> {
             1 => State::Unknown,
             _ => State::Away,
         }
+    }
+
+    /// Whether the service turns this process away, because it asks for another token.
+    pub(super) fn refuses_token(&self) -> bool {
+        self.refuses_token.load(Ordering::Relaxed)
     }
 
     /// Calls under way.
@@ -97,7 +105,9 @@ impl<C> Member<C> {
     /// a doubt, which a question settles at once.
     async fn follow(&self, changed: &impl Fn(), pause: &mut Duration) -> bool {
         let request = HealthCheckRequest { service: String::new() };
-        let Ok(answer) = self.health.clone().watch(request).await else {
+        let answer = self.health.clone().watch(request).await;
+        self.note_refusal(answer.as_ref().is_err_and(token::is_refusal));
+        let Ok(answer) = answer else {
             return false;
         };
         let mut states = answer.into_inner();
@@ -114,6 +124,22 @@ impl<C> Member<C> {
                 // A service that leaves waits for this stream to be let go.
                 _ => return false,
             }
+        }
+    }
+
+    fn note_refusal(&self, refuses: bool) {
+        if self.refuses_token.swap(refuses, Ordering::Relaxed) == refuses {
+            return;
+        }
+        let addr = self.addr;
+        if refuses {
+            tracing::error!(
+                %addr,
+                "a service refuses this process's link token: give all services of the gateway the \
+                 same --link-token-file"
+            );
+        } else {
+            tracing::info!(%addr, "a service accepts this process's link token again");
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn reply(head: common::ReplyHead) -> Result<ReplyHead, Fault> {
     Ok(ReplyHead {
         status,
         content_type: head.content_type,
-        headers: headers_of(head.headers),
+        headers: headers_of(head.headers)?,
         provider: head.provider.into(),
         key: head.key.into(),
         attempts: head.attempts.into_iter().map(Into::into).collect(),

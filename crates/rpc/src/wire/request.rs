@@ -57,7 +57,7 @@ pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest,
         fallbacks: head.fallbacks,
         preferred_provider: head.preferred_provider,
         client_key: head.client_key.map(Into::into),
-        headers: headers_of(head.headers),
+        headers: headers_of(head.headers)?,
     })
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn worker_request(head: worker::RequestHead) -> Result<WorkerRequest,
         content_type: head.content_type,
         attempt: head.attempt,
         is_fallback: head.is_fallback,
-        headers: headers_of(head.headers),
+        headers: headers_of(head.headers)?,
     })
 }
 

@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use weir_types::{Fault, FaultCode};
 
 use crate::proto::common;
+use crate::token;
 
 /// Details are a header, and headers of a connection's peer are bounded: 16 KiB in most stacks,
 /// base64 included.
@@ -45,6 +46,12 @@ pub(crate) fn fault_of(status: &Status, deadline_passed: bool) -> Fault {
         return Fault::new(
             FaultCode::DeadlineExceeded,
             "the request's deadline passed before an answer began",
+        );
+    }
+    if token::is_refusal(status) {
+        return Fault::new(
+            FaultCode::LinkBroken,
+            "one service of the gateway refuses another's link token",
         );
     }
     let (code, message) = (status.code(), status.message());

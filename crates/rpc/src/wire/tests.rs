@@ -352,3 +352,27 @@ fn long_runs_are_cut_into_chunks() {
         std::iter::from_fn(|| (!rest.is_empty()).then(|| first_chunk(&mut rest).len())).collect();
     assert_eq!(lengths, [frame::CHUNK_BYTES_MAX, frame::CHUNK_BYTES_MAX, 1]);
 }
+
+#[test]
+fn more_headers_than_a_map_can_hold_are_a_fault() {
+    let many = |count| {
+        let header = |number| common::Header { name: format!("x-{number}"), value: String::new() };
+        (0..count).map(header).collect::<Vec<_>>()
+    };
+    for (count, is_refused) in [(2048, false), (2049, true), (100_000, true)] {
+        let mut asked = router_head(router_request_full(), None);
+        asked.headers = many(count);
+        let mut tried = worker_head(worker_request_full(), None);
+        tried.headers = many(count);
+        let mut answered = reply_head(reply_full());
+        answered.headers = many(count);
+        let results =
+            [router_request(asked).err(), worker_request(tried).err(), reply(answered).err()];
+        for fault in results {
+            assert_eq!(fault.is_some(), is_refused, "{count}");
+            if let Some(fault) = fault {
+                assert!(fault.detail.message.contains(&count.to_string()), "{fault}");
+            }
+        }
+    }
+}

@@ -81,7 +81,7 @@ async fn routers<const N: usize>() -> (BalancedRouter, Name, Vec<Replica>) {
 /// Turns the event loop until `reach` says so.
 async fn reaches(reach: impl Fn() -> Reach, addresses: usize, serving: usize) {
     within(async {
-        while reach() != (Reach { addresses, serving }) {
+        while reach() != (Reach { addresses, serving, refusing: 0 }) {
             tokio::task::yield_now().await;
         }
     })
@@ -191,7 +191,7 @@ async fn a_fault_that_a_service_says_is_an_answer_whatever_its_code() {
         assert_eq!((fault.code, &*fault.detail.message), (code, "said"));
         assert!(replicas.iter_mut().all(|replica| replica.called.try_recv().is_err()));
     }
-    assert_eq!(router.reach(), Reach { addresses: 2, serving: 2 });
+    assert_eq!(router.reach(), Reach { addresses: 2, serving: 2, refusing: 0 });
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn without_any_address_a_call_fails_at_once() {
     let fault = within(begin(&router, Bytes::new())).await.unwrap().unwrap_err();
     assert_eq!(fault.code, FaultCode::LinkBroken);
     assert!(fault.detail.message.contains(NAME), "{fault}");
-    assert_eq!(router.reach(), Reach { addresses: 0, serving: 0 });
+    assert_eq!(router.reach(), Reach { addresses: 0, serving: 0, refusing: 0 });
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use weir_rpc::{
-    BalancedWorker, Body, CallFuture, Description, LinkLimits, Lookup, RemoteRouter, RemoteWorker,
-    RouterRequest, RouterService, Server, WorkerRequest, WorkerService, router_server,
-    worker_server,
+    BalancedWorker, Body, CallFuture, Description, LinkSettings, Lookup, RemoteRouter,
+    RemoteWorker, RouterRequest, RouterService, Server, WorkerRequest, WorkerService,
+    router_server, worker_server,
 };
 use weir_types::{
     CallContext, Deadline, Dialect, Form, Framing, Operation, RequestId, Target, TraceContext,
@@ -28,8 +28,8 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("took too long")
 }
 
-pub(crate) fn limits() -> LinkLimits {
-    LinkLimits::new(BODY_BYTES_MAX)
+pub(crate) fn limits() -> LinkSettings {
+    LinkSettings::new(BODY_BYTES_MAX)
 }
 
 #[derive(Clone)]

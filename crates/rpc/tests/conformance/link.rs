@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use weir_rpc::{
-    Body, Frame, LinkError, LinkLimits, RemoteRouter, RemoteWorker, RouterService, WorkerService,
+    Body, Frame, LinkError, LinkSettings, RemoteRouter, RemoteWorker, RouterService, WorkerService,
     worker_server,
 };
 use weir_types::{CallContext, Deadline, FaultCode};
@@ -254,7 +254,7 @@ async fn relay(to: std::net::SocketAddr) -> (String, watch::Sender<bool>) {
 
 #[tokio::test]
 async fn a_silent_link_is_given_up_at_both_ends() {
-    let limits = LinkLimits { silence_max: Duration::from_secs(1), ..limits() };
+    let limits = LinkSettings { silence_max: Duration::from_secs(1), ..limits() };
     let (script, mut called, _describe) = Script::new();
     let serving = Serving::start(worker_server(script, &limits)).await;
     let (url, freeze) = relay(serving.addr).await;

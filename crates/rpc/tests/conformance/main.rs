@@ -3,7 +3,7 @@
 //!
 //! `script` is the service under the suite, `bench` the ways to reach it, `calls` the cases of
 //! both hops, `worker` those of the worker alone, `link` what only a network can do, `balance` what
-//! only several addresses can do.
+//! only several addresses can do, `token` who may call at all.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests")]
 
@@ -12,6 +12,7 @@ mod bench;
 mod calls;
 mod link;
 mod script;
+mod token;
 mod worker;
 
 /// Makes a test of every case for every bench.

@@ -6,45 +6,37 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use memchr::memmem::Finder;
-use weir_types::Secret;
+use weir_types::{Mask, Secret};
 
 /// What stands in a secret's place.
-const MASK: &[u8] = b"[masked]";
-/// Shorter values are words that lines contain anyway.
-const SECRET_BYTES_MIN: usize = 8;
+const MASK: &str = "[masked]";
 
 /// The secrets that log lines may not show. Cheap to clone; clones share the list.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Masks {
-    finders: Arc<RwLock<Vec<Finder<'static>>>>,
+    mask: Arc<RwLock<Mask>>,
+}
+
+impl Default for Masks {
+    fn default() -> Self {
+        Self { mask: Arc::new(RwLock::new(Mask::new([]))) }
+    }
 }
 
 impl Masks {
     /// Adds a secret. Values under 8 bytes are not masked: they would hide ordinary words.
     pub fn add(&self, secret: &Secret) {
-        let value = secret.expose();
+        let mut mask = self.mask.write().unwrap_or_else(PoisonError::into_inner);
+        mask.add(secret.expose());
         // Lines are the unit of logging: of a PEM or a JSON key file each line is looked for.
-        let lines = value.lines().map(str::trim).filter(|line| line.len() >= SECRET_BYTES_MIN);
-        let mut finders = self.finders.write().unwrap_or_else(PoisonError::into_inner);
-        for line in lines {
-            for form in [line.to_owned(), escaped(line)] {
-                if !finders.iter().any(|finder| finder.needle() == form.as_bytes()) {
-                    finders.push(Finder::new(form.as_bytes()).into_owned());
-                }
-            }
-        }
-        // The longest first, so that a secret that contains another is masked whole.
-        finders.sort_by_key(|finder| std::cmp::Reverse(finder.needle().len()));
+        secret.expose().lines().for_each(|line| mask.add(line));
     }
 
     /// Replaces every known secret in `lines`.
     pub(super) fn hide(&self, lines: &mut Vec<u8>) {
-        let finders = self.finders.read().unwrap_or_else(PoisonError::into_inner);
-        for finder in finders.iter() {
-            if let Some(first) = finder.find(lines) {
-                *lines = replaced(lines, finder, first);
-            }
+        let mask = self.mask.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clean) = mask.hide(lines, MASK) {
+            *lines = clean;
         }
     }
 }
@@ -53,25 +45,6 @@ impl fmt::Debug for Masks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Masks(redacted)")
     }
-}
-
-/// As it stands in a JSON string or a quoted field.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-fn replaced(lines: &[u8], finder: &Finder<'_>, first: usize) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(lines.len());
-    let (mut rest, mut at) = (lines, Some(first));
-    while let Some(found) = at {
-        let (before, from) = rest.split_at(found);
-        clean.extend_from_slice(before);
-        clean.extend_from_slice(MASK);
-        rest = from.get(finder.needle().len()..).unwrap_or_default();
-        at = finder.find(rest);
-    }
-    clean.extend_from_slice(rest);
-    clean
 }
 
 #[cfg(test)]

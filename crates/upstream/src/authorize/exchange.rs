@@ -7,7 +7,7 @@ use http::request::Builder;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
-use weir_types::Secret;
+use weir_types::{Mask, Secret};
 
 use crate::authorize::AuthFault;
 use crate::{Body, Client};
@@ -16,6 +16,8 @@ use crate::{Body, Client};
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Of what a server says of a refusal no more is quoted.
 const QUOTED_CHARS_MAX: usize = 300;
+/// What stands in a secret's place.
+const REDACTED: &str = "[redacted]";
 /// Shorter ones are words that occur by chance.
 const TELLING_BYTES_MIN: usize = 6;
 
@@ -89,14 +91,16 @@ impl Call<'_> {
 
     /// `text`, shortened and without secrets.
     fn quotable(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mask = Mask::new(&self.secrets);
+        let mut text = mask.hide_text(text, REDACTED).unwrap_or_else(|| text.to_owned());
+        // Answers to the calls of an exchange are short, so shorter values stand out as well.
         for secret in &self.secrets {
             let plain = secret.expose();
             if plain.len() < TELLING_BYTES_MIN {
                 continue;
             }
             let sent: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-            text = text.replace(plain, "[redacted]").replace(&sent, "[redacted]");
+            text = text.replace(plain, REDACTED).replace(&sent, REDACTED);
         }
         let one_line = |c: char| if c.is_control() { ' ' } else { c };
         text.chars().map(one_line).take(QUOTED_CHARS_MAX).collect()

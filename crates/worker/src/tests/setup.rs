@@ -26,6 +26,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
         base_url: Some(url.to_owned()),
         custom: None,
         keys: vec![key("main")],
+        hidden: Vec::new(),
         extra_headers: Vec::new(),
         header_allowlist: Vec::new(),
         beta_overrides: Vec::new(),
