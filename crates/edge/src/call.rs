@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Method;
 use http::request::Parts;
+use weir_budget::Gather;
 use weir_dialect::{PathFacts, format};
 use weir_rpc::{Body as CallBody, RouterRequest};
 use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Framing, Target};
@@ -113,12 +114,16 @@ async fn steps(
                 stream: route.stream,
             };
             let is_marked = body.starts_with(MARK);
+            let copy = intake::room_for_copy(&body, limits).await?;
             let peeked = format(route.dialect).peek(body, &path);
             let peeked = peeked.map_err(|fault| if is_marked { marked() } else { fault.into() })?;
             model = peeked.model;
             request.stream = peeked.stream;
             request.fallbacks = peeked.fallbacks;
-            CallBody::Full(peeked.body)
+            CallBody::Full(match copy {
+                Some(hold) if !request.fallbacks.is_empty() => Gather::made(peeked.body, hold),
+                _ => peeked.body,
+            })
         }
         Content::Multipart | Content::Bytes => {
             request.content_type = intake::content_type(&parts.headers);

@@ -167,7 +167,7 @@ impl Shared {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let (stream, cork) = cork(stream);
-        let (sender, connection) = link::client(&self.limits).handshake(stream).await?;
+        let (sender, connection) = link::client().handshake(stream).await?;
         Ok((sender, connection, cork))
     }
 

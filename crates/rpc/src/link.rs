@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use weir_budget::Budget;
 
 /// What a stream may send before it is read.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
@@ -22,8 +23,9 @@ const FRAME_BYTES_MAX: u32 = 64 * 1024;
 const SEND_BUFFER_BYTES: usize = 1024 * 1024;
 /// Metadata of a call, trace state included, or the details of a fault.
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
-/// Room in a message beside the body it carries: heads, a provider's error answer (1 MiB).
-const MESSAGE_MARGIN_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message: a chunk of a body, or what is not cut into chunks: heads, and ends with a
+/// provider's error answer (1 MiB).
+pub(crate) const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a link between two services may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct LinkLimits {
     pub connect_timeout: Duration,
     /// A peer that answers no ping for this long is gone: its calls are dropped.
     pub silence_max: Duration,
+    /// What all bodies of the process may take together.
+    pub budget: Budget,
 }
 
 /// Why a link cannot be made.
@@ -50,17 +54,14 @@ pub enum LinkError {
 impl LinkLimits {
     /// The limits for bodies up to `body_bytes_max`, and usual times.
     #[must_use]
-    pub const fn new(body_bytes_max: usize) -> Self {
+    pub fn new(body_bytes_max: usize) -> Self {
         Self {
             body_bytes_max,
             connect_timeout: Duration::from_secs(2),
             // Half the default life of a lease: a worker drops its calls before they are given on.
             silence_max: Duration::from_secs(5),
+            budget: Budget::default(),
         }
-    }
-
-    pub(crate) const fn message_bytes_max(&self) -> usize {
-        self.body_bytes_max.saturating_add(MESSAGE_MARGIN_BYTES)
     }
 
     /// Ping after this much silence, and wait the rest of `silence_max` for the answer.
@@ -71,7 +72,7 @@ impl LinkLimits {
 }
 
 /// This end.
-pub(crate) fn client(limits: &LinkLimits) -> h2::client::Builder {
+pub(crate) fn client() -> h2::client::Builder {
     let mut protocol = h2::client::Builder::new();
     protocol
         .enable_push(false)
@@ -79,7 +80,7 @@ pub(crate) fn client(limits: &LinkLimits) -> h2::client::Builder {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
-        .max_send_buffer_size(SEND_BUFFER_BYTES.min(limits.message_bytes_max()))
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
         // Callers that leave reset their calls, in crowds when a client is shut down. The defaults
         // take that for an attack by the peer and close the connection under all other calls.
         .max_concurrent_reset_streams(STREAMS_MAX as usize)

@@ -28,6 +28,9 @@ use crate::{Drain, accept};
 /// accepted a moment ago. After this long it is taken for one that was opened in reserve.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
+/// What is read of a connection before somebody takes it.
+const READ_AHEAD_BYTES: usize = 64 * 1024;
+
 /// What a connection may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
@@ -82,7 +85,9 @@ pub async fn serve_http(
         .timer(TokioTimer::new())
         .keep_alive(limits.keep_alive)
         .header_read_timeout(limits.header_read_timeout)
-        .max_header_size(limits.header_bytes_max);
+        .max_header_size(limits.header_bytes_max)
+        // What is read ahead of a slow handler; a head must have room in it.
+        .max_buf_size(READ_AHEAD_BYTES.max(limits.header_bytes_max));
     if limits.headers_max != HttpLimits::default().headers_max {
         // The parser has room for its default on the stack; another number costs an allocation.
         protocol.max_headers(limits.headers_max);

@@ -72,6 +72,9 @@ impl Opening {
 
 /// Requests of one connection at a time.
 const STREAMS_MAX: u32 = 200;
+/// What a client may send of one request before it is read, and of all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 /// A client that has vanished is noticed by its silence to pings.
 const PING: Duration = Duration::from_secs(20);
 
@@ -95,6 +98,8 @@ pub(crate) async fn serve(
     protocol
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);

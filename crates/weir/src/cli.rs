@@ -61,6 +61,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct EdgeArgs {
     pub(crate) routers: Vec<String>,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -148,6 +152,8 @@ pub(crate) struct RouterArgs {
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -179,6 +185,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) admin: SocketAddr,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -220,6 +228,15 @@ pub(crate) struct ProcessArgs {
     /// error, warn, info, debug or trace; per target as in `warn,weir_router=debug`
     #[arg(long, env = "WEIR_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: String,
+}
+
+/// What a process may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// What the bodies that this process holds may take together: 256MiB, 2GiB or bytes. Default:
+    /// half of the control group's memory limit, else of the machine's memory
+    #[arg(long, env = "WEIR_MEMORY_BUDGET", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_budget: Option<usize>,
 }
 
 /// How log lines look.
@@ -298,6 +315,25 @@ fn allowed_host(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("expected {}", weir_config::HOST_EXPECTED))
 }
 
+/// Less is not enough for one body of a usual size.
+const SIZE_MIN: usize = 16 << 20;
+
+/// A size of memory.
+fn size(text: &str) -> Result<usize, String> {
+    let wrong = || format!("expected a size as 256MiB, 2GiB or 268435456, found `{text}`");
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.strip_prefix(digits).map(str::to_ascii_lowercase).as_deref() {
+        Some("") => 1,
+        Some("k" | "kib") => 1 << 10,
+        Some("m" | "mib") => 1 << 20,
+        Some("g" | "gib") => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let count: usize = digits.parse().map_err(|_| wrong())?;
+    let bytes = count.checked_mul(unit).ok_or_else(wrong)?;
+    (bytes >= SIZE_MIN).then_some(bytes).ok_or_else(|| format!("{text} is less than 16MiB"))
+}
+
 /// A value that may hold a password: `Debug` must not show it.
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
@@ -306,6 +342,16 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("268435456"), Ok(256 << 20));
+        assert_eq!(size("256MiB"), Ok(256 << 20));
+        assert_eq!((size("512m"), size("2GiB")), (Ok(512 << 20), Ok(2 << 30)));
+        for wrong in ["", "MiB", "256MB", "1.5GiB", "-1", "15MiB", "99999999999999GiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn names_stand_for_addresses() {

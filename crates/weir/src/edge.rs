@@ -22,10 +22,11 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     for url in &args.routers {
         weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
     }
-    let limits = rooms::link(&config);
+    let budget = process::budget(&args.memory);
+    let limits = rooms::link(&config, budget);
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
-    let settings = Arc::new(rooms::edge(&config, hosts));
+    let settings = Arc::new(rooms::edge(&config, hosts, budget));
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
             let detail = Map::from_iter([("routers".to_owned(), parts::reach(reach))]);
             Readiness { ready: reach.serving > 0, detail }
         };
-        let state = AdminState::new(drain.clone(), readiness, move || metrics.render());
+        let state =
+            AdminState::new(drain.clone(), readiness, move || parts::page(&metrics, budget));
         let listener = public.take(core)?;
         let serve = parts::serve_edge(
             listener,

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
+use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{Description, Reach, RouterService, Server};
 use weir_runtime::{AdminState, Cores, Drain, Hosts, HttpLimits, accept, admin, serve_http};
-use weir_telemetry::{LogGuard, Telemetry, Tracer};
+use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
@@ -35,6 +36,12 @@ pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
         telemetry.metrics.register(&provider.name, keys);
     }
     telemetry
+}
+
+/// The page for `/metrics`.
+pub(crate) fn page(metrics: &Metrics, budget: Budget) -> String {
+    metrics.memory(budget.bytes(), budget.used());
+    metrics.render()
 }
 
 /// A router's state.

@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use weir_budget::Budget;
 use weir_config::process_variable;
-use weir_runtime::{Cores, bind_shared};
+use weir_runtime::{Cores, bind_shared, memory_limit};
 use weir_telemetry::{
     LogFormat, LogGuard, LogSettings, TraceGuard, TraceSettings, Tracer, init_logs, init_traces,
 };
 
 use crate::Failure;
-use crate::cli::{self, ProcessArgs};
+use crate::cli::{self, MemoryArgs, ProcessArgs};
 
 /// How long a collector may take for the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(5);
@@ -51,6 +52,12 @@ pub(crate) fn cores(args: &ProcessArgs) -> Cores {
         count: args.threads.unwrap_or_else(available).max(1),
         drain_limit: Duration::from_secs(args.drain_timeout),
     }
+}
+
+/// What the process's bodies may take: what its flag says, else half of the memory that it may take.
+pub(crate) fn budget(args: &MemoryArgs) -> Budget {
+    let half = || usize::try_from(memory_limit()? / 2).ok();
+    args.memory_budget.or_else(half).map_or_else(Budget::default, Budget::new)
 }
 
 /// Starts logging.

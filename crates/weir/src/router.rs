@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Map;
+use weir_budget::Budget;
 use weir_config::Config;
 use weir_router::{Router, Shared};
 use weir_rpc::{BalancedWorker, LinkLimits, Lookup, WorkerService, router_server};
@@ -33,14 +34,20 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         tracing::warn!("limits are kept in memory: they hold for this one router only");
     }
     let shared = parts::router(&config, &store, &telemetry);
-    let limits = rooms::link(&config);
+    let limits = rooms::link(&config, process::budget(&args.memory));
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let workers = connect(&urls, &limits)?;
-        let state = admin_state(&shared, &store, &workers, &telemetry.metrics, drain.clone());
+        let state = admin_state(
+            &shared,
+            &store,
+            &workers,
+            (&telemetry.metrics, limits.budget),
+            drain.clone(),
+        );
         let services = workers.into_iter().map(|(name, worker)| {
             let worker: Arc<dyn WorkerService> = Arc::new(worker);
             (name, worker)
@@ -112,7 +119,7 @@ fn admin_state(
     shared: &Arc<Shared>,
     store: &Store,
     workers: &HashMap<ProviderName, BalancedWorker>,
-    metrics: &Arc<Metrics>,
+    (metrics, budget): (&Arc<Metrics>, Budget),
     drain: Drain,
 ) -> AdminState {
     let (shared, kind, workers) = (shared.clone(), store.kind, workers.clone());
@@ -126,7 +133,7 @@ fn admin_state(
         detail.insert("workers".to_owned(), workers.iter().map(reach).collect());
         Readiness { ready: shared.is_ready(), detail }
     };
-    AdminState::new(drain, readiness, move || metrics.render())
+    AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use weir_budget::Budget;
 use weir_config::{Config, process_variable};
 use weir_router::{Router, Workers};
 use weir_rpc::WorkerService;
@@ -22,6 +23,7 @@ use crate::{Failure, access, check, demo, file, rooms};
 /// Everything that the cores of one gateway share.
 struct Gateway {
     edge: Arc<weir_edge::Settings>,
+    budget: Budget,
     router: Arc<weir_router::Shared>,
     workers: Vec<(ProviderName, Arc<weir_worker::Shared>)>,
     store: Store,
@@ -84,7 +86,8 @@ impl Gateway {
     ) -> Result<Self, Failure> {
         let telemetry = parts::telemetry(config, tracer);
         let store = store::pick(&args.store, config, logs)?;
-        let workers: Vec<_> = rooms::workers(config)
+        let budget = process::budget(&args.memory);
+        let workers: Vec<_> = rooms::workers(config, budget)
             .into_iter()
             .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
             .collect();
@@ -93,7 +96,8 @@ impl Gateway {
         let hosts = access::hosts(public.address, config, &args.hosts);
         let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
-            edge: Arc::new(rooms::edge(config, hosts)),
+            budget,
+            edge: Arc::new(rooms::edge(config, hosts, budget)),
             router: parts::router(config, &store, &telemetry),
             workers: workers.into_iter().map(named).collect(),
             store,
@@ -163,13 +167,13 @@ impl Gateway {
             .iter()
             .map(|(name, shared)| (name.to_string(), parts::keys(shared)))
             .collect();
-        let kind = self.store.kind;
+        let (kind, budget) = (self.store.kind, self.budget);
         let readiness = move || {
             let mut detail = Map::new();
             detail.insert("quota".to_owned(), parts::quotas(&router, kind));
             detail.insert("providers".to_owned(), Value::from(keys.clone()));
             Readiness { ready: router.is_ready(), detail }
         };
-        AdminState::new(drain, readiness, move || metrics.render())
+        AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
     }
 }
