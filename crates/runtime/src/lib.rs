@@ -19,8 +19,9 @@ mod memory;
 mod patience;
 mod prior;
 mod rejection;
+mod seats;
 
-pub use accept::accept;
+pub use accept::{Crowd, accept};
 pub use admin::{AdminState, Readiness, admin};
 pub use cores::{CoreError, Cores, RunError};
 pub use drain::{Drain, DrainControl, Stop};
@@ -30,3 +31,4 @@ pub use listen::bind_shared;
 pub use memory::memory_limit;
 pub use patience::ClientStall;
 pub use rejection::RejectionBody;
+pub use seats::{Addresses, Running, Seat};

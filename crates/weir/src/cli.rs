@@ -101,6 +101,15 @@ pub(crate) struct PublicArgs {
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
+    /// Connections of clients at a time; when there are so many, the one that has been idle for
+    /// longest is closed for a new one. Default: half of the open files that the process may have
+    #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_max: Option<u32>,
+    /// Connections of one client's address at a time; default: no limit of its own
+    #[arg(long, env = "WEIR_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_per_address_max: Option<u32>,
     /// Serve whoever reaches --listen, also from elsewhere: clients are not asked who they are
     #[arg(long, env = "WEIR_ALLOW_ANONYMOUS")]
     pub(crate) allow_anonymous: bool,

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
     let settings = Arc::new(rooms::edge(&config, hosts, budget));
+    let crowd = process::crowd(&args.public, cores.count);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
         let listener = public.take(core)?;
         let serve = parts::serve_edge(
             listener,
-            settings.clone(),
+            (settings.clone(), crowd),
             Arc::new(router),
             telemetry.clone(),
             drain.clone(),

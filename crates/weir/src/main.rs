@@ -34,6 +34,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     process::use_small_pages();
+    process::raise_open_files();
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),
