@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Method;
 use http::request::Parts;
+use weir_budget::Gather;
 use weir_dialect::{PathFacts, format};
 use weir_rpc::{Body as CallBody, RouterRequest};
 use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Framing, Target};
@@ -91,19 +92,7 @@ async fn steps(
     let deadline = Deadline::after(record.started(), options.deadline);
     let limits = shared.limits(deadline);
     let facts = route.operation.facts();
-    let mut request = RouterRequest {
-        dialect: route.dialect,
-        operation: route.operation,
-        target: Target::Provider { name: None, pin: None },
-        stream: route.stream.unwrap_or(false),
-        framing: framing(route, parts),
-        form: route.form,
-        content_type: String::new(),
-        fallbacks: Vec::new(),
-        preferred_provider: route.preferred.map(str::to_owned),
-        client_key: record.client_key.clone(),
-        headers: Vec::new(),
-    };
+    let mut request = begun(route, parts, record);
     let mut model = parameter.to_owned();
     let body = match facts.request {
         Content::Empty => CallBody::Full(Bytes::new()),
@@ -115,12 +104,16 @@ async fn steps(
                 stream: route.stream,
             };
             let is_marked = body.starts_with(MARK);
+            let copy = intake::room_for_copy(&body, limits).await?;
             let peeked = format(route.dialect).peek(body, &path);
             let peeked = peeked.map_err(|fault| if is_marked { marked() } else { fault.into() })?;
             model = peeked.model;
             request.stream = peeked.stream;
             request.fallbacks = peeked.fallbacks;
-            CallBody::Full(peeked.body)
+            CallBody::Full(match copy {
+                Some(hold) if !request.fallbacks.is_empty() => Gather::made(peeked.body, hold),
+                _ => peeked.body,
+            })
         }
         Content::Multipart | Content::Bytes => {
             request.content_type = intake::content_type(&parts.headers);
@@ -148,6 +141,23 @@ async fn steps(
         return answer::models(reply, slot, head_only, wanted).await;
     }
     answer::relay(reply, slot).await
+}
+
+/// The request as far as its line and headers say it.
+fn begun(route: &Route, parts: &Parts, record: &Record) -> RouterRequest {
+    RouterRequest {
+        dialect: route.dialect,
+        operation: route.operation,
+        target: Target::Provider { name: None, pin: None },
+        stream: route.stream.unwrap_or(false),
+        framing: framing(route, parts),
+        form: route.form,
+        content_type: String::new(),
+        fallbacks: Vec::new(),
+        preferred_provider: route.preferred.map(str::to_owned),
+        client_key: record.client_key.clone(),
+        headers: Vec::new(),
+    }
 }
 
 /// Why there is no list with the one model that was asked for.

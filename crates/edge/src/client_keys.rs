@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use ring::digest::{SHA256, digest};
@@ -97,7 +98,10 @@ impl ClientKey {
     fn usable(&self, now: SystemTime) -> Result<(), Fault> {
         let name = &self.name;
         if !self.is_active {
-            return Err(refused(format!("the client key \"{name}\" is not active"), "inactive_key"));
+            return Err(refused(
+                format!("the client key \"{name}\" is not active"),
+                "inactive_key",
+            ));
         }
         if self.expires_at.is_some_and(|end| end <= now) {
             return Err(refused(format!("the client key \"{name}\" has expired"), "expired_key"));
@@ -114,23 +118,24 @@ fn refused(text: impl Into<Cow<'static, str>>, code: &'static str) -> Fault {
 
 /// What could be a client key, from the place that is most certain on.
 fn presented(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {
-    let text = |name: &http::HeaderName| {
+    let text = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then_some(value)
     };
-    let own = [&names::CLIENT_KEY];
-    let others = [&names::ANTHROPIC_KEY, &names::GOOGLE_KEY, &names::AZURE_KEY];
-    let in_authorization = text(&AUTHORIZATION).and_then(of_authorization);
-    let headers = own.into_iter().map(move |name| text(name));
-    let headers = headers.chain([in_authorization]);
-    let headers = headers.chain(others.into_iter().map(move |name| text(name)));
+    let headers = [
+        text(&names::CLIENT_KEY),
+        text(&AUTHORIZATION).and_then(of_authorization),
+        text(&names::ANTHROPIC_KEY),
+        text(&names::GOOGLE_KEY),
+        text(&names::AZURE_KEY),
+    ];
     // Google's REST clients put it into the query.
     let query = parts.uri.query().filter(|query| query.contains("key="));
     let query = query.and_then(|query| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(name, value)| name == "key" && !value.is_empty()).map(|(_, value)| value)
     });
-    headers.flatten().map(Cow::Borrowed).chain(query)
+    headers.into_iter().flatten().map(Cow::Borrowed).chain(query)
 }
 
 /// A bearer token, or the id of the access key that AWS's SDKs sign with.

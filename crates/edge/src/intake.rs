@@ -1,23 +1,25 @@
 //! Reading a request's body: refused early where the head already says that it will not do, read
-//! once, bounded in size and in time. A body that arrives in one piece is not copied.
+//! once, bounded in size and in time, and within what all bodies of the process may take. A body that
+//! arrives in one piece is not copied.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
 use futures_util::Stream;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
+use weir_budget::{Budget, Gather, Hold};
 use weir_types::{Deadline, Fault, FaultCode};
 
 /// How long the rest of a refused body is still taken, so that a client that writes first and
 /// reads later gets to see the refusal instead of a reset connection.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The most that is reserved for a body before it has arrived.
-const RESERVE_MAX: usize = 1024 * 1024;
+/// Copies of longer bodies are counted.
+const COPIED_BYTES: usize = 64 * 1024;
 
 /// What bounds the reading.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub(crate) struct Limits {
     pub(crate) stall_max: Duration,
     /// When the request as a whole is given up.
     pub(crate) deadline: Deadline,
+    /// What all bodies may take.
+    pub(crate) budget: Budget,
 }
 
 /// The pieces of a body.
@@ -36,7 +40,7 @@ pub(crate) type PieceStream = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + 
 /// Reads `body` to its end.
 ///
 /// # Errors
-/// Too large, in a form that is not read, cut, or too slow.
+/// Too large, in a form that is not read, cut, or too slow; or there is no room for it now.
 pub(crate) async fn read(
     headers: &HeaderMap,
     mut body: Body,
@@ -51,7 +55,10 @@ pub(crate) async fn read(
         },
         Err(fault) => fault,
     };
-    if matches!(fault.code, FaultCode::BodyTooLarge | FaultCode::UnsupportedMediaType) {
+    if matches!(
+        fault.code,
+        FaultCode::BodyTooLarge | FaultCode::UnsupportedMediaType | FaultCode::Overloaded
+    ) {
         linger(body, limits.bytes_max);
     }
     Err(fault)
@@ -123,31 +130,35 @@ fn too_large(bytes_max: usize) -> Fault {
 }
 
 async fn collect(body: &mut Body, announced: Option<u64>, limits: Limits) -> Result<Bytes, Fault> {
-    let mut first = Bytes::new();
-    let mut whole: Option<BytesMut> = None;
-    loop {
-        let Some(piece) = next(body, limits).await? else {
-            break;
-        };
-        let held = whole.as_ref().map_or(first.len(), BytesMut::len);
-        if held + piece.len() > limits.bytes_max {
-            return Err(too_large(limits.bytes_max));
-        }
-        if first.is_empty() && whole.is_none() {
-            first = piece;
-            continue;
-        }
-        // What a client announces is its word only; memory follows what it really sends.
-        let room = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-        let room = room.min(RESERVE_MAX);
-        let whole = whole.get_or_insert_with(|| {
-            let mut whole = BytesMut::with_capacity(room.max(first.len() + piece.len()));
-            whole.extend_from_slice(&first);
-            whole
-        });
-        whole.extend_from_slice(&piece);
+    let within =
+        |length| if length > limits.bytes_max { Err(too_large(limits.bytes_max)) } else { Ok(()) };
+    let Some(first) = next(body, limits).await? else { return Ok(Bytes::new()) };
+    within(first.len())?;
+    if body.is_end_stream() {
+        return Ok(Gather::whole(limits.budget, first).await?);
     }
-    Ok(whole.map_or(first, BytesMut::freeze))
+    // What a client announces is its word only; memory follows what it really sends.
+    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
+    let mut gather = Gather::new(limits.budget, announced, limits.bytes_max);
+    gather.push(first).await?;
+    while let Some(piece) = next(body, limits).await? {
+        within(gather.len() + piece.len())?;
+        gather.push(piece).await?;
+    }
+    Ok(gather.finish())
+}
+
+/// Room for a copy of a large body, if it may have the member `fallbacks`, which is cut out.
+///
+/// # Errors
+/// There is none.
+pub(crate) async fn room_for_copy(body: &[u8], limits: Limits) -> Result<Option<Hold>, Fault> {
+    if body.len() <= COPIED_BYTES || memchr::memmem::find(body, b"fallbacks").is_none() {
+        return Ok(None);
+    }
+    let mut hold = limits.budget.hold(Some(body.len()));
+    hold.grow_to(body.len()).await?;
+    Ok(Some(hold))
 }
 
 /// The next piece of data; `None` at the end.
@@ -200,7 +211,8 @@ mod tests {
 
     fn limits(bytes_max: usize) -> Limits {
         let deadline = Deadline::after(Instant::now(), Duration::from_hours(1));
-        Limits { bytes_max, stall_max: Duration::from_mins(1), deadline }
+        let budget = Budget::new(64 << 20);
+        Limits { bytes_max, stall_max: Duration::from_mins(1), deadline, budget }
     }
 
     fn pieces(pieces: &[&'static str]) -> Body {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use weir_budget::Budget;
 use weir_runtime::Hosts;
 
 use crate::client_keys::ClientKeys;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub request_deadline: Duration,
     /// How long a client may neither send a byte of its request nor take one of the answer.
     pub client_stall_max: Duration,
+    /// What all bodies of the process may take together.
+    pub budget: Budget,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             body_bytes_max: 100 * 1024 * 1024,
             request_deadline: Duration::from_mins(10),
             client_stall_max: Duration::from_mins(1),
+            budget: Budget::default(),
         }
     }
 }

@@ -31,6 +31,7 @@ impl Shared {
             bytes_max: self.settings.body_bytes_max,
             stall_max: self.settings.client_stall_max,
             deadline,
+            budget: self.settings.budget,
         }
     }
 }

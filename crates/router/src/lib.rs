@@ -14,6 +14,8 @@ mod shared;
 mod workers;
 
 pub use service::Router;
-pub use settings::{KeySettings, ProviderSettings, Settings};
+pub use settings::{
+    ClientKeySettings, ClientKeys, KeySettings, ProviderAccess, ProviderSettings, Settings,
+};
 pub use shared::Shared;
 pub use workers::Workers;

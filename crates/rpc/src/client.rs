@@ -15,7 +15,7 @@ use weir_types::{CallContext, Deadline, Fault, FaultCode};
 
 use crate::channel::Channel;
 use crate::exchange::{Answer, Held, Outgoing, body_bytes};
-use crate::link::{LinkError, LinkSettings, Load};
+use crate::link::{LinkError, LinkSettings, Load, MESSAGE_BYTES_MAX};
 use crate::proto::router::router_client::RouterClient;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::worker::worker_client::WorkerClient;
@@ -50,7 +50,7 @@ impl RemoteRouter {
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkSettings) -> Result<Self, LinkError> {
         let (channel, origin) = Channel::to(url, limits)?;
-        Ok(Self::over(channel, origin, limits))
+        Ok(Self::over(channel, origin))
     }
 }
 
@@ -61,7 +61,7 @@ impl RemoteWorker {
     /// [`LinkError::Address`].
     pub fn connect(url: &str, limits: &LinkSettings) -> Result<Self, LinkError> {
         let (channel, origin) = Channel::to(url, limits)?;
-        Ok(Self::over(channel, origin, limits))
+        Ok(Self::over(channel, origin))
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
     type Request: Clone + Send + 'static;
 
     /// The service behind `channel`, called at `origin`.
-    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self;
+    fn over(channel: Channel, origin: Uri) -> Self;
 
     /// One call. `load` is dropped when it is over, to the last frame of its answer.
     fn ask(
@@ -110,9 +110,9 @@ pub(crate) trait Remote: Clone + Send + Sync + 'static {
 impl Remote for RemoteRouter {
     type Request = RouterRequest;
 
-    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self {
+    fn over(channel: Channel, origin: Uri) -> Self {
         let client = RouterClient::with_origin(channel, origin);
-        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX) }
     }
 
     async fn ask(
@@ -134,9 +134,9 @@ impl Remote for RemoteRouter {
 impl Remote for RemoteWorker {
     type Request = WorkerRequest;
 
-    fn over(channel: Channel, origin: Uri, limits: &LinkSettings) -> Self {
+    fn over(channel: Channel, origin: Uri) -> Self {
         let client = WorkerClient::with_origin(channel, origin);
-        Self { client: client.max_decoding_message_size(limits.message_bytes_max()) }
+        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX) }
     }
 
     async fn ask(

@@ -6,11 +6,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tonic::{Code, Status, Streaming};
+use weir_budget::{Budget, Gather};
 use weir_types::{Fault, FaultCode};
 
 use crate::link::Load;
@@ -102,16 +103,25 @@ pub(crate) fn body_bytes(body: &Body) -> Option<u64> {
     }
 }
 
+/// What bounds the bodies of requests that come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The longest.
+    pub(crate) bytes_max: usize,
+    /// What all of them may take.
+    pub(crate) budget: Budget,
+}
+
 /// The body of a request that is coming in.
 pub(crate) struct Upload<F> {
     frames: Option<Streaming<F>>,
     allowed: usize,
-    bytes_max: usize,
+    bounds: Bounds,
 }
 
 impl<F: WireFrame> Upload<F> {
-    pub(crate) fn new(frames: Streaming<F>, bytes_max: usize) -> Self {
-        Self { frames: Some(frames), allowed: bytes_max, bytes_max }
+    pub(crate) fn new(frames: Streaming<F>, bounds: Bounds) -> Self {
+        Self { frames: Some(frames), allowed: bounds.bytes_max, bounds }
     }
 
     /// The body as its sender had it: whole if it named its length, else as it arrives.
@@ -124,21 +134,23 @@ impl<F: WireFrame> Upload<F> {
 
     async fn whole(mut self, length: u64) -> Result<Bytes, Fault> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > self.bytes_max {
-            return Err(too_large(self.bytes_max));
+        if length > self.bounds.bytes_max {
+            return Err(too_large(self.bounds.bytes_max));
         }
         let first = self.next().await.transpose()?.unwrap_or_default();
+        let Bounds { budget, bytes_max } = self.bounds;
         let whole = if first.len() >= length {
-            first
+            Gather::whole(budget, first).await?
         } else {
-            let mut whole = BytesMut::with_capacity(length);
-            whole.extend_from_slice(&first);
+            // The length is the peer's word only; memory follows what really comes.
+            let mut whole = Gather::new(budget, Some(length), bytes_max);
+            whole.push(first).await?;
             while whole.len() < length
                 && let Some(part) = self.next().await.transpose()?
             {
-                whole.extend_from_slice(&part);
+                whole.push(part).await?;
             }
-            whole.freeze()
+            whole.finish()
         };
         // The end must follow: it says that the sender meant this to be all.
         let nothing_more = self.next().await.transpose()?.is_none();
@@ -167,13 +179,13 @@ impl<F: WireFrame> Stream for Upload<F> {
                         self.allowed -= bytes.len();
                         return Poll::Ready(Some(Ok(bytes)));
                     }
-                    Some(Part::Chunk(_)) => Some(Err(too_large(self.bytes_max))),
+                    Some(Part::Chunk(_)) => Some(Err(too_large(self.bounds.bytes_max))),
                     Some(Part::End(end)) => end.fault.map(|fault| Err(fault.into())),
                     Some(Part::Request(_) | Part::Reply(_)) => Some(Err(cut())),
                     None => continue,
                 },
                 Ok(None) => Some(Err(cut())),
-                Err(status) => Some(Err(unreadable(&status, self.bytes_max))),
+                Err(status) => Some(Err(unreadable(&status, self.bounds.bytes_max))),
             };
             self.frames = None;
             return Poll::Ready(result);

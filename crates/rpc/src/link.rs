@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use weir_budget::Budget;
 
 use crate::token::LinkTokens;
 
@@ -26,8 +27,9 @@ const SEND_BUFFER_BYTES: usize = 1024 * 1024;
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Far more than a sound peer comes to in the life of a connection.
 const FAULTY_STREAMS_MAX: usize = 8192;
-/// Room in a message beside the body it carries: heads, a provider's error answer (1 MiB).
-const MESSAGE_MARGIN_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message: a chunk of a body, or what is not cut into chunks: heads, and ends with a
+/// provider's error answer (1 MiB).
+pub(crate) const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a link between two services may cost, and who may make one.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct LinkSettings {
     pub faulty_streams_max: usize,
     /// What calls carry and are asked for.
     pub tokens: LinkTokens,
+    /// What all bodies of the process may take together.
+    pub budget: Budget,
 }
 
 /// Why a link cannot be made.
@@ -77,11 +81,8 @@ impl LinkSettings {
             frame_bytes_max: FRAME_BYTES_MAX,
             faulty_streams_max: FAULTY_STREAMS_MAX,
             tokens: LinkTokens::default(),
+            budget: Budget::default(),
         }
-    }
-
-    pub(crate) const fn message_bytes_max(&self) -> usize {
-        self.body_bytes_max.saturating_add(MESSAGE_MARGIN_BYTES)
     }
 
     /// Ping after this much silence, and wait the rest of `silence_max` for the answer.
@@ -100,7 +101,7 @@ pub(crate) fn client(limits: &LinkSettings) -> h2::client::Builder {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(limits.frame_bytes_max)
         .max_header_list_size(limits.head_bytes_max)
-        .max_send_buffer_size(SEND_BUFFER_BYTES.min(limits.message_bytes_max()))
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
         // Callers that leave reset their calls, in crowds when a client is shut down. What the peer
         // had sent by then still comes, and must not be taken for faults of the peer, for which the
         // connection would be closed under all other calls: every such stream is remembered until

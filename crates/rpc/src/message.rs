@@ -4,9 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
+use weir_budget::{Budget, Gather};
 use weir_types::{
     Attempt, Dialect, Fault, FaultCode, Form, Framing, KeyName, ModelName, Operation, ProviderName,
     QuotaMode, Target, Usage,
@@ -91,26 +92,28 @@ pub enum Body {
 }
 
 impl Body {
-    /// The whole body, if it is at most `bytes_max` long.
+    /// The whole body, if it is at most `bytes_max` long. One that arrives takes of `budget`; one that
+    /// is there has done so.
     ///
     /// # Errors
-    /// [`FaultCode::BodyTooLarge`] over the limit, or what the stream broke with.
-    pub async fn collect(self, bytes_max: usize) -> Result<Bytes, Fault> {
+    /// [`FaultCode::BodyTooLarge`] over the limit, [`FaultCode::Overloaded`] if there is no
+    /// room for it now, or what the stream broke with.
+    pub async fn collect(self, bytes_max: usize, budget: Budget) -> Result<Bytes, Fault> {
         let too_large =
             || Fault::new(FaultCode::BodyTooLarge, format!("the body is over {bytes_max} bytes"));
         match self {
             Self::Full(bytes) if bytes.len() <= bytes_max => Ok(bytes),
             Self::Full(_) => Err(too_large()),
             Self::Stream(mut parts) => {
-                let mut whole = BytesMut::new();
+                let mut whole = Gather::new(budget, None, bytes_max);
                 while let Some(part) = parts.next().await {
                     let part = part?;
                     if whole.len() + part.len() > bytes_max {
                         return Err(too_large());
                     }
-                    whole.extend_from_slice(&part);
+                    whole.push(part).await?;
                 }
-                Ok(whole.freeze())
+                Ok(whole.finish())
             }
         }
     }

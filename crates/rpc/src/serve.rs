@@ -25,7 +25,8 @@ use tower::Service;
 
 use crate::cork::cork;
 use crate::door::Door;
-use crate::link::{self, LinkSettings};
+use crate::exchange::Bounds;
+use crate::link::{self, LinkSettings, MESSAGE_BYTES_MAX};
 use crate::proto::router::router_server::RouterServer;
 use crate::proto::worker::worker_server::WorkerServer;
 use crate::server::{RouterMethods, WorkerMethods};
@@ -44,8 +45,9 @@ pub struct Server {
 /// Serves `service` to [`crate::RemoteRouter`].
 #[must_use]
 pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkSettings) -> Server {
-    let methods = RouterMethods { service, body_bytes_max: limits.body_bytes_max };
-    let server = RouterServer::new(methods).max_decoding_message_size(limits.message_bytes_max());
+    let bounds = Bounds { bytes_max: limits.body_bytes_max, budget: limits.budget };
+    let methods = RouterMethods { service, bounds };
+    let server = RouterServer::new(methods).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::new(Offered::Router(server), watch::Sender::new(false), limits)
 }
 
@@ -53,12 +55,9 @@ pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkSettings) -> 
 #[must_use]
 pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkSettings) -> Server {
     let stopping = watch::Sender::new(false);
-    let methods = WorkerMethods {
-        service,
-        body_bytes_max: limits.body_bytes_max,
-        stopping: stopping.subscribe(),
-    };
-    let server = WorkerServer::new(methods).max_decoding_message_size(limits.message_bytes_max());
+    let bounds = Bounds { bytes_max: limits.body_bytes_max, budget: limits.budget };
+    let methods = WorkerMethods { service, bounds, stopping: stopping.subscribe() };
+    let server = WorkerServer::new(methods).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::new(Offered::Worker(server), stopping, limits)
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use weir_types::{CallContext, Fault, FaultCode};
 
-use crate::exchange::{Answering, Upload, unreadable};
+use crate::exchange::{Answering, Bounds, Upload, unreadable};
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
@@ -21,13 +21,13 @@ use crate::{Body, Reply, RouterService, WorkerService};
 /// A router service behind gRPC.
 pub(crate) struct RouterMethods {
     pub(crate) service: Arc<dyn RouterService>,
-    pub(crate) body_bytes_max: usize,
+    pub(crate) bounds: Bounds,
 }
 
 /// A worker service behind gRPC.
 pub(crate) struct WorkerMethods {
     pub(crate) service: Arc<dyn WorkerService>,
-    pub(crate) body_bytes_max: usize,
+    pub(crate) bounds: Bounds,
     /// Becomes true when the process drains: descriptions never end by themselves.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -41,7 +41,7 @@ impl router::router_server::Router for RouterMethods {
         request: Request<Streaming<router::Frame>>,
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
-            let incoming = open(request, self.body_bytes_max).await?;
+            let incoming = open(request, self.bounds).await?;
             let body_bytes = incoming.head.body_bytes;
             let request = wire::router_request(incoming.head)?;
             let body: Body = incoming.upload.body(body_bytes).await?;
@@ -60,7 +60,7 @@ impl worker::worker_server::Worker for WorkerMethods {
         request: Request<Streaming<worker::Frame>>,
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
-            let incoming = open(request, self.body_bytes_max).await?;
+            let incoming = open(request, self.bounds).await?;
             let body_bytes = incoming.head.body_bytes;
             let request = wire::worker_request(incoming.head)?;
             let body: Body = incoming.upload.body(body_bytes).await?;
@@ -94,18 +94,18 @@ struct RequestFrames<F: WireFrame> {
 
 async fn open<F: WireFrame>(
     request: Request<Streaming<F>>,
-    body_bytes_max: usize,
+    bounds: Bounds,
 ) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
     let mut frames = request.into_inner();
     loop {
         let frame = match frames.next().await {
-            Some(frame) => frame.map_err(|status| unreadable(&status, body_bytes_max))?,
+            Some(frame) => frame.map_err(|status| unreadable(&status, bounds.bytes_max))?,
             None => return Err(Fault::new(FaultCode::LinkBroken, "the request is empty")),
         };
         return match frame.part() {
             Some(Part::Request(head)) => {
-                Ok(RequestFrames { context, head, upload: Upload::new(frames, body_bytes_max) })
+                Ok(RequestFrames { context, head, upload: Upload::new(frames, bounds) })
             }
             Some(_) => Err(Fault::new(FaultCode::LinkBroken, "the request has no head")),
             None => continue,

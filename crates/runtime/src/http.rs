@@ -14,25 +14,31 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::Service;
+use weir_budget::Budget;
 
 use crate::linger::linger;
 use crate::patience::Patient;
 use crate::prior::{self, PREFACE};
 use crate::rejection::{RejectionBody, Worded};
-use crate::{Drain, accept};
+use crate::seats::Busy;
+use crate::{Crowd, Drain, Seat, accept};
 
 /// A connection that has sent nothing yet when the drain begins may still be about to: it was
 /// accepted a moment ago. After this long it is taken for one that was opened in reserve.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
+/// What is read of a connection before somebody takes it.
+const READ_AHEAD_BYTES: usize = 64 * 1024;
+
 /// What a connection may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
-    /// Connections at a time on one listener; more wait in the kernel.
-    pub connections_max: usize,
+    /// Connections of one listener.
+    pub crowd: Crowd,
+    /// What heads that do not end may take together, and bodies; `None`: as much as they are.
+    pub budget: Option<Budget>,
     /// Whether a connection serves more than one request.
     pub keep_alive: bool,
     /// From when the connection is opened, or the previous answer has ended, to the last byte of
@@ -51,7 +57,8 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
-            connections_max: 16_384,
+            crowd: Crowd { connections_max: 16_384, addresses: None },
+            budget: None,
             keep_alive: true,
             // Longer than the idle time of common load balancers, which must be the first to close.
             header_read_timeout: Duration::from_secs(75),
@@ -82,32 +89,37 @@ pub async fn serve_http(
         .timer(TokioTimer::new())
         .keep_alive(limits.keep_alive)
         .header_read_timeout(limits.header_read_timeout)
-        .max_header_size(limits.header_bytes_max);
+        .max_header_size(limits.header_bytes_max)
+        // What is read ahead of a slow handler; a head must have room in it.
+        .max_buf_size(READ_AHEAD_BYTES.max(limits.header_bytes_max));
     if limits.headers_max != HttpLimits::default().headers_max {
         // The parser has room for its default on the stack; another number costs an allocation.
         protocol.max_headers(limits.headers_max);
     }
-    accept(listener, limits.connections_max, drain, |stream, drain| {
-        connection(stream, protocol.clone(), app.clone(), limits, drain)
+    accept(listener, limits.crowd, drain, |stream, seat, drain| {
+        let stream = Patient::new(stream, seat.clone(), &limits);
+        connection(stream, seat, protocol.clone(), app.clone(), limits, drain)
     })
     .await
 }
 
 async fn connection(
-    stream: TcpStream,
+    patient: Patient,
+    seat: Seat,
     protocol: http1::Builder,
     app: Router,
     limits: HttpLimits,
     mut drain: Drain,
 ) {
     let begun = AtomicBool::new(false);
-    let patient = Patient::new(stream, limits.write_stall_max);
     let stall = patient.stall();
     let service = service_fn(|mut request: Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(stall.clone());
+        let running = seat.run();
         // A router is always ready, and its clone is a counter.
-        app.clone().call(request)
+        let answer = app.clone().call(request);
+        async move { answer.await.map(|answer| answer.map(|body| Busy { body, _running: running })) }
     });
     let io = TokioIo::new(Worded::new(patient, limits.rejection_body));
     let mut served = protocol.serve_connection(io, service);
@@ -141,7 +153,7 @@ async fn connection(
     let parts = served.into_parts();
     let stream = parts.io.into_inner().into_inner();
     if has_failed && parts.read_buf.starts_with(PREFACE) {
-        return prior::serve(parts.read_buf, stream, app, limits, drain).await;
+        return prior::serve(parts.read_buf, (stream, seat), app, limits, drain).await;
     }
     linger(stream.into_inner(), refused).await;
 }

@@ -22,7 +22,7 @@ pub(crate) async fn linger(mut stream: TcpStream, is_sending: bool) {
         return;
     }
     let rest = async {
-        let mut reader = BufReader::with_capacity(64 * 1024, &mut stream);
+        let mut reader = BufReader::new(&mut stream);
         copy_buf(&mut reader, &mut sink()).await
     };
     // However it ends, there is nothing left to report.

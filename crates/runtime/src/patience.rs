@@ -1,7 +1,8 @@
 //! A socket whose peer may stop reading, but not forever.
 //!
 //! Without it a client that takes no byte holds its answer, and the slot behind it, for as long
-//! as it keeps the connection open. Costs nothing while writes go through.
+//! as it keeps the connection open. Costs nothing while writes go through. What it has sent of a head
+//! that does not end is counted, so that a crowd of such heads is bounded.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,6 +14,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+use weir_budget::Hold;
+
+use crate::{HttpLimits, Seat};
 
 /// Whether a connection's client took no bytes for so long that it was given up. A request carries
 /// it among its extensions, so that a record of the request can say why it ended.
@@ -39,11 +43,58 @@ pub(crate) struct Patient {
     write_stall_max: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: ClientStall,
+    head: Option<Head>,
+}
+
+/// Longer heads are counted while they are not complete.
+const HEAD_FREE_BYTES: usize = 8 * 1024;
+
+/// What has come of a head that is not complete.
+#[derive(Debug)]
+struct Head {
+    seat: Seat,
+    /// When the connection became idle that it comes on.
+    turn: u64,
+    read: usize,
+    hold: Hold,
+}
+
+impl Head {
+    /// Before more is read.
+    fn check(&mut self) -> io::Result<()> {
+        let turn = self.seat.turn();
+        if !self.seat.is_idle() || turn != self.turn {
+            (self.read, self.turn) = (0, turn);
+            let _smaller = self.hold.resize(0);
+            return Ok(());
+        }
+        if self.read <= HEAD_FREE_BYTES {
+            return Ok(());
+        }
+        let full = |none| io::Error::new(io::ErrorKind::OutOfMemory, none);
+        self.hold.try_grow_to(self.read).map_err(full)
+    }
+
+    fn add(&mut self, bytes: usize) {
+        if self.seat.is_idle() {
+            self.read += bytes;
+        }
+    }
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, write_stall_max: Duration) -> Self {
-        Self { stream, write_stall_max, stalled: None, given_up: ClientStall::default() }
+    pub(crate) fn new(stream: TcpStream, seat: Seat, limits: &HttpLimits) -> Self {
+        let head = limits.budget.map(|budget| {
+            let (turn, hold) = (seat.turn(), budget.hold(None));
+            Head { seat, turn, read: 0, hold }
+        });
+        let write_stall_max = limits.write_stall_max;
+        Self { stream, write_stall_max, stalled: None, given_up: ClientStall::default(), head }
+    }
+
+    /// What comes from now on is not in heads of HTTP/1.
+    pub(crate) fn count_no_heads(&mut self) {
+        self.head = None;
     }
 
     /// Records that the client was given up.
@@ -80,7 +131,17 @@ impl AsyncRead for Patient {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let Some(head) = &mut self.head else {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        };
+        head.check()?;
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let bytes = buffer.filled().len() - before;
+        if let Some(head) = &mut self.head {
+            head.add(bytes);
+        }
+        read
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -24,7 +24,8 @@ use tokio::time::{Instant, interval};
 use tower::Service;
 
 use crate::patience::Patient;
-use crate::{Drain, HttpLimits};
+use crate::seats::Busy;
+use crate::{Drain, HttpLimits, Seat};
 
 /// What such a client sends first (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -72,29 +73,40 @@ impl Opening {
 
 /// Requests of one connection at a time.
 const STREAMS_MAX: u32 = 200;
+/// What a client may send of one request before it is read, and of all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 /// A client that has vanished is noticed by its silence to pings.
 const PING: Duration = Duration::from_secs(20);
 
 /// Serves a connection of which `first` has been read.
 pub(crate) async fn serve(
     first: Bytes,
-    stream: Patient,
+    (mut stream, seat): (Patient, Seat),
     app: Router,
     limits: HttpLimits,
     mut drain: Drain,
 ) {
+    // What comes here is bounded by windows.
+    stream.count_no_heads();
     let stall = stream.stall();
     let watch = Arc::new(Watch::new());
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(stall.clone());
         watch.ask();
         let (answer, watch) = (app.clone().call(request), Arc::clone(&watch));
-        async move { answer.await.map(|response| response.map(|body| watch.over(body))) }
+        let running = seat.run();
+        async move {
+            let answer = answer.await;
+            answer.map(|answer| answer.map(|body| watch.over(Busy { body, _running: running })))
+        }
     });
     let mut protocol = http2::Builder::new(TokioExecutor::new());
     protocol
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
@@ -171,7 +183,7 @@ impl Watch {
         answers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn over(self: Arc<Self>, body: Body) -> Watched {
+    fn over(self: Arc<Self>, body: Busy) -> Watched {
         let handed = Arc::new(AtomicU64::new(0));
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.push(Arc::downgrade(&handed));
@@ -182,7 +194,7 @@ impl Watch {
 
 /// An answer that says when its client takes of it.
 struct Watched {
-    body: Body,
+    body: Busy,
     handed: Arc<AtomicU64>,
     watch: Arc<Watch>,
 }

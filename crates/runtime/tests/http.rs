@@ -16,7 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use weir_runtime::{Drain, DrainControl, HttpLimits, Stop, bind_shared, serve_http};
+use weir_budget::Budget;
+use weir_runtime::{Crowd, Drain, DrainControl, HttpLimits, Stop, bind_shared, serve_http};
 
 /// Everything below is over in milliseconds, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -228,18 +229,60 @@ async fn headers_that_do_not_come_are_not_waited_for() {
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_wait_for_their_turn() {
-    let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
-    let served = serve(hello(), limits);
-    let mut first = served.connect().await;
-    get_path(&mut first, "/").await;
-    read_until(&mut first, "hello").await;
-    let mut second = served.connect().await;
-    get_path(&mut second, "/").await;
-    let early = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
-    assert!(early.is_err(), "served beside the first");
-    drop(first);
-    read_until(&mut second, "hello").await;
+async fn a_full_listener_closes_who_is_idle_and_lets_the_others_wait() {
+    let crowd = Crowd { connections_max: 1, addresses: None };
+    let limits = HttpLimits { crowd, ..HttpLimits::default() };
+    let slow = async || {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        "at last"
+    };
+    let served = serve(hello().route("/slow", get(slow)), limits);
+    let mut idle = served.connect().await;
+    get_path(&mut idle, "/").await;
+    read_until(&mut idle, "hello").await;
+    let mut busy = served.connect().await;
+    get_path(&mut busy, "/slow").await;
+    let mut rest = Vec::new();
+    assert_eq!(idle.read_to_end(&mut rest).await.unwrap(), 0);
+    let mut waiting = served.connect().await;
+    get_path(&mut waiting, "/").await;
+    let early = tokio::time::timeout(Duration::from_millis(100), waiting.readable()).await;
+    assert!(early.is_err(), "served beside the busy one");
+    read_until(&mut busy, "at last").await;
+    read_until(&mut waiting, "hello").await;
+}
+
+#[tokio::test]
+async fn heads_that_do_not_end_are_bounded_in_total() {
+    // 128 KiB of it for them.
+    let budget = Some(Budget::new(2 << 20));
+    let served = serve(hello(), HttpLimits { budget, ..HttpLimits::default() });
+    let begin = format!("GET / HTTP/1.1\r\nhost: weir\r\nx-long: {}", "x".repeat(50_000));
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        let mut connection = served.connect().await;
+        connection.write_all(begin.as_bytes()).await.unwrap();
+        crowd.push(connection);
+    }
+    let mut closed = 0;
+    for connection in &mut crowd {
+        let mut byte = [0];
+        let read = connection.read(&mut byte);
+        let ended = tokio::time::timeout(Duration::from_millis(20), read).await;
+        closed += usize::from(ended.is_ok());
+    }
+    assert!((5..60).contains(&closed), "{closed} of 60 were closed");
+    assert!(budget.unwrap().used() <= 2 << 20);
+    // A usual head needs no room, and a long one has some when the others have gone.
+    let mut usual = served.connect().await;
+    get_path(&mut usual, "/").await;
+    read_until(&mut usual, "hello").await;
+    drop(crowd);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(budget.unwrap().used(), 0);
+    let mut long = served.connect().await;
+    long.write_all(format!("{begin}\r\n\r\n").as_bytes()).await.unwrap();
+    read_until(&mut long, "hello").await;
 }
 
 #[tokio::test]

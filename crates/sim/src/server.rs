@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use weir_runtime::{Drain, accept};
+use weir_runtime::{Crowd, Drain, accept};
 
 use crate::body::Closing;
 use crate::ledger::{Entry, Ledger, Stats};
@@ -48,8 +48,17 @@ impl Sim {
     /// The listener cannot be registered with the event loop.
     pub async fn serve(&self, listener: net::TcpListener, drain: Drain) -> io::Result<()> {
         let connections_max = self.shared.settings.connections_max;
-        let connection = |stream, drain| serve_connection(Arc::clone(&self.shared), stream, drain);
-        accept(listener, connections_max, drain, connection).await
+        let crowd = Crowd { connections_max, addresses: None };
+        accept(listener, crowd, drain, |stream, seat, drain| {
+            // Never closed for another one: whoever calls keeps connections in reserve.
+            let running = seat.run();
+            let served = serve_connection(Arc::clone(&self.shared), stream, drain);
+            async move {
+                let _running = running;
+                served.await;
+            }
+        })
+        .await
     }
 
     /// Counts so far.

@@ -138,6 +138,13 @@ impl Metrics {
         });
     }
 
+    /// What bodies may take of the process's memory, and what they take, in bytes.
+    pub fn memory(&self, budget: usize, used: usize) {
+        let families = &self.series.families;
+        families.memory_budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
+        families.memory_used.set(i64::try_from(used).unwrap_or(i64::MAX));
+    }
+
     /// The page for `/metrics`: OpenMetrics text.
     #[must_use]
     pub fn render(&self) -> String {

@@ -112,6 +112,8 @@ codes! {
     QuotaExhausted = 25, 502, 8, "upstream_quota_exhausted", Provider;
     /// Whoever asks may not: a page of another site, a client key that may not reach it.
     Forbidden = 26, 403, 7, "forbidden", Client;
+    /// A process holds as many bytes of bodies as it may.
+    Overloaded = 27, 503, 8, "overloaded", Gateway;
     /// Nobody knows who asks.
     Unauthenticated = 28, 401, 16, "authentication_error", Client;
 }

@@ -7,9 +7,9 @@ use weir_config::Config;
 use weir_rpc::LinkTokens;
 use weir_runtime::Hosts;
 
-use crate::Failure;
 use crate::cli::{HostArgs, PublicArgs};
 use crate::link::OpenLinkArgs;
+use crate::{Failure, client_keys};
 
 /// The names of the listener on `address`: those of the configuration and of the flag.
 pub(crate) fn hosts(address: SocketAddr, config: &Config, args: &HostArgs) -> Hosts {
@@ -19,18 +19,22 @@ pub(crate) fn hosts(address: SocketAddr, config: &Config, args: &HostArgs) -> Ho
 }
 
 /// Fails if clients that nobody asks who they are could come from elsewhere, and the operator has not
-/// said that they may. The one place that decides this: whatever makes clients say who they are is to
-/// be counted here.
-pub(crate) fn insist(args: &PublicArgs) -> Result<(), Failure> {
-    if is_loopback(args.listen.ip()) || args.allow_anonymous {
+/// said that they may. The one place that decides this.
+pub(crate) fn insist(args: &PublicArgs, config: &Config) -> Result<(), Failure> {
+    let are_known = args.allow_anonymous || client_keys::are_required(config);
+    insist_on_keys(args.listen, are_known)
+}
+
+fn insist_on_keys(listen: SocketAddr, is_allowed: bool) -> Result<(), Failure> {
+    if is_loopback(listen.ip()) || is_allowed {
         return Ok(());
     }
     Err(format!(
         "--listen {listen}: whoever reaches this address could use the keys of every provider, because \
-         clients are not asked who they are. Listen on loopback (--listen 127.0.0.1:{port}) behind a \
+         clients are not asked who they are. Give them keys (governance.virtual_keys and \
+         client.enforce_auth_on_inference), listen on loopback (--listen 127.0.0.1:{port}) behind a \
          proxy that decides who comes in, or start with --allow-anonymous if the network does",
-        listen = args.listen,
-        port = args.listen.port(),
+        port = listen.port(),
     )
     .into())
 }
@@ -66,7 +70,7 @@ mod tests {
     #[test]
     fn only_loopback_is_listened_on_without_a_word() {
         let insist = |listen: &str, allow_anonymous| {
-            insist(&PublicArgs { listen: listen.parse().unwrap(), allow_anonymous })
+            insist_on_keys(listen.parse().unwrap(), allow_anonymous)
         };
         for listen in ["127.0.0.1:0", "127.9.9.9:80", "[::1]:8080", "[::ffff:127.0.0.1]:1"] {
             assert!(insist(listen, false).is_ok(), "{listen}");

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use weir_budget::Budget;
 use weir_config::{Options, process_variable};
 use weir_telemetry::Telemetry;
 use weir_types::Secret;
@@ -55,7 +56,7 @@ fn judged(args: &CheckArgs) -> Result<(), Failure> {
     if !loaded.ignored.is_empty() {
         print(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
     }
-    let workers: Vec<_> = rooms::workers(config)
+    let workers: Vec<_> = rooms::workers(config, Budget::default())
         .into_iter()
         .map(|settings| parts::worker(settings, &Telemetry::default(), None))
         .collect();

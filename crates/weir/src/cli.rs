@@ -42,8 +42,24 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of config.json, for completion in an editor
     Schema,
+    /// Client keys: make a new one
+    Key(KeyArgs),
     /// Make a link token, which all services of one gateway share (--link-token-file)
     Token(TokenArgs),
+}
+
+/// What to do about client keys.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) what: KeyCommand,
+}
+
+/// What can be done about client keys.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print a new value for a client, and its hash for governance.virtual_keys
+    New,
 }
 
 /// Flags of `weir serve`.
@@ -64,6 +80,8 @@ pub(crate) struct ServeArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -93,6 +111,8 @@ pub(crate) struct EdgeArgs {
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -103,6 +123,15 @@ pub(crate) struct PublicArgs {
     #[arg(long, env = "WEIR_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     #[arg(value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
+    /// Connections of clients at a time; when there are so many, the one that has been idle for
+    /// longest is closed for a new one. Default: half of the open files that the process may have
+    #[arg(long, env = "WEIR_CONNECTIONS_MAX", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_max: Option<u32>,
+    /// Connections of one client's address at a time; default: no limit of its own
+    #[arg(long, env = "WEIR_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_per_address_max: Option<u32>,
     /// Serve whoever reaches --listen, also from elsewhere: clients are not asked who they are
     #[arg(long, env = "WEIR_ALLOW_ANONYMOUS")]
     pub(crate) allow_anonymous: bool,
@@ -158,6 +187,8 @@ pub(crate) struct RouterArgs {
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -193,6 +224,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) open: OpenLinkArgs,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
@@ -234,6 +267,15 @@ pub(crate) struct ProcessArgs {
     /// error, warn, info, debug or trace; per target as in `warn,weir_router=debug`
     #[arg(long, env = "WEIR_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: String,
+}
+
+/// What a process may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// What the bodies that this process holds may take together: 256MiB, 2GiB or bytes. Default:
+    /// half of the control group's memory limit, else of the machine's memory
+    #[arg(long, env = "WEIR_MEMORY_BUDGET", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_budget: Option<usize>,
 }
 
 /// How log lines look.
@@ -312,6 +354,25 @@ fn allowed_host(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("expected {}", weir_config::HOST_EXPECTED))
 }
 
+/// Less is not enough for one body of a usual size.
+const SIZE_MIN: usize = 16 << 20;
+
+/// A size of memory.
+fn size(text: &str) -> Result<usize, String> {
+    let wrong = || format!("expected a size as 256MiB, 2GiB or 268435456, found `{text}`");
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.strip_prefix(digits).map(str::to_ascii_lowercase).as_deref() {
+        Some("") => 1,
+        Some("k" | "kib") => 1 << 10,
+        Some("m" | "mib") => 1 << 20,
+        Some("g" | "gib") => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let count: usize = digits.parse().map_err(|_| wrong())?;
+    let bytes = count.checked_mul(unit).ok_or_else(wrong)?;
+    (bytes >= SIZE_MIN).then_some(bytes).ok_or_else(|| format!("{text} is less than 16MiB"))
+}
+
 /// A value that may hold a password: `Debug` must not show it.
 pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
@@ -320,6 +381,16 @@ pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("268435456"), Ok(256 << 20));
+        assert_eq!(size("256MiB"), Ok(256 << 20));
+        assert_eq!((size("512m"), size("2GiB")), (Ok(512 << 20), Ok(2 << 30)));
+        for wrong in ["", "MiB", "256MB", "1.5GiB", "-1", "15MiB", "99999999999999GiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn names_stand_for_addresses() {

@@ -33,12 +33,6 @@ pub(crate) fn edge(config: &Config) -> ClientKeys {
     ClientKeys::new(keys, are_required(config))
 }
 
-/// Why client keys cannot be used, a line each.
-pub(crate) fn unusable(config: &Config) -> Vec<String> {
-    let keys = config.governance.virtual_keys.iter();
-    keys.filter_map(|key| Some(format!("client key {}: {}", key.name, hash(key).err()?))).collect()
-}
-
 fn hash(key: &VirtualKey) -> Result<KeyHash, String> {
     let value = key.value.resolve().map_err(|fault| fault.to_string())?;
     let value = value.ok_or("it has no value")?;
@@ -74,11 +68,11 @@ fn access(config: &Config, one: &ProviderConfig) -> ProviderAccess {
     let keys = match &one.key_ids {
         // Names as they are, ids by the names of their keys.
         ModelList::Names(wanted) => {
-            let known = config.providers.iter().filter(is_meant).flat_map(|provider| &provider.keys);
+            let known =
+                config.providers.iter().filter(is_meant).flat_map(|provider| &provider.keys);
             let is_wanted = |text: &str| wanted.iter().any(|wanted| **wanted == *text);
-            let named = known.filter(|key| {
-                is_wanted(&key.name) || key.id.as_deref().is_some_and(is_wanted)
-            });
+            let named = known
+                .filter(|key| is_wanted(&key.name) || key.id.as_deref().is_some_and(is_wanted));
             ModelList::Names(named.map(|key| Arc::from(&*key.name)).collect())
         }
         all_or_none => all_or_none.clone(),

@@ -15,17 +15,19 @@ use crate::{Failure, access, file, link, rooms};
 pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let config = file::shared(&args.file, None)?;
-    access::insist(&args.public)?;
+    access::insist(&args.public, &config)?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);
     for url in &args.routers {
         weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
     }
-    let limits = link::settings(&config, &args.link, &logs)?;
+    let budget = process::budget(&args.memory);
+    let limits = link::settings(&config, &args.link, budget, &logs)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
-    let settings = Arc::new(rooms::edge(&config, hosts));
+    let settings = Arc::new(rooms::edge(&config, hosts, budget));
+    let crowd = process::crowd(&args.public, cores.count);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on http://{}", public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
@@ -37,11 +39,12 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
             let detail = Map::from_iter([("routers".to_owned(), parts::reach(reach))]);
             Readiness { ready: reach.serving > 0, detail }
         };
-        let state = AdminState::new(drain.clone(), readiness, move || metrics.render());
+        let state =
+            AdminState::new(drain.clone(), readiness, move || parts::page(&metrics, budget));
         let listener = public.take(core)?;
         let serve = parts::serve_edge(
             listener,
-            settings.clone(),
+            (settings.clone(), crowd),
             Arc::new(router),
             telemetry.clone(),
             drain.clone(),

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{LinkSettings, LinkTokens};
 use weir_telemetry::LogGuard;
@@ -77,9 +78,10 @@ pub(crate) struct TokenArgs {
 pub(crate) fn settings(
     config: &Config,
     args: &LinkArgs,
+    budget: Budget,
     logs: &LogGuard,
 ) -> Result<LinkSettings, Failure> {
-    let usual = rooms::link(config);
+    let usual = rooms::link(config, budget);
     let tokens = tokens(args)?;
     let masks = logs.masks();
     tokens.secrets().for_each(|token| masks.add(token));
@@ -113,7 +115,7 @@ fn tokens(args: &LinkArgs) -> Result<LinkTokens, Failure> {
 /// Prints a new token, or writes it where none is yet.
 pub(crate) fn make_token(args: &TokenArgs) -> Result<(), Failure> {
     let Some(path) = &args.out else {
-        return print(&new_token()?);
+        return print(&random_digits()?);
     };
     let cannot = |error: &dyn std::fmt::Display| format!("--out {}: {error}", path.display());
     match fs::read_to_string(path) {
@@ -122,7 +124,7 @@ pub(crate) fn make_token(args: &TokenArgs) -> Result<(), Failure> {
             print(&format!("{} has a token already", path.display()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let written = write_whole(path, &new_token()?).map_err(|error| cannot(&error))?;
+            let written = write_whole(path, &random_digits()?).map_err(|error| cannot(&error))?;
             let what = if written { "has a new token" } else { "has a token already" };
             print(&format!("{} {what}", path.display()))
         }
@@ -130,8 +132,8 @@ pub(crate) fn make_token(args: &TokenArgs) -> Result<(), Failure> {
     }
 }
 
-/// In hexadecimal digits.
-fn new_token() -> Result<String, Failure> {
+/// A secret that nobody guesses, in hexadecimal digits.
+pub(crate) fn random_digits() -> Result<String, Failure> {
     let mut bytes = [0_u8; TOKEN_BYTES];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -194,7 +196,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), first);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
         assert!(!tokens(&args(Some(&path), None)).unwrap().is_empty());
-        assert_ne!(new_token().unwrap(), new_token().unwrap());
+        assert_ne!(random_digits().unwrap(), random_digits().unwrap());
     }
 
     #[test]

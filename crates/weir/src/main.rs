@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, KeyArgs, KeyCommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,6 +36,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     process::use_small_pages();
+    process::raise_open_files();
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Check(args)) => return check::run(&args),
         Some(Command::Schema) => check::schema(),
+        Some(Command::Key(KeyArgs { what: KeyCommand::New })) => client_keys::make(),
         Some(Command::Token(args)) => link::make_token(&args),
     };
     match done {

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
+use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{Description, Reach, RouterService, Server};
-use weir_runtime::{AdminState, Cores, Drain, Hosts, HttpLimits, accept, admin, serve_http};
-use weir_telemetry::{LogGuard, Telemetry, Tracer};
+use weir_runtime::{AdminState, Cores, Crowd, Drain, Hosts, HttpLimits, accept, admin, serve_http};
+use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
@@ -26,6 +27,8 @@ use crate::store::Store;
 
 /// Links at a time on one listener. Each of a neighbour's cores holds one.
 const LINKS_MAX: usize = 4096;
+/// Connections at a time on the admin listener.
+const OPERATORS_MAX: usize = 64;
 
 /// Metrics that know the configuration's names, and `tracer`.
 pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
@@ -35,6 +38,12 @@ pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
         telemetry.metrics.register(&provider.name, keys);
     }
     telemetry
+}
+
+/// The page for `/metrics`.
+pub(crate) fn page(metrics: &Metrics, budget: Budget) -> String {
+    metrics.memory(budget.bytes(), budget.used());
+    metrics.render()
 }
 
 /// A router's state.
@@ -119,13 +128,18 @@ pub(crate) fn reach(reach: Reach) -> Value {
 /// Serves clients on `listener`, in front of `router`.
 pub(crate) async fn serve_edge(
     listener: net::TcpListener,
-    settings: Arc<weir_edge::Settings>,
+    (settings, crowd): (Arc<weir_edge::Settings>, Crowd),
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
     drain: Drain,
 ) -> io::Result<()> {
+    let limits = HttpLimits {
+        crowd,
+        budget: Some(settings.budget),
+        rejection_body: Some(weir_edge::rejection),
+        ..HttpLimits::default()
+    };
     let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
-    let limits = HttpLimits { rejection_body: Some(weir_edge::rejection), ..HttpLimits::default() };
     serve_http(listener, app, limits, drain).await
 }
 
@@ -135,9 +149,16 @@ pub(crate) async fn serve_links(
     server: Server,
     drain: Drain,
 ) -> io::Result<()> {
-    accept(listener, LINKS_MAX, drain, |stream, mut drain| {
+    let crowd = Crowd { connections_max: LINKS_MAX, addresses: None };
+    accept(listener, crowd, drain, |stream, seat, mut drain| {
         let stop = async move { drain.draining().await };
-        server.clone().serve_connection(stream, stop)
+        let served = server.clone().serve_connection(stream, stop);
+        // A link is kept, also while no call is under way.
+        let running = seat.run();
+        async move {
+            let _running = running;
+            served.await;
+        }
     })
     .await
 }
@@ -184,7 +205,9 @@ impl ProcessShell {
             return Ok(served?);
         }
         let app = admin(state, self.hosts.clone());
-        let admin = serve_http(self.admin.take(0)?, app, HttpLimits::default(), drain);
+        let crowd = Crowd { connections_max: OPERATORS_MAX, addresses: None };
+        let limits = HttpLimits { crowd, ..HttpLimits::default() };
+        let admin = serve_http(self.admin.take(0)?, app, limits, drain);
         let serve = async {
             let (served, admin) = tokio::join!(serve, admin);
             self.finished.wait().await;

@@ -6,17 +6,21 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use weir_budget::Budget;
 use weir_config::process_variable;
-use weir_runtime::{Cores, bind_shared};
+use weir_runtime::{Addresses, Cores, Crowd, bind_shared, memory_limit};
 use weir_telemetry::{
     LogFormat, LogGuard, LogSettings, TraceGuard, TraceSettings, Tracer, init_logs, init_traces,
 };
 
 use crate::Failure;
-use crate::cli::{self, ProcessArgs};
+use crate::cli::{self, MemoryArgs, ProcessArgs, PublicArgs};
 
 /// How long a collector may take for the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(5);
+/// What a connection takes that does nothing.
+const CONNECTION_BYTES: u64 = 16 * 1024;
 
 /// Writes a line to standard output.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
@@ -50,6 +54,38 @@ pub(crate) fn cores(args: &ProcessArgs) -> Cores {
     Cores {
         count: args.threads.unwrap_or_else(available).max(1),
         drain_limit: Duration::from_secs(args.drain_timeout),
+    }
+}
+
+/// What the process's bodies may take: what its flag says, else half of the memory that it may take.
+pub(crate) fn budget(args: &MemoryArgs) -> Budget {
+    let half = || usize::try_from(memory_limit()? / 2).ok();
+    args.memory_budget.or_else(half).map_or_else(Budget::default, Budget::new)
+}
+
+/// Takes as many open files as the process is allowed, for what it serves and what it calls; how many
+/// that are.
+pub(crate) fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    limit.current.unwrap_or(u64::MAX)
+}
+
+/// How many connections each of the listeners for clients may have: its part of what the flag says,
+/// else of half of the open files (the rest is for operators, for the calls that requests need, and for
+/// links) and of what a quarter of the memory has room for.
+pub(crate) fn crowd(args: &PublicArgs, listeners: usize) -> Crowd {
+    let usual = || {
+        let by_files = raise_open_files() / 2;
+        let by_memory = memory_limit().map_or(u64::MAX, |bytes| bytes / 4 / CONNECTION_BYTES);
+        usize::try_from(by_files.min(by_memory)).unwrap_or(usize::MAX)
+    };
+    let given = args.connections_max.and_then(|given| usize::try_from(given).ok());
+    let of_one = args.connections_per_address_max.and_then(|given| usize::try_from(given).ok());
+    Crowd {
+        connections_max: given.unwrap_or_else(usual).div_ceil(listeners.max(1)),
+        addresses: of_one.map(Addresses::new),
     }
 }
 

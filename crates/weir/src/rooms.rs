@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use weir_budget::Budget;
 use weir_config::{
     Config, Custom, Key, Network, Provider, Proxy, ProxyType, ProxyVariables, SecretRef,
     process_variable,
@@ -22,7 +23,7 @@ use crate::keys::{Missing, worker_key};
 const MIB: usize = 1 << 20;
 
 /// The edge's part; `hosts` are the names of its listener.
-pub(crate) fn edge(config: &Config, hosts: Hosts) -> weir_edge::Settings {
+pub(crate) fn edge(config: &Config, hosts: Hosts, budget: Budget) -> weir_edge::Settings {
     let client = &config.client;
     weir_edge::Settings {
         client_keys: client_keys::edge(config),
@@ -34,6 +35,7 @@ pub(crate) fn edge(config: &Config, hosts: Hosts) -> weir_edge::Settings {
         header_denylist: client.header_filter.denylist.clone(),
         body_bytes_max: body_bytes_max(config),
         request_deadline: client.request_deadline,
+        budget,
         ..weir_edge::Settings::default()
     }
 }
@@ -54,24 +56,28 @@ pub(crate) fn router(config: &Config, timing: Timing, serves_share: bool) -> wei
 }
 
 /// The workers' part, in declared order, secrets resolved.
-pub(crate) fn workers(config: &Config) -> Vec<weir_worker::Settings> {
-    let memory = memory(config);
+pub(crate) fn workers(config: &Config, budget: Budget) -> Vec<weir_worker::Settings> {
+    let memory = memory(config, budget);
     served(config).map(|(provider, vendor)| worker(config, provider, vendor, &memory)).collect()
 }
 
 /// One worker's part, its secrets and no others resolved; `None` if nobody serves `name`.
-pub(crate) fn one_worker(config: &Config, name: &str) -> Option<weir_worker::Settings> {
+pub(crate) fn one_worker(
+    config: &Config,
+    name: &str,
+    budget: Budget,
+) -> Option<weir_worker::Settings> {
     let mut served = served(config);
     let (provider, vendor) =
         served.find(|(provider, _)| provider.name.eq_ignore_ascii_case(name))?;
-    Some(worker(config, provider, vendor, &memory(config)))
+    Some(worker(config, provider, vendor, &memory(config, budget)))
 }
 
 /// What the links between the services of one gateway may cost, as far as the configuration says.
-pub(crate) fn link(config: &Config) -> LinkSettings {
+pub(crate) fn link(config: &Config, budget: Budget) -> LinkSettings {
     // A worker that hears nothing from its router drops its calls before their slots are given on.
     let silence_max = config.quota_store.lease_ttl / 2;
-    LinkSettings { silence_max, ..LinkSettings::new(body_bytes_max(config)) }
+    LinkSettings { silence_max, budget, ..LinkSettings::new(body_bytes_max(config)) }
 }
 
 fn served(config: &Config) -> impl Iterator<Item = (&Provider, &'static Vendor)> {
@@ -85,8 +91,8 @@ fn body_bytes_max(config: &Config) -> usize {
 }
 
 /// What the workers of a process share.
-fn memory(config: &Config) -> weir_worker::Memory {
-    weir_worker::Memory::new(bytes(config.client.max_buffered_answers_mb))
+fn memory(config: &Config, budget: Budget) -> weir_worker::Memory {
+    weir_worker::Memory::new(bytes(config.client.max_buffered_answers_mb), budget)
 }
 
 fn bytes(mebibytes: u32) -> usize {

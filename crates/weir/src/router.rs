@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Map;
+use weir_budget::Budget;
 use weir_config::Config;
 use weir_router::{Router, Shared};
 use weir_rpc::{BalancedWorker, LinkSettings, Lookup, WorkerService, router_server};
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         tracing::warn!("limits are kept in memory: they hold for this one router only");
     }
     let shared = parts::router(&config, &store, &telemetry);
-    let limits = link::settings(&config, &args.link, &logs)?;
+    let limits = link::settings(&config, &args.link, process::budget(&args.memory), &logs)?;
     access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
@@ -41,7 +42,13 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let workers = connect(&urls, &limits)?;
-        let state = admin_state(&shared, &store, &workers, &telemetry.metrics, drain.clone());
+        let state = admin_state(
+            &shared,
+            &store,
+            &workers,
+            (&telemetry.metrics, limits.budget),
+            drain.clone(),
+        );
         let services = workers.into_iter().map(|(name, worker)| {
             let worker: Arc<dyn WorkerService> = Arc::new(worker);
             (name, worker)
@@ -113,7 +120,7 @@ fn admin_state(
     shared: &Arc<Shared>,
     store: &Store,
     workers: &HashMap<ProviderName, BalancedWorker>,
-    metrics: &Arc<Metrics>,
+    (metrics, budget): (&Arc<Metrics>, Budget),
     drain: Drain,
 ) -> AdminState {
     let (shared, kind, workers) = (shared.clone(), store.kind, workers.clone());
@@ -127,7 +134,7 @@ fn admin_state(
         detail.insert("workers".to_owned(), workers.iter().map(reach).collect());
         Readiness { ready: shared.is_ready(), detail }
     };
-    AdminState::new(drain, readiness, move || metrics.render())
+    AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use weir_budget::Budget;
 use weir_config::{Config, process_variable};
 use weir_router::{Router, Workers};
 use weir_rpc::WorkerService;
-use weir_runtime::{AdminState, Cores, Drain, Readiness};
+use weir_runtime::{AdminState, Cores, Crowd, Drain, Readiness};
 use weir_sim::Sim;
 use weir_telemetry::{LogGuard, Telemetry, Tracer};
 use weir_types::ProviderName;
@@ -22,6 +23,8 @@ use crate::{Failure, access, check, demo, file, rooms};
 /// Everything that the cores of one gateway share.
 struct Gateway {
     edge: Arc<weir_edge::Settings>,
+    budget: Budget,
+    crowd: Crowd,
     router: Arc<weir_router::Shared>,
     workers: Vec<(ProviderName, Arc<weir_worker::Shared>)>,
     store: Store,
@@ -41,7 +44,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(config) => (config, None),
         None => from_environment(cores)?,
     };
-    access::insist(&args.public)?;
+    access::insist(&args.public, &config)?;
     let gateway = Gateway::new(args, &config, demo, cores, tracer, &logs)?;
     gateway.announce()?;
     let stop = gateway.run(cores);
@@ -84,7 +87,8 @@ impl Gateway {
     ) -> Result<Self, Failure> {
         let telemetry = parts::telemetry(config, tracer);
         let store = store::pick(&args.store, config, logs)?;
-        let workers: Vec<_> = rooms::workers(config)
+        let budget = process::budget(&args.memory);
+        let workers: Vec<_> = rooms::workers(config, budget)
             .into_iter()
             .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
             .collect();
@@ -93,7 +97,9 @@ impl Gateway {
         let hosts = access::hosts(public.address, config, &args.hosts);
         let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
-            edge: Arc::new(rooms::edge(config, hosts)),
+            budget,
+            crowd: process::crowd(&args.public, cores.count),
+            edge: Arc::new(rooms::edge(config, hosts, budget)),
             router: parts::router(config, &store, &telemetry),
             workers: workers.into_iter().map(named).collect(),
             store,
@@ -119,7 +125,7 @@ impl Gateway {
         cores.run(async |core, drain| {
             let workers = self.workers_of_core();
             let router = Arc::new(Router::new(self.router.clone(), workers.clone()));
-            let (settings, telemetry) = (self.edge.clone(), self.telemetry.clone());
+            let (settings, telemetry) = ((self.edge.clone(), self.crowd), self.telemetry.clone());
             let listener = self.public.take(core)?;
             let public = parts::serve_edge(listener, settings, router, telemetry, drain.clone());
             let serve = async {
@@ -163,13 +169,13 @@ impl Gateway {
             .iter()
             .map(|(name, shared)| (name.to_string(), parts::keys(shared)))
             .collect();
-        let kind = self.store.kind;
+        let (kind, budget) = (self.store.kind, self.budget);
         let readiness = move || {
             let mut detail = Map::new();
             detail.insert("quota".to_owned(), parts::quotas(&router, kind));
             detail.insert("providers".to_owned(), Value::from(keys.clone()));
             Readiness { ready: router.is_ready(), detail }
         };
-        AdminState::new(drain, readiness, move || metrics.render())
+        AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
     }
 }

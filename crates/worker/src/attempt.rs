@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use tokio::time::Instant;
+use weir_budget::Hold;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
 use weir_provider::{Fit, refuses_sealed};
@@ -26,7 +27,7 @@ use crate::sender::Sender;
 use crate::stream::Framings;
 use crate::upload::Upload;
 use crate::way::{self, Ready, Start, Way};
-use crate::{Shared, fault, rejection, streamed, whole};
+use crate::{Shared, fault, rejection, room, streamed, whole};
 
 /// An attempt that is made once, or twice if only what is sealed in the request was refused.
 struct Attempt<'a> {
@@ -42,6 +43,8 @@ struct Attempt<'a> {
     base: &'a str,
     uri: &'a Uri,
     model: &'a str,
+    /// What its translation takes.
+    room: Option<Arc<Hold>>,
     started: Instant,
 }
 
@@ -80,6 +83,12 @@ pub(crate) async fn run(
         is_unsealed: request.is_fallback,
     };
     let (body, document) = opened(body, &shared, request.operation).await?;
+    let room = match &document {
+        Some(document) if !fit.is_same() => {
+            room::of_request(shared.memory.budget(), document).await?
+        }
+        _ => None,
+    };
     let sendable = match &document {
         Some(document) => Sendable::of(way::ready(document, fit, &start)?),
         None => unread(body, &start),
@@ -97,6 +106,7 @@ pub(crate) async fn run(
         base,
         uri,
         model,
+        room,
         started,
     };
     let sent = Instant::now();
@@ -174,6 +184,7 @@ impl Attempt<'_> {
         *call.headers_mut() = headers_of(shared, endpoint, request, &span, &features);
         note_losses(&mut span, &losses);
         let mut this = Call {
+            _room: self.room.clone(),
             _counted: Counted(Arc::clone(shared)),
             shared: Arc::clone(shared),
             key: self.key,
@@ -266,7 +277,7 @@ async fn opened(
     if operation.facts().request != Content::Json {
         return Ok((body, None));
     }
-    let document = body.collect(shared.request_bytes_max).await?;
+    let document = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
     Ok((Incoming::Full(Bytes::new()), Some(document)))
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use weir_budget::Hold;
 use weir_dialect::ir::Losses;
 use weir_provider::Asked;
 use weir_rpc::{ReplyHead, Timings};
@@ -86,6 +87,8 @@ pub(crate) struct Call {
     pub(crate) sent: Instant,
     /// How long a try took that was refused before.
     pub(crate) refused: Duration,
+    /// What the request's translation takes.
+    pub(crate) _room: Option<Arc<Hold>>,
     /// Last, so that it is dropped last.
     pub(crate) _counted: Counted,
 }

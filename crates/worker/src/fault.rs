@@ -118,8 +118,8 @@ pub(crate) fn timed_out(shared: &Shared, why: &str, limit: Limit) -> Fault {
 /// All answers that are held take as much as they may. This one has been given already.
 pub(crate) fn no_room(shared: &Shared) -> Fault {
     let message = format!(
-        "{}: there is no room for its answer: those that are held are over \
-         client.max_buffered_answers_mb",
+        "{}: there is no room for its answer: what is held is over \
+         client.max_buffered_answers_mb or --memory-budget",
         shared.provider
     );
     Fault::new(FaultCode::Unavailable, message)

@@ -21,6 +21,7 @@ mod memory;
 mod models;
 mod reason;
 mod rejection;
+mod room;
 mod sender;
 mod settings;
 mod shared;

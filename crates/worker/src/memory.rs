@@ -1,9 +1,12 @@
 //! How much all large answers of a process may take together while they are held.
 //!
-//! Small ones are not counted: as many as may be under way at once have room.
+//! Small ones are not counted: as many as may be under way at once have room. All of them take of
+//! what the bodies of the process may take together, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use weir_budget::{Budget, Hold};
 
 /// What is held of one answer, or of one event, is counted only beyond this.
 const FREE_BYTES: usize = 1 << 20;
@@ -12,7 +15,10 @@ const DEFAULT_BYTES: usize = 1 << 30;
 
 /// A bound for all answers together; clones share it.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<Bound>);
+pub struct Memory {
+    bound: Arc<Bound>,
+    budget: Budget,
+}
 
 #[derive(Debug)]
 struct Bound {
@@ -25,6 +31,8 @@ struct Bound {
 pub(crate) struct Held {
     memory: Memory,
     bytes: usize,
+    /// For what is not counted where it is gathered.
+    hold: Option<Hold>,
 }
 
 /// There is no room now.
@@ -32,20 +40,31 @@ pub(crate) struct Held {
 pub(crate) struct Full;
 
 impl Memory {
-    /// Room for `max` bytes.
+    /// Room for `max` bytes, within `budget`.
     #[must_use]
-    pub fn new(max: usize) -> Self {
-        Self(Arc::new(Bound { max, used: AtomicUsize::new(0) }))
+    pub fn new(max: usize, budget: Budget) -> Self {
+        Self { bound: Arc::new(Bound { max, used: AtomicUsize::new(0) }), budget }
     }
 
+    /// What the process has for bodies.
+    pub(crate) const fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Room for what is kept as it is.
     pub(crate) fn hold(&self) -> Held {
-        Held { memory: self.clone(), bytes: 0 }
+        Held { memory: self.clone(), bytes: 0, hold: Some(self.budget.hold(None)) }
+    }
+
+    /// Room for what takes of the budget by itself.
+    pub(crate) fn counted(&self) -> Held {
+        Held { memory: self.clone(), bytes: 0, hold: None }
     }
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self::new(DEFAULT_BYTES)
+        Self::new(DEFAULT_BYTES, Budget::default())
     }
 }
 
@@ -55,11 +74,14 @@ impl Held {
     /// # Errors
     /// The others take too much; it takes what it took before.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), Full> {
+        if let Some(hold) = &mut self.hold {
+            hold.resize(bytes).map_err(|_| Full)?;
+        }
         let bytes = if bytes <= FREE_BYTES { 0 } else { bytes };
         if bytes == self.bytes {
             return Ok(());
         }
-        let bound = &self.memory.0;
+        let bound = &self.memory.bound;
         if let Some(more) = bytes.checked_sub(self.bytes) {
             if more > 0 && bound.used.fetch_add(more, Ordering::Relaxed) + more > bound.max {
                 bound.used.fetch_sub(more, Ordering::Relaxed);
@@ -80,7 +102,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.memory.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory.bound.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -90,7 +112,7 @@ mod tests {
 
     #[test]
     fn all_together_take_no_more_than_the_bound() {
-        let memory = Memory::new(10 * FREE_BYTES);
+        let memory = Memory::new(10 * FREE_BYTES, Budget::default());
         let (mut one, mut other) = (memory.hold(), memory.hold());
         assert_eq!((one.resize(6 * FREE_BYTES), other.resize(5 * FREE_BYTES)), (Ok(()), Err(Full)));
         // What is small has room in any case.
@@ -101,6 +123,6 @@ mod tests {
         drop(other);
         assert_eq!(one.resize(10 * FREE_BYTES), Ok(()));
         drop(one);
-        assert_eq!(memory.0.used.load(Ordering::Relaxed), 0);
+        assert_eq!(memory.bound.used.load(Ordering::Relaxed), 0);
     }
 }

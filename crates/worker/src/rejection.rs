@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::response::Parts;
 use http::{HeaderName, Method, Uri};
 use tokio::time::{Instant, timeout_at};
+use weir_budget::Gather;
 use weir_dialect::{ErrorBody, ir};
 use weir_provider::{Asked, Classified, ErrorFacts, classify, classify_in_band};
 use weir_types::{FailureClass, Fault, FaultCode, UpstreamAnswer};
@@ -40,39 +41,33 @@ pub(crate) enum Stopped {
 
 /// Reads a body whose beginning may have been read; one that comes in one piece is not copied.
 pub(crate) async fn collect(
-    mut first: Bytes,
+    first: Bytes,
     mut body: Body,
     (bytes_max, memory): (usize, &Memory),
     deadline: Instant,
 ) -> Collected {
-    let mut held = memory.hold();
+    let mut held = memory.counted();
+    // What is announced decides where it is counted; memory follows what comes.
     let announced = body.announced().and_then(|length| usize::try_from(length).ok());
-    let mut more = BytesMut::new();
+    let announced = announced.map(|length| length.min(bytes_max));
+    let mut gather = Gather::new(memory.budget(), announced, bytes_max);
+    let mut chunk = first;
     let stopped = loop {
-        let chunk = match timeout_at(deadline, body.chunk()).await {
+        let length = gather.len() + chunk.len();
+        if held.resize(length).is_err() || gather.push(chunk).await.is_err() {
+            break Some(Stopped::NoRoom);
+        }
+        if length > bytes_max {
+            break Some(Stopped::TooLong);
+        }
+        chunk = match timeout_at(deadline, body.chunk()).await {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => break Some(Stopped::Broke(error)),
             Ok(None) => break None,
             Err(_) => break Some(Stopped::TimedOut),
         };
-        let length = first.len().max(more.len()) + chunk.len();
-        if held.resize(length).is_err() {
-            break Some(Stopped::NoRoom);
-        }
-        if first.is_empty() && more.is_empty() {
-            first = chunk;
-        } else {
-            if more.is_empty() {
-                more.reserve(announced.unwrap_or(0).clamp(length, bytes_max.max(length)));
-                more.extend_from_slice(&first);
-            }
-            more.extend_from_slice(&chunk);
-        }
-        if length > bytes_max {
-            break Some(Stopped::TooLong);
-        }
     };
-    let mut bytes = if more.is_empty() { first } else { more.freeze() };
+    let mut bytes = gather.finish();
     bytes.truncate(bytes_max);
     Collected { bytes: without_mark(bytes), held, stopped }
 }

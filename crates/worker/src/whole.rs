@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::response::Parts;
+use weir_budget::Gather;
 use weir_dialect::AnswerFacts;
 use weir_dialect::ir::Losses;
 use weir_rpc::{End, Frame, FrameStream, Reply};
@@ -12,7 +13,7 @@ use weir_upstream::Body;
 use crate::call::{Call, Limit};
 use crate::memory::Held;
 use crate::rejection::{self, Collected, Stopped, collect};
-use crate::{Shared, fault};
+use crate::{Shared, fault, room};
 
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
@@ -20,10 +21,20 @@ pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Re
     if call.operation.facts().answer != Content::Json {
         return Ok(bare(call, &head, bytes, held));
     }
-    let answer = call
+    let room = match call.way.is_translated() {
+        true => room::of(call.shared.memory.budget(), &bytes).await,
+        false => Ok(None),
+    };
+    let room = room.map_err(|_| fault::no_room(&call.shared))?;
+    let mut answer = call
         .way
         .answer(bytes)
         .map_err(|error| fault::broken(&call.shared, &error.to_string(), FailureClass::Unusable))?;
+    if let Some(mut room) = room
+        && room.resize(answer.body.len()).is_ok()
+    {
+        answer.body = Gather::made(answer.body, room);
+    }
     if answer.facts.is_error {
         return Err(rejection::error_in_band(call.error_context(), answer.body));
     }

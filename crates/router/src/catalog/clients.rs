@@ -64,9 +64,8 @@ impl Client {
     fn catalog(&self) -> &Catalog {
         self.catalog.get_or_init(|| {
             Catalog::limited(&self.providers, &self.usable, |provider| {
-                let is_named = |access: &&Arc<ProviderAccess>| {
-                    access.provider.eq_ignore_ascii_case(provider)
-                };
+                let is_named =
+                    |access: &&Arc<ProviderAccess>| access.provider.eq_ignore_ascii_case(provider);
                 let accesses = &self.settings.providers;
                 let named = accesses.iter().find(is_named);
                 let any = || accesses.iter().find(|access| access.provider == "*");

@@ -84,12 +84,14 @@ impl Entry {
         ask: Query<'m>,
     ) -> impl Iterator<Item = &'a KeySettings> + use<'a, 'm> {
         let keys = self.provider.keys.iter();
-        keys.filter(move |key| key.enabled && serves(key, model, ask) && self.admits(key, model, ask))
+        keys.filter(move |key| {
+            key.enabled && serves(key, model, ask) && self.admits(key, model, ask)
+        })
     }
 
     /// Whether whoever asks may use `key` for `model`.
     fn admits(&self, key: &KeySettings, model: &str, ask: Query<'_>) -> bool {
-        self.access.admits(key, ask.operation.has_model().then_some(model))
+        self.access.admits(&key.name, ask.operation.has_model().then_some(model))
     }
 
     /// How many models are remembered.

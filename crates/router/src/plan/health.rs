@@ -32,6 +32,8 @@ pub(crate) fn classify(fault: &Fault) -> FailureClass {
         | FaultCode::Unavailable => FailureClass::Transient,
         FaultCode::UpstreamRejected if upstream_fails() => FailureClass::Transient,
         FaultCode::UpstreamTimedOut => FailureClass::Silent,
+        // It has waited for room already; another provider's worker may have some.
+        FaultCode::Overloaded => FailureClass::Elsewhere,
         FaultCode::RequestDropped | FaultCode::RateLimited => FailureClass::RateLimited,
         FaultCode::NoEligibleKeys | FaultCode::CredentialsExhausted => FailureClass::Credential,
         FaultCode::QuotaExhausted => FailureClass::QuotaExhausted,

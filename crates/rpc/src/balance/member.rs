@@ -48,7 +48,7 @@ impl<C: Remote> Member<C> {
         let (channel, origin) = Channel::to(&format!("http://{addr}"), limits)?;
         Ok(Self {
             addr,
-            client: C::over(channel.clone(), origin.clone(), limits),
+            client: C::over(channel.clone(), origin.clone()),
             health: HealthClient::with_origin(channel, origin),
             state: AtomicU8::new(State::Unknown as u8),
             refuses_token: AtomicBool::new(false),

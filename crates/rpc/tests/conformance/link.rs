@@ -184,7 +184,7 @@ async fn bodies_over_the_limit_are_refused_however_they_come() {
     assert_eq!(fault.unwrap_err().code, FaultCode::BodyTooLarge);
 
     let (_calling, call) = bench.begin(Body::Stream(parts().boxed())).await;
-    let collected = within(call.body.collect(usize::MAX)).await;
+    let collected = within(call.body.collect(usize::MAX, weir_budget::Budget::default())).await;
     assert_eq!(collected.unwrap_err().code, FaultCode::BodyTooLarge);
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Families {
     pub(super) quota_modes: Family<Labels, Gauge>,
     pub(super) connections: Family<Labels, Gauge>,
     pub(super) insecure: Family<Labels, Gauge>,
+    pub(super) memory_budget: Gauge,
+    pub(super) memory_used: Gauge,
 }
 
 impl Families {
@@ -77,6 +79,12 @@ impl Families {
         registry.register("upstream_connections", connections, self.connections.clone());
         let insecure = "1 where the provider's certificate is not checked";
         registry.register("upstream_insecure", insecure, self.insecure.clone());
+        for (name, help, gauge) in [
+            ("memory_budget", "What bodies may take of memory", &self.memory_budget),
+            ("memory_used", "What bodies take of memory", &self.memory_used),
+        ] {
+            registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        }
         self.register_times(registry);
     }
 

@@ -28,7 +28,7 @@ fn config() -> Config {
 
 #[test]
 fn the_workers_settings_hold_secrets_and_do_not_show_them() {
-    let workers = workers(&config());
+    let workers = workers(&config(), Budget::default());
     let [openai, groq] = &workers[..] else { panic!("{workers:?}") };
     for key in openai.keys.iter().chain(&groq.keys) {
         assert_eq!(key.credential.secrets()[0].expose(), PLANTED);
@@ -56,7 +56,7 @@ fn the_other_rooms_are_told_no_secret() {
     let config = config();
     let shown = format!(
         "{:?} {:?}",
-        edge(&config, Hosts::default()),
+        edge(&config, Hosts::default(), Budget::default()),
         router(&config, Timing::default(), true)
     );
     assert!(shown.contains("openai") && !shown.contains("planted"), "{shown}");

@@ -199,7 +199,7 @@ async fn answers_that_are_held_share_one_bound() {
     let fake = Fake::start(vec![answer(), answer(), answer()]).await;
     let mut settings = settings("openai", &fake.url);
     settings.answer_bytes_max = 9 << 20;
-    settings.memory = crate::Memory::new(5 << 20);
+    settings.memory = crate::Memory::new(5 << 20, weir_budget::Budget::default());
     let worker = worker(settings);
     let first = chat(&worker, false).await.unwrap();
     // It is held until it is taken.
@@ -223,7 +223,7 @@ async fn a_long_event_has_to_find_room() {
     let fake = Fake::start(vec![stream]).await;
     let mut settings = settings("openai", &fake.url);
     settings.event_bytes_max = 9 << 20;
-    settings.memory = crate::Memory::new(2 << 20);
+    settings.memory = crate::Memory::new(2 << 20, weir_budget::Budget::default());
     let (_, end) = drain(chat(&worker(settings), true).await.unwrap()).await;
     let fault = end.fault.unwrap();
     assert!(fault.detail.message.contains("max_buffered_answers_mb"), "{fault}");

@@ -1,0 +1,15 @@
+//! What all bodies of a process may take of its memory together, and the buffer that they are
+//! gathered in.
+//!
+//! Knows bytes, not what they mean. What a body takes is counted by what has arrived of it, never
+//! by what somebody has announced, and is given back with its last reference: a body that several
+//! rooms of one process share is counted once. Who does not fit waits for a moment, in order of
+//! arrival, and is refused then.
+
+mod gather;
+mod hold;
+mod pools;
+
+pub use gather::Gather;
+pub use hold::Hold;
+pub use pools::{Budget, NoRoom};
