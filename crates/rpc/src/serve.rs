@@ -23,6 +23,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::arrived::Arrived;
 use crate::cork::cork;
 use crate::exchange::Bounds;
 use crate::link::{self, LinkLimits, MESSAGE_BYTES_MAX};
@@ -141,6 +142,7 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
     fn call(&self, request: http::Request<Incoming>) -> RouteFuture {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         if service == self.service.name() {
+            let request = request.map(Arrived::new);
             return match self.service.clone() {
                 Offered::Router(mut router) => router.call(request),
                 Offered::Worker(mut worker) => worker.call(request),
