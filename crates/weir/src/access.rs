@@ -43,7 +43,12 @@ mod tests {
     #[test]
     fn only_loopback_is_listened_on_without_a_word() {
         let insist = |listen: &str, allow_anonymous| {
-            insist(&PublicArgs { listen: listen.parse().unwrap(), allow_anonymous })
+            insist(&PublicArgs {
+                listen: listen.parse().unwrap(),
+                connections_max: None,
+                connections_per_address_max: None,
+                allow_anonymous,
+            })
         };
         for listen in ["127.0.0.1:0", "127.9.9.9:80", "[::1]:8080", "[::ffff:127.0.0.1]:1"] {
             assert!(insist(listen, false).is_ok(), "{listen}");
