@@ -125,7 +125,7 @@ def test_many_large_bodies_take_no_more_than_the_budget(start, sim, model):
         one.start()
     while any(one.is_alive() for one in crowd):
         # It waits for nobody's memory, but its core reads the large ones, too.
-        watched.assert_well(seconds=5)
+        watched.assert_well(seconds=15)
         time.sleep(0.05)
     assert len(answers) == len(crowd)
     statuses = [parsed(answer)[0] for answer in answers]

@@ -118,13 +118,12 @@ def test_keys_are_known_by_name_and_their_values_go_nowhere(start, provider):
         lambda: [page for page in [closed.gateway.metrics()] if "client_key_requests" in page]
     )
     assert 'weir_client_key_requests_total{client_key="team",status="200"} 1' in str(metrics)
-    edge = closed.gateway.processes()[0] if callable(closed.gateway.processes) else None
-    logs = "".join(process.output() for process in closed.gateway.processes) if not edge else ""
-    assert value not in logs
+    logs = "".join(process.output() for process in closed.gateway.processes)
+    assert "team" in logs and value not in logs
 
 
-def test_a_new_key_is_used_by_its_hash(start, provider, binary):
-    printed = subprocess.run([binary, "key", "new"], capture_output=True, text=True, check=True)
+def test_a_new_key_is_used_by_its_hash(start, provider):
+    printed = subprocess.run([BINARY, "key", "new"], capture_output=True, text=True, check=True)
     words = dict(line.split(maxsplit=1) for line in printed.stdout.splitlines()[:2])
     value, digest = words["value"], words["hash"]
     assert digest == "sha256:" + hashlib.sha256(value.encode()).hexdigest()

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tonic::body::Body;
 use tower::Service;
 
+use crate::arrived::Arrived;
 use crate::cork::{Cork, Corked, cork};
 use crate::link::{self, LinkError, LinkSettings};
 
@@ -88,7 +89,7 @@ impl Channel {
 }
 
 impl Service<http::Request<Body>> for Channel {
-    type Response = http::Response<AnswerBody>;
+    type Response = http::Response<Arrived<AnswerBody>>;
     type Error = ChannelError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ChannelError>> + Send>>;
 
@@ -99,7 +100,10 @@ impl Service<http::Request<Body>> for Channel {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         self.shared.limits.tokens.add_to(request.headers_mut());
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { exchange(shared.sender().await?, request).await })
+        Box::pin(async move {
+            let answer = exchange(shared.sender().await?, request).await?;
+            Ok(answer.map(Arrived::new))
+        })
     }
 }
 

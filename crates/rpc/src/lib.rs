@@ -4,6 +4,7 @@
 //! Knows what travels (heads, bytes, ends), not what it means: no wire format of a provider, no
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
+mod arrived;
 mod balance;
 mod channel;
 mod client;

@@ -23,6 +23,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::arrived::Arrived;
 use crate::cork::cork;
 use crate::door::Door;
 use crate::exchange::Bounds;
@@ -151,6 +152,7 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
         }
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         if service == self.service.name() {
+            let request = request.map(Arrived::new);
             return match self.service.clone() {
                 Offered::Router(mut router) => router.call(request),
                 Offered::Worker(mut worker) => worker.call(request),
