@@ -288,7 +288,7 @@ mod tests {
 
     fn whole_base64(bytes: &[u8], alphabet: &[u8; 64], pads: bool) -> String {
         let mut digits = base64(bytes, 0, alphabet);
-        if bytes.len() % 3 != 0 {
+        if !bytes.len().is_multiple_of(3) {
             let rest = bytes.len() % 3;
             let last = u32::from(bytes[bytes.len() - 1]) << if rest == 1 { 4 } else { 2 };
             digits.push(alphabet[(last & 0x3f) as usize]);
