@@ -1,6 +1,7 @@
 """Client keys: who may call, where each SDK puts its key, and what a key may reach."""
 
 import hashlib
+import os
 import subprocess
 import time
 
@@ -34,9 +35,9 @@ class Closed:
         config.provider("groq", provider.url, [Key("groq-1")])
         self.values, listed = {}, []
         for name, settings in keys.items():
-            self.values[name] = f"sk-weir-{secrets.make()}".replace("/", "-")
-            config.env[f"E2E_CLIENT_{name}".upper()] = self.values[name]
-            value = {"name": name, "value": f"env.E2E_CLIENT_{name}".upper()}
+            variable = f"E2E_CLIENT_{name.upper()}"
+            self.values[name] = config.env[variable] = f"sk-weir-{secrets.make()}"
+            value = {"name": name, "value": f"env.{variable}"}
             listed.append({**value, **settings})
         config.document["governance"] = {"virtual_keys": listed}
         config.client(enforce_auth_on_inference=True)
@@ -64,7 +65,7 @@ def test_nobody_comes_in_without_a_key(start, provider):
         assert (error["type"], error["code"]) == ("authentication_error", code)
     # Not even a list, and the provider saw one request.
     assert closed.gateway.request("GET", "/v1/models").status == 401
-    assert len(provider.asked) == 1
+    assert len(provider.asked()) == 1
     # The gateway's health is everybody's.
     assert closed.gateway.request("GET", "/health").status == 200
 
@@ -76,7 +77,7 @@ def test_a_key_reaches_what_it_may_and_nothing_else(start, provider):
         for _ in range(4):
             answer = closed.chat(model, "few")
             assert (answer.status, answer.headers["x-weir-key"]) == (200, "two"), answer.body
-    seen = len(provider.asked)
+    seen = len(provider.asked())
     for model, more in [
         ("openai/b", {}),
         ("groq/a", {}),
@@ -89,7 +90,7 @@ def test_a_key_reaches_what_it_may_and_nothing_else(start, provider):
         assert error["code"] == "key_not_allowed" and '"few"' in error["message"]
     answer = closed.chat("openai/a", "few", {"x-bf-api-key": "one"})
     assert answer.status == 403, answer.body
-    assert len(provider.asked) == seen
+    assert len(provider.asked()) == seen
     # What nobody could serve is told as to everybody.
     assert closed.chat("openai/", "few").status == 400
 
@@ -113,17 +114,17 @@ def test_keys_are_known_by_name_and_their_values_go_nowhere(start, provider):
     closed = Closed(start, provider, team={"provider_configs": OPEN})
     value = closed.values["team"]
     assert closed.chat("openai/m", "team").status == 200
-    assert value not in str(provider.asked)
+    assert value not in str(provider.asked())
     metrics = closed.gateway.wait_until(
         lambda: [page for page in [closed.gateway.metrics()] if "client_key_requests" in page]
     )
     assert 'weir_client_key_requests_total{client_key="team",status="200"} 1' in str(metrics)
-    logs = "".join(process.output() for process in closed.gateway.processes)
+    logs = "".join(process.output for process in closed.gateway.processes)
     assert "team" in logs and value not in logs
 
 
 def test_a_new_key_is_used_by_its_hash(start, provider):
-    printed = subprocess.run([BINARY, "key", "new"], capture_output=True, text=True, check=True)
+    printed = subprocess.run([os.environ["WEIR_BIN"], "key", "new"], capture_output=True, text=True, check=True)
     words = dict(line.split(maxsplit=1) for line in printed.stdout.splitlines()[:2])
     value, digest = words["value"], words["hash"]
     assert digest == "sha256:" + hashlib.sha256(value.encode()).hexdigest()
@@ -194,4 +195,4 @@ def test_every_sdk_signs_in_with_a_client_key(start, provider, call, refusal):
         call(url, "sk-not-a-key-of-this-gateway")
     assert time.monotonic() - begun < 5
     assert "client key" in str(caught.value)
-    assert len(provider.asked) == 1
+    assert len(provider.asked()) == 1

@@ -22,6 +22,7 @@ pub mod lenient;
 mod media;
 pub mod models;
 pub mod names;
+mod observed;
 mod openai_chat;
 mod openai_error;
 mod openai_responses;

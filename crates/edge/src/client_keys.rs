@@ -122,20 +122,15 @@ fn presented(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {
         let value = parts.headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then_some(value)
     };
-    let headers = [
-        text(&names::CLIENT_KEY),
-        text(&AUTHORIZATION).and_then(of_authorization),
-        text(&names::ANTHROPIC_KEY),
-        text(&names::GOOGLE_KEY),
-        text(&names::AZURE_KEY),
-    ];
+    let headers = [text(&names::CLIENT_KEY), text(&AUTHORIZATION).and_then(of_authorization)];
+    let of_sdks = names::SDK_KEYS.each_ref().map(text);
     // Google's REST clients put it into the query.
     let query = parts.uri.query().filter(|query| query.contains("key="));
     let query = query.and_then(|query| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(name, value)| name == "key" && !value.is_empty()).map(|(_, value)| value)
     });
-    headers.into_iter().flatten().map(Cow::Borrowed).chain(query)
+    headers.into_iter().chain(of_sdks).flatten().map(Cow::Borrowed).chain(query)
 }
 
 /// A bearer token, or the id of the access key that AWS's SDKs sign with.

@@ -40,12 +40,12 @@ pub(crate) const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-des
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 /// The client's own key, in the configuration format's words.
 pub(crate) const CLIENT_KEY: HeaderName = HeaderName::from_static("x-bf-vk");
-/// Where Anthropic's SDKs put a credential.
-pub(crate) const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// Where Google's do.
-pub(crate) const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-/// Where Azure's do.
-pub(crate) const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
+/// Where vendors' SDKs put a credential, besides `authorization`.
+pub(crate) const SDK_KEYS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("api-key"),
+];
 /// Pins a provider's key by name.
 pub(crate) const KEY_PIN: HeaderName = HeaderName::from_static("x-bf-api-key");
 /// Pins a key by id; refused, because our keys have names only.

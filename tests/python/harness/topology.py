@@ -48,8 +48,14 @@ class Order:
         """The variables with keys, all or those that a provider refers to."""
         if provider is None:
             return self.config.env
-        section = json.dumps(self.config.document["providers"][provider])
-        named = re.findall(r"\benv\.(\w+)", section)
+        return self._referred(self.config.document["providers"][provider])
+
+    def client_keys(self) -> dict[str, str]:
+        """The variables with the keys of clients."""
+        return self._referred(self.config.document.get("governance"))
+
+    def _referred(self, section) -> dict[str, str]:
+        named = re.findall(r"\benv\.(\w+)", json.dumps(section))
         return {name: self.config.env[name] for name in named if name in self.config.env}
 
 
@@ -127,7 +133,7 @@ def all_in_one(order: Order, router_flags: RouterFlags) -> Gateway:
 def services(
     order: Order, router_flags: RouterFlags, edges: int = 1, routers: int = 1, workers: int = 1
 ) -> Gateway:
-    """Each worker has the keys of its own provider in its environment; nobody else has any."""
+    """Each worker has the keys of its own provider in its environment, each edge those of clients."""
     started: list[Process] = []
     file = order.config_file()
 
@@ -135,6 +141,7 @@ def services(
         argv = [order.binary, room, *file]
         argv += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments, *order.flags]
         keys = order.keys(provider) if provider else {}
+        keys = order.client_keys() if room == "edge" else keys
         env = {"WEIR_LINK_TOKEN": order.link_token, **keys, **order.environment()}
         named = "-".join(part for part in (order.name, room, provider, str(number)) if part)
         started.append(Process(named, argv, env, order.directory))

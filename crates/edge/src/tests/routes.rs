@@ -32,6 +32,7 @@ async fn every_route_asks_for_its_operation() {
                 content_type: String::new(),
                 fallbacks: Vec::new(),
                 preferred_provider: preferred.map(str::to_owned),
+                client_key: None,
                 headers: Vec::new(),
             };
             assert_eq!(seen.request, expected, "{path}");

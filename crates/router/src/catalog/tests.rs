@@ -39,6 +39,7 @@ fn request(model: &str) -> RouterRequest {
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: None,
+        client_key: None,
         headers: Vec::new(),
     }
 }

@@ -98,6 +98,7 @@ fn request(model: &str) -> RouterRequest {
         content_type: String::new(),
         fallbacks: Vec::new(),
         preferred_provider: None,
+        client_key: None,
         headers: vec![("x-kept".to_owned(), "1".to_owned())],
     }
 }

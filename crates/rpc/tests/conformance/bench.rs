@@ -190,6 +190,7 @@ pub(crate) fn router_request() -> RouterRequest {
         content_type: String::new(),
         fallbacks: vec!["groq/llama".to_owned()],
         preferred_provider: Some("openai".to_owned()),
+        client_key: None,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
     }
 }
