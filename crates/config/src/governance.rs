@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use weir_types::ModelList;
@@ -32,6 +32,7 @@ pub struct Governance {
 /// One client's key.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(deny_unknown_fields, extend("x-required" = ["name", "value"]))]
+#[schemars(transform = add_unserved)]
 pub struct VirtualKey {
     /// Kept for other tools; Weir goes by the name.
     pub id: Option<String>,
@@ -56,7 +57,10 @@ pub struct VirtualKey {
 /// One provider that a client's key may reach.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(deny_unknown_fields, extend("x-required" = ["provider"]))]
+#[schemars(transform = add_limits)]
 pub struct ProviderConfig {
+    /// Kept for other tools.
+    pub id: Option<String>,
     /// The provider's name; Weir's extension: `*` for all.
     pub provider: String,
     /// Its share of requests for a model without a provider's name. Absent: none, it is reached by its
@@ -81,6 +85,7 @@ impl ProviderConfig {
     #[must_use]
     pub fn all_of(provider: &str) -> Self {
         Self {
+            id: None,
             provider: provider.to_owned(),
             weight: None,
             allowed_models: ModelList::All,
@@ -124,37 +129,51 @@ fn virtual_key(field: &Field<'_>, version: Version) -> Option<VirtualKey> {
         }
         None => Vec::new(),
     };
-    let key = VirtualKey {
-        id: section.text("id"),
-        name: name?,
-        value: value.unwrap_or_default(),
-        description: section.text("description"),
-        is_active: section.flag("is_active").unwrap_or(true),
-        expires_at: section.field("expires_at").and_then(|field| moment(&field)),
-        provider_configs: match version {
-            Version::One if provider_configs.is_empty() => vec![ProviderConfig::all_of("*")],
-            _ => provider_configs,
-        },
+    let provider_configs = match version {
+        Version::One if provider_configs.is_empty() => vec![ProviderConfig::all_of("*")],
+        _ => provider_configs,
     };
-    if key.provider_configs.is_empty() && key.is_active {
+    let id = section.text("id");
+    let description = section.text("description");
+    let is_active = section.flag("is_active").unwrap_or(true);
+    let expires_at = section.field("expires_at").and_then(|field| moment(&field));
+    if provider_configs.is_empty() && is_active {
         let draft = Draft::warning("a client key that may reach nothing");
         let expected = "\"provider_configs\": [{\"provider\": \"*\"}], or those that it may reach";
         section.report(draft.expected(expected).found("no provider"));
     }
-    for name in ["team_id", "customer_id", "mcp_configs", "calendar_aligned"] {
-        section.unacted(name);
-    }
-    protections(&mut section);
+    UNSERVED.into_iter().for_each(|name| section.unacted(name));
+    limits(&mut section);
     section.finish();
-    Some(key)
+    let (name, value) = (name?, value?);
+    Some(VirtualKey { id, name, value, description, is_active, expires_at, provider_configs })
 }
 
+/// Parts of a key that steer nothing that Weir has.
+const UNSERVED: [&str; 4] = ["team_id", "customer_id", "mcp_configs", "calendar_aligned"];
 /// What would limit a client's key further.
-fn protections(section: &mut Section<'_>) {
-    for name in ["rate_limit_id", "rate_limit", "budget_id", "budget", "budgets"] {
+const LIMITS: [&str; 5] = ["rate_limit_id", "rate_limit", "budget_id", "budget", "budgets"];
+
+fn limits(section: &mut Section<'_>) {
+    for name in LIMITS {
         if let Some(field) = section.field(name) {
             protection(&field);
         }
+    }
+}
+
+fn add_unserved(schema: &mut Schema) {
+    for name in UNSERVED {
+        let text = "A part of the format that Weir does not serve.";
+        crate::schema::add_property(schema, name, serde_json::json!({ "description": text }));
+    }
+    add_limits(schema);
+}
+
+fn add_limits(schema: &mut Schema) {
+    for name in LIMITS {
+        let text = "Not served yet: an error unless it is empty.";
+        crate::schema::add_property(schema, name, serde_json::json!({ "description": text }));
     }
 }
 
@@ -215,19 +234,16 @@ fn provider_config(field: &Field<'_>, version: Version) -> Option<ProviderConfig
     let provider = provider.and_then(|field| names::read(&field).map(str::to_ascii_lowercase));
     let name = provider.clone().unwrap_or_default();
     let expected = "a number from 0 to 1e12";
-    let config = ProviderConfig {
-        weight: section.field("weight").and_then(|field| field.number(0.0..=1e12, expected)),
-        allowed_models: list(&mut section, "allowed_models", &name, version),
-        blacklisted_models: section
-            .field("blacklisted_models")
-            .map_or(ModelList::None, |field| models::read(&field, &name)),
-        key_ids: list(&mut section, "key_ids", "", version),
-        provider: provider?,
-    };
-    let _ = section.text("id");
-    protections(&mut section);
+    let id = section.text("id");
+    let weight = section.field("weight").and_then(|field| field.number(0.0..=1e12, expected));
+    let allowed_models = list(&mut section, "allowed_models", &name, version);
+    let denied = section.field("blacklisted_models").map(|field| models::read(&field, &name));
+    let blacklisted_models = denied.unwrap_or_default();
+    let key_ids = list(&mut section, "key_ids", "", version);
+    limits(&mut section);
     section.finish();
-    Some(config)
+    let provider = provider?;
+    Some(ProviderConfig { id, provider, weight, allowed_models, blacklisted_models, key_ids })
 }
 
 /// A list that allows; absent it allows all.
