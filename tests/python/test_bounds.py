@@ -47,7 +47,7 @@ class Watched:
 
     def is_as_before(self) -> bool:
         """Within a tenth, and what a process that has just begun has not needed yet."""
-        limits = {name: bytes * 1.1 + 12 * MIB for name, bytes in self.before.items()}
+        limits = {name: bytes * 1.1 + 32 * MIB for name, bytes in self.before.items()}
         return all(rss(one) <= limits[one.name] for one in self.gateway.processes)
 
     def assert_well(self, seconds=3.0):

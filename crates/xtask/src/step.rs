@@ -1,11 +1,9 @@
 //! Runs one command, shows what it says while it runs, and keeps the lines that sum it up.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,8 +29,6 @@ pub(crate) struct Step {
     name: String,
     command: Command,
     shown: String,
-    /// What each of its lines begins with, so that they can be told from those of another step.
-    mark: String,
     is_summary: fn(&str) -> bool,
 }
 
@@ -58,7 +54,7 @@ impl Step {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).stdin(Stdio::null());
         let shown = format!("{program} {}", arguments.join(" "));
-        Self { name: name.to_owned(), command, shown, mark: String::new(), is_summary: |_| false }
+        Self { name: name.to_owned(), command, shown, is_summary: |_| false }
     }
 
     /// Sets a variable for the command.
@@ -86,10 +82,9 @@ impl Step {
     fn spawn_and_follow(&mut self) -> std::io::Result<(bool, Vec<String>)> {
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (sender, lines) = channel();
-        let mark = &self.mark;
         let readers = [
-            child.stdout.take().map(|out| follow(out, say, mark.clone(), sender.clone())),
-            child.stderr.take().map(|out| follow(out, complain, mark.clone(), sender)),
+            child.stdout.take().map(|out| follow(out, say, sender.clone())),
+            child.stderr.take().map(|out| follow(out, complain, sender)),
         ];
         let summary = lines.into_iter().filter(|line: &String| (self.is_summary)(line)).collect();
         for reader in readers.into_iter().flatten() {
@@ -103,7 +98,6 @@ impl Step {
 fn follow(
     out: impl Read + Send + 'static,
     show: fn(&str),
-    mark: String,
     lines: Sender<String>,
 ) -> thread::JoinHandle<()> {
     thread::spawn(move || {
@@ -111,7 +105,7 @@ fn follow(
         let mut bytes = Vec::new();
         while matches!(out.read_until(b'\n', &mut bytes), Ok(1..)) {
             let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            show(&format!("{mark}{line}"));
+            show(&line);
             // The other end lives as long as this thread.
             let _kept = lines.send(line);
             bytes.clear();
@@ -135,36 +129,6 @@ impl Steps {
         Err(TaskError::Step(name))
     }
 
-    /// Runs steps beside each other, so many at a time, in their order. After a failure none is begun.
-    ///
-    /// # Errors
-    /// If one fails; what was done so far is summed up.
-    pub(crate) fn run_beside(&mut self, steps: Vec<Step>, at_once: usize) -> Result<(), TaskError> {
-        let waiting = Mutex::new(VecDeque::from(steps));
-        let done = Mutex::new(Vec::new());
-        let next = || lock(&waiting).pop_front();
-        thread::scope(|scope| {
-            for _ in 0..at_once {
-                scope.spawn(|| {
-                    while let Some(mut step) = next() {
-                        step.mark = format!("[{}] ", step.name);
-                        let one = step.run();
-                        if !one.passed {
-                            lock(&waiting).clear();
-                        }
-                        lock(&done).push(one);
-                    }
-                });
-            }
-        });
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let failed = done.iter().find(|one| !one.passed).map(|one| one.name.clone());
-        self.done.extend(done);
-        let Some(name) = failed else { return Ok(()) };
-        self.sum_up();
-        Err(TaskError::Step(name))
-    }
-
     /// Notes what was left out, and why.
     pub(crate) fn skip(&mut self, what: String) {
         say(&format!("==> skipped: {what}"));
@@ -182,10 +146,6 @@ impl Steps {
         }
         self.skipped.iter().for_each(|what| say(&format!("  skip  {what}")));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether `program arguments` runs and succeeds; its output is not shown.
@@ -221,22 +181,6 @@ mod tests {
         assert_eq!(error.to_string(), "step 'bad' failed");
         let absent = Step::new("absent", Path::new("."), "no-such-program-here", &[]);
         assert!(steps.run(absent).is_err());
-    }
-
-    #[test]
-    fn steps_beside_each_other_all_run_and_a_failure_lets_none_begin() {
-        let folder = tempfile::tempdir().unwrap();
-        // Each of the two waits for the other: one after the other they would never end.
-        let meet = |own: &str, other: &str| {
-            let script = format!("touch {own}; until test -e {other}; do sleep 0.01; done");
-            Step::new(own, folder.path(), "sh", &["-c", &script])
-        };
-        let mut steps = Steps::default();
-        assert!(steps.run_beside(vec![meet("a", "b"), meet("b", "a")], 2).is_ok());
-        let late = Step::new("late", folder.path(), "touch", &["late"]);
-        let error = steps.run_beside(vec![shell("bad", "exit 3"), late], 1).unwrap_err();
-        assert_eq!(error.to_string(), "step 'bad' failed");
-        assert!(!folder.path().join("late").exists());
     }
 
     #[test]
