@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 
 import pytest
 from harness import http
@@ -196,3 +197,29 @@ def test_expect_continue(gateway):
         assert connection.recv(65536).startswith(b"HTTP/1.1 100")
         connection.sendall(body)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("POST /v1/nothing HTTP/1.1", 404),
+        ("PUT /v1/chat/completions HTTP/1.1", 405),
+        ("POST /v1/chat/completions HTTP/1.1\r\norigin: https://elsewhere.example", 403),
+        ("POST /v1/chat/completions HTTP/1.1\r\nx-request-timeout-ms: soon", 400),
+    ],
+)
+def test_a_request_that_its_head_refuses_does_not_end_the_connection(start, sim, line, status):
+    """Its body may come after the answer, as where a client sends head and body apart."""
+    gateway = start(Config().provider("openai", sim.url))
+    payload = json.dumps({"model": "openai/m", "messages": [{"role": "user", "content": "hi"}]})
+    rest = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(payload)}"
+    with socket.create_connection(gateway.address, timeout=10) as connection:
+        connection.sendall(f"{line}\r\n{rest}\r\n\r\n".encode())
+        answer = connection.recv(65536)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+        time.sleep(0.2)
+        connection.sendall(payload.encode())
+        connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{rest}\r\n\r\n".encode())
+        connection.sendall(payload.encode())
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer

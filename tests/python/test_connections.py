@@ -26,7 +26,7 @@ def weir(weir, tmp_path_factory):
 def hoard(gateway, stack: ExitStack, count: int, sends: bytes = b"") -> list[socket.socket]:
     connections = []
     for _ in range(count):
-        connection = socket.create_connection(gateway.address, timeout=20)
+        connection = socket.create_connection(gateway.addresses[0], timeout=20)
         stack.enter_context(connection)
         connection.sendall(sends)
         connections.append(connection)
@@ -39,7 +39,7 @@ def assert_well(gateway):
     for service in gateway.services:
         assert http.request("GET", f"{service.admin}/healthz").status == 200
         assert "weir_build_info" in service.metrics()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     assert gateway.alive()
 
 
@@ -53,7 +53,7 @@ def is_served(gateway) -> bool:
 @pytest.mark.parametrize("sends", [b"", b"POST /v1/chat/completions HTTP/1.1\r\nhost: lo"])
 def test_idle_connections_keep_nobody_out(start, sim, sends):
     gateway = start(Config().provider("openai", sim.url), log_level="info")
-    (edge,) = gateway.edges
+    edge = gateway.edges[0]
     limits = Path(f"/proc/{edge.process.pid}/limits").read_text()
     limit = re.search(r"Max open files\s+(\d+)", limits)
     assert int(limit.group(1)) == FILES

@@ -54,7 +54,8 @@ pub(crate) async fn serve(
 
 /// Answers what no route or method matches.
 pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    intake::forget(&parts.headers, body, shared.settings.body_bytes_max);
     let dialect = route::dialect_of(shared.routes, parts.uri.path());
     let asked = RequestLine { route: method_label(&parts.method), dialect, operation: None };
     let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
@@ -87,8 +88,13 @@ async fn steps(
     let Some(record) = slot.as_mut() else {
         return Err(Fault::new(FaultCode::Internal, "a request without a record"));
     };
-    record.client_key = shared.settings.client_keys.caller(parts, SystemTime::now())?;
-    let options = shared.rules.options(&parts.headers, route.dialect)?;
+    let options = match admitted(shared, route, parts, record) {
+        Ok(options) => options,
+        Err(fault) => {
+            intake::forget(&parts.headers, body, shared.settings.body_bytes_max);
+            return Err(fault);
+        }
+    };
     let deadline = Deadline::after(record.started(), options.deadline);
     let limits = shared.limits(deadline);
     let facts = route.operation.facts();
@@ -141,6 +147,17 @@ async fn steps(
         return answer::models(reply, slot, head_only, wanted).await;
     }
     answer::relay(reply, slot).await
+}
+
+/// Who asks, and what they ask for beside the body.
+fn admitted(
+    shared: &Shared,
+    route: &Route,
+    parts: &Parts,
+    record: &mut Record,
+) -> Result<RequestOptions, Fault> {
+    record.client_key = shared.settings.client_keys.caller(parts, SystemTime::now())?;
+    shared.rules.options(&parts.headers, route.dialect)
 }
 
 /// The request as far as its line and headers say it.

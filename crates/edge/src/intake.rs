@@ -9,7 +9,7 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use weir_budget::{Budget, Gather, Hold};
 use weir_types::{Deadline, Fault, FaultCode};
@@ -185,6 +185,15 @@ async fn next(body: &mut Body, limits: Limits) -> Result<Option<Bytes>, Fault> {
                 Err(_) => {}
             },
         }
+    }
+}
+
+/// Reads the body of a request that was refused by its head, so that the connection can serve the next
+/// one: a body that is left unread ends it, without a word to the client. One that is sent only when it is
+/// asked for is not.
+pub(crate) fn forget(headers: &HeaderMap, body: Body, bytes_max: usize) {
+    if !body.is_end_stream() && !headers.contains_key(EXPECT) {
+        linger(body, bytes_max);
     }
 }
 
