@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import SCALE, measured
-from stack import ADMIN_PORT, SIM_PORT, run, wait_until
+from stack import ADMIN_PORT, PREPARING, SIM_PORT, run, wait_until
 from traffic import Held, Load, burst
 
 CONCURRENCY = 50  # Of `sim` in deploy/config.sample.json.
@@ -98,7 +98,8 @@ def assert_whole(stack) -> None:
 
 
 def bring_back(stack, target) -> None:
-    before = {one.id for one in stack.containers(every=True)}
+    serving = [one for one in stack.containers(every=True) if one.service not in PREPARING]
+    before = {one.id for one in serving}
     stack.up(SCALE)
     assert {one.id for one in stack.containers()} == before, "another container took its place"
     wait_until(f"{target.name} serves again", lambda: serves(stack, target), 30)
