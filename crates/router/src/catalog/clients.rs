@@ -107,20 +107,20 @@ impl Catalogs {
     pub(crate) fn route(&self, request: &RouterRequest) -> Result<Route, Fault> {
         let Some(client) = self.client(request)? else { return self.all.route(request) };
         let own = client.catalog();
-        let route = own.route(request);
-        let reached = route.as_ref().map(|route| route.primary.as_ref());
-        if !matches!(reached, Ok(Ok(_))) {
-            // It may be that nobody reaches it, for a reason that everybody is told.
-            let Target { provider, model, .. } = &*self.all.route(request)?.primary?;
-            let what = match model.is_empty() {
-                true => format!("the provider `{}`", provider.name),
-                false => format!("the model `{model}` of `{}`", provider.name),
-            };
-            return Err(forbidden(client, &what));
+        let mut route = own.route(request);
+        if !route.as_ref().is_ok_and(|route| route.primary.is_ok()) {
+            let everybodys = self.all.route(request)?;
+            if let Ok(target) = &everybodys.primary {
+                return Err(forbidden(client, &named(target)));
+            }
+            // Nobody reaches it, for a reason that everybody is told; a fallback may be reached.
+            if let Ok(route) = &mut route {
+                route.primary = everybodys.primary;
+            }
         }
         let reaches = |catalog: &Catalog, name: &str| catalog.can_serve(request, name);
-        let mut named = request.fallbacks.iter();
-        match named.find(|name| !reaches(own, name) && reaches(&self.all, name)) {
+        let mut fallbacks = request.fallbacks.iter();
+        match fallbacks.find(|name| !reaches(own, name) && reaches(&self.all, name)) {
             Some(name) => Err(forbidden(client, &format!("the fallback `{name}`"))),
             None => route,
         }
@@ -164,6 +164,14 @@ impl Catalogs {
             Fault::new(FaultCode::Forbidden, text)
         };
         self.clients.get(name).map(Some).ok_or_else(unknown)
+    }
+}
+
+fn named(target: &Target) -> String {
+    let Target { provider, model, .. } = target;
+    match model.is_empty() {
+        true => format!("the provider `{}`", provider.name),
+        false => format!("the model `{model}` of `{}`", provider.name),
     }
 }
 
