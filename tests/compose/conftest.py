@@ -3,6 +3,7 @@
 What every part took is printed at the end; whatever happens, the stack is taken down.
 """
 
+import hashlib
 import os
 import time
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from stack import REPOSITORY, Stack, free_ports, run
 IMAGE = "weir:compose-test"
 # A value that is never sent anywhere: nobody asks that provider.
 OPENAI_KEY = "sk-compose-openai"
+CLIENT_KEY = "sk-weir-compose-0123456789abcdef"
 SCALE = {"worker-sim": 3, "router": 2, "edge": 2}
 _took: list[tuple[str, float]] = []
 
@@ -66,7 +68,11 @@ def stack(image, seed):
 
 @pytest.fixture(scope="session")
 def scaled(stack):
-    """The same, with several replicas of edge, router and worker."""
+    """The same, with several replicas of edge, router and worker, and with a client key."""
+    hashed = "sha256:" + hashlib.sha256(CLIENT_KEY.encode()).hexdigest()
+    reach = [{"provider": "sim", "allowed_models": ["*"]}]
+    key = {"name": "team", "value": hashed, "provider_configs": reach}
+    stack.configure({"governance": {"virtual_keys": [key]}})
     with measured("scaled up"):
         stack.up(SCALE)
         stack.wait_healthy()

@@ -158,6 +158,15 @@ class Stack:
         scaled = [f"--scale={service}={count}" for service, count in (scale or {}).items()]
         self.compose("--profile", "demo", "up", "-d", "--no-build", *scaled, seconds=180)
 
+    def configure(self, section: dict) -> None:
+        """Has the next `up` give every service the sample with `section` beside what it says."""
+        sample = json.loads((REPOSITORY / "deploy" / "config.sample.json").read_text())
+        file = REPOSITORY / "target" / "compose" / f"{self.name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({**sample, **section}))
+        file.chmod(0o644)
+        self.env["WEIR_CONFIG_FILE"] = str(file)
+
     def down(self) -> None:
         profiles = [word for profile in PROFILES for word in ("--profile", profile)]
         self.compose(*profiles, "down", "-v", "--remove-orphans", "-t", "5", check=False)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from conftest import OPENAI_KEY
+from conftest import CLIENT_KEY, OPENAI_KEY
 from harness import http
 from stack import ADMIN_PORT, REPOSITORY, SIM_PORT, run, wait_until
 from traffic import body, burst, url
@@ -124,6 +124,16 @@ def test_limits_hold_across_replicas(scaled):
     # And what a provider's refusal and a broken answer leave behind, for the names below.
     burst(scaled.edges(), 2, "sim:status=429,retry-after=1,times=2")
     http.stream(url(scaled.edges()[0]), body("sim:cut=2", stream=True)).read()
+
+
+def test_a_client_key_reaches_what_it_may(scaled):
+    (one, _) = scaled.edges()
+    signed = {"authorization": f"Bearer {CLIENT_KEY}"}
+    answer = http.request("POST", url(one), body("demo"), signed, timeout=60)
+    assert answer.status == 200, answer.body
+    elsewhere = {**body("x"), "model": "groq/any"}
+    refused = http.request("POST", url(one), elsewhere, signed, timeout=60)
+    assert (refused.status, refused.error["code"]) == (403, "key_not_allowed")
 
 
 def test_every_metric_that_is_named_exists(scaled):
