@@ -38,6 +38,21 @@ impl<'a> Scanner<'a> {
     }
 
     fn object(&mut self) -> Result<Found, JsonFault> {
+        let mut list = Vec::with_capacity(16);
+        let mut has_escapes = false;
+        let inside = self.members(|member, is_escaped| {
+            list.push(member);
+            has_escapes |= is_escaped;
+        })?;
+        Ok(Found { list, inside, has_escapes })
+    }
+
+    /// Hands `visit` each member of the object that follows, and whether its name has escapes; what
+    /// is between the braces.
+    pub(super) fn members(
+        &mut self,
+        mut visit: impl FnMut(Member, bool),
+    ) -> Result<Range<usize>, JsonFault> {
         self.skip_blanks();
         match self.peek() {
             None => return Err(self.fault("the body is empty, expected a JSON object")),
@@ -49,18 +64,16 @@ impl<'a> Scanner<'a> {
             }
         }
         let start = self.at;
-        let mut list = Vec::with_capacity(16);
-        let mut has_escapes = false;
         self.skip_blanks();
         while self.peek() != Some(b'}') {
             let key_start = self.at;
-            has_escapes |= self.string("a member name in quotes")?;
+            let is_escaped = self.string("a member name in quotes")?;
             let key = key_start..self.at;
             self.colon()?;
             self.skip_blanks();
             let value_start = self.at;
             self.value(1)?;
-            list.push(Member { key, value: value_start..self.at });
+            visit(Member { key, value: value_start..self.at }, is_escaped);
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => {
@@ -76,7 +89,7 @@ impl<'a> Scanner<'a> {
         }
         let inside = start..self.at;
         self.at += 1;
-        Ok(Found { list, inside, has_escapes })
+        Ok(inside)
     }
 
     /// Where the elements of the array at the start are; empty if it is no array.

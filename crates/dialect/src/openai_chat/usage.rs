@@ -1,43 +1,67 @@
 //! Token counts, in the spellings that hosts of this family use.
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 use weir_types::Usage;
 
-use crate::json::Members;
+use crate::json;
 
 /// The counts of a `usage` member; `None` if it holds none. What is not a number counts as absent,
 /// so that an odd member does not cost the others.
 pub(super) fn read(raw: &[u8]) -> Option<Usage> {
-    let counts = Members::part(raw).ok()?;
-    let details = |name| Members::part(member(&counts, name)?).ok();
-    let input = details("prompt_tokens_details").or_else(|| details("input_tokens_details"));
-    let output = details("completion_tokens_details").or_else(|| details("output_tokens_details"));
-    let of_input = |name| input.as_ref().and_then(|details| count(details, name));
+    let mut counts = Counts::default();
+    json::each_member(raw, |name, value| match name {
+        b"prompt_tokens" => counts.input = number(value).or(counts.input),
+        b"input_tokens" => counts.input = counts.input.or_else(|| number(value)),
+        b"completion_tokens" => counts.output = number(value).or(counts.output),
+        b"output_tokens" => counts.output = counts.output.or_else(|| number(value)),
+        b"prompt_cache_hit_tokens" => counts.cached = counts.cached.or_else(|| number(value)),
+        b"prompt_tokens_details" | b"input_tokens_details" => counts.read_input(value),
+        b"completion_tokens_details" | b"output_tokens_details" => counts.read_output(value),
+        _ => {}
+    })
+    .ok()?;
     let usage = Usage {
-        input_tokens: count(&counts, "prompt_tokens")
-            .or_else(|| count(&counts, "input_tokens"))
-            .unwrap_or(0),
-        output_tokens: count(&counts, "completion_tokens")
-            .or_else(|| count(&counts, "output_tokens"))
-            .unwrap_or(0),
-        cached_input_tokens: of_input("cached_tokens")
-            .or_else(|| count(&counts, "prompt_cache_hit_tokens"))
-            .unwrap_or(0),
-        cache_write_tokens: of_input("cache_write_tokens").unwrap_or(0),
-        reasoning_tokens: output
-            .and_then(|details| count(&details, "reasoning_tokens"))
-            .unwrap_or(0),
+        input_tokens: counts.input.unwrap_or(0),
+        output_tokens: counts.output.unwrap_or(0),
+        cached_input_tokens: counts.cached.unwrap_or(0),
+        cache_write_tokens: counts.cache_write,
+        reasoning_tokens: counts.reasoning,
     };
     (!usage.is_empty()).then_some(usage)
 }
 
-fn member<'a>(of: &Members<'a>, name: &str) -> Option<&'a [u8]> {
-    of.raw(name).ok()?
+/// What was found so far.
+#[derive(Default)]
+struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    cached: Option<u64>,
+    cache_write: u64,
+    reasoning: u64,
 }
 
-fn count(of: &Members<'_>, name: &str) -> Option<u64> {
-    std::str::from_utf8(member(of, name)?).ok()?.parse().ok()
+impl Counts {
+    // Details that are not an object say nothing.
+    fn read_input(&mut self, details: &[u8]) {
+        let _none = json::each_member(details, |name, value| match name {
+            b"cached_tokens" => self.cached = number(value).or(self.cached),
+            b"cache_write_tokens" => self.cache_write = number(value).unwrap_or(self.cache_write),
+            _ => {}
+        });
+    }
+
+    fn read_output(&mut self, details: &[u8]) {
+        let _none = json::each_member(details, |name, value| {
+            if name == b"reasoning_tokens" {
+                self.reasoning = number(value).unwrap_or(self.reasoning);
+            }
+        });
+    }
+}
+
+fn number(raw: &[u8]) -> Option<u64> {
+    std::str::from_utf8(raw).ok()?.parse().ok()
 }
 
 /// The text of a raw value, if it is a string that says something.
@@ -48,7 +72,7 @@ pub(super) fn text(raw: Option<&RawValue>) -> Option<String> {
 
 /// Counts as this format writes them.
 pub(super) fn write(usage: &Usage) -> Value {
-    json!({
+    serde_json::json!({
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens.saturating_add(usage.output_tokens),
