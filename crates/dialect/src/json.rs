@@ -260,7 +260,8 @@ pub fn each_member<'a>(
 ) -> Result<(), JsonFault> {
     let visit = |member: Member, is_escaped: bool| {
         let key = member.key.start + 1..member.key.end - 1;
-        if let (Some(name), Some(value), false) = (raw.get(key), raw.get(member.value), is_escaped) {
+        if let (Some(name), Some(value), false) = (raw.get(key), raw.get(member.value), is_escaped)
+        {
             visit(name, value);
         }
     };

@@ -26,6 +26,10 @@ pub fn rejection(status: u16) -> String {
             FaultCode::HeadersTooLarge,
             "the request's headers are over the limits (100 lines, 64 KiB); send fewer",
         ),
+        426 => Fault::new(
+            FaultCode::InvalidRequest,
+            "this port speaks TLS, and the request came without; ask for https:// instead of http://",
+        ),
         414 => Fault::new(FaultCode::InvalidRequest, "the request's path is too long"),
         _ => Fault::new(
             FaultCode::InvalidRequest,

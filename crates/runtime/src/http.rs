@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +24,8 @@ use crate::patience::Patient;
 use crate::prior::{self, PREFACE};
 use crate::rejection::{RejectionBody, Worded};
 use crate::seats::Busy;
-use crate::{Crowd, Drain, Seat, accept};
+use crate::socket::Socket;
+use crate::{Crowd, Drain, Seat, Tls, accept};
 
 /// A connection that has sent nothing yet when the drain begins may still be about to: it was
 /// accepted a moment ago. After this long it is taken for one that was opened in reserve.
@@ -70,7 +72,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// Serves `app` on `listener` until the drain: then idle connections are closed, requests in
+/// Serves `app` on `listener` in the clear until the drain: then idle connections are closed, requests in
 /// flight finish on a connection that closes after them, and the call returns.
 ///
 /// A request that is not HTTP gets a 400, a head over the limits a 431, with the limits' refusal
@@ -80,6 +82,31 @@ impl Default for HttpLimits {
 /// As [`accept()`].
 pub async fn serve_http(
     listener: net::TcpListener,
+    app: Router,
+    limits: HttpLimits,
+    drain: Drain,
+) -> io::Result<()> {
+    serve(listener, None, app, limits, drain).await
+}
+
+/// As [`serve_http`], over TLS: HTTP/2 for clients that ask for it in their handshake. Who speaks in
+/// the clear gets a 426.
+///
+/// # Errors
+/// As [`accept()`].
+pub async fn serve_https(
+    listener: net::TcpListener,
+    tls: Tls,
+    app: Router,
+    limits: HttpLimits,
+    drain: Drain,
+) -> io::Result<()> {
+    serve(listener, Some(tls), app, limits, drain).await
+}
+
+async fn serve(
+    listener: net::TcpListener,
+    tls: Option<Tls>,
     app: Router,
     limits: HttpLimits,
     drain: Drain,
@@ -97,8 +124,20 @@ pub async fn serve_http(
         protocol.max_headers(limits.headers_max);
     }
     accept(listener, limits.crowd, drain, |stream, seat, drain| {
-        let stream = Patient::new(stream, seat.clone(), &limits);
-        connection(stream, seat, protocol.clone(), app.clone(), limits, drain)
+        let (protocol, app, tls) = (protocol.clone(), app.clone(), tls.clone());
+        async move {
+            let begun = match tls {
+                None => Some(Socket::Clear(stream)),
+                Some(tls) => tls.begin(stream, limits.rejection_body).await,
+            };
+            let Some(socket) = begun else { return };
+            let speaks_http2 = socket.speaks_http2();
+            let patient = Patient::new(socket, seat.clone(), &limits);
+            if speaks_http2 {
+                return prior::serve(Bytes::new(), (patient, seat), app, limits, drain).await;
+            }
+            connection(patient, seat, protocol, app, limits, drain).await;
+        }
     })
     .await
 }
@@ -155,5 +194,5 @@ async fn connection(
     if has_failed && parts.read_buf.starts_with(PREFACE) {
         return prior::serve(parts.read_buf, (stream, seat), app, limits, drain).await;
     }
-    linger(stream.into_inner(), refused).await;
+    linger(stream.into_inner().into_tcp(), refused).await;
 }

@@ -12,10 +12,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use weir_budget::Hold;
 
+use crate::socket::Socket;
 use crate::{HttpLimits, Seat};
 
 /// Whether a connection's client took no bytes for so long that it was given up. A request carries
@@ -39,7 +39,7 @@ impl ClientStall {
 /// A stream that fails with `TimedOut` when a write makes no progress for `write_stall_max`.
 #[derive(Debug)]
 pub(crate) struct Patient {
-    stream: TcpStream,
+    stream: Socket,
     write_stall_max: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: ClientStall,
@@ -83,7 +83,7 @@ impl Head {
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, seat: Seat, limits: &HttpLimits) -> Self {
+    pub(crate) fn new(stream: Socket, seat: Seat, limits: &HttpLimits) -> Self {
         let head = limits.budget.map(|budget| {
             let (turn, hold) = (seat.turn(), budget.hold(None));
             Head { seat, turn, read: 0, hold }
@@ -102,7 +102,7 @@ impl Patient {
         self.given_up.clone()
     }
 
-    pub(crate) fn into_inner(self) -> TcpStream {
+    pub(crate) fn into_inner(self) -> Socket {
         self.stream
     }
 
@@ -169,10 +169,13 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // Under TLS what was written may still be here.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.judge(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.judge(cx, shut)
     }
 }

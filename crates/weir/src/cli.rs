@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir_types::Secret;
 
 use crate::link::{LinkArgs, OpenLinkArgs, TokenArgs};
+use crate::tls::TlsArgs;
 
 /// An LLM gateway: one HTTP endpoint in front of every model provider.
 ///
@@ -70,6 +71,8 @@ pub(crate) struct ServeArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) public: PublicArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]
@@ -93,6 +96,8 @@ pub(crate) struct EdgeArgs {
     pub(crate) file: FileArgs,
     #[command(flatten)]
     pub(crate) public: PublicArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]

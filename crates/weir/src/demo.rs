@@ -37,10 +37,10 @@ pub(crate) fn settings() -> weir_sim::Settings {
 }
 
 /// The lines that tell a newcomer what this is and what to do.
-pub(crate) fn welcome(listen: SocketAddr) -> String {
+pub(crate) fn welcome(listen: &str) -> String {
     format!(
         "no configuration and no provider keys in the environment: serving the simulated provider \
-         `{PROVIDER}`\ntry: curl -s http://{listen}/v1/chat/completions -H 'content-type: \
+         `{PROVIDER}`\ntry: curl -s {listen}/v1/chat/completions -H 'content-type: \
          application/json' -d '{{\"model\":\"{MODEL}\",\"messages\":[{{\"role\":\"user\",\
          \"content\":\"Hello, Weir!\"}}]}}'"
     )

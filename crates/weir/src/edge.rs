@@ -9,6 +9,7 @@ use weir_runtime::{AdminState, Readiness};
 use crate::cli::EdgeArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, print};
+use crate::tls::ServedTls;
 use crate::{Failure, access, file, link, rooms};
 
 /// Runs until it is told to stop.
@@ -24,12 +25,13 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     }
     let budget = process::budget(&args.memory);
     let limits = link::settings(&config, &args.link, budget, &logs)?;
+    let tls = ServedTls::read(&args.tls)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
     let settings = Arc::new(rooms::edge(&config, hosts, budget));
     let crowd = process::crowd(&args.public, cores.count);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
-    print(&format!("listening on http://{}", public.address))?;
+    print(&format!("listening on {}://{}", tls.scheme(), public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let router = BalancedRouter::connect(&args.routers, &limits, Lookup::dns())?;
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
         };
         let state =
             AdminState::new(drain.clone(), readiness, move || parts::page(&metrics, budget));
-        let listener = public.take(core)?;
+        let listener = (public.take(core)?, tls.shown());
         let serve = parts::serve_edge(
             listener,
             (settings.clone(), crowd),
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
             telemetry.clone(),
             drain.clone(),
         );
-        shell.live(core, drain, state, std::future::pending(), serve).await
+        shell.live(core, drain, state, tls.watch(), serve).await
     });
     process::end_traces(spans);
     stop?;

@@ -20,6 +20,7 @@ mod router;
 mod serve;
 mod sim;
 mod store;
+mod tls;
 mod worker;
 
 use std::process::ExitCode;

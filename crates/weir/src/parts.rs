@@ -14,7 +14,9 @@ use tokio::sync::Barrier;
 use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{Description, Reach, RouterService, Server};
-use weir_runtime::{AdminState, Cores, Crowd, Drain, Hosts, HttpLimits, accept, admin, serve_http};
+use weir_runtime::{
+    AdminState, Cores, Crowd, Drain, Hosts, HttpLimits, Tls, accept, admin, serve_http, serve_https,
+};
 use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
@@ -127,7 +129,7 @@ pub(crate) fn reach(reach: Reach) -> Value {
 
 /// Serves clients on `listener`, in front of `router`.
 pub(crate) async fn serve_edge(
-    listener: net::TcpListener,
+    (listener, tls): (net::TcpListener, Option<Tls>),
     (settings, crowd): (Arc<weir_edge::Settings>, Crowd),
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
@@ -140,7 +142,10 @@ pub(crate) async fn serve_edge(
         ..HttpLimits::default()
     };
     let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
-    serve_http(listener, app, limits, drain).await
+    match tls {
+        None => serve_http(listener, app, limits, drain).await,
+        Some(tls) => serve_https(listener, tls, app, limits, drain).await,
+    }
 }
 
 /// Serves other services of the gateway on `listener`.

@@ -18,6 +18,7 @@ use crate::cli::ServeArgs;
 use crate::parts::{self, ProcessShell};
 use crate::process::{self, Listeners, eprint, print};
 use crate::store::{self, Store};
+use crate::tls::ServedTls;
 use crate::{Failure, access, check, demo, file, rooms};
 
 /// Everything that the cores of one gateway share.
@@ -30,6 +31,7 @@ struct Gateway {
     store: Store,
     telemetry: Telemetry,
     public: Listeners,
+    tls: ServedTls,
     shell: ProcessShell,
     demo: Option<(Sim, Listeners)>,
 }
@@ -93,6 +95,7 @@ impl Gateway {
             .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
             .collect();
         parts::insist(&workers, &args.strictness)?;
+        let tls = ServedTls::read(&args.tls)?;
         let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
         let hosts = access::hosts(public.address, config, &args.hosts);
         let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
@@ -105,6 +108,7 @@ impl Gateway {
             store,
             telemetry,
             public,
+            tls,
             shell: ProcessShell::bind(args.admin, cores, config, &args.hosts)?,
             demo,
         })
@@ -112,11 +116,12 @@ impl Gateway {
 
     fn announce(&self) -> Result<(), Failure> {
         let names: Vec<_> = self.workers.iter().map(|(name, _)| name.as_str()).collect();
-        print(&format!("listening on http://{}", self.public.address))?;
+        let listen = format!("{}://{}", self.tls.scheme(), self.public.address);
+        print(&format!("listening on {listen}"))?;
         print(&format!("admin on http://{}", self.shell.address()))?;
         print(&format!("providers: {}", names.join(", ")))?;
         if self.demo.is_some() {
-            print(&demo::welcome(self.public.address))?;
+            print(&demo::welcome(&listen))?;
         }
         Ok(())
     }
@@ -126,7 +131,7 @@ impl Gateway {
             let workers = self.workers_of_core();
             let router = Arc::new(Router::new(self.router.clone(), workers.clone()));
             let (settings, telemetry) = ((self.edge.clone(), self.crowd), self.telemetry.clone());
-            let listener = self.public.take(core)?;
+            let listener = (self.public.take(core)?, self.tls.shown());
             let public = parts::serve_edge(listener, settings, router, telemetry, drain.clone());
             let serve = async {
                 let (public, demo) = tokio::join!(public, self.demo_core(core, drain.clone()));
@@ -134,7 +139,7 @@ impl Gateway {
             };
             // Renews the leases of all cores.
             let upkeep = async {
-                tokio::join!(self.router.clone().run(workers), self.store.run());
+                tokio::join!(self.router.clone().run(workers), self.store.run(), self.tls.watch());
             };
             let state = self.admin_state(drain.clone());
             self.shell.live(core, drain.clone(), state, upkeep, serve).await

@@ -11,7 +11,7 @@ from .process import START_SECONDS, Process
 from .redis import Redis
 from .relay import Relay
 
-BOUND = r"listening on (http://\S+)"
+BOUND = r"listening on (https?://\S+)"
 ADMIN = r"admin on (http://\S+)"
 POLL_SECONDS = 0.005
 

@@ -1,11 +1,11 @@
-"""HTTP/2 frame by frame, for a peer of the inner links that does what no sound one does."""
+"""HTTP/2 frame by frame, for a peer that does what no sound one does."""
 
 import socket
 import struct
 import threading
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 WINDOW_UPDATE, CONTINUATION = 8, 9
 END_STREAM, END_HEADERS = 1, 4
 # A frame that any peer takes.

@@ -57,12 +57,17 @@ class Authority:
             builder = builder.add_extension(alternative, critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
-    def context(self, *names: str, versions=("http/1.1",)) -> ssl.SSLContext:
-        """For a server of these names that offers these versions of HTTP."""
+    def certificate(self, *names: str) -> tuple[bytes, bytes]:
+        """A certificate for these names and its key, both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(_name(names[0]), key.public_key(), names)
+        return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+    def context(self, *names: str, versions=("http/1.1",)) -> ssl.SSLContext:
+        """For a server of these names that offers these versions of HTTP."""
+        certificate, key = self.certificate(*names)
         file = self._directory / f"{names[0]}-{id(key)}.pem"
-        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + _pem(key))
+        file.write_bytes(certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         context.set_alpn_protocols(list(versions))

@@ -1,7 +1,7 @@
 //! Token counts, in the spellings that hosts of this family use.
 
-use serde_json::value::RawValue;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use weir_types::Usage;
 
 use crate::json;
