@@ -104,7 +104,7 @@ impl ServedTls {
             };
             match found.as_ref().map_err(Clone::clone).and_then(show) {
                 Ok(()) => {
-                    tracing::info!(cert = %cert.display(), "clients are shown a new certificate")
+                    tracing::info!(cert = %cert.display(), "clients are shown a new certificate");
                 }
                 Err(why) => tracing::error!("{why}; clients are shown the certificate before it"),
             }
