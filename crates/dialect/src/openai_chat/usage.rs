@@ -9,26 +9,42 @@ use crate::json;
 /// The counts of a `usage` member; `None` if it holds none. What is not a number counts as absent,
 /// so that an odd member does not cost the others.
 pub(super) fn read(raw: &[u8]) -> Option<Usage> {
-    let mut counts = Counts::default();
-    json::each_member(raw, |name, value| match name {
-        b"prompt_tokens" => counts.input = number(value).or(counts.input),
-        b"input_tokens" => counts.input = counts.input.or_else(|| number(value)),
-        b"completion_tokens" => counts.output = number(value).or(counts.output),
-        b"output_tokens" => counts.output = counts.output.or_else(|| number(value)),
-        b"prompt_cache_hit_tokens" => counts.cached = counts.cached.or_else(|| number(value)),
-        b"prompt_tokens_details" | b"input_tokens_details" => counts.read_input(value),
-        b"completion_tokens_details" | b"output_tokens_details" => counts.read_output(value),
-        _ => {}
-    })
-    .ok()?;
-    let usage = Usage {
-        input_tokens: counts.input.unwrap_or(0),
-        output_tokens: counts.output.unwrap_or(0),
-        cached_input_tokens: counts.cached.unwrap_or(0),
-        cache_write_tokens: counts.cache_write,
-        reasoning_tokens: counts.reasoning,
-    };
-    (!usage.is_empty()).then_some(usage)
+    Counts::of(Part::Raw(raw))
+}
+
+/// The counts of a `usage` member that has been built.
+pub(super) fn of(value: &Value) -> Option<Usage> {
+    Counts::of(Part::Built(value))
+}
+
+/// A part of an answer, as text or as a value.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Raw(&'a [u8]),
+    Built(&'a Value),
+}
+
+impl<'a> Part<'a> {
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Raw(raw) => std::str::from_utf8(raw).ok()?.parse().ok(),
+            Self::Built(value) => value.as_u64(),
+        }
+    }
+
+    /// Hands `visit` every member; `None` if this is not an object.
+    fn members(self, mut visit: impl FnMut(&'a [u8], Self)) -> Option<()> {
+        match self {
+            Self::Raw(raw) => {
+                json::each_member(raw, |name, value| visit(name, Self::Raw(value))).ok()
+            }
+            Self::Built(value) => {
+                let members = value.as_object()?.iter();
+                members.for_each(|(name, value)| visit(name.as_bytes(), Self::Built(value)));
+                Some(())
+            }
+        }
+    }
 }
 
 /// What was found so far.
@@ -42,26 +58,45 @@ struct Counts {
 }
 
 impl Counts {
+    fn of(usage: Part<'_>) -> Option<Usage> {
+        let mut counts = Self::default();
+        usage.members(|name, part| match name {
+            b"prompt_tokens" => counts.input = part.number().or(counts.input),
+            b"input_tokens" => counts.input = counts.input.or_else(|| part.number()),
+            b"completion_tokens" => counts.output = part.number().or(counts.output),
+            b"output_tokens" => counts.output = counts.output.or_else(|| part.number()),
+            b"prompt_cache_hit_tokens" => counts.cached = counts.cached.or_else(|| part.number()),
+            b"prompt_tokens_details" | b"input_tokens_details" => counts.add_input(part),
+            b"completion_tokens_details" | b"output_tokens_details" => counts.add_output(part),
+            _ => {}
+        })?;
+        let usage = Usage {
+            input_tokens: counts.input.unwrap_or(0),
+            output_tokens: counts.output.unwrap_or(0),
+            cached_input_tokens: counts.cached.unwrap_or(0),
+            cache_write_tokens: counts.cache_write,
+            reasoning_tokens: counts.reasoning,
+        };
+        (!usage.is_empty()).then_some(usage)
+    }
+
     // Details that are not an object say nothing.
-    fn read_input(&mut self, details: &[u8]) {
-        let _none = json::each_member(details, |name, value| match name {
-            b"cached_tokens" => self.cached = number(value).or(self.cached),
-            b"cache_write_tokens" => self.cache_write = number(value).unwrap_or(self.cache_write),
+
+    fn add_input(&mut self, details: Part<'_>) {
+        let _none = details.members(|name, part| match name {
+            b"cached_tokens" => self.cached = part.number().or(self.cached),
+            b"cache_write_tokens" => self.cache_write = part.number().unwrap_or(self.cache_write),
             _ => {}
         });
     }
 
-    fn read_output(&mut self, details: &[u8]) {
-        let _none = json::each_member(details, |name, value| {
+    fn add_output(&mut self, details: Part<'_>) {
+        let _none = details.members(|name, part| {
             if name == b"reasoning_tokens" {
-                self.reasoning = number(value).unwrap_or(self.reasoning);
+                self.reasoning = part.number().unwrap_or(self.reasoning);
             }
         });
     }
-}
-
-fn number(raw: &[u8]) -> Option<u64> {
-    std::str::from_utf8(raw).ok()?.parse().ok()
 }
 
 /// The text of a raw value, if it is a string that says something.
@@ -82,9 +117,4 @@ pub(super) fn write(usage: &Usage) -> Value {
         },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     })
-}
-
-/// The counts of a `usage` member that has been built.
-pub(super) fn of(value: &Value) -> Option<Usage> {
-    read(value.to_string().as_bytes())
 }
