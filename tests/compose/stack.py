@@ -13,13 +13,14 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = ("demo", "observability")
 # Services that end when they have done what others wait for.
-PREPARING = {"link-token"}
+PREPARING = {"link-token", "redis-password"}
 ADMIN_PORT = 9100
 SIM_PORT = 8090
 
@@ -120,6 +121,11 @@ class Container:
     def page(self) -> Page:
         return Page(self.ask("/metrics"))
 
+    def reaches(self, host: str, port: int) -> bool:
+        """Whether somebody answers there."""
+        knock = f"timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo open"
+        return "open" in self.exec(knock, check=False)
+
     def kill(self) -> None:
         run(["docker", "kill", self.id], 30)
 
@@ -192,6 +198,18 @@ class Stack:
 
     def wait_healthy(self) -> None:
         wait_until("every container is healthy", self.healthy, 60)
+
+    @contextmanager
+    def beside(self, network: str):
+        """A container of the same image that is on that network alone."""
+        name = f"{self.name}-beside"
+        image = ["--entrypoint", "sleep", self.image, "600"]
+        run(["docker", "run", "-d", "--rm", "--name", name, "--network", f"{self.name}_{network}",
+             *image], 60)  # fmt: skip
+        try:
+            yield Container(name, name, name)
+        finally:
+            run(["docker", "rm", "-f", name], 60, check=False)
 
     def pages(self, *services: str) -> dict[Container, Page]:
         """The metrics of all replicas, asked at once."""

@@ -96,6 +96,20 @@ def test_services_ask_each_other_for_the_token_that_is_made_at_the_first_start()
     assert "network_mode: none" in services["link-token"]
 
 
+def test_who_watches_is_not_where_keys_can_be_used():
+    services = config(PROFILES)
+    on = {name: set(re.findall(r"^ {6}(?:- )?(\w+):?(?: null| \{\})?$", text.partition("networks:\n")[2].partition("\n    p")[0], re.M))
+          for name, text in services.items()}  # fmt: skip
+    for name in ("otel-collector", "jaeger", "prometheus", "grafana"):
+        assert on[name] == {"watch"}, name
+    assert on["redis"] == {"inner"}
+    for name, text in services.items():
+        for address in re.findall(r"--listen\n +- (\S+)", text):
+            if name != "sim":
+                # By name: on all networks that would be.
+                assert re.fullmatch(r"[\w-]+\.(public|inner):\d+", address), (name, address)
+
+
 def test_spans_are_sent_only_where_it_was_asked_for():
     for name, text in config(PROFILES).items():
         assert not re.search(r"OTLP_ENDPOINT: *[^\s'\"n]", text), name

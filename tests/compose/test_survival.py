@@ -108,7 +108,7 @@ def bring_back(stack, target) -> None:
 def serves(stack, target) -> bool:
     """Whether a container that was started anew does its work; its counters began at zero."""
     if target.service == "redis":
-        return "PONG" in target.exec("redis-cli ping", check=False)
+        return "PONG" in target.exec("redis-cli --user health --pass - ping", check=False)
     if target.service not in SCALE:
         port = SIM_PORT if target.service == "sim" else ADMIN_PORT
         return f"{port} open" in target.exec(f"(: </dev/tcp/127.0.0.1/{port}) && echo {port} open",

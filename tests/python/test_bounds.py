@@ -46,8 +46,8 @@ class Watched:
         return {name: peak - self.before[name] for name, peak in peaks.items()}
 
     def is_as_before(self) -> bool:
-        """Within a tenth, and what a process that has just begun has not needed yet."""
-        limits = {name: bytes * 1.1 + 32 * MIB for name, bytes in self.before.items()}
+        """Within a tenth, and what one thread more or less has at hand."""
+        limits = {name: bytes * 1.1 + 8 * MIB for name, bytes in self.before.items()}
         return all(rss(one) <= limits[one.name] for one in self.gateway.processes)
 
     def assert_well(self, seconds=3.0):

@@ -65,8 +65,10 @@ fn judged(args: &CheckArgs) -> Result<(), Failure> {
     for line in &unusable {
         print(&format!("warning: {line}"))?;
     }
-    let redis = process_variable("WEIR_REDIS").filter(|url| !url.is_empty()).map(Secret::new);
-    store::address(&StoreArgs { redis }, config)?;
+    let given = |name| process_variable(name).filter(|text| !text.is_empty());
+    let redis = given("WEIR_REDIS").map(Secret::new);
+    let redis_password_file = given("WEIR_REDIS_PASSWORD_FILE").map(Into::into);
+    store::address(&StoreArgs { redis, redis_password_file }, config)?;
     process::trace_settings("weir")?;
     let keys: usize = config.providers.iter().map(|provider| provider.keys.len()).sum();
     let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();

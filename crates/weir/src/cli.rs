@@ -2,7 +2,7 @@
 //!
 //! Every flag also reads `WEIR_<FLAG>`. Knows nothing of how a command does its work.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -205,6 +205,9 @@ pub(crate) struct StoreArgs {
     #[arg(long, env = "WEIR_REDIS", value_name = "URL", hide_env_values = true)]
     #[arg(value_parser = secret)]
     pub(crate) redis: Option<Secret>,
+    /// A file with the password of the user whom the address of Redis names
+    #[arg(long, env = "WEIR_REDIS_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) redis_password_file: Option<PathBuf>,
 }
 
 /// Flags of `weir worker`.
@@ -336,8 +339,8 @@ pub(crate) struct SimArgs {
     pub(crate) process: ProcessArgs,
 }
 
-/// An address to listen on; a name, as `localhost:8080`, stands for its first address, IPv4 before
-/// IPv6.
+/// An address to listen on; a name, as `localhost:8080`, stands for the first of its addresses that is
+/// this machine's, IPv4 before IPv6: others of the same name may be those of its replicas.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -348,7 +351,10 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
         return Err(unusable("a host and a port belong together"));
     }
     let found = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?;
-    found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| unusable("the name has no address"))
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    let own = found.iter().find(|one| TcpListener::bind((one.ip(), 0)).is_ok());
+    own.or_else(|| found.first()).copied().ok_or_else(|| unusable("the name has no address"))
 }
 
 /// A host's name, or a pattern of names.

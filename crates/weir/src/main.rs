@@ -30,7 +30,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command, KeyArgs, KeyCommand};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: weir_heap::Allocator = weir_heap::Allocator;
 
 /// Why a command ended badly, in words for whoever started it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -3,14 +3,17 @@
 //! [`ProcessShell`] is what every process has around them: the admin listener, and the order in which
 //! its cores leave.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
+use tokio::time::MissedTickBehavior;
 use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{Description, Reach, RouterService, Server};
@@ -31,6 +34,8 @@ use crate::store::Store;
 const LINKS_MAX: usize = 4096;
 /// Connections at a time on the admin listener.
 const OPERATORS_MAX: usize = 64;
+/// How often a core gives back memory that it does not use.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// Metrics that know the configuration's names, and `tracer`.
 pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
@@ -168,6 +173,16 @@ pub(crate) async fn serve_links(
     .await
 }
 
+/// Keeps the calling core from holding memory that it has freed. Never ends.
+async fn give_memory_back() -> Infallible {
+    let mut ticks = tokio::time::interval(GIVE_BACK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        weir_heap::give_back();
+    }
+}
+
 /// What a process has beside what it serves.
 pub(crate) struct ProcessShell {
     admin: Listeners,
@@ -204,6 +219,13 @@ impl ProcessShell {
         upkeep: impl Future<Output = ()>,
         serve: impl Future<Output = io::Result<()>>,
     ) -> Result<(), Failure> {
+        let mut serve = Box::pin(serve);
+        let serve = async {
+            tokio::select! {
+                served = &mut serve => served,
+                never = give_memory_back() => match never {},
+            }
+        };
         if core != 0 {
             let served = serve.await;
             self.finished.wait().await;

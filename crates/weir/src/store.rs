@@ -1,8 +1,10 @@
 //! Where limits are kept: the one place that picks a quota store.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
+use url::Url;
 use weir_config::{Config, OnLoss};
 use weir_quota::{QuotaStore, Timing};
 use weir_quota_memory::MemoryStore;
@@ -38,11 +40,32 @@ pub(crate) fn pick(args: &StoreArgs, config: &Config, logs: &LogGuard) -> Result
 
 /// The address of the store that processes share, if there is one.
 pub(crate) fn address(args: &StoreArgs, config: &Config) -> Result<Option<Secret>, Failure> {
-    if let Some(url) = &args.redis {
-        return Ok(Some(url.clone()));
+    let configured = || {
+        let url = config.quota_store.url.resolve();
+        url.map_err(|fault| format!("quota_store.url: {fault}"))
+    };
+    let url = args.redis.clone().map_or_else(configured, |url| Ok(Some(url)))?;
+    let Some(path) = &args.redis_password_file else {
+        return Ok(url);
+    };
+    let cannot = |why: &str| format!("--redis-password-file {}: {why}", path.display());
+    let url = url.ok_or_else(|| cannot("neither --redis nor quota_store.url has an address"))?;
+    let password = fs::read_to_string(path).map_err(|error| cannot(&error.to_string()))?;
+    let url = with_password(&url, password.trim()).map_err(cannot)?;
+    Ok(Some(url))
+}
+
+/// `url` with a password, which it has not yet.
+fn with_password(url: &Secret, password: &str) -> Result<Secret, &'static str> {
+    if password.is_empty() {
+        return Err("the file is empty");
     }
-    let url = config.quota_store.url.resolve();
-    Ok(url.map_err(|fault| format!("quota_store.url: {fault}"))?)
+    let mut url = Url::parse(url.expose()).map_err(|_| "the address of Redis is not one")?;
+    if url.password().is_some() {
+        return Err("the address of Redis has a password already");
+    }
+    url.set_password(Some(password)).map_err(|()| "in an address of this kind write ?pass=")?;
+    Ok(Secret::new(url.into()))
 }
 
 fn memory(lease_ttl: u64) -> Store {
@@ -78,5 +101,29 @@ impl Store {
     /// Whether other processes use the same store.
     pub(crate) const fn is_shared(&self) -> bool {
         self.redis.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_put_where_addresses_have_it() {
+        let made = |url: &str, password| {
+            let made = with_password(&Secret::new(url.to_owned()), password);
+            made.map(|url| url.expose().to_owned())
+        };
+        let sentinels = "redis+sentinel://u@a:1/master?node=b:2";
+        for (url, with) in [
+            ("redis://weir@redis:6379", "redis://weir:p%40%2F%3A@redis:6379"),
+            ("rediss://redis/3", "rediss://:p%40%2F%3A@redis/3"),
+            (sentinels, "redis+sentinel://u:p%40%2F%3A@a:1/master?node=b:2"),
+        ] {
+            assert_eq!(made(url, "p@/:").as_deref(), Ok(with));
+        }
+        assert!(made("redis://weir:old@redis", "new").unwrap_err().contains("already"));
+        assert!(made("redis+unix:///run/redis", "new").unwrap_err().contains("?pass="));
+        assert!(made("redis", "new").is_err() && made("redis://redis", "").is_err());
     }
 }

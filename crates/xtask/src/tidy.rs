@@ -63,6 +63,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
         ("map", map::check(MAP, &files, &names)),
         ("invariants", invariants::check(&files)),
         ("environment", words::environment(&files)),
+        ("unsafe code", words::unsafety(&files)),
         ("purity", words::purity(&files)),
         ("hosts and paths", words::hosts_and_paths(&files)),
     ];

@@ -68,6 +68,7 @@ pub(super) const CRATES: &[Crate] = &[
     krate("weir-quota", 1),
     krate("weir-quota-memory", 2),
     krate("weir-quota-redis", 2),
+    krate("weir-heap", 2),
     krate("weir-budget", 2),
     Crate { beside: &["weir-budget"], ..krate("weir-rpc", 2) },
     krate("weir-upstream", 2),
@@ -114,7 +115,7 @@ pub(super) const ONLY_IN: &[OnlyIn] = &[
     only("jsonc-parser", &["weir-config"]),
     only("schemars", &["weir-config"]),
     only("clap", &["weir"]),
-    only("mimalloc", &["weir"]),
+    only("mimalloc", &["weir-heap"]),
     only("rustix", &["weir"]),
 ];
 

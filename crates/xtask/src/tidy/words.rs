@@ -26,6 +26,21 @@ pub(super) fn environment(files: &[TextFile]) -> Vec<Finding> {
     code_lines(files, &["std::env", "env::var"], what)
 }
 
+/// Unsafe code outside of the one crate that is there for it.
+pub(super) fn unsafety(files: &[TextFile]) -> Vec<Finding> {
+    let files = files.iter().filter(|file| {
+        is_rust(&file.path)
+            && file.path.starts_with("crates/")
+            && !file.path.starts_with("crates/heap/")
+            && !file.path.starts_with("crates/xtask/")
+    });
+    code_lines(
+        files,
+        &["unsafe_code", "unsafe {"],
+        "unsafe code belongs in crates/heap, if anywhere",
+    )
+}
+
 /// Clocks, sockets, threads and logging in pure crates.
 pub(super) fn purity(files: &[TextFile]) -> Vec<Finding> {
     let is_pure = |path: &str| {
@@ -96,6 +111,15 @@ mod tests {
 
     fn lines(findings: &[Finding]) -> Vec<String> {
         findings.iter().map(|found| format!("{}:{}", found.file, found.line)).collect()
+    }
+
+    #[test]
+    fn unsafe_code_is_in_one_crate() {
+        let code = "#[expect(unsafe_code, reason = \"\")]\nunsafe { f() }\n";
+        let files =
+            [fixture("crates/heap/src/lib.rs", code), fixture("crates/rpc/src/lib.rs", code)];
+        let found = ["crates/rpc/src/lib.rs:1", "crates/rpc/src/lib.rs:2"];
+        assert_eq!(lines(&unsafety(&files)), found);
     }
 
     #[test]
