@@ -100,19 +100,26 @@ fn put_back(chat: &Chat, body: &mut Map<String, Value>, losses: &mut Losses) {
             losses.add(path.clone(), "it cannot be put back where it stood");
             continue;
         }
-        let mut object = &mut *body;
-        let mut names = path.split('.').peekable();
-        while let Some(name) = names.next() {
-            if names.peek().is_none() {
-                object.insert(name.to_owned(), value.clone());
-                break;
-            }
-            let inner = object.entry(name).or_insert_with(|| json!({}));
-            let Value::Object(inner) = inner else { break };
-            object = inner;
+        // What a client calls a member may have dots of its own.
+        let within = PLACES.iter().find_map(|place| {
+            let name = path.strip_prefix(&place.join("."))?.strip_prefix('.')?;
+            Some((*place, name))
+        });
+        let (place, name) = within.unwrap_or((&[], path));
+        let mut object = Some(&mut *body);
+        for outer in place {
+            let found = object.map(|object| object.entry(*outer).or_insert_with(|| json!({})));
+            object = found.and_then(Value::as_object_mut);
+        }
+        if let Some(object) = object {
+            object.insert(name.to_owned(), value.clone());
         }
     }
 }
+
+/// The objects whose members are kept, innermost first.
+const PLACES: [&[&str]; 3] =
+    [&["toolConfig", "functionCallingConfig"], &["toolConfig"], &["generationConfig"]];
 
 /// Only the longer form counts what stands beside the conversation, and repeats the model; Vertex
 /// AI has the members of both in one.

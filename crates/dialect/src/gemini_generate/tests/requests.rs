@@ -32,6 +32,25 @@ fn every_fixture_is_written_as_it_was_read() {
     }
 }
 
+#[test]
+fn a_name_with_dots_is_one_name() {
+    let dots = ".".repeat(100_000);
+    let asked = json!({
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "generationCon.fig": 1,
+        dots.as_str(): 2,
+        "generationConfig": {"a.b": 3, "temperature": 1.0},
+        "toolConfig": {"c..d": 4, "functionCallingConfig": {"mode": "AUTO", "e.f": 5}},
+    });
+    let Request::Chat(chat) = read(Operation::Chat, &asked).unwrap() else { panic!("no chat") };
+    let (written, losses) = write(&chat, MODEL).unwrap();
+    assert_eq!((&written["generationCon.fig"], &written[&dots]), (&json!(1), &json!(2)));
+    assert_eq!(written["generationConfig"]["a.b"], 3);
+    let calling = &written["toolConfig"]["functionCallingConfig"];
+    assert_eq!((&written["toolConfig"]["c..d"], &calling["e.f"]), (&json!(4), &json!(5)));
+    assert_eq!(losses, Vec::<String>::new());
+}
+
 /// Fixtures are of both generations; what the third wants is tested apart.
 fn without_sentinel(mut body: Value) -> Value {
     for turn in body["contents"].as_array_mut().unwrap() {
