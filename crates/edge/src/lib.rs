@@ -21,6 +21,7 @@ mod head;
 mod intake;
 mod names;
 mod options;
+mod pace;
 mod record;
 mod relay;
 mod route;

@@ -50,6 +50,9 @@ pub struct HttpLimits {
     pub header_bytes_max: usize,
     /// How long a client may take no byte of its answer before it is given up.
     pub write_stall_max: Duration,
+    /// Bytes a second that a client has to take of what waits for it, measured over `write_stall_max`
+    /// of such waiting; 0: one now and then is enough.
+    pub write_rate_min: usize,
     /// The body of answers that the parser gives by itself (400, 414, 431); `None`: empty.
     pub rejection_body: Option<RejectionBody>,
 }
@@ -65,6 +68,7 @@ impl Default for HttpLimits {
             headers_max: 100,
             header_bytes_max: 64 * 1024,
             write_stall_max: Duration::from_secs(60),
+            write_rate_min: 1024,
             rejection_body: None,
         }
     }

@@ -132,6 +132,18 @@ pub(crate) struct PublicArgs {
     #[arg(long, env = "WEIR_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address_max: Option<u32>,
+    /// Bytes a second that have to come of a request's body, while it is waited for; else the answer is
+    /// 408. 0 switches this off
+    #[arg(long, env = "WEIR_BODY_RATE_MIN", value_name = "BYTES", default_value_t = 1024)]
+    pub(crate) body_rate_min: u32,
+    /// Bytes a second that a client has to take of an answer, while something waits for it; else its
+    /// connection is closed. 0: one byte a minute is enough
+    #[arg(long, env = "WEIR_ANSWER_RATE_MIN", value_name = "BYTES", default_value_t = 1024)]
+    pub(crate) answer_rate_min: u32,
+    /// How long a stream may take from its head to its end; default: as long as it likes
+    #[arg(long, env = "WEIR_STREAM_SECONDS_MAX", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stream_seconds_max: Option<u64>,
     /// Serve whoever reaches --listen, also from elsewhere: clients are not asked who they are
     #[arg(long, env = "WEIR_ALLOW_ANONYMOUS")]
     pub(crate) allow_anonymous: bool,

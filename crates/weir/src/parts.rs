@@ -20,8 +20,8 @@ use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
 use crate::access;
-use crate::cli::{HostArgs, Strictness};
-use crate::process::Listeners;
+use crate::cli::{HostArgs, PublicArgs, Strictness};
+use crate::process::{self, Listeners};
 use crate::rooms;
 use crate::store::Store;
 
@@ -125,20 +125,25 @@ pub(crate) fn reach(reach: Reach) -> Value {
     })
 }
 
+/// What clients' connections may cost, on each of `listeners`.
+pub(crate) fn client_limits(args: &PublicArgs, listeners: usize, budget: Budget) -> HttpLimits {
+    HttpLimits {
+        crowd: process::crowd(args, listeners),
+        budget: Some(budget),
+        write_rate_min: usize::try_from(args.answer_rate_min).unwrap_or(usize::MAX),
+        rejection_body: Some(weir_edge::rejection),
+        ..HttpLimits::default()
+    }
+}
+
 /// Serves clients on `listener`, in front of `router`.
 pub(crate) async fn serve_edge(
     listener: net::TcpListener,
-    (settings, crowd): (Arc<weir_edge::Settings>, Crowd),
+    (settings, limits): (Arc<weir_edge::Settings>, HttpLimits),
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
     drain: Drain,
 ) -> io::Result<()> {
-    let limits = HttpLimits {
-        crowd,
-        budget: Some(settings.budget),
-        rejection_body: Some(weir_edge::rejection),
-        ..HttpLimits::default()
-    };
     let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
     serve_http(listener, app, limits, drain).await
 }
