@@ -38,6 +38,17 @@ pub(crate) struct QueuePlace {
     pub wait_for_cooldown: bool,
 }
 
+/// How far a plan may go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Nothing begins later.
+    pub deadline: Instant,
+    /// Whether the body can be sent again.
+    pub replayable: bool,
+    /// Calls to providers, at all targets together.
+    pub attempts_max: u32,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -99,9 +110,9 @@ pub(crate) struct Plan {
     target: Arc<Target>,
     fallbacks: std::vec::IntoIter<Arc<Target>>,
     round: Round,
-    deadline: Instant,
-    /// Whether the body can be sent again.
-    replayable: bool,
+    bounds: Bounds,
+    /// Calls made.
+    attempts: u32,
     /// Why the first target failed; the answer if all fail.
     primary_fault: Option<Fault>,
     /// Models whose context the prompt does not fit.
@@ -115,11 +126,7 @@ impl Plan {
     ///
     /// # Errors
     /// The primary cannot be asked and there is no fallback: why.
-    pub(crate) fn begin(
-        route: Route,
-        deadline: Instant,
-        replayable: bool,
-    ) -> Result<(Self, Action), Fault> {
+    pub(crate) fn begin(route: Route, bounds: Bounds) -> Result<(Self, Action), Fault> {
         let mut fallbacks = route.fallbacks.into_iter();
         let (target, primary_fault) = match route.primary {
             Ok(target) => (target, None),
@@ -130,8 +137,7 @@ impl Plan {
         };
         let round = Round::new();
         let too_small = Vec::new();
-        let plan =
-            Self { target, fallbacks, round, deadline, replayable, primary_fault, too_small };
+        let plan = Self { target, fallbacks, round, bounds, attempts: 0, primary_fault, too_small };
         let ask = plan.fresh();
         Ok((plan, Action::Acquire { settle: None, ask }))
     }
@@ -146,11 +152,17 @@ impl Plan {
         match event {
             Event::Granted { key, arrival, from_then } => {
                 self.round.granted(key, arrival, from_then);
+                self.attempts += 1;
                 Action::Call
             }
             Event::Refused(refusal) => self.refused(refusal, now),
             Event::Failed(fault) => self.failed(fault, now, draw),
         }
+    }
+
+    /// A worker has made so many more calls for one attempt.
+    pub(crate) fn repeated(&mut self, calls: usize) {
+        self.attempts = self.attempts.saturating_add(u32::try_from(calls).unwrap_or(u32::MAX));
     }
 
     fn fresh(&self) -> QueuePlace {
@@ -168,8 +180,12 @@ impl Plan {
         let outcome = learn(Conclusion::Failed(&fault), &key, &self.target);
         let retry_after = fault.detail.retry_after;
         self.round.fault = Some(fault);
-        if now >= self.deadline || !self.replayable || !class.another_provider_may_help() {
+        let Bounds { deadline, replayable, attempts_max } = self.bounds;
+        if now >= deadline || !replayable || !class.another_provider_may_help() {
             return self.finish(Some(outcome), now);
+        }
+        if self.attempts >= attempts_max {
+            return self.give_up(outcome, now);
         }
         if class == FailureClass::ContextLength {
             self.too_small.push(self.target.model.clone());
@@ -215,7 +231,7 @@ impl Plan {
         let backoff = self.round.backoff(&self.target, draw);
         let delay = retry_after.map_or(backoff, |after| after.max(backoff));
         let too_long = self.has_fallback() && delay > backoff;
-        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.deadline {
+        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.bounds.deadline {
             return self.fall_back(Some(outcome), now);
         }
         let untried = self.round.untried(&self.target);
@@ -259,7 +275,7 @@ impl Plan {
         let ready = self.round.first_ready(&live, now);
         let start = backed_off.max(ready);
         let too_long = self.has_fallback() && ready > backed_off;
-        if too_long || start >= self.deadline {
+        if too_long || start >= self.bounds.deadline {
             return None;
         }
         Some(QueuePlace {
@@ -302,7 +318,7 @@ impl Plan {
                 wait_for_cooldown: !self.has_fallback(),
             });
         }
-        let fits = until.is_some_and(|until| now + until < self.deadline);
+        let fits = until.is_some_and(|until| now + until < self.bounds.deadline);
         if self.has_fallback() || !fits || !self.round.may_wait(&self.target) {
             return None;
         }
@@ -323,7 +339,7 @@ impl Plan {
     fn fall_back(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
         let too_small = &self.too_small;
         let next = self.fallbacks.find(|target| !too_small.contains(&target.model));
-        let Some(next) = next.filter(|_| now < self.deadline) else {
+        let Some(next) = next.filter(|_| now < self.bounds.deadline) else {
             return self.finish(settle, now);
         };
         let fault = self.closing_fault(now);
@@ -336,6 +352,16 @@ impl Plan {
     fn finish(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
         let last = self.closing_fault(now);
         let fault = self.primary_fault.take().unwrap_or(last);
+        Action::Finish { settle, fault }
+    }
+
+    /// The end because of the attempts alone: something could still be tried, and the reason says so.
+    fn give_up(&mut self, settle: Outcome, now: Instant) -> Action {
+        let action = self.finish(Some(settle), now);
+        let Action::Finish { settle, mut fault } = action else { return action };
+        let (said, made) = (&fault.detail.message, self.attempts);
+        let message = format!("{said} (given up after {made} attempts: --attempts-max)");
+        fault.detail.message = message.into();
         Action::Finish { settle, fault }
     }
 

@@ -20,7 +20,7 @@ use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
 use crate::access;
-use crate::cli::{HostArgs, PublicArgs, Strictness};
+use crate::cli::{HostArgs, PlanArgs, PublicArgs, Strictness};
 use crate::process::{self, Listeners};
 use crate::rooms;
 use crate::store::Store;
@@ -50,9 +50,11 @@ pub(crate) fn page(metrics: &Metrics, budget: Budget) -> String {
 pub(crate) fn router(
     config: &Config,
     store: &Store,
+    plan: &PlanArgs,
     telemetry: &Telemetry,
 ) -> Arc<weir_router::Shared> {
     let settings = rooms::router(config, store.timing, store.serves_share);
+    let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
     for provider in &settings.providers {
         telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
     }

@@ -100,7 +100,7 @@ impl Gateway {
             budget,
             limits: parts::client_limits(&args.public, cores.count, budget),
             edge: Arc::new(rooms::edge(config, hosts, budget, &args.public)),
-            router: parts::router(config, &store, &telemetry),
+            router: parts::router(config, &store, &args.plan, &telemetry),
             workers: workers.into_iter().map(named).collect(),
             store,
             telemetry,

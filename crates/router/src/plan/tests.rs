@@ -43,6 +43,10 @@ fn target(provider: &str, model: &str, keys: &[&str], max_retries: u32) -> Arc<T
     Arc::new(Target { provider: Arc::new(provider), model: model.into(), class, weight: 1.0 })
 }
 
+fn begin(route: Route, deadline: Instant, replayable: bool) -> Result<(Plan, Action), Fault> {
+    Plan::begin(route, Bounds { deadline, replayable, attempts_max: 1000 })
+}
+
 fn route(targets: &[Arc<Target>]) -> Route {
     Route { primary: Ok(targets[0].clone()), fallbacks: targets[1..].to_vec() }
 }
@@ -73,7 +77,7 @@ fn trace(route: Route, script: &[Step]) -> String {
     let deadline = start + Duration::from_secs(600);
     let mut script: VecDeque<Step> = script.iter().copied().collect();
     let mut trace = String::new();
-    let (mut plan, mut action) = Plan::begin(route, deadline, true).unwrap();
+    let (mut plan, mut action) = begin(route, deadline, true).unwrap();
     loop {
         describe(&mut trace, &plan, &action);
         let grant = |class: &Class, from_then| Event::Granted {
@@ -433,7 +437,7 @@ fn a_body_that_is_gone_does_not_blame_the_callers_credential() {
     for class in [C::Credential, C::QuotaExhausted] {
         let targets = [target("one", "m", &["a", "b"], 3)];
         let deadline = now + Duration::from_secs(9);
-        let (mut plan, _) = Plan::begin(route(&targets), deadline, false).unwrap();
+        let (mut plan, _) = begin(route(&targets), deadline, false).unwrap();
         plan.on(Event::Granted { key: "a".into(), arrival: 1, from_then: false }, now, 0.5);
         let failed = plan.on(Event::Failed(failure(class, Some(9))), now, 0.5);
         let Action::Finish { fault, .. } = failed else { panic!("{failed:?}") };
@@ -561,7 +565,7 @@ fn a_primary_that_cannot_be_asked_is_told_if_its_fallbacks_fail() {
         "ask two x@0 | call x | end no_key_supports_model 400"
     );
     let alone = Route { primary: Err(fault()), fallbacks: Vec::new() };
-    assert_eq!(Plan::begin(alone, Instant::now(), true).unwrap_err(), fault());
+    assert_eq!(begin(alone, Instant::now(), true).unwrap_err(), fault());
 }
 
 #[test]
@@ -570,7 +574,7 @@ fn a_body_that_is_gone_and_a_passed_deadline_end_the_plan() {
     let granted = || Event::Granted { key: "a".into(), arrival: 1, from_then: false };
     let targets = [target("one", "m", &["a", "b"], 3), target("two", "n", &["x"], 0)];
     for (deadline, replayable) in [(now + Duration::from_secs(9), false), (now, true)] {
-        let (mut plan, _) = Plan::begin(route(&targets), deadline, replayable).unwrap();
+        let (mut plan, _) = begin(route(&targets), deadline, replayable).unwrap();
         assert_eq!(plan.on(granted(), now, 0.5), Action::Call);
         let failed = plan.on(Event::Failed(failure(C::Transient, None)), now, 0.5);
         let Action::Finish { settle: Some(_), fault } = failed else {
@@ -625,7 +629,7 @@ fn two_answers_decide_where_a_failure_leads() {
     for class in FailureClass::ALL {
         let route = route(&targets);
         let deadline = Instant::now() + Duration::from_secs(600);
-        let (mut plan, _) = Plan::begin(route, deadline, true).unwrap();
+        let (mut plan, _) = begin(route, deadline, true).unwrap();
         let granted = Event::Granted { key: "a".into(), arrival: 1, from_then: false };
         plan.on(granted, Instant::now(), 0.5);
         let next = plan.on(Event::Failed(failure(class, None)), Instant::now(), 0.5);
@@ -636,4 +640,51 @@ fn two_answers_decide_where_a_failure_leads() {
         let must_leave = !class.another_key_may_help() && class.another_provider_may_help();
         assert!(!must_leave || falls_back, "{class:?}");
     }
+}
+
+/// How many calls a request leads to that fails everywhere, and what its client is told.
+fn calls_until_given_up(attempts_max: u32, repeated: usize) -> (u32, Fault) {
+    let names: Vec<String> = (0..17).map(|at| format!("p{at}")).collect();
+    let targets: Vec<_> = names.iter().map(|name| target(name, "m", &["a", "b"], 3)).collect();
+    let mut now = Instant::now();
+    let bounds = Bounds { deadline: now + Duration::from_hours(1), replayable: true, attempts_max };
+    let (mut plan, mut action) = Plan::begin(route(&targets), bounds).unwrap();
+    let mut calls = 0;
+    loop {
+        let event = match action {
+            Action::Finish { fault, .. } => return (calls, fault),
+            Action::Call => {
+                calls += 1;
+                plan.repeated(repeated);
+                Event::Failed(failure(C::Transient, None))
+            }
+            Action::Acquire { ask: QueuePlace { class, delay, .. }, .. }
+            | Action::Wait { then: QueuePlace { class, delay, .. }, .. } => {
+                now += delay;
+                Event::Granted { key: class.keys[0].clone(), arrival: 9, from_then: false }
+            }
+            Action::Rotate { class, .. } => {
+                Event::Granted { key: class.keys[0].clone(), arrival: 9, from_then: false }
+            }
+        };
+        action = plan.on(event, now, 0.5);
+    }
+}
+
+#[test]
+fn a_request_leads_to_no_more_calls_than_it_may() {
+    let (calls, fault) = calls_until_given_up(1000, 0);
+    assert_eq!(calls, 68);
+    assert!(!fault.detail.message.contains("--attempts-max"), "{fault}");
+    for attempts_max in [1, 2, 12, 67] {
+        let (calls, fault) = calls_until_given_up(attempts_max, 0);
+        assert_eq!(calls, attempts_max);
+        let said = format!("transient (given up after {calls} attempts: --attempts-max)");
+        let told = fault.detail.message.as_ref();
+        // What the first target failed with, once it was left.
+        assert!(told == said, "{told}");
+        assert_eq!(fault.detail.class, Some(C::Transient));
+    }
+    // Those that a worker makes again count.
+    assert_eq!(calls_until_given_up(12, 1).0, 6);
 }

@@ -220,6 +220,7 @@ impl<'a> Run<'a> {
             let metrics = &self.call.shared.telemetry.metrics;
             metrics.attempt(&one.provider, &one.key, one.class);
         }
+        self.plan.repeated(tries.len());
         self.attempts.extend(tries);
         took.saturating_sub(repeated)
     }

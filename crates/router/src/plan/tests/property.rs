@@ -63,7 +63,7 @@ fn run(world: &World) -> Result<(), TestCaseError> {
     let mut now = Instant::now();
     let deadline = now + Duration::from_secs(600);
     let mut happens = world.happens.iter().copied();
-    let (mut plan, mut action) = Plan::begin(route(&targets), deadline, true).unwrap();
+    let (mut plan, mut action) = begin(route(&targets), deadline, true).unwrap();
     let mut watch = Watch::default();
     for step in 0.. {
         prop_assert!(step < 400, "the plan does not end");
