@@ -19,11 +19,11 @@ use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
-use crate::access;
 use crate::cli::{HostArgs, PlanArgs, PublicArgs, Strictness};
 use crate::process::{self, Listeners};
 use crate::rooms;
 use crate::store::Store;
+use crate::{access, file};
 
 /// Links at a time on one listener. Each of a neighbour's cores holds one.
 const LINKS_MAX: usize = 4096;
@@ -93,7 +93,7 @@ pub(crate) fn insist(
 ) -> Result<(), Failure> {
     let lines = unusable(workers);
     if strictness.strict && !lines.is_empty() {
-        return Err(lines.join("\n").into());
+        return Err(file::cut(lines).join("\n").into());
     }
     Ok(())
 }
