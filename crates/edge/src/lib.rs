@@ -19,6 +19,7 @@ mod filter;
 mod gate;
 mod head;
 mod intake;
+mod kinds;
 mod names;
 mod options;
 mod pace;

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 use tower::Service;
@@ -107,6 +108,13 @@ pub async fn serve_http(
     .await
 }
 
+/// No browser may take an answer for something else than what it is called.
+pub(crate) fn unsniffed<B>(mut answer: Response<B>) -> Response<B> {
+    let word = HeaderValue::from_static("nosniff");
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, word);
+    answer
+}
+
 async fn connection(
     patient: Patient,
     seat: Seat,
@@ -123,7 +131,10 @@ async fn connection(
         let running = seat.run();
         // A router is always ready, and its clone is a counter.
         let answer = app.clone().call(request);
-        async move { answer.await.map(|answer| answer.map(|body| Busy { body, _running: running })) }
+        async move {
+            let answer = answer.await.map(unsniffed);
+            answer.map(|answer| answer.map(|body| Busy { body, _running: running }))
+        }
     });
     let io = TokioIo::new(Worded::new(patient, limits.rejection_body));
     let mut served = protocol.serve_connection(io, service);

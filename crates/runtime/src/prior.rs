@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, interval};
 use tower::Service;
 
+use crate::http::unsniffed;
 use crate::patience::{Appetite, Patient};
 use crate::seats::Busy;
 use crate::{Drain, HttpLimits, Seat};
@@ -97,7 +98,7 @@ pub(crate) async fn serve(
         let (answer, watch) = (app.clone().call(request), Arc::clone(&watch));
         let running = seat.run();
         async move {
-            let answer = answer.await;
+            let answer = answer.await.map(unsniffed);
             answer.map(|answer| answer.map(|body| watch.over(Busy { body, _running: running })))
         }
     });

@@ -387,3 +387,17 @@ async fn the_end_of_a_drain_cuts_what_is_left() {
     within(dropped).await.unwrap_err();
     served.returned().await;
 }
+
+#[tokio::test]
+async fn every_answer_says_that_it_is_what_it_is_called() {
+    let limits = HttpLimits { rejection_body: Some(|_| "{}".to_owned()), ..HttpLimits::default() };
+    let served = serve(hello(), limits);
+    for request in
+        ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "GET /no HTTP/1.1\r\nhost: a\r\n\r\n", "?\r\n\r\n"]
+    {
+        let mut client = served.connect().await;
+        send(&mut client, request).await;
+        let answer = read_until(&mut client, "\r\n\r\n").await;
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
+    }
+}
