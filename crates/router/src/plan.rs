@@ -10,6 +10,7 @@ mod cause;
 mod health;
 mod rejection;
 mod round;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -17,92 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_quota::{Class, Outcome};
-use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName, ProviderName};
 
 use crate::catalog::{Route, Target};
 pub(crate) use cause::Cause;
+use health::is_doubted;
 pub(crate) use health::{Conclusion, classify, exhausted, learn, micros};
 pub(crate) use rejection::Rejection;
 use round::Round;
-
-/// A place in a pool's queue.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct QueuePlace {
-    /// What it can use.
-    pub class: Class,
-    /// Not to be granted before this much later.
-    pub delay: Duration,
-    /// The arrival number of an earlier ticket of the same request at the same pool.
-    pub arrival: Option<u64>,
-    /// Stay while the keys cool.
-    pub wait_for_cooldown: bool,
-}
-
-/// How far a plan may go.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Nothing begins later.
-    pub deadline: Instant,
-    /// Whether the body can be sent again.
-    pub replayable: bool,
-    /// Calls to providers, at all targets together.
-    pub attempts_max: u32,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A slot and a key were given.
-    Granted {
-        /// The key.
-        key: KeyName,
-        /// The arrival number.
-        arrival: u64,
-        /// The lease came from the `then` of a rotate that found no key.
-        from_then: bool,
-    },
-    /// No slot, no key; no lease is held.
-    Refused(Rejection),
-    /// The attempt failed; its lease is held.
-    Failed(Fault),
-}
-
-/// What to do.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Action {
-    /// Settle the lease if one is held, then ask the pool of [`Plan::target`] for a slot.
-    Acquire {
-        /// What the held lease taught; `None`: none is held.
-        settle: Option<Outcome>,
-        /// The place to ask for.
-        ask: QueuePlace,
-    },
-    /// Make an attempt with the granted key.
-    Call,
-    /// Keep the slot, change the key.
-    Rotate {
-        /// What the failed key taught.
-        outcome: Outcome,
-        /// The keys not yet tried.
-        class: Class,
-        /// Where to wait if the pool has none of them.
-        then: Option<QueuePlace>,
-    },
-    /// Give the slot back and enter the queue again, in one step.
-    Wait {
-        /// What the lease taught.
-        outcome: Outcome,
-        /// The place to wait at.
-        then: QueuePlace,
-    },
-    /// It is over.
-    Finish {
-        /// What the held lease taught; `None`: none is held.
-        settle: Option<Outcome>,
-        /// What the client is told.
-        fault: Fault,
-    },
-}
+pub(crate) use step::{Action, Bounds, Event, QueuePlace};
 
 /// One request's way through its targets.
 #[derive(Debug)]
@@ -117,6 +41,10 @@ pub(crate) struct Plan {
     primary_fault: Option<Fault>,
     /// Models whose context the prompt does not fit.
     too_small: Vec<ModelName>,
+    /// Whether the present attempt may be a probe.
+    may_probe: bool,
+    /// Keys that were refused to this request.
+    accused: Vec<(ProviderName, KeyName)>,
 }
 
 // === impl Plan ===
@@ -136,8 +64,18 @@ impl Plan {
             },
         };
         let round = Round::new();
-        let too_small = Vec::new();
-        let plan = Self { target, fallbacks, round, bounds, attempts: 0, primary_fault, too_small };
+        let (too_small, accused) = (Vec::new(), Vec::new());
+        let plan = Self {
+            target,
+            fallbacks,
+            round,
+            bounds,
+            attempts: 0,
+            primary_fault,
+            too_small,
+            may_probe: false,
+            accused,
+        };
         let ask = plan.fresh();
         Ok((plan, Action::Acquire { settle: None, ask }))
     }
@@ -150,7 +88,8 @@ impl Plan {
     /// Takes in what happened at `now` and says what is next. `draw`: uniform in [0, 1).
     pub(crate) fn on(&mut self, event: Event, now: Instant, draw: f64) -> Action {
         match event {
-            Event::Granted { key, arrival, from_then } => {
+            Event::Granted { key, arrival, from_then, may_probe } => {
+                self.may_probe = may_probe;
                 self.round.granted(key, arrival, from_then);
                 self.attempts += 1;
                 Action::Call
@@ -177,7 +116,7 @@ impl Plan {
     fn failed(&mut self, fault: Fault, now: Instant, draw: f64) -> Action {
         let class = classify(&fault);
         let key = self.round.key();
-        let outcome = learn(Conclusion::Failed(&fault), &key, &self.target);
+        let outcome = self.learn(&fault, &key);
         let retry_after = fault.detail.retry_after;
         self.round.fault = Some(fault);
         let Bounds { deadline, replayable, attempts_max } = self.bounds;
@@ -218,6 +157,20 @@ impl Plan {
             | FailureClass::Caller
             | FailureClass::ClientGone => self.finish(Some(outcome), now),
         }
+    }
+
+    /// What a failure teaches. One request bears witness against a key once: what it does in all of its
+    /// attempts is one and the same mistake, if it is one.
+    fn learn(&mut self, fault: &Fault, key: &KeyName) -> Outcome {
+        if is_doubted(fault) {
+            let accused = (self.target.provider.name.clone(), key.clone());
+            if self.accused.contains(&accused) {
+                return Outcome::default();
+            }
+            self.accused.push(accused);
+        }
+        let conclusion = Conclusion::Failed { fault, may_probe: self.may_probe };
+        learn(conclusion, key, &self.target)
     }
 
     /// A counted retry: wait, then another key first.
