@@ -3,6 +3,8 @@
 //! A target is a name or an object that adds facts about the model. Some facts belong to one
 //! provider only and are refused elsewhere. `deployments`, the older spelling, ends up here too.
 
+use std::collections::HashMap;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::names;
@@ -106,21 +108,23 @@ pub(crate) fn owners(field: &str) -> &'static [&'static str] {
 
 /// The aliases in `field`, of a key of `vendor`, added to those that stand in `aliases`.
 pub(crate) fn read(field: &Field<'_>, vendor: &str, aliases: &mut Vec<Alias>) {
+    let mut seen = seen(aliases);
     for (name, target) in field.members().unwrap_or_default() {
         let alias =
             if target.is_object() { long_form(&target, vendor) } else { short_form(&target) };
-        add(name, &target, alias, aliases);
+        add(name, &target, alias, (aliases, &mut seen));
     }
 }
 
 /// The older spelling: caller's name to deployment, names only.
 pub(crate) fn read_deployments(section: &mut Section<'_>, aliases: &mut Vec<Alias>) {
+    let mut seen = seen(aliases);
     let Some(field) = section.field("deployments") else {
         return;
     };
     for (name, target) in field.members().unwrap_or_default() {
         let alias = short_form(&target);
-        add(name, &target, alias, aliases);
+        add(name, &target, alias, (aliases, &mut seen));
     }
 }
 
@@ -143,20 +147,34 @@ pub(crate) fn map_schema(generator: &mut SchemaGenerator) -> Schema {
     })
 }
 
-fn add(name: &str, target: &Field<'_>, alias: Option<Alias>, aliases: &mut Vec<Alias>) {
+/// Where an alias stands in the list, by its name in lower case.
+type Seen = HashMap<String, usize>;
+
+fn seen(aliases: &[Alias]) -> Seen {
+    let names = aliases.iter().map(|alias| alias.name.to_ascii_lowercase());
+    names.zip(0..).collect()
+}
+
+fn add(
+    name: &str,
+    target: &Field<'_>,
+    alias: Option<Alias>,
+    (aliases, seen): (&mut Vec<Alias>, &mut Seen),
+) {
     if let Some(fault) = names::fault(name) {
         let draft = Draft::error("not a usable name for an alias").found(fault);
         target.report(draft.expected("a name of 1 to 256 bytes, no blanks around it"));
         return;
     }
-    let same = |earlier: &&Alias| earlier.name.eq_ignore_ascii_case(name);
-    if let Some(earlier) = aliases.iter().find(same) {
+    let lower = name.to_ascii_lowercase();
+    if let Some(earlier) = seen.get(&lower).and_then(|index| aliases.get(*index)) {
         let draft = Draft::error("duplicate alias").expected("each alias once, ignoring case");
         let found = format!("an alias like {}", names::shown(&earlier.name));
         target.report(draft.found(found));
         return;
     }
     if let Some(alias) = alias {
+        seen.insert(lower, aliases.len());
         aliases.push(Alias { name: name.to_owned(), ..alias });
     }
 }

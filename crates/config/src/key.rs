@@ -1,5 +1,6 @@
 //! A key: a credential of a provider, its share of the traffic, and the models it serves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema};
@@ -197,7 +198,15 @@ fn served_models(
             if deployments.is_empty() || context.vendor == "huggingface" {
                 return listed;
             }
-            let both = deployments.iter().filter(|alias| listed.contains(&alias.name));
+            let names = match &listed {
+                ModelList::Names(names) => &names[..],
+                ModelList::All | ModelList::None => &[],
+            };
+            let names: HashSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+            let is_listed = |alias: &&Alias| {
+                listed == ModelList::All || names.contains(&alias.name.to_ascii_lowercase())
+            };
+            let both = deployments.iter().filter(is_listed);
             let both: Vec<Arc<str>> = both.map(|alias| Arc::from(&*alias.name)).collect();
             if both.is_empty() { ModelList::None } else { ModelList::Names(both) }
         }

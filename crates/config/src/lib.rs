@@ -25,6 +25,7 @@ mod names;
 mod network;
 mod options;
 mod pem;
+mod places;
 mod pool;
 mod pricing;
 mod prompt_cache;
@@ -65,7 +66,7 @@ pub use provider::{OpenAi, Provider};
 pub use proxy::{Proxy, ProxyType};
 pub use quota_store::{OnLoss, QuotaStore};
 pub use reference::{SecretRef, ValueFault, Variable};
-pub use report::{Problem, Report, Severity};
+pub use report::{Problem, Report, Severity, TOLD_MAX, told};
 pub use schema::schema;
 
 /// The largest file that is read, in bytes.

@@ -3,7 +3,7 @@
 //! A built-in provider that this build does not serve is checked in full and then skipped with a
 //! warning; its smaller warnings would only distract.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use weir_types::{KeyName, ModelList, ProviderName};
@@ -241,12 +241,13 @@ fn keys(section: &mut Section<'_>, context: &Context<'_>) -> Vec<Key> {
     let field = section.field("keys");
     let items = field.as_ref().and_then(Field::items).unwrap_or_default();
     let mut keys: Vec<Key> = Vec::new();
+    let mut first: HashMap<KeyName, usize> = HashMap::new();
     for item in &items {
         let Some(key) = key::read(item, context) else {
             continue;
         };
-        let same = |earlier: &(usize, &Key)| earlier.1.name == key.name;
-        if let Some((index, _)) = keys.iter().enumerate().find(same) {
+        let index = *first.entry(key.name.clone()).or_insert(keys.len());
+        if index < keys.len() {
             let name = names::shown(&key.name);
             let draft = Draft::error("two keys of one provider with the same name");
             item.report(

@@ -25,6 +25,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) options: &'a Options,
     source: &'a Source<'a>,
     problems: RefCell<Vec<Problem>>,
+    /// Every path at or within which there is an error.
+    erring: RefCell<HashSet<String>>,
     ignored: RefCell<Vec<(usize, String)>>,
     /// Whether values of variables are for this process to judge, here.
     judges: Cell<bool>,
@@ -32,9 +34,12 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source<'a>, options: &'a Options) -> Self {
-        let problems = RefCell::new(source.duplicates());
+        let duplicates = source.duplicates();
+        let mut erring = HashSet::new();
+        duplicates.iter().for_each(|problem| note_error(&mut erring, &problem.path));
+        let (problems, erring) = (RefCell::new(duplicates), RefCell::new(erring));
         let judges = Cell::new(options.only.is_none());
-        Self { options, source, problems, ignored: RefCell::default(), judges }
+        Self { options, source, problems, erring, ignored: RefCell::default(), judges }
     }
 
     /// How variables are looked up, where that is for this process to do.
@@ -56,17 +61,15 @@ impl<'a> Reader<'a> {
 
     fn report(&self, draft: Draft, at: usize, path: &str) {
         let problem = self.source.place(draft, at, path.to_owned());
+        if problem.severity == Severity::Error {
+            note_error(&mut self.erring.borrow_mut(), path);
+        }
         self.problems.borrow_mut().push(problem);
     }
 
     /// Whether an error was found at `path` or within it.
     pub(crate) fn has_error_within(&self, path: &str) -> bool {
-        let within = |problem: &Problem| {
-            let rest = problem.path.strip_prefix(path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        let problems = self.problems.borrow();
-        problems.iter().any(|problem| problem.severity == Severity::Error && within(problem))
+        self.erring.borrow().contains(path)
     }
 
     /// How many problems there are so far, for [`Self::forget_warnings_since`].
@@ -102,6 +105,16 @@ impl<'a> Reader<'a> {
             }
             _ => Err(Report { problems }),
         }
+    }
+}
+
+/// Adds `path` and all that it is within.
+fn note_error(erring: &mut HashSet<String>, path: &str) {
+    let mut path = path;
+    while !erring.contains(path) {
+        erring.insert(path.to_owned());
+        let Some(step) = path.rfind(['.', '[']) else { return };
+        path = &path[..step];
     }
 }
 

@@ -89,8 +89,12 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
+        let (told, more) = told(&self.problems);
+        for problem in told {
             writeln!(f, "{problem}")?;
+        }
+        if more > 0 {
+            writeln!(f, "and {more} more")?;
         }
         let (errors, warnings) = self.counts();
         write!(f, "{}, {}", counted(errors, "error"), counted(warnings, "warning"))
@@ -98,6 +102,29 @@ impl fmt::Display for Report {
 }
 
 impl std::error::Error for Report {}
+
+/// More of them than this nobody reads.
+pub const TOLD_MAX: usize = 100;
+
+/// Those of `problems` that are told, in their order, and how many more there are: where they are too
+/// many, errors go before warnings.
+#[must_use]
+pub fn told(problems: &[Problem]) -> (Vec<&Problem>, usize) {
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    let (mut errors, mut warnings) = (TOLD_MAX, TOLD_MAX.saturating_sub(errors));
+    let is_told = |problem: &&Problem| {
+        let left = match problem.severity {
+            Severity::Error => &mut errors,
+            Severity::Warning => &mut warnings,
+        };
+        let is_told = *left > 0;
+        *left = left.saturating_sub(1);
+        is_told
+    };
+    let told: Vec<_> = problems.iter().filter(is_told).collect();
+    let more = problems.len() - told.len();
+    (told, more)
+}
 
 fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -17,6 +17,7 @@ use jsonc_parser::{CollectOptions, ParseOptions};
 
 use crate::FILE_BYTES_MAX;
 use crate::names;
+use crate::places::Places;
 use crate::report::{Draft, Problem, Report};
 
 /// A parsed file.
@@ -24,7 +25,7 @@ use crate::report::{Draft, Problem, Report};
 pub(crate) struct Source<'a> {
     name: Arc<str>,
     text: &'a str,
-    line_starts: Vec<usize>,
+    places: Places,
     tree: Value<'a>,
 }
 
@@ -42,14 +43,14 @@ impl<'a> Source<'a> {
             let draft = not_json("an object", "an empty file");
             return Err(whole(draft.help("the smallest configuration is {\"providers\": {}}")));
         }
-        let line_starts = line_starts(text);
+        let places = Places::of(text);
         let fail = |(offset, draft): (usize, Draft)| {
-            let at = position(text, &line_starts, offset);
+            let at = places.position(text, offset);
             Report { problems: vec![draft.place(&Arc::from(name), at, String::new())] }
         };
         let tree = tree(text).map_err(fail)?;
-        judge(text, &line_starts).map_err(fail)?;
-        Ok(Self { name: Arc::from(name), text, line_starts, tree })
+        judge(text, &places).map_err(fail)?;
+        Ok(Self { name: Arc::from(name), text, places, tree })
     }
 
     pub(crate) fn tree(&self) -> &Value<'a> {
@@ -58,7 +59,7 @@ impl<'a> Source<'a> {
 
     /// `draft` at byte `offset` of the text.
     pub(crate) fn place(&self, draft: Draft, offset: usize, path: String) -> Problem {
-        draft.place(&self.name, position(self.text, &self.line_starts, offset), path)
+        draft.place(&self.name, self.places.position(self.text, offset), path)
     }
 
     /// Every member whose object has an earlier one of the same name.
@@ -84,7 +85,7 @@ impl<'a> Source<'a> {
                     let inner =
                         if path.is_empty() { inner.trim_start_matches('.') } else { &inner };
                     if let Some(earlier) = first.insert(name, offset) {
-                        let (line, _) = position(self.text, &self.line_starts, earlier);
+                        let (line, _) = self.places.position(self.text, earlier);
                         let draft = Draft::error("duplicate field")
                             .expected("each field once")
                             .found(format!("the same name as on line {line}"))
@@ -127,7 +128,7 @@ pub(crate) fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
     };
     let (valid, rest) = bytes.split_at(error.valid_up_to());
     let valid = String::from_utf8_lossy(valid);
-    let at = position(&valid, &line_starts(&valid), valid.len());
+    let at = Places::of(&valid).position(&valid, valid.len());
     let draft = not_json("UTF-8 text", format!("the byte 0x{:02x}", rest.first().unwrap_or(&0)))
         .help("save the file as UTF-8");
     Err(Report { problems: vec![draft.place(&Arc::from(name), at, String::new())] })
@@ -142,19 +143,6 @@ fn too_large() -> Draft {
 
 fn not_json(expected: impl Into<String>, found: impl Into<String>) -> Draft {
     Draft::error("this is not JSON").expected(expected).found(found)
-}
-
-fn line_starts(text: &str) -> Vec<usize> {
-    let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
-}
-
-/// Line and column of a byte offset, both from 1, the column in characters.
-fn position(text: &str, line_starts: &[usize], offset: usize) -> (usize, usize) {
-    let line = line_starts.partition_point(|start| *start <= offset);
-    let start = line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-    let column = text.get(start..offset).map_or(0, |before| before.chars().count());
-    (line, column + 1)
 }
 
 /// The tree of `text`, or where and how it fails to be JSON.
@@ -243,13 +231,13 @@ fn unexpected(rest: &str) -> Draft {
 }
 
 /// Refuses what the tree's parser lets through: raw control characters, leading zeros, ...
-fn judge(text: &str, line_starts: &[usize]) -> Result<(), (usize, Draft)> {
+fn judge(text: &str, places: &Places) -> Result<(), (usize, Draft)> {
     let mut json = serde_json::Deserializer::from_str(text);
     let verdict = <serde::de::IgnoredAny as serde::Deserialize>::deserialize(&mut json);
     let Err(error) = verdict.and_then(|_| json.end()) else {
         return Ok(());
     };
-    let start = line_starts.get(error.line().saturating_sub(1)).copied().unwrap_or(0);
+    let start = places.line_start(error.line());
     let mut offset = (start + error.column().saturating_sub(1)).min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;

@@ -6,13 +6,20 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let wanted = plain(name);
+    let wanted_length = wanted.chars().count();
     let distance_max = (wanted.len() / 3).clamp(1, 3);
     let distance = |candidate: &str| {
         let candidate = plain(candidate);
         // A name that lacks its beginning or its unit is nearer than its length tells.
         let part = wanted.len() >= 8 && candidate.contains(&wanted);
-        let distance = strsim::osa_distance(&wanted, &candidate);
-        if part { distance_max } else { distance }
+        if part {
+            return distance_max;
+        }
+        // Each character more or less is a step.
+        if wanted_length.abs_diff(candidate.chars().count()) > distance_max {
+            return usize::MAX;
+        }
+        strsim::osa_distance(&wanted, &candidate)
     };
     candidates
         .into_iter()

@@ -1,6 +1,7 @@
 //! An answer on its way to the client: as a whole, frame by frame, or several lists as one.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::response::Response;
 use bytes::BytesMut;
@@ -17,11 +18,15 @@ use crate::whole::Whole;
 /// The longest list of models, all providers together.
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A [`Reply`] as an HTTP response.
+/// A [`Reply`] as an HTTP response, whose body may take `time_max`.
 ///
 /// # Errors
 /// The answer broke before anything of it was sent.
-pub(crate) async fn relay(reply: Reply, slot: &mut Option<Record>) -> Result<Response, Fault> {
+pub(crate) async fn relay(
+    reply: Reply,
+    slot: &mut Option<Record>,
+    time_max: Option<Duration>,
+) -> Result<Response, Fault> {
     let Reply { head, mut frames } = reply;
     let events = slot.as_ref().is_some_and(|record| record.stream);
     let mut ahead = Vec::new();
@@ -52,7 +57,7 @@ pub(crate) async fn relay(reply: Reply, slot: &mut Option<Record>) -> Result<Res
         }
         None => {
             let ahead = ahead.into_iter().map(Frame::Chunk).collect();
-            StreamBody::body(frames, record, ahead, events)
+            StreamBody::body(frames, record, ahead, events, time_max)
         }
     };
     Ok(response.map(|()| body))

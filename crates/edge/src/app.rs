@@ -11,7 +11,7 @@ use http::Method;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use weir_rpc::RouterService;
 use weir_telemetry::Telemetry;
-use weir_types::{Fault, FaultCode};
+use weir_types::{Fault, FaultCode, told, told_within};
 
 use crate::gate::Gate;
 use crate::options::Rules;
@@ -21,6 +21,8 @@ use crate::{Settings, call, unknown};
 
 /// How much of an unknown path is repeated to the client.
 const PATH_CHARS_MAX: usize = 128;
+/// And of a method.
+const METHOD_BYTES_MAX: usize = 32;
 
 /// The public HTTP surface: `routes` in front of `router`. One instance per runtime; answers are
 /// served on the runtime that polls it.
@@ -139,15 +141,16 @@ fn root(shared: &Arc<Shared>) -> MethodRouter {
 fn not_found(shared: &Shared, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
     let near = unknown::near(shared.routes, &path);
-    let text = format!("no such route: {} {path}{near}", request.method());
+    let method = told_within(request.method().as_str(), METHOD_BYTES_MAX);
+    let text = format!("no such route: {method} {path}{near}");
     call::refuse(shared, &Fault::new(FaultCode::NotFound, text), request)
 }
 
 fn wrong_method(shared: &Shared, allowed: &'static str, request: Request) -> Response {
     let text = format!(
         "{} {} is not supported; allowed: {allowed}",
-        request.method(),
-        request.uri().path()
+        told_within(request.method().as_str(), METHOD_BYTES_MAX),
+        told(request.uri().path())
     );
     let fault = Fault::new(FaultCode::MethodNotAllowed, text);
     let mut response = call::refuse(shared, &fault, request);

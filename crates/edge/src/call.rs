@@ -146,7 +146,7 @@ async fn steps(
         let head_only = parts.method == Method::HEAD;
         return answer::models(reply, slot, head_only, wanted).await;
     }
-    answer::relay(reply, slot).await
+    answer::relay(reply, slot, shared.settings.stream_time_max).await
 }
 
 /// Who asks, and what they ask for beside the body.

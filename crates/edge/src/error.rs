@@ -11,6 +11,7 @@ use weir_dialect::ir::{self, ErrorContext, ErrorKind};
 use weir_types::{Attempt, Fault, FaultCode, UpstreamAnswer};
 
 use crate::head;
+use crate::kinds;
 use crate::names;
 use crate::record::Record;
 use crate::route::UNKNOWN;
@@ -55,9 +56,11 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
     let body = match passed_on(fault) {
         Some(upstream) => {
             // It is JSON, whatever the provider calls it.
-            let is_called_so = upstream.content_type.to_ascii_lowercase().contains("json");
             let form = HeaderValue::from_str(&upstream.content_type).ok();
-            headers.insert(CONTENT_TYPE, form.filter(|_| is_called_so).unwrap_or(JSON));
+            headers.insert(
+                CONTENT_TYPE,
+                form.filter(|_| kinds::is_json(&upstream.content_type)).unwrap_or(JSON),
+            );
             upstream.body.clone()
         }
         None => {

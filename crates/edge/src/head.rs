@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use weir_rpc::{Header, ReplyHead, Timings};
 use weir_types::headers::answered_as;
-use weir_types::{Attempt, QuotaMode, RequestId};
+use weir_types::{Attempt, Operation, QuotaMode, RequestId};
 
+use crate::kinds;
 use crate::names;
 use crate::record::Record;
 
@@ -25,9 +26,9 @@ pub(crate) fn head_of(head: &ReplyHead, events: bool, record: &mut Record) -> ht
     record.answered(status.as_u16(), head);
     let mut headers = HeaderMap::with_capacity(12 + head.headers.len().min(HEADERS_FORESEEN));
     pass_on(&head.headers, &mut headers);
-    let form = HeaderValue::from_str(&head.content_type)
-        .unwrap_or(HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_TYPE, form);
+    let operation = record.operation.unwrap_or(Operation::Passthrough);
+    let stream = events.then_some(record.framing);
+    headers.insert(CONTENT_TYPE, kinds::of_answer(&head.content_type, operation, stream));
     if events {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(names::ACCEL_BUFFERING, HeaderValue::from_static("no"));

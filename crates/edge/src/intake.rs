@@ -14,6 +14,8 @@ use http_body_util::BodyExt;
 use weir_budget::{Budget, Gather, Hold};
 use weir_types::{Deadline, Fault, FaultCode};
 
+use crate::pace::Pace;
+
 /// How long the rest of a refused body is still taken, so that a client that writes first and
 /// reads later gets to see the refusal instead of a reset connection.
 const LINGER: Duration = Duration::from_secs(10);
@@ -28,6 +30,8 @@ pub(crate) struct Limits {
     pub(crate) bytes_max: usize,
     /// The longest time between two pieces.
     pub(crate) stall_max: Duration,
+    /// Bytes a second that have to come; 0: any.
+    pub(crate) rate_min: usize,
     /// When the request as a whole is given up.
     pub(crate) deadline: Deadline,
     /// What all bodies may take.
@@ -110,13 +114,15 @@ pub(crate) fn stream(
     limits: Limits,
 ) -> Result<PieceStream, Fault> {
     check(headers, announced(headers), limits.bytes_max)?;
-    let pieces = futures_util::stream::try_unfold((body, 0), move |(mut body, taken)| async move {
-        let Some(piece) = next(&mut body, limits).await? else { return Ok(None) };
+    let begin = (body, 0, Pace::new(limits.rate_min, limits.stall_max));
+    let pieces = futures_util::stream::try_unfold(begin, move |state| async move {
+        let (mut body, taken, mut pace) = state;
+        let Some(piece) = next(&mut body, limits, &mut pace).await? else { return Ok(None) };
         let taken = taken + piece.len();
         if taken > limits.bytes_max {
             return Err(too_large(limits.bytes_max));
         }
-        Ok(Some((piece, (body, taken))))
+        Ok(Some((piece, (body, taken, pace))))
     });
     Ok(Box::pin(pieces))
 }
@@ -132,7 +138,8 @@ fn too_large(bytes_max: usize) -> Fault {
 async fn collect(body: &mut Body, announced: Option<u64>, limits: Limits) -> Result<Bytes, Fault> {
     let within =
         |length| if length > limits.bytes_max { Err(too_large(limits.bytes_max)) } else { Ok(()) };
-    let Some(first) = next(body, limits).await? else { return Ok(Bytes::new()) };
+    let mut pace = Pace::new(limits.rate_min, limits.stall_max);
+    let Some(first) = next(body, limits, &mut pace).await? else { return Ok(Bytes::new()) };
     within(first.len())?;
     if body.is_end_stream() {
         return Ok(Gather::whole(limits.budget, first).await?);
@@ -141,7 +148,7 @@ async fn collect(body: &mut Body, announced: Option<u64>, limits: Limits) -> Res
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
     let mut gather = Gather::new(limits.budget, announced, limits.bytes_max);
     gather.push(first).await?;
-    while let Some(piece) = next(body, limits).await? {
+    while let Some(piece) = next(body, limits, &mut pace).await? {
         within(gather.len() + piece.len())?;
         gather.push(piece).await?;
     }
@@ -162,16 +169,31 @@ pub(crate) async fn room_for_copy(body: &[u8], limits: Limits) -> Result<Option<
 }
 
 /// The next piece of data; `None` at the end.
-async fn next(body: &mut Body, limits: Limits) -> Result<Option<Bytes>, Fault> {
+async fn next(body: &mut Body, limits: Limits, pace: &mut Pace) -> Result<Option<Bytes>, Fault> {
     let patience = limits.stall_max.min(limits.deadline.remaining(Instant::now()));
+    let silent = tokio::time::Instant::now();
     loop {
-        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| {
+        let begun = tokio::time::Instant::now();
+        let silence = patience.saturating_sub(begun - silent);
+        let frame = tokio::time::timeout(silence.min(pace.left()), body.frame()).await;
+        let came = match &frame {
+            Ok(None | Some(Err(_))) => None,
+            Ok(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),
+            Err(_) => Some(0),
+        };
+        if let Some(bytes) = came {
+            pace.wait(begun.elapsed(), bytes)?;
+        }
+        let Ok(frame) = frame else {
+            if silent.elapsed() < patience {
+                continue;
+            }
             let text = format!(
                 "the request body did not arrive: nothing came for {} s",
                 patience.as_secs_f64()
             );
-            Fault::new(FaultCode::RequestIncomplete, text)
-        })?;
+            return Err(Fault::new(FaultCode::RequestIncomplete, text));
+        };
         match frame {
             None => return Ok(None),
             Some(Err(cut)) => {
@@ -221,7 +243,7 @@ mod tests {
     fn limits(bytes_max: usize) -> Limits {
         let deadline = Deadline::after(Instant::now(), Duration::from_hours(1));
         let budget = Budget::new(64 << 20);
-        Limits { bytes_max, stall_max: Duration::from_mins(1), deadline, budget }
+        Limits { bytes_max, stall_max: Duration::from_mins(1), rate_min: 0, deadline, budget }
     }
 
     fn pieces(pieces: &[&'static str]) -> Body {
@@ -267,6 +289,43 @@ mod tests {
         let fault = read(&HeaderMap::new(), body, limits(5)).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::RequestIncomplete);
         assert_eq!(begun.elapsed().as_secs(), 60);
+    }
+
+    /// `piece` now and then, for ever.
+    fn drops(piece: &'static str, every: Duration) -> Body {
+        Body::from_stream(streams::unfold((), move |()| async move {
+            tokio::time::sleep(every).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes())), ()))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_in_drops_is_given_up() {
+        let limits = Limits { rate_min: 4, ..limits(1000) };
+        let begun = tokio::time::Instant::now();
+        let body = drops("x", Duration::from_secs(25));
+        let fault = read(&HeaderMap::new(), body, limits).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::RequestIncomplete);
+        assert_eq!(begun.elapsed().as_secs(), 40, "a window of grace, and one");
+        let body = drops("x", Duration::from_secs(25));
+        let mut pieces = stream(&HeaderMap::new(), body, limits).unwrap();
+        assert!(pieces.next().await.unwrap().is_ok());
+        let fault = pieces.next().await.unwrap().unwrap_err();
+        assert_eq!(fault.code, FaultCode::RequestIncomplete);
+        // Fast enough: it is only too long.
+        let body = drops("quick", Duration::from_secs(1));
+        let fault = read(&HeaderMap::new(), body, limits).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BodyTooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_an_upload_slowly_makes_no_client_slow() {
+        let limits = Limits { rate_min: 1000, ..limits(1000) };
+        let mut pieces = stream(&HeaderMap::new(), pieces(&["x"; 100]), limits).unwrap();
+        while let Some(piece) = pieces.next().await {
+            piece.unwrap();
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

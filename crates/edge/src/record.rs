@@ -10,7 +10,9 @@ use http::{HeaderMap, HeaderValue};
 use weir_rpc::{ReplyHead, Timings};
 use weir_runtime::ClientStall;
 use weir_telemetry::{RequestRecord, Span, SpanKind, Telemetry, semconv};
-use weir_types::{Dialect, Fault, Framing, KeyName, Operation, ProviderName, RequestId, Usage};
+use weir_types::{
+    Dialect, Fault, Framing, KeyName, Operation, ProviderName, RequestId, Usage, told,
+};
 
 use crate::options;
 
@@ -234,7 +236,7 @@ impl Record {
             client_key = self.client_key.as_deref(),
             provider = self.provider.as_deref(),
             key = self.key.as_deref(),
-            model = known(&self.model),
+            model = known(&self.model).map(told).as_deref(),
             stream = self.stream,
             attempts = self.attempts.as_ref().and_then(|value| value.to_str().ok()),
             queue_ms = self.timings.queue_us as f64 / 1000.0,
@@ -242,7 +244,7 @@ impl Record {
             duration_ms = millis(duration),
             input_tokens = self.usage.input_tokens,
             output_tokens = self.usage.output_tokens,
-            finish = self.finish.as_deref(),
+            finish = self.finish.as_deref().map(told).as_deref(),
             error = self.failure.as_ref().map(|failure| failure.kind),
             reason = self.failure.as_ref().map(|failure| failure.message.as_str()),
             // Its bytes 3 to 34 are the trace's id.

@@ -9,11 +9,13 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use http_body::Frame as Piece;
+use tokio::time::{Sleep, sleep};
 use weir_dialect::format;
 use weir_framing::{Framing, Writer};
 use weir_rpc::{End, Frame, FrameStream};
@@ -39,15 +41,18 @@ pub(crate) struct StreamBody {
     /// How many line feeds the bytes so far end with, up to 2.
     line_feeds: u8,
     begun: bool,
+    /// When it has taken too long, and how long that is.
+    over: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
 impl StreamBody {
-    /// A body of `ahead` and then what `frames` bring.
+    /// A body of `ahead` and then what `frames` bring, for as long as `time_max`.
     pub(crate) fn body(
         frames: FrameStream,
         record: Record,
         ahead: Vec<Frame>,
         events: bool,
+        time_max: Option<Duration>,
     ) -> Body {
         Body::new(Self {
             frames: Some(frames),
@@ -56,7 +61,22 @@ impl StreamBody {
             events,
             line_feeds: 2,
             begun: false,
+            over: time_max.map(|most| (Box::pin(sleep(most)), most)),
         })
+    }
+
+    /// The end of an answer that takes too long.
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        let (sleep, most) = self.over.as_mut()?;
+        if sleep.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        let text = format!(
+            "the answer took longer than {} s, which is what one may take (--stream-seconds-max)",
+            most.as_secs_f64()
+        );
+        let fault = Some(Fault::new(FaultCode::DeadlineExceeded, text));
+        Some(End { fault, ..End::default() })
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
@@ -135,6 +155,9 @@ impl http_body::Body for StreamBody {
         loop {
             if self.record.is_none() {
                 return Poll::Ready(None);
+            }
+            if let Some(end) = self.overdue(cx) {
+                return Poll::Ready(self.end(end));
             }
             let end = match self.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,

@@ -33,6 +33,11 @@ pub struct Settings {
     pub request_deadline: Duration,
     /// How long a client may neither send a byte of its request nor take one of the answer.
     pub client_stall_max: Duration,
+    /// Bytes a second that have to come of a request's body while it is waited for, measured over a
+    /// third of `client_stall_max` each time but the first; 0: one now and then is enough.
+    pub body_rate_min: usize,
+    /// How long a stream may take from its head to its end; `None`: as long as it likes.
+    pub stream_time_max: Option<Duration>,
     /// What all bodies of the process may take together.
     pub budget: Budget,
 }
@@ -50,6 +55,8 @@ impl Default for Settings {
             body_bytes_max: 100 * 1024 * 1024,
             request_deadline: Duration::from_mins(10),
             client_stall_max: Duration::from_mins(1),
+            body_rate_min: 1024,
+            stream_time_max: None,
             budget: Budget::default(),
         }
     }

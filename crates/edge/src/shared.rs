@@ -30,6 +30,7 @@ impl Shared {
         Limits {
             bytes_max: self.settings.body_bytes_max,
             stall_max: self.settings.client_stall_max,
+            rate_min: self.settings.body_rate_min,
             deadline,
             budget: self.settings.budget,
         }

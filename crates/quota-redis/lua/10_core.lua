@@ -38,18 +38,33 @@ function F.run_of_server()
   return string.match(call('INFO', 'server'), 'run_id:(%x+)') or ''
 end
 
+-- Moments and counts are whole and never negative; anything else could grant without end. A moment
+-- that never comes is one above all others.
+function F.insist_on_counts(...)
+  for at = 1, select('#', ...) do
+    local count = select(at, ...)
+    -- What is not a number is not equal to itself.
+    if count ~= count or count < 0 or count > C.MAX + 1 or floor(count) ~= count then
+      error('a count of the pool is ' .. tostring(count))
+    end
+  end
+end
+
 function F.load_core()
   local core, limits, routers = F.read_rows()
   if not core then return F.set_empty() end
   local raw, offset, called, arrival, session, check_at, mean, claimed, leases, tickets, listed,
     delayed, routers_known, cooling, end_at, deadline_at, ends, recheck, in_grace, was_empty, run,
     awaited, at = read(C.CORE_FORMAT, core)
+  F.insist_on_counts(raw, offset, called, arrival, session, check_at, claimed, leases, tickets, listed,
+    delayed, routers_known, cooling, end_at, deadline_at, ends)
   S.pool = { raw = raw, offset = offset, called = called, arrival = arrival, session = session,
     check_at = check_at, mean = mean >= 0 and mean or nil, claimed = claimed, leases = leases,
     tickets = tickets, listed = listed, delayed = delayed, routers = routers_known,
     cooling = cooling, end_at = end_at, deadline_at = deadline_at }
   S.recheck, S.run = recheck == 1, run
   S.packed_lags, S.router_rows = sub(core, at), routers or ''
+  if #S.router_rows % C.ROUTER_SIZE ~= 0 then error('a part of a router\'s row') end
   if limits then S.limits = F.parsed(limits, F.parse_limits) end
   if in_grace == 1 then
     S.grace = { ends = ends, was_empty = was_empty == 1, awaited = {} }

@@ -35,8 +35,7 @@ function F.status()
   return { pool.leases, waiting, pool.routers, pool.cooling, S.limits.hash }
 end
 
-local function execute(keys, args)
-  F.begin(keys, args)
+local function step()
   F.load_core()
   if S.check_run then
     local run = F.run_of_server()
@@ -69,4 +68,18 @@ local function execute(keys, args)
   end
   -- One string costs less to send and to read than an array of arrays.
   return cmsgpack.pack(reply)
+end
+
+-- What is stored can be something that this text never wrote: then nothing of it may be believed, and
+-- the pool is found empty, which has its routers say again what they hold before anything is granted.
+-- What the server says of itself (no memory, a replica, not allowed) is told as it came.
+local function execute(keys, args)
+  F.begin(keys, args)
+  local is_done, found = pcall(step)
+  if is_done then return found end
+  local is_servers = type(found) == 'table'
+  local why = is_servers and (found.err or 'an error without a text') or tostring(found)
+  if is_servers and not string.find(why, 'WRONGTYPE', 1, true) then return found end
+  call('DEL', unpack(ALL))
+  return 'corrupt ' .. sub(why, 1, 200)
 end

@@ -27,13 +27,16 @@ pub(crate) struct Replied {
 /// Reads a reply to a batch of `router`.
 ///
 /// # Errors
-/// `StaleSession` if the script says so; `Unanswered` if the reply cannot be read.
+/// `StaleSession` or `Corrupt` if the script says so; `Unanswered` if the reply cannot be read.
 pub(crate) fn decode(reply: &Value, router: Incarnation) -> Result<Replied, StoreError> {
     let Value::BulkString(bytes) = reply else {
         return Err(StoreError::Unanswered("unreadable reply, no string".to_owned()));
     };
     if bytes == b"stale" {
         return Err(StoreError::StaleSession);
+    }
+    if let Some(why) = bytes.strip_prefix(b"corrupt ") {
+        return Err(StoreError::Corrupt(String::from_utf8_lossy(why).into_owned()));
     }
     msgpack::read(bytes)
         .ok_or("whole value")

@@ -109,6 +109,100 @@ async fn a_pool_without_its_rows_is_found_empty() {
     assert!(is_granted(&router.acquire().await.unwrap()));
 }
 
+/// What somebody else has written over a pool is not believed, and not in the way for ever.
+#[tokio::test]
+async fn what_is_no_pool_is_thrown_away() {
+    const ROWS: &str = "weir:v1:{acme}:rows";
+    let server = Server::start();
+    let negative = |places: usize| [(-5_f64).to_le_bytes().repeat(places), vec![0; 400]].concat();
+    let mut kinds: Vec<(String, Vec<Vec<Vec<u8>>>)> = Vec::new();
+    let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
+    let mut kind =
+        |name: &str, commands: &[Vec<Vec<u8>>]| kinds.push((name.to_owned(), commands.to_vec()));
+    let set = |field: &[u8], value: &[u8]| words(&[b"HSET", ROWS.as_bytes(), field, value]);
+    let unset = |field: &[u8]| words(&[b"HDEL", ROWS.as_bytes(), field]);
+    let delete = words(&[b"DEL", ROWS.as_bytes()]);
+    kind("text", &[delete.clone(), words(&[b"SET", ROWS.as_bytes(), b"garbage"])]);
+    kind("list", &[delete.clone(), words(&[b"RPUSH", ROWS.as_bytes(), b"x"])]);
+    kind("no core", &[set(b"core", b"garbage")]);
+    kind("empty core", &[set(b"core", b"")]);
+    kind("negative counts", &[set(b"core", &negative(17))]);
+    kind("not numbers", &[set(b"core", &[0xff; 600])]);
+    kind("other limits", &[set(b"limits", b"garbage")]);
+    kind("limits of numbers", &[set(b"limits", b"\x01")]);
+    kind("half a router", &[set(b"routers", b"garbage")]);
+    kind("missing core", &[unset(b"core")]);
+    kind("missing limits", &[unset(b"limits")]);
+    kind("missing routers", &[unset(b"routers")]);
+    let ends = b"weir:v1:{acme}:ends";
+    kind("ends of no kind", &[words(&[b"DEL", ends]), words(&[b"SET", ends, b"x"])]);
+    for (name, commands) in kinds {
+        server.say(&["FLUSHALL"]).await;
+        let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
+        assert!(is_granted(&router.acquire().await.unwrap()));
+        for command in &commands {
+            server.say_bytes(command).await;
+        }
+        // As routers do: again, with a hello where the session is not known.
+        let mut was_thrown_away = false;
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            assert!(turns < 9, "{name}: nobody is served any more");
+            match router.acquire().await {
+                Ok(Answer::LimitsInForce(_)) => router.set_limits().await,
+                Ok(answer) => {
+                    // What is missing only is no reason to forget the rest.
+                    assert!(is_granted(&answer) == was_thrown_away || name.starts_with("missing"));
+                    break;
+                }
+                Err(StoreError::Corrupt(why)) => {
+                    assert!(!why.is_empty());
+                    was_thrown_away = true;
+                    // The next hello may be the first that meets another part of it.
+                    let _again = router.greet().await;
+                }
+                Err(StoreError::StaleSession) => _ = router.greet().await,
+                Err(other) => panic!("{name}: {other}"),
+            }
+        }
+        assert_eq!(was_thrown_away, !name.starts_with("missing"), "{name}");
+    }
+}
+
+/// While a pool is built again, nobody gets what somebody else still holds.
+#[tokio::test]
+async fn nothing_is_granted_while_a_pool_is_built_again() {
+    let server = Server::start();
+    let timing = Timing { lease_ttl: 1_000_000, claim_limit: 500_000, grace: true, ..NO_GRACE };
+    let store = store(&server, timing);
+    let mut holder = Router::hello(&store, 1).await;
+    let in_force = async |router: &mut Router| !router.send(vec![]).await.unwrap().restate;
+    eventually("the first grace is over", async || in_force(&mut holder).await).await;
+    holder.set_limits().await;
+    assert!(is_granted(&holder.acquire().await.unwrap()));
+    server.say(&["HSET", "weir:v1:{acme}:rows", "core", "garbage"]).await;
+    let mut other = holder.beside(2);
+    let found = other.greet().await;
+    assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+    assert!(other.greet().await.unwrap().restate);
+    other.set_limits().await;
+    assert!(!is_granted(&other.acquire().await.unwrap()), "in the grace");
+    assert_eq!(holder.send(vec![]).await, Err(StoreError::StaleSession));
+    assert!(holder.greet().await.unwrap().restate);
+    holder.restate_first().await;
+    eventually("the grace is over", async || {
+        let reply = holder.renew_first().await;
+        assert!(reply.status.leases <= 1, "{:?}", reply.status);
+        other.send(vec![]).await.unwrap();
+        !reply.restate
+    })
+    .await;
+    // It waits, or is refused: the one slot is in use.
+    assert!(!is_granted(&other.acquire().await.unwrap()));
+    assert_eq!(other.send(vec![]).await.unwrap().status.leases, 1);
+}
+
 /// A server that comes back with what it had saved is another server: leases may have changed since.
 #[tokio::test]
 async fn a_restarted_server_is_found_empty_whatever_it_saved() {

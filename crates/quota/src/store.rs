@@ -17,6 +17,9 @@ use crate::{Batch, BatchReply, Micros};
 pub enum StoreError {
     /// Another session, or a sequence already seen: say hello, restate, send again.
     StaleSession,
+    /// What was stored was no pool, and is thrown away: found empty from now on; why. Then as after a stale
+    /// session.
+    Corrupt(String),
     /// A malformed batch: a defect.
     Rejected(String),
     /// No answer within the time budget: it may or may not have run.
@@ -27,6 +30,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StaleSession => f.write_str("the pool knows another session of this router"),
+            Self::Corrupt(why) => write!(f, "what was stored was no pool: {why}"),
             Self::Rejected(why) => write!(f, "the pool refused the batch: {why}"),
             Self::Unanswered(why) => write!(f, "the pool did not answer: {why}"),
         }

@@ -10,6 +10,7 @@ mod cause;
 mod health;
 mod rejection;
 mod round;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -17,81 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_quota::{Class, Outcome};
-use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName, ProviderName};
 
 use crate::catalog::{Route, Target};
 pub(crate) use cause::Cause;
+use health::is_doubted;
 pub(crate) use health::{Conclusion, classify, exhausted, learn, micros};
 pub(crate) use rejection::Rejection;
 use round::Round;
-
-/// A place in a pool's queue.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct QueuePlace {
-    /// What it can use.
-    pub class: Class,
-    /// Not to be granted before this much later.
-    pub delay: Duration,
-    /// The arrival number of an earlier ticket of the same request at the same pool.
-    pub arrival: Option<u64>,
-    /// Stay while the keys cool.
-    pub wait_for_cooldown: bool,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A slot and a key were given.
-    Granted {
-        /// The key.
-        key: KeyName,
-        /// The arrival number.
-        arrival: u64,
-        /// The lease came from the `then` of a rotate that found no key.
-        from_then: bool,
-    },
-    /// No slot, no key; no lease is held.
-    Refused(Rejection),
-    /// The attempt failed; its lease is held.
-    Failed(Fault),
-}
-
-/// What to do.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Action {
-    /// Settle the lease if one is held, then ask the pool of [`Plan::target`] for a slot.
-    Acquire {
-        /// What the held lease taught; `None`: none is held.
-        settle: Option<Outcome>,
-        /// The place to ask for.
-        ask: QueuePlace,
-    },
-    /// Make an attempt with the granted key.
-    Call,
-    /// Keep the slot, change the key.
-    Rotate {
-        /// What the failed key taught.
-        outcome: Outcome,
-        /// The keys not yet tried.
-        class: Class,
-        /// Where to wait if the pool has none of them.
-        then: Option<QueuePlace>,
-    },
-    /// Give the slot back and enter the queue again, in one step.
-    Wait {
-        /// What the lease taught.
-        outcome: Outcome,
-        /// The place to wait at.
-        then: QueuePlace,
-    },
-    /// It is over.
-    Finish {
-        /// What the held lease taught; `None`: none is held.
-        settle: Option<Outcome>,
-        /// What the client is told.
-        fault: Fault,
-    },
-}
+pub(crate) use step::{Action, Bounds, Event, QueuePlace};
 
 /// One request's way through its targets.
 #[derive(Debug)]
@@ -99,13 +34,17 @@ pub(crate) struct Plan {
     target: Arc<Target>,
     fallbacks: std::vec::IntoIter<Arc<Target>>,
     round: Round,
-    deadline: Instant,
-    /// Whether the body can be sent again.
-    replayable: bool,
+    bounds: Bounds,
+    /// Calls made.
+    attempts: u32,
     /// Why the first target failed; the answer if all fail.
     primary_fault: Option<Fault>,
     /// Models whose context the prompt does not fit.
     too_small: Vec<ModelName>,
+    /// Whether the present attempt may be a probe.
+    may_probe: bool,
+    /// Keys that were refused to this request.
+    accused: Vec<(ProviderName, KeyName)>,
 }
 
 // === impl Plan ===
@@ -115,11 +54,7 @@ impl Plan {
     ///
     /// # Errors
     /// The primary cannot be asked and there is no fallback: why.
-    pub(crate) fn begin(
-        route: Route,
-        deadline: Instant,
-        replayable: bool,
-    ) -> Result<(Self, Action), Fault> {
+    pub(crate) fn begin(route: Route, bounds: Bounds) -> Result<(Self, Action), Fault> {
         let mut fallbacks = route.fallbacks.into_iter();
         let (target, primary_fault) = match route.primary {
             Ok(target) => (target, None),
@@ -129,9 +64,18 @@ impl Plan {
             },
         };
         let round = Round::new();
-        let too_small = Vec::new();
-        let plan =
-            Self { target, fallbacks, round, deadline, replayable, primary_fault, too_small };
+        let (too_small, accused) = (Vec::new(), Vec::new());
+        let plan = Self {
+            target,
+            fallbacks,
+            round,
+            bounds,
+            attempts: 0,
+            primary_fault,
+            too_small,
+            may_probe: false,
+            accused,
+        };
         let ask = plan.fresh();
         Ok((plan, Action::Acquire { settle: None, ask }))
     }
@@ -144,13 +88,20 @@ impl Plan {
     /// Takes in what happened at `now` and says what is next. `draw`: uniform in [0, 1).
     pub(crate) fn on(&mut self, event: Event, now: Instant, draw: f64) -> Action {
         match event {
-            Event::Granted { key, arrival, from_then } => {
+            Event::Granted { key, arrival, from_then, may_probe } => {
+                self.may_probe = may_probe;
                 self.round.granted(key, arrival, from_then);
+                self.attempts += 1;
                 Action::Call
             }
             Event::Refused(refusal) => self.refused(refusal, now),
             Event::Failed(fault) => self.failed(fault, now, draw),
         }
+    }
+
+    /// A worker has made so many more calls for one attempt.
+    pub(crate) fn repeated(&mut self, calls: usize) {
+        self.attempts = self.attempts.saturating_add(u32::try_from(calls).unwrap_or(u32::MAX));
     }
 
     fn fresh(&self) -> QueuePlace {
@@ -165,11 +116,15 @@ impl Plan {
     fn failed(&mut self, fault: Fault, now: Instant, draw: f64) -> Action {
         let class = classify(&fault);
         let key = self.round.key();
-        let outcome = learn(Conclusion::Failed(&fault), &key, &self.target);
+        let outcome = self.learn(&fault, &key);
         let retry_after = fault.detail.retry_after;
         self.round.fault = Some(fault);
-        if now >= self.deadline || !self.replayable || !class.another_provider_may_help() {
+        let Bounds { deadline, replayable, attempts_max } = self.bounds;
+        if now >= deadline || !replayable || !class.another_provider_may_help() {
             return self.finish(Some(outcome), now);
+        }
+        if self.attempts >= attempts_max {
+            return self.give_up(outcome, now);
         }
         if class == FailureClass::ContextLength {
             self.too_small.push(self.target.model.clone());
@@ -204,6 +159,20 @@ impl Plan {
         }
     }
 
+    /// What a failure teaches. One request bears witness against a key once: what it does in all of its
+    /// attempts is one and the same mistake, if it is one.
+    fn learn(&mut self, fault: &Fault, key: &KeyName) -> Outcome {
+        if is_doubted(fault) {
+            let accused = (self.target.provider.name.clone(), key.clone());
+            if self.accused.contains(&accused) {
+                return Outcome::default();
+            }
+            self.accused.push(accused);
+        }
+        let conclusion = Conclusion::Failed { fault, may_probe: self.may_probe };
+        learn(conclusion, key, &self.target)
+    }
+
     /// A counted retry: wait, then another key first.
     fn retry(
         &mut self,
@@ -215,7 +184,7 @@ impl Plan {
         let backoff = self.round.backoff(&self.target, draw);
         let delay = retry_after.map_or(backoff, |after| after.max(backoff));
         let too_long = self.has_fallback() && delay > backoff;
-        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.deadline {
+        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.bounds.deadline {
             return self.fall_back(Some(outcome), now);
         }
         let untried = self.round.untried(&self.target);
@@ -259,7 +228,7 @@ impl Plan {
         let ready = self.round.first_ready(&live, now);
         let start = backed_off.max(ready);
         let too_long = self.has_fallback() && ready > backed_off;
-        if too_long || start >= self.deadline {
+        if too_long || start >= self.bounds.deadline {
             return None;
         }
         Some(QueuePlace {
@@ -302,7 +271,7 @@ impl Plan {
                 wait_for_cooldown: !self.has_fallback(),
             });
         }
-        let fits = until.is_some_and(|until| now + until < self.deadline);
+        let fits = until.is_some_and(|until| now + until < self.bounds.deadline);
         if self.has_fallback() || !fits || !self.round.may_wait(&self.target) {
             return None;
         }
@@ -323,7 +292,7 @@ impl Plan {
     fn fall_back(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
         let too_small = &self.too_small;
         let next = self.fallbacks.find(|target| !too_small.contains(&target.model));
-        let Some(next) = next.filter(|_| now < self.deadline) else {
+        let Some(next) = next.filter(|_| now < self.bounds.deadline) else {
             return self.finish(settle, now);
         };
         let fault = self.closing_fault(now);
@@ -336,6 +305,16 @@ impl Plan {
     fn finish(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
         let last = self.closing_fault(now);
         let fault = self.primary_fault.take().unwrap_or(last);
+        Action::Finish { settle, fault }
+    }
+
+    /// The end because of the attempts alone: something could still be tried, and the reason says so.
+    fn give_up(&mut self, settle: Outcome, now: Instant) -> Action {
+        let action = self.finish(Some(settle), now);
+        let Action::Finish { settle, mut fault } = action else { return action };
+        let (said, made) = (&fault.detail.message, self.attempts);
+        let message = format!("{said} (given up after {made} attempts: --attempts-max)");
+        fault.detail.message = message.into();
         Action::Finish { settle, fault }
     }
 

@@ -19,7 +19,7 @@ use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService};
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, Target, TraceContext};
 
-use crate::plan::{Plan, micros};
+use crate::plan::{Bounds, Plan, micros};
 use crate::shared::{Shared, Snapshot};
 use crate::workers::Workers;
 use relay::Answered;
@@ -133,7 +133,12 @@ impl Call {
 
     async fn route(&self, parent: &TraceContext) -> Result<Answered, Fault> {
         let route = self.snapshot.catalogs.route(&self.request)?;
-        let (plan, first) = Plan::begin(route, self.deadline, self.body.is_replayable())?;
+        let bounds = Bounds {
+            deadline: self.deadline,
+            replayable: self.body.is_replayable(),
+            attempts_max: self.snapshot.settings.attempts_max,
+        };
+        let (plan, first) = Plan::begin(route, bounds)?;
         let mut run = Run::new(self, plan, parent);
         run.drive(first).await
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub client_keys: ClientKeys,
     /// The longest a request may take up to the head of its answer, queue included.
     pub request_deadline: Duration,
+    /// The most calls to providers that one request may lead to: keys, retries and fallbacks together.
+    pub attempts_max: u32,
     /// Times of the quota protocol.
     pub timing: Timing,
     /// Whether a router that lost the quota store serves its share of every limit; else it refuses.
@@ -107,6 +109,7 @@ impl Default for Settings {
             providers: Vec::new(),
             client_keys: ClientKeys::default(),
             request_deadline: Duration::from_secs(600),
+            attempts_max: 12,
             timing: Timing::default(),
             serves_share: false,
             listing_patience: Duration::from_secs(5),

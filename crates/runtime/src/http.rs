@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 use tower::Service;
@@ -52,6 +53,9 @@ pub struct HttpLimits {
     pub header_bytes_max: usize,
     /// How long a client may take no byte of its answer before it is given up.
     pub write_stall_max: Duration,
+    /// Bytes a second that a client has to take of what waits for it, measured over `write_stall_max`
+    /// of such waiting; 0: one now and then is enough.
+    pub write_rate_min: usize,
     /// The body of answers that the parser gives by itself (400, 414, 431); `None`: empty.
     pub rejection_body: Option<RejectionBody>,
 }
@@ -67,6 +71,7 @@ impl Default for HttpLimits {
             headers_max: 100,
             header_bytes_max: 64 * 1024,
             write_stall_max: Duration::from_secs(60),
+            write_rate_min: 1024,
             rejection_body: None,
         }
     }
@@ -142,6 +147,13 @@ async fn serve(
     .await
 }
 
+/// No browser may take an answer for something else than what it is called.
+pub(crate) fn unsniffed<B>(mut answer: Response<B>) -> Response<B> {
+    let word = HeaderValue::from_static("nosniff");
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, word);
+    answer
+}
+
 async fn connection(
     patient: Patient,
     seat: Seat,
@@ -158,7 +170,10 @@ async fn connection(
         let running = seat.run();
         // A router is always ready, and its clone is a counter.
         let answer = app.clone().call(request);
-        async move { answer.await.map(|answer| answer.map(|body| Busy { body, _running: running })) }
+        async move {
+            let answer = answer.await.map(unsniffed);
+            answer.map(|answer| answer.map(|body| Busy { body, _running: running }))
+        }
     });
     let io = TokioIo::new(Worded::new(patient, limits.rejection_body));
     let mut served = protocol.serve_connection(io, service);

@@ -1,8 +1,10 @@
 //! A socket whose peer may stop reading, but not forever.
 //!
-//! Without it a client that takes no byte holds its answer, and the slot behind it, for as long
-//! as it keeps the connection open. Costs nothing while writes go through. What it has sent of a head
-//! that does not end is counted, so that a crowd of such heads is bounded.
+//! Without it a client that takes no byte, or one now and then, holds its answer, and the slot behind
+//! it, for as long as it keeps the connection open. Only the time counts in which there was something
+//! to take: it costs nothing while writes go through, and a provider that sends little is not its
+//! client's fault. What a client has sent of a head that does not end is counted, so that a crowd of
+//! such heads is bounded.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use weir_budget::Hold;
 
 use crate::socket::Socket;
@@ -36,14 +38,70 @@ impl ClientStall {
     }
 }
 
-/// A stream that fails with `TimedOut` when a write makes no progress for `write_stall_max`.
+/// What a client takes while something waits for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appetite {
+    stall_max: Duration,
+    /// What it has to take in `stall_max` of waiting.
+    least_bytes: usize,
+    waited: Duration,
+    taken: usize,
+}
+
+impl Appetite {
+    pub(crate) fn new(limits: &HttpLimits) -> Self {
+        let stall_max = limits.write_stall_max;
+        let least = stall_max.as_secs_f64() * limits.write_rate_min as f64;
+        Self { stall_max, least_bytes: least as usize, waited: Duration::ZERO, taken: 0 }
+    }
+
+    /// Something waits for it. What it got before that was not asked of it.
+    pub(crate) fn begin(&mut self) {
+        if self.waited.is_zero() {
+            self.taken = 0;
+        }
+    }
+
+    /// It took so much, for which it was waited so long.
+    pub(crate) fn take(&mut self, bytes: usize, waited: Duration) {
+        self.waited += waited;
+        self.taken = self.taken.saturating_add(bytes);
+    }
+
+    /// Whether it is too slow by now, having been waited for, this time, for `pending`; if not,
+    /// another window may begin, with this wait.
+    pub(crate) fn is_lost(&mut self, pending: Duration) -> bool {
+        if self.left(pending) > Duration::ZERO {
+            return false;
+        }
+        if pending >= self.stall_max || self.taken < self.least_bytes {
+            return true;
+        }
+        (self.waited, self.taken) = (Duration::ZERO, 0);
+        false
+    }
+
+    /// How much longer it may be waited for until it is judged.
+    fn left(&self, pending: Duration) -> Duration {
+        self.stall_max.saturating_sub(self.waited + pending)
+    }
+}
+
+/// A stream that fails with `TimedOut` when its client takes nothing, or too little.
 #[derive(Debug)]
 pub(crate) struct Patient {
     stream: Socket,
-    write_stall_max: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    appetite: Appetite,
+    waiting: Option<Waiting>,
     given_up: ClientStall,
     head: Option<Head>,
+}
+
+/// A write that does not go through yet.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    judged: Pin<Box<Sleep>>,
 }
 
 /// Longer heads are counted while they are not complete.
@@ -88,8 +146,8 @@ impl Patient {
             let (turn, hold) = (seat.turn(), budget.hold(None));
             Head { seat, turn, read: 0, hold }
         });
-        let write_stall_max = limits.write_stall_max;
-        Self { stream, write_stall_max, stalled: None, given_up: ClientStall::default(), head }
+        let appetite = Appetite::new(limits);
+        Self { stream, appetite, waiting: None, given_up: ClientStall::default(), head }
     }
 
     /// What comes from now on is not in heads of HTTP/1.
@@ -106,22 +164,33 @@ impl Patient {
         self.stream
     }
 
-    fn judge<T>(
+    fn judge(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { appetite, waiting, .. } = self;
+        if let Poll::Ready(result) = &written {
+            let waited = waiting.take().map(|waiting| waiting.since.elapsed()).unwrap_or_default();
+            appetite.take(result.as_ref().map_or(0, |bytes| *bytes), waited);
             return written;
         }
-        let write_stall_max = self.write_stall_max;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_stall_max)));
-        if stalled.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
+        let waiting = waiting.get_or_insert_with(|| {
+            appetite.begin();
+            let left = appetite.left(Duration::ZERO);
+            Waiting { since: Instant::now(), judged: Box::pin(sleep(left)) }
+        });
+        while waiting.judged.as_mut().poll(cx).is_ready() {
+            let pending = waiting.since.elapsed();
+            if appetite.is_lost(pending) {
+                self.given_up.mark();
+                let why = "the client takes too little, or nothing";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
+            }
+            let left = appetite.left(pending);
+            waiting.judged = Box::pin(sleep(left));
         }
-        self.given_up.mark();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes")))
+        Poll::Pending
     }
 }
 
@@ -171,11 +240,11 @@ impl AsyncWrite for Patient {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Under TLS what was written may still be here.
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.judge(cx, flushed)
+        self.judge(cx, flushed.map_ok(|()| 0)).map_ok(|_| ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.judge(cx, shut)
+        self.judge(cx, shut.map_ok(|()| 0)).map_ok(|_| ())
     }
 }

@@ -7,7 +7,7 @@
 use std::io::{Cursor, Result as IoResult};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, interval};
 use tower::Service;
 
-use crate::patience::Patient;
+use crate::http::unsniffed;
+use crate::patience::{Appetite, Patient};
 use crate::seats::Busy;
 use crate::{Drain, HttpLimits, Seat};
 
@@ -90,14 +91,14 @@ pub(crate) async fn serve(
     // What comes here is bounded by windows.
     stream.count_no_heads();
     let stall = stream.stall();
-    let watch = Arc::new(Watch::new());
+    let watch = Arc::new(Watch::new(&limits));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(stall.clone());
         watch.ask();
         let (answer, watch) = (app.clone().call(request), Arc::clone(&watch));
         let running = seat.run();
         async move {
-            let answer = answer.await;
+            let answer = answer.await.map(unsniffed);
             answer.map(|answer| answer.map(|body| watch.over(Busy { body, _running: running })))
         }
     });
@@ -127,7 +128,7 @@ pub(crate) async fn serve(
             }
             () = drain.draining(), if !is_leaving => is_leaving = true,
             _ = ticks.tick() => {
-                if watch.is_stalled(limits.write_stall_max) {
+                if watch.is_stalled() {
                     return stall.mark();
                 }
                 if is_leaving || !watch.is_idle(limits.header_read_timeout) {
@@ -145,13 +146,26 @@ pub(crate) async fn serve(
 struct Watch {
     begun: Instant,
     asked: AtomicU64,
-    /// For each answer when a piece of it was handed over, 0 while there is room for another.
-    answers: Mutex<Vec<Weak<AtomicU64>>>,
+    answers: Mutex<Vec<Weak<Mutex<Taking>>>>,
+    appetite: Appetite,
+}
+
+/// How the client takes one answer.
+struct Taking {
+    appetite: Appetite,
+    /// When a piece was handed over and how long it is; `None` while there is room for another.
+    handed: Option<(Instant, usize)>,
 }
 
 impl Watch {
-    fn new() -> Self {
-        Self { begun: Instant::now(), asked: AtomicU64::new(0), answers: Mutex::default() }
+    fn new(limits: &HttpLimits) -> Self {
+        let appetite = Appetite::new(limits);
+        Self {
+            begun: Instant::now(),
+            asked: AtomicU64::new(0),
+            answers: Mutex::default(),
+            appetite,
+        }
     }
 
     fn now(&self) -> u64 {
@@ -171,33 +185,56 @@ impl Watch {
         self.live().is_empty() && self.since(self.asked.load(Ordering::Relaxed)) >= limit
     }
 
-    /// Whether an answer has been waiting for its client for so long.
-    fn is_stalled(&self, limit: Duration) -> bool {
-        let handed = |answer: Arc<AtomicU64>| answer.load(Ordering::Relaxed);
-        self.live().into_iter().map(handed).any(|then| then != 0 && self.since(then) >= limit)
+    /// Whether the client takes nothing of an answer, or too little.
+    fn is_stalled(&self) -> bool {
+        self.live().iter().any(|taking| {
+            let mut taking = locked(taking);
+            taking.handed.is_some_and(|(then, _)| taking.appetite.is_lost(then.elapsed()))
+        })
     }
 
-    fn live(&self) -> Vec<Arc<AtomicU64>> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+    fn live(&self) -> Vec<Arc<Mutex<Taking>>> {
+        let mut answers = locked(&self.answers);
         answers.retain(|answer| answer.strong_count() > 0);
         answers.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn over(self: Arc<Self>, body: Busy) -> Watched {
-        let handed = Arc::new(AtomicU64::new(0));
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.push(Arc::downgrade(&handed));
-        drop(answers);
-        Watched { body, handed, watch: self }
+        let taking = Taking { appetite: self.appetite, handed: None };
+        let taking = Arc::new(Mutex::new(taking));
+        locked(&self.answers).push(Arc::downgrade(&taking));
+        Watched { body, rest: Bytes::new(), taking }
     }
+}
+
+impl Taking {
+    /// There is room: what was handed over has been taken.
+    fn is_taken(&mut self) {
+        if let Some((then, bytes)) = self.handed.take() {
+            self.appetite.take(bytes, then.elapsed());
+        }
+    }
+
+    fn hand(&mut self, bytes: usize) {
+        self.appetite.begin();
+        self.handed = Some((Instant::now(), bytes));
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An answer that says when its client takes of it.
 struct Watched {
     body: Busy,
-    handed: Arc<AtomicU64>,
-    watch: Arc<Watch>,
+    /// What is left of a long piece.
+    rest: Bytes,
+    taking: Arc<Mutex<Taking>>,
 }
+
+/// A client is seen to take something when a piece has been taken whole.
+const PIECE_BYTES: usize = 16 * 1024;
 
 impl HttpBody for Watched {
     type Data = Bytes;
@@ -208,17 +245,34 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         // It is asked for more only while its client has room.
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        let handed = if matches!(frame, Poll::Ready(Some(Ok(_)))) { self.watch.now() } else { 0 };
-        self.handed.store(handed, Ordering::Relaxed);
-        frame
+        locked(&self.taking).is_taken();
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                end => return Poll::Ready(end),
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        let length = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(length);
+        locked(&self.taking).hand(length);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut sum = SizeHint::new();
+        sum.set_lower(hint.lower() + rest);
+        if let Some(upper) = hint.upper() {
+            sum.set_upper(upper + rest);
+        }
+        sum
     }
 }

@@ -51,7 +51,8 @@ impl<S> Worded<S> {
         }
         let body = body(status_line.get(9..12)?.parse().ok()?);
         Some(Bytes::from(format!(
-            "{status_line}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+            "{status_line}\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n\
+             content-length: {}\r\n\
              connection: close\r\n\r\n{body}",
             body.len()
         )))

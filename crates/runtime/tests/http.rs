@@ -173,6 +173,50 @@ async fn a_client_that_takes_nothing_is_given_up() {
     drop(client);
 }
 
+/// Takes a little of `client` again and again, for ever.
+async fn nibble(client: &mut TcpStream) {
+    let mut crumb = [0; 16 * 1024];
+    while within(client.read_exact(&mut crumb)).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_too_little_is_given_up() {
+    // It takes 16 MB a second at most, again and again.
+    for (write_rate_min, is_slow) in [(500_000_000, true), (1000, false)] {
+        let (app, mut dropped) = streaming(repeat(Bytes::from_static(&[b'x'; 64 * 1024])));
+        let write_stall_max = Duration::from_millis(700);
+        let limits = HttpLimits { write_stall_max, write_rate_min, ..HttpLimits::default() };
+        let served = serve(app, limits);
+        let mut client = served.connect().await;
+        get_path(&mut client, "/stream").await;
+        let is_given_up = tokio::select! {
+            gone = &mut dropped => gone.is_err(),
+            () = nibble(&mut client) => true,
+            () = tokio::time::sleep(Duration::from_secs(4)) => false,
+        };
+        assert_eq!(is_given_up, is_slow, "{write_rate_min}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_sends_little_makes_no_client_slow() {
+    let handler = || async {
+        Body::from_stream(futures_util::stream::unfold(0, async |count| {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            (count < 20).then(|| (Ok::<_, Infallible>(Bytes::from_static(b"x")), count + 1))
+        }))
+    };
+    let write_stall_max = Duration::from_millis(100);
+    let limits =
+        HttpLimits { write_stall_max, write_rate_min: 50_000_000, ..HttpLimits::default() };
+    let served = serve(Router::new().route("/stream", get(handler)), limits);
+    let mut client = served.connect().await;
+    get_path(&mut client, "/stream").await;
+    read_until(&mut client, "\r\n0\r\n\r\n").await;
+}
+
 #[tokio::test]
 async fn what_is_no_request_gets_a_4xx_and_harms_nobody() {
     let served = serve(hello(), HttpLimits::default());
@@ -342,4 +386,18 @@ async fn the_end_of_a_drain_cuts_what_is_left() {
     served.control.end(Stop::LimitPassed);
     within(dropped).await.unwrap_err();
     served.returned().await;
+}
+
+#[tokio::test]
+async fn every_answer_says_that_it_is_what_it_is_called() {
+    let limits = HttpLimits { rejection_body: Some(|_| "{}".to_owned()), ..HttpLimits::default() };
+    let served = serve(hello(), limits);
+    for request in
+        ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "GET /no HTTP/1.1\r\nhost: a\r\n\r\n", "?\r\n\r\n"]
+    {
+        let mut client = served.connect().await;
+        send(&mut client, request).await;
+        let answer = read_until(&mut client, "\r\n\r\n").await;
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
+    }
 }

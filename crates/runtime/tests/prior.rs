@@ -152,6 +152,37 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
     drop(client);
 }
 
+/// Serves `app` to a client that takes a little again and again; whether it is given up soon.
+async fn nibbled(write_rate_min: usize) -> bool {
+    let write_stall_max = Duration::from_millis(300);
+    let limits = HttpLimits { write_stall_max, write_rate_min, ..HttpLimits::default() };
+    let (address, _control, _serving) = serve(app(), limits);
+    let (mut client, connection) = connect(address).await;
+    let get = Request::get("http://weir/endless").body(()).unwrap();
+    let (answer, _) = client.send_request(get, true).unwrap();
+    let mut body = within(answer).await.unwrap().into_body();
+    let nibble = async {
+        while let Some(Ok(piece)) = body.data().await {
+            for _ in 0..piece.len() / 1024 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let _ = body.flow_control().release_capacity(1024);
+            }
+        }
+    };
+    tokio::select! {
+        _ended = connection => true,
+        () = nibble => true,
+        () = tokio::time::sleep(Duration::from_secs(3)) => false,
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_too_little_is_given_up() {
+    // It takes 100,000 bytes a second at most.
+    let (slow, fine) = tokio::join!(nibbled(2_000_000), nibbled(500));
+    assert!(slow && !fine);
+}
+
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_given_up() {
     let limits =

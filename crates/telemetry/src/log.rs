@@ -2,9 +2,10 @@
 //!
 //! Rooms write with `tracing`; the edge writes one line per client request. Lines are handed to a
 //! thread of their own, so that a reader who stalls stderr stalls no request; beyond a bound they
-//! are dropped and counted. That thread also masks secrets it was told of: the last line of defence
+//! are dropped and counted. That thread also bounds long lines, and masks secrets it was told of: the last line of defence
 //! behind types that do not print them.
 
+mod bound;
 mod mask;
 mod writer;
 

@@ -119,6 +119,13 @@ impl Metrics {
         self.series.with(provider, |of| inc(of.cooldowns(scope)));
     }
 
+    /// Router: whether what the store had of the pool was thrown away just now.
+    pub fn quota_rebuilt(&self, provider: &str, just_now: bool) {
+        self.series.with(provider, |of| {
+            of.quota_rebuilt().inc_by(u64::from(just_now));
+        });
+    }
+
     /// Worker: time from sending to the first content.
     pub fn first_token(&self, provider: &str, operation: Operation, after: Duration) {
         self.series.with(provider, |of| observe(of.first_tokens(operation), after));

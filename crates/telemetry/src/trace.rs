@@ -13,7 +13,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
-use weir_types::{TraceContext, TraceParent};
+use weir_types::{TraceContext, TraceParent, told};
 
 use crate::semconv;
 
@@ -114,15 +114,15 @@ impl Span {
     /// Renames the span once more is known (`chat gpt-4o`).
     pub fn rename(&mut self, name: String) {
         if let Some(span) = &mut self.sdk {
-            span.update_name(name);
+            span.update_name(bounded(name));
         }
     }
 
     /// Marks the span as failed; `kind` becomes `error.type`.
     pub fn fail(&mut self, kind: &str, message: &str) {
         if let Some(span) = &mut self.sdk {
-            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, kind.to_owned()));
-            span.set_status(Status::error(message.to_owned()));
+            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, told(kind).into_owned()));
+            span.set_status(Status::error(told(message).into_owned()));
         }
     }
 
@@ -190,15 +190,22 @@ impl From<SpanKind> for opentelemetry::trace::SpanKind {
 
 fn sdk_value(value: Value) -> opentelemetry::Value {
     match value {
-        Value::Text(text) => text.into(),
+        Value::Text(text) => bounded(text).into(),
         Value::Label(text) => text.into(),
         Value::Int(number) => number.into(),
         Value::Float(number) => number.into(),
         Value::Bool(truth) => truth.into(),
         Value::Texts(texts) => {
-            let texts = texts.into_iter().map(Into::into).collect();
+            let texts = texts.into_iter().map(|text| bounded(text).into()).collect();
             opentelemetry::Value::Array(Array::String(texts))
         }
+    }
+}
+
+fn bounded(text: String) -> String {
+    match told(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(cut) => cut,
     }
 }
 

@@ -16,6 +16,7 @@ mod quota_mode;
 mod rules;
 mod secret;
 mod target;
+mod told;
 mod usage;
 
 pub use context::{CallContext, Deadline, TraceContext, TraceParent};
@@ -30,4 +31,5 @@ pub use quota_mode::QuotaMode;
 pub use rules::{KeyRules, ModelList};
 pub use secret::{Mask, Secret};
 pub use target::Target;
+pub use told::{TOLD_BYTES_MAX, told, told_within};
 pub use usage::Usage;

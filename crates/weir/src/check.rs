@@ -50,11 +50,8 @@ pub(crate) fn options(strictness: &Strictness) -> Options {
 fn judged(args: &CheckArgs) -> Result<(), Failure> {
     let loaded = file::read(&args.file, &options(&args.strictness))?;
     let config = &loaded.config;
-    for warning in &loaded.warnings {
-        print(&warning.to_string())?;
-    }
-    if !loaded.ignored.is_empty() {
-        print(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
+    for line in file::noticed(&loaded) {
+        print(&line)?;
     }
     let workers: Vec<_> = rooms::workers(config, Budget::default())
         .into_iter()
@@ -62,7 +59,7 @@ fn judged(args: &CheckArgs) -> Result<(), Failure> {
         .collect();
     parts::insist(&workers, &args.strictness)?;
     let unusable = parts::unusable(&workers);
-    for line in &unusable {
+    for line in file::cut(unusable.clone()) {
         print(&format!("warning: {line}"))?;
     }
     let given = |name| process_variable(name).filter(|text| !text.is_empty());

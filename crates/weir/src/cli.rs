@@ -2,10 +2,13 @@
 //!
 //! Every flag also reads `WEIR_<FLAG>`. Knows nothing of how a command does its work.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+mod values;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use values::{allowed_host, listen_address, size};
 use weir_types::Secret;
 
 use crate::link::{LinkArgs, OpenLinkArgs, TokenArgs};
@@ -80,6 +83,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) strictness: Strictness,
     #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
@@ -137,6 +142,18 @@ pub(crate) struct PublicArgs {
     #[arg(long, env = "WEIR_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address_max: Option<u32>,
+    /// Bytes a second that have to come of a request's body, while it is waited for; else the answer is
+    /// 408. 0 switches this off
+    #[arg(long, env = "WEIR_BODY_RATE_MIN", value_name = "BYTES", default_value_t = 1024)]
+    pub(crate) body_rate_min: u32,
+    /// Bytes a second that a client has to take of an answer, while something waits for it; else its
+    /// connection is closed. 0: one byte a minute is enough
+    #[arg(long, env = "WEIR_ANSWER_RATE_MIN", value_name = "BYTES", default_value_t = 1024)]
+    pub(crate) answer_rate_min: u32,
+    /// How long a stream may take from its head to its end; default: as long as it likes
+    #[arg(long, env = "WEIR_STREAM_SECONDS_MAX", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stream_seconds_max: Option<u64>,
     /// Serve whoever reaches --listen, also from elsewhere: clients are not asked who they are
     #[arg(long, env = "WEIR_ALLOW_ANONYMOUS")]
     pub(crate) allow_anonymous: bool,
@@ -184,6 +201,8 @@ pub(crate) struct RouterArgs {
     #[arg(long, env = "WEIR_WORKER_URL", value_name = "URL")]
     pub(crate) worker_url: Option<String>,
     #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
@@ -195,6 +214,15 @@ pub(crate) struct RouterArgs {
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+/// How far one request may go.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArgs {
+    /// The most calls to providers that one request may lead to: keys, retries and fallbacks together
+    #[arg(long, env = "WEIR_ATTEMPTS_MAX", value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempts_max: u32,
 }
 
 /// Where limits are kept.
@@ -339,78 +367,7 @@ pub(crate) struct SimArgs {
     pub(crate) process: ProcessArgs,
 }
 
-/// An address to listen on; a name, as `localhost:8080`, stands for the first of its addresses that is
-/// this machine's, IPv4 before IPv6: others of the same name may be those of its replicas.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let unusable = |why: &str| format!("{why}; write 127.0.0.1:8080, [::1]:8080 or localhost:8080");
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(_))) {
-        return Err(unusable("a host and a port belong together"));
-    }
-    let found = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?;
-    let mut found: Vec<_> = found.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    let own = found.iter().find(|one| TcpListener::bind((one.ip(), 0)).is_ok());
-    own.or_else(|| found.first()).copied().ok_or_else(|| unusable("the name has no address"))
-}
-
-/// A host's name, or a pattern of names.
-fn allowed_host(text: &str) -> Result<String, String> {
-    let is_sound = weir_config::is_allowed_host(text);
-    is_sound
-        .then(|| text.to_owned())
-        .ok_or_else(|| format!("expected {}", weir_config::HOST_EXPECTED))
-}
-
-/// Less is not enough for one body of a usual size.
-const SIZE_MIN: usize = 16 << 20;
-
-/// A size of memory.
-fn size(text: &str) -> Result<usize, String> {
-    let wrong = || format!("expected a size as 256MiB, 2GiB or 268435456, found `{text}`");
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text.strip_prefix(digits).map(str::to_ascii_lowercase).as_deref() {
-        Some("") => 1,
-        Some("k" | "kib") => 1 << 10,
-        Some("m" | "mib") => 1 << 20,
-        Some("g" | "gib") => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    let count: usize = digits.parse().map_err(|_| wrong())?;
-    let bytes = count.checked_mul(unit).ok_or_else(wrong)?;
-    (bytes >= SIZE_MIN).then_some(bytes).ok_or_else(|| format!("{text} is less than 16MiB"))
-}
-
 /// A value that may hold a password: `Debug` must not show it.
 pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(size("268435456"), Ok(256 << 20));
-        assert_eq!(size("256MiB"), Ok(256 << 20));
-        assert_eq!((size("512m"), size("2GiB")), (Ok(512 << 20), Ok(2 << 30)));
-        for wrong in ["", "MiB", "256MB", "1.5GiB", "-1", "15MiB", "99999999999999GiB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn names_stand_for_addresses() {
-        let address = |text: &str| listen_address(text).map(|address| address.to_string());
-        assert_eq!(address("127.0.0.1:0").as_deref(), Ok("127.0.0.1:0"));
-        assert_eq!(address("[::1]:80").as_deref(), Ok("[::1]:80"));
-        assert_eq!(address("localhost:8080").as_deref(), Ok("127.0.0.1:8080"));
-        for wrong in ["localhost", "8080", "127.0.0.1", "localhost:http", "localhost:70000"] {
-            assert!(address(wrong).unwrap_err().contains("localhost:8080"), "{wrong}");
-        }
-    }
 }

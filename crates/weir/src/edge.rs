@@ -28,8 +28,8 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let tls = ServedTls::read(&args.tls)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
-    let settings = Arc::new(rooms::edge(&config, hosts, budget));
-    let crowd = process::crowd(&args.public, cores.count);
+    let settings = Arc::new(rooms::edge(&config, hosts, budget, &args.public));
+    let limits_of_clients = parts::client_limits(&args.public, cores.count, budget);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
     print(&format!("listening on {}://{}", tls.scheme(), public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
         let listener = (public.take(core)?, tls.shown());
         let serve = parts::serve_edge(
             listener,
-            (settings.clone(), crowd),
+            (settings.clone(), limits_of_clients),
             Arc::new(router),
             telemetry.clone(),
             drain.clone(),

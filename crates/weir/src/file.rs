@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use weir_config::{Config, Loaded, Options};
+use weir_config::{Config, Loaded, Options, TOLD_MAX};
 use weir_types::ProviderName;
 
 use crate::cli::FileArgs;
@@ -18,16 +18,33 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// What was noticed that does not keep anything from starting.
+pub(crate) fn noticed(loaded: &Loaded) -> Vec<String> {
+    let (told, more) = weir_config::told(&loaded.warnings);
+    let mut lines: Vec<String> = told.into_iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more warnings"));
+    }
+    if !loaded.ignored.is_empty() {
+        lines.push(format!("not used by Weir: {}", cut(loaded.ignored.clone()).join(", ")));
+    }
+    lines
+}
+
+/// As many of `lines` as somebody reads.
+pub(crate) fn cut(mut lines: Vec<String>) -> Vec<String> {
+    if let Some(more) = lines.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+        lines.truncate(TOLD_MAX);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
 /// The file's content for a process that runs with it; what was noticed goes to standard error.
 pub(crate) fn load(path: &Path, options: &Options) -> Result<Config, Failure> {
     let loaded =
         read(path, options).map_err(|why| format!("{} cannot be used\n{why}", path.display()))?;
-    for warning in &loaded.warnings {
-        eprint(&warning.to_string());
-    }
-    if !loaded.ignored.is_empty() {
-        eprint(&format!("not used by Weir: {}", loaded.ignored.join(", ")));
-    }
+    noticed(&loaded).iter().for_each(|line| eprint(line));
     Ok(loaded.config)
 }
 

@@ -24,11 +24,11 @@ use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
-use crate::access;
-use crate::cli::{HostArgs, Strictness};
-use crate::process::Listeners;
+use crate::cli::{HostArgs, PlanArgs, PublicArgs, Strictness};
+use crate::process::{self, Listeners};
 use crate::rooms;
 use crate::store::Store;
+use crate::{access, file};
 
 /// Links at a time on one listener. Each of a neighbour's cores holds one.
 const LINKS_MAX: usize = 4096;
@@ -57,9 +57,11 @@ pub(crate) fn page(metrics: &Metrics, budget: Budget) -> String {
 pub(crate) fn router(
     config: &Config,
     store: &Store,
+    plan: &PlanArgs,
     telemetry: &Telemetry,
 ) -> Arc<weir_router::Shared> {
     let settings = rooms::router(config, store.timing, store.serves_share);
+    let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
     for provider in &settings.providers {
         telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
     }
@@ -98,7 +100,7 @@ pub(crate) fn insist(
 ) -> Result<(), Failure> {
     let lines = unusable(workers);
     if strictness.strict && !lines.is_empty() {
-        return Err(lines.join("\n").into());
+        return Err(file::cut(lines).join("\n").into());
     }
     Ok(())
 }
@@ -132,20 +134,25 @@ pub(crate) fn reach(reach: Reach) -> Value {
     })
 }
 
+/// What clients' connections may cost, on each of `listeners`.
+pub(crate) fn client_limits(args: &PublicArgs, listeners: usize, budget: Budget) -> HttpLimits {
+    HttpLimits {
+        crowd: process::crowd(args, listeners),
+        budget: Some(budget),
+        write_rate_min: usize::try_from(args.answer_rate_min).unwrap_or(usize::MAX),
+        rejection_body: Some(weir_edge::rejection),
+        ..HttpLimits::default()
+    }
+}
+
 /// Serves clients on `listener`, in front of `router`.
 pub(crate) async fn serve_edge(
     (listener, tls): (net::TcpListener, Option<Tls>),
-    (settings, crowd): (Arc<weir_edge::Settings>, Crowd),
+    (settings, limits): (Arc<weir_edge::Settings>, HttpLimits),
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
     drain: Drain,
 ) -> io::Result<()> {
-    let limits = HttpLimits {
-        crowd,
-        budget: Some(settings.budget),
-        rejection_body: Some(weir_edge::rejection),
-        ..HttpLimits::default()
-    };
     let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
     match tls {
         None => serve_http(listener, app, limits, drain).await,

@@ -17,13 +17,19 @@ use weir_runtime::Hosts;
 use weir_types::{Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
 
+use crate::cli::PublicArgs;
 use crate::client_keys;
 use crate::keys::{Missing, worker_key};
 
 const MIB: usize = 1 << 20;
 
 /// The edge's part; `hosts` are the names of its listener.
-pub(crate) fn edge(config: &Config, hosts: Hosts, budget: Budget) -> weir_edge::Settings {
+pub(crate) fn edge(
+    config: &Config,
+    hosts: Hosts,
+    budget: Budget,
+    args: &PublicArgs,
+) -> weir_edge::Settings {
     let client = &config.client;
     weir_edge::Settings {
         client_keys: client_keys::edge(config),
@@ -35,6 +41,8 @@ pub(crate) fn edge(config: &Config, hosts: Hosts, budget: Budget) -> weir_edge::
         header_denylist: client.header_filter.denylist.clone(),
         body_bytes_max: body_bytes_max(config),
         request_deadline: client.request_deadline,
+        body_rate_min: usize::try_from(args.body_rate_min).unwrap_or(usize::MAX),
+        stream_time_max: args.stream_seconds_max.map(Duration::from_secs),
         budget,
         ..weir_edge::Settings::default()
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     if !store.is_shared() {
         tracing::warn!("limits are kept in memory: they hold for this one router only");
     }
-    let shared = parts::router(&config, &store, &telemetry);
+    let shared = parts::router(&config, &store, &args.plan, &telemetry);
     let limits = link::settings(&config, &args.link, process::budget(&args.memory), &logs)?;
     access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;

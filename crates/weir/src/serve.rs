@@ -8,7 +8,7 @@ use weir_budget::Budget;
 use weir_config::{Config, process_variable};
 use weir_router::{Router, Workers};
 use weir_rpc::WorkerService;
-use weir_runtime::{AdminState, Cores, Crowd, Drain, Readiness};
+use weir_runtime::{AdminState, Cores, Drain, HttpLimits, Readiness};
 use weir_sim::Sim;
 use weir_telemetry::{LogGuard, Telemetry, Tracer};
 use weir_types::ProviderName;
@@ -25,7 +25,7 @@ use crate::{Failure, access, check, demo, file, rooms};
 struct Gateway {
     edge: Arc<weir_edge::Settings>,
     budget: Budget,
-    crowd: Crowd,
+    limits: HttpLimits,
     router: Arc<weir_router::Shared>,
     workers: Vec<(ProviderName, Arc<weir_worker::Shared>)>,
     store: Store,
@@ -101,9 +101,9 @@ impl Gateway {
         let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
             budget,
-            crowd: process::crowd(&args.public, cores.count),
-            edge: Arc::new(rooms::edge(config, hosts, budget)),
-            router: parts::router(config, &store, &telemetry),
+            limits: parts::client_limits(&args.public, cores.count, budget),
+            edge: Arc::new(rooms::edge(config, hosts, budget, &args.public)),
+            router: parts::router(config, &store, &args.plan, &telemetry),
             workers: workers.into_iter().map(named).collect(),
             store,
             telemetry,
@@ -130,7 +130,7 @@ impl Gateway {
         cores.run(async |core, drain| {
             let workers = self.workers_of_core();
             let router = Arc::new(Router::new(self.router.clone(), workers.clone()));
-            let (settings, telemetry) = ((self.edge.clone(), self.crowd), self.telemetry.clone());
+            let (settings, telemetry) = ((self.edge.clone(), self.limits), self.telemetry.clone());
             let listener = (self.public.take(core)?, self.tls.shown());
             let public = parts::serve_edge(listener, settings, router, telemetry, drain.clone());
             let serve = async {

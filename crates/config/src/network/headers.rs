@@ -1,6 +1,8 @@
 //! Headers that the operator adds to every call: their names and values.
 
-use weir_types::headers::{is_same_header, operator_may_set};
+use std::collections::HashSet;
+
+use weir_types::headers::{is_same_header, operator_may_set, plain_name};
 
 use crate::reader::Field;
 use crate::reference::SecretRef;
@@ -14,9 +16,10 @@ const SIGNATURE: [&str; 4] =
 
 pub(super) fn read(field: &Field<'_>, vendor: &str) -> Vec<(String, SecretRef)> {
     let mut headers: Vec<(String, SecretRef)> = Vec::new();
+    let mut taken = HashSet::new();
     for (name, value) in field.members().unwrap_or_default() {
         let lower = name.to_ascii_lowercase();
-        if let Some(draft) = header_fault(&lower, vendor, &headers) {
+        if let Some(draft) = header_fault(&lower, vendor, &taken) {
             value.report(draft);
             continue;
         }
@@ -30,19 +33,22 @@ pub(super) fn read(field: &Field<'_>, vendor: &str) -> Vec<(String, SecretRef)> 
                 let draft = Draft::error("empty").expected("the header's value");
                 value.report(draft.found("an empty string").help("remove the header"));
             }
-            Some(text) => headers.push((name.to_owned(), text)),
+            Some(text) => {
+                taken.insert(plain_name(name).into_owned());
+                headers.push((name.to_owned(), text));
+            }
             None => {}
         }
     }
     headers
 }
 
-fn header_fault(name: &str, vendor: &str, earlier: &[(String, SecretRef)]) -> Option<Draft> {
+fn header_fault(name: &str, vendor: &str, taken: &HashSet<String>) -> Option<Draft> {
     if !is_header_name(name) {
         let draft = Draft::error("not a header's name");
         return Some(draft.expected("letters, digits and hyphens").found("other characters"));
     }
-    if earlier.iter().any(|(other, _)| is_same_header(other, name)) {
+    if taken.contains(&*plain_name(name)) {
         let draft = Draft::error("duplicate header");
         return Some(
             draft.expected("each header once, ignoring case and `_` for `-`").found("a second one"),

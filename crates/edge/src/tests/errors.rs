@@ -208,3 +208,26 @@ async fn a_panic_is_a_500_and_the_next_request_is_served() {
     assert!(!error.to_string().contains("inner reason"), "panics are not for clients: {error}");
     assert_eq!(edge.send(chat()).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_long_method_or_path_is_told_in_part() {
+    let (lines, _guard) = records::Lines::capture();
+    let (method, path) = ("M".repeat(60_000), "p".repeat(60_000));
+    for (method, path) in
+        [(method.as_str(), "/nowhere"), (method.as_str(), "/v1/models"), ("GET", &*path)]
+    {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/v1/chat/{path}") };
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let response = Edge::fine().send(request.body(Body::empty()).unwrap()).await;
+        assert!(response.status().is_client_error());
+        let told = text(response).await;
+        assert!(
+            told.len() < 2000 && (told.contains("MMM") || told.contains("ppp")),
+            "{}",
+            told.len()
+        );
+    }
+    for line in lines.taken() {
+        assert!(line.values().all(|value| value.len() < 2000), "{line:?}");
+    }
+}

@@ -48,6 +48,11 @@ impl tracing::Subscriber for Lines {
 }
 
 impl Lines {
+    /// All so far.
+    pub(super) fn taken(&self) -> Vec<Line> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
     /// The lines of this thread, for as long as the guard lives.
     pub(super) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
         // While there is one subscriber alone, whether an event is wanted is asked once, in the

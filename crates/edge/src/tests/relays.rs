@@ -34,6 +34,24 @@ async fn an_empty_answer_is_an_answer() {
     assert_eq!(edge.in_flight(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_takes_too_long_is_ended_with_an_error() {
+    let stream_time_max = Some(Duration::from_secs(30));
+    let (edge, feed) = fed(Settings { stream_time_max, ..Settings::default() }, SSE);
+    let mut body = edge.send(chat_stream()).await.into_body();
+    for _ in 0..29 {
+        feed.send(chunk("data: 1\n\n")).await;
+        assert_eq!(piece(&mut body).await, "data: 1\n\n");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    feed.send(chunk("data: 2\n\n")).await;
+    let last = piece(&mut body).await;
+    assert!(last.contains("request_timed_out") && last.contains("--stream-seconds-max"), "{last}");
+    assert!(body.frame().await.is_none() && feed.is_dropped());
+    assert_eq!(edge.in_flight(), 0);
+}
+
 #[tokio::test]
 async fn a_stream_is_relayed_frame_by_frame_as_it_comes() {
     let (edge, feed) = fed(Settings::default(), SSE);

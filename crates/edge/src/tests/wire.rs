@@ -123,6 +123,40 @@ async fn a_refused_upload_gets_to_see_the_refusal() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_in_drops_is_refused_and_its_connection_closed() {
+    let settings = Settings { client_stall_max: Duration::from_millis(600), ..Settings::default() };
+    let edge = Edge::with(settings, || Ok(json_reply(b"{}")));
+    let mut client = connect(&edge).await;
+    let head =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let (mut from, mut to) = client.split();
+    let drops = async {
+        while to.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut answer = String::new();
+    let answered = async {
+        // Closed or reset, when the client goes on.
+        let mut piece = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut piece).await {
+            answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+    };
+    let both = async {
+        tokio::select! { () = drops => {}, () = answered => {} }
+    };
+    tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(
+        answer.contains("--body-rate-min") && answer.contains("request_incomplete"),
+        "{answer}"
+    );
+    assert_eq!(edge.in_flight(), 0);
+}
+
+#[tokio::test]
 async fn a_client_that_stops_reading_loses_its_stream() {
     let (lines, _guard) = Lines::capture();
     let (edge, feed) = fed(Settings::default(), SSE);

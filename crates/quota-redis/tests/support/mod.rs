@@ -124,6 +124,15 @@ impl Server {
         self.try_say(words).await.unwrap()
     }
 
+    /// The same, with words that need not be text.
+    pub(crate) async fn say_bytes(&self, words: &[Vec<u8>]) -> redis::Value {
+        let mut command = redis::cmd(std::str::from_utf8(&words[0]).unwrap());
+        command.arg(&words[1..]);
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut link = client.get_multiplexed_async_connection().await.unwrap();
+        command.query_async(&mut link).await.unwrap()
+    }
+
     /// The same, where a refusal is expected, or that the server drops the connection: servers do
     /// when their role changes.
     pub(crate) async fn try_say(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {

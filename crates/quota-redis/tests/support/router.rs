@@ -2,8 +2,8 @@
 
 use weir_quota::conformance::{class, limits};
 use weir_quota::{
-    Acquire, Answer, Batch, BatchReply, Command, Health, Incarnation, Note, Outcome, QuotaStore,
-    Scope, StoreError, TicketId, Timing,
+    Acquire, Answer, Batch, BatchReply, Command, Health, HeldLease, Incarnation, Note, Outcome,
+    QuotaStore, Scope, StoreError, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::ProviderName;
@@ -85,6 +85,29 @@ impl Router {
         let cool = Health::Cool { scope, retry_after, base: 1, max: 1, note: Note::default() };
         let outcome = Outcome { health: vec![cool] };
         self.send(vec![Command::Settle { lease, outcome, then: None }]).await
+    }
+
+    /// Another router of the same pool, which has not spoken yet.
+    pub(crate) fn beside(&self, id: u64) -> Self {
+        let (store, pool) = (self.store.clone(), self.pool.clone());
+        Self { store, pool, id: Incarnation(id), session: 0, sequence: 0, numbers: 0 }
+    }
+
+    fn first_lease(&self) -> HeldLease {
+        let lease = TicketId { router: self.id, number: 1 };
+        HeldLease { lease, key: "k".into(), model: class(&["k"]).model }
+    }
+
+    /// Says again that it holds the slot of the first request, and nothing else.
+    pub(crate) async fn restate_first(&mut self) -> BatchReply {
+        let leases = vec![self.first_lease()];
+        self.send(vec![Command::Restate { leases, tickets: vec![] }]).await.unwrap()
+    }
+
+    /// Goes on with the first request.
+    pub(crate) async fn renew_first(&mut self) -> BatchReply {
+        let lease = self.first_lease();
+        self.send(vec![Command::Renew(vec![lease])]).await.unwrap()
     }
 
     /// Frees the slot of the first request.

@@ -68,6 +68,15 @@ impl Pool {
     }
 
     fn report(&self, metrics: &Metrics, skewed: &mut bool, last_mode: &mut Option<QuotaMode>) {
+        let thrown_away = self.lock().thrown_away.take();
+        metrics.quota_rebuilt(&self.name, thrown_away.is_some());
+        if let Some(why) = thrown_away {
+            tracing::error!(
+                provider = %self.name,
+                why,
+                "what the quota store had of the pool was no pool: it is built again from what routers hold"
+            );
+        }
         let status = self.status();
         metrics.pool(&self.name, status.leases, status.tickets, status.cooling);
         self.report_mode(metrics, last_mode);

@@ -85,6 +85,8 @@ pub(super) struct State {
     /// When the store last answered, and what pool time was then.
     heard_at: Option<Instant>,
     pool_time: Micros,
+    /// Why what the store had of the pool was thrown away, until that is said.
+    pub(super) thrown_away: Option<String>,
     /// The keeper sleeps until then.
     pub(super) armed: Option<Instant>,
     pub(super) status: PoolStatus,
@@ -132,6 +134,7 @@ impl State {
             wake_at: None,
             heard_at: None,
             pool_time: 0,
+            thrown_away: None,
             armed: None,
             status: PoolStatus::default(),
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use weir_quota::{NOTE_MAX, Note};
-use weir_types::{FailureClass, Fault};
+use weir_types::{FailureClass, Fault, told_within};
 
 /// Why a key rests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +17,6 @@ pub(crate) struct Cause {
     /// Its code for it.
     pub(crate) code: Option<Cow<'static, str>>,
 }
-
-/// What a text ends with of which the rest was left out.
-const CUT: &str = "…";
 
 // === impl Cause ===
 
@@ -33,12 +30,8 @@ impl Cause {
     /// Three lines: class, code, and what was said, which may have more of them.
     pub(crate) fn note(&self) -> Note {
         let code = self.code.as_deref().filter(|code| !code.contains('\n')).unwrap_or_default();
-        let mut note = format!("{}\n{code}\n{}", self.class.label(), self.said);
-        if note.len() > NOTE_MAX {
-            note.truncate(note.floor_char_boundary(NOTE_MAX - CUT.len()));
-            note.push_str(CUT);
-        }
-        note.into()
+        let note = format!("{}\n{code}\n{}", self.class.label(), self.said);
+        told_within(&note, NOTE_MAX).into()
     }
 
     /// The inverse; `None` of what is no such note.
@@ -92,7 +85,7 @@ mod tests {
             let long = cause(FailureClass::Credential, &text, Some("its"));
             assert!((NOTE_MAX - 4..=NOTE_MAX).contains(&long.note().len()));
             let read = Cause::read(&long.note()).unwrap();
-            let beginning = read.said.strip_suffix(CUT).unwrap();
+            let beginning = read.said.strip_suffix('…').unwrap();
             assert!(text.starts_with(beginning));
             assert_eq!((read.class, read.code), (long.class, long.code));
         }

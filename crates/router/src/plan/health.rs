@@ -12,8 +12,23 @@ use crate::catalog::Target;
 pub(super) const RATE_LIMITED_BASE: Duration = Duration::from_secs(1);
 /// No rest after such a 429 is longer.
 const RATE_LIMITED_MAX: Duration = Duration::from_secs(60);
-/// The first rest of a refused credential. Doubles while it goes on.
-const CREDENTIAL_BASE: Duration = Duration::from_secs(60);
+/// The first rest of a credential that was refused once, in words that may be about the request.
+const DOUBTED: Duration = Duration::from_secs(5);
+/// Half of its second rest, after a different request was refused, too. Doubles while it goes on.
+const DOUBTED_AGAIN: Duration = Duration::from_secs(30);
+/// The first rest of a credential that was refused beyond doubt. Doubles while it goes on.
+const REFUSED: Duration = Duration::from_secs(60);
+/// Codes that are about the credential and nothing else.
+const CERTAIN: [&str; 8] = [
+    "invalid_api_key",
+    "incorrect_api_key",
+    "account_deactivated",
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_balance",
+    "token_expired",
+];
 /// The rest of a key that cannot reach a model.
 const MODEL_MISSING: Duration = Duration::from_secs(60);
 /// No rest is longer, whatever a provider asks for.
@@ -48,7 +63,12 @@ pub(crate) enum Conclusion<'a> {
     /// The provider answered.
     Answered,
     /// It did not, or its answer broke.
-    Failed(&'a Fault),
+    Failed {
+        /// How.
+        fault: &'a Fault,
+        /// The key had rested before, and this call was to find out whether it is well again.
+        may_probe: bool,
+    },
 }
 
 /// What a call's end teaches of the key that it was made with, and of the provider: the one place
@@ -57,12 +77,24 @@ pub(crate) fn learn(conclusion: Conclusion<'_>, key: &KeyName, target: &Target) 
     match conclusion {
         Conclusion::Answered => well(key, target),
         // Our own troubles and the client's mistakes say nothing of the provider.
-        Conclusion::Failed(fault) if fault.side() != Side::Provider => Outcome::default(),
-        Conclusion::Failed(fault) => unwell(classify(fault), fault, key, target),
+        Conclusion::Failed { fault, .. } if fault.side() != Side::Provider => Outcome::default(),
+        Conclusion::Failed { fault, may_probe } => unwell(fault, may_probe, key, target),
     }
 }
 
-fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) -> Outcome {
+/// Whether a failure of a key may be about the request: another one has to fail as well before the key
+/// rests for long.
+pub(super) fn is_doubted(fault: &Fault) -> bool {
+    // Where tokens come from nobody has seen the request.
+    let is_answer = fault.detail.upstream.is_some();
+    let is_certain = |code: &str| CERTAIN.iter().any(|one| code.eq_ignore_ascii_case(one));
+    is_answer
+        && classify(fault).refuses_key()
+        && !fault.detail.code.as_deref().is_some_and(is_certain)
+}
+
+fn unwell(fault: &Fault, may_probe: bool, key: &KeyName, target: &Target) -> Outcome {
+    let class = classify(fault);
     let asked = fault.detail.retry_after;
     let key_model = || Scope::KeyModel(key.clone(), target.class.model.clone());
     let health = match class {
@@ -71,7 +103,13 @@ fn unwell(class: FailureClass, fault: &Fault, key: &KeyName, target: &Target) ->
             cool(key_model(), asked, RATE_LIMITED_BASE, max, fault)
         }
         FailureClass::Credential | FailureClass::QuotaExhausted => {
-            cool(Scope::Key(key.clone()), asked, CREDENTIAL_BASE, ANY_MAX, fault)
+            let (asked, base) = match (is_doubted(fault), may_probe) {
+                (false, _) => (asked, REFUSED),
+                // Short, whatever the provider asks for.
+                (true, false) => (None, DOUBTED),
+                (true, true) => (asked, DOUBTED_AGAIN),
+            };
+            cool(Scope::Key(key.clone()), asked, base, ANY_MAX, fault)
         }
         FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING, fault),
         FailureClass::Transient

@@ -43,6 +43,10 @@ fn target(provider: &str, model: &str, keys: &[&str], max_retries: u32) -> Arc<T
     Arc::new(Target { provider: Arc::new(provider), model: model.into(), class, weight: 1.0 })
 }
 
+fn begin(route: Route, deadline: Instant, replayable: bool) -> Result<(Plan, Action), Fault> {
+    Plan::begin(route, Bounds { deadline, replayable, attempts_max: 1000 })
+}
+
 fn route(targets: &[Arc<Target>]) -> Route {
     Route { primary: Ok(targets[0].clone()), fallbacks: targets[1..].to_vec() }
 }
@@ -73,13 +77,14 @@ fn trace(route: Route, script: &[Step]) -> String {
     let deadline = start + Duration::from_secs(600);
     let mut script: VecDeque<Step> = script.iter().copied().collect();
     let mut trace = String::new();
-    let (mut plan, mut action) = Plan::begin(route, deadline, true).unwrap();
+    let (mut plan, mut action) = begin(route, deadline, true).unwrap();
     loop {
         describe(&mut trace, &plan, &action);
         let grant = |class: &Class, from_then| Event::Granted {
             key: class.keys[0].clone(),
             arrival: 9,
             from_then,
+            may_probe: false,
         };
         let event = match action {
             Action::Finish { .. } => {
@@ -341,15 +346,15 @@ fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
             &["a", "b"],
             1,
             &[refused, refused],
-            "ask one ab@0 | call a | A:60 rotate b | call b | \
-             B:60 end upstream_credentials_exhausted 502",
+            "ask one ab@0 | call a | A:5 rotate b | call b | \
+             B:5 end upstream_credentials_exhausted 502",
         ),
         (
             3,
             &["a"],
             1,
             &[refused],
-            "ask one a@0 | call a | A:60 end upstream_credentials_exhausted 502",
+            "ask one a@0 | call a | A:5 end upstream_credentials_exhausted 502",
         ),
         // A missing model is told as the provider told it.
         (
@@ -357,7 +362,7 @@ fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
             &["a", "b"],
             1,
             &[refused, missing],
-            "ask one ab@0 | call a | A:60 rotate b or b'@500 | call b | \
+            "ask one ab@0 | call a | A:5 rotate b or b'@500 | call b | \
              b:60 end upstream_error 404",
         ),
         (
@@ -365,7 +370,7 @@ fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
             &["a", "b"],
             1,
             &[refused, Fail(C::Transient, None), Answer],
-            "ask one ab@0 | call a | A:60 rotate b or b'@500 | call b | wait b'@500~ | call b | ok",
+            "ask one ab@0 | call a | A:5 rotate b or b'@500 | call b | wait b'@500~ | call b | ok",
         ),
         (0, &["a"], 2, &[missing, Answer], "ask one a@0 | call a | a:60 ask two x@0 | call x | ok"),
         // Nor is a refused key that is asked after it.
@@ -374,7 +379,7 @@ fn dead_keys_are_passed_over_uncounted_until_none_is_left() {
             &["a", "b"],
             1,
             &[missing, refused],
-            "ask one ab@0 | call a | a:60 rotate b | call b | B:60 end upstream_error 404",
+            "ask one ab@0 | call a | a:60 rotate b | call b | B:5 end upstream_error 404",
         ),
     ]);
 }
@@ -389,18 +394,18 @@ fn an_account_without_quota_is_not_a_refused_key_and_the_provider_is_quoted() {
             &["a", "b"],
             1,
             &[spent, spent],
-            "ask one ab@0 | call a | A:3600 rotate b or b'@500 | call b | \
-             B:3600 end upstream_quota_exhausted 502",
+            "ask one ab@0 | call a | A:5 rotate b or b'@500 | call b | \
+             B:5 end upstream_quota_exhausted 502",
         ),
         (
             0,
             &["a", "b"],
             1,
             &[spent, refused],
-            "ask one ab@0 | call a | A:3600 rotate b | call b | \
-             B:60 end upstream_credentials_exhausted 502",
+            "ask one ab@0 | call a | A:5 rotate b | call b | \
+             B:5 end upstream_credentials_exhausted 502",
         ),
-        (0, &["a"], 2, &[spent, Answer], "ask one a@0 | call a | A:3600 ask two x@0 | call x | ok"),
+        (0, &["a"], 2, &[spent, Answer], "ask one a@0 | call a | A:5 ask two x@0 | call x | ok"),
     ]);
     let target = target("one", "m", &["a", "b", "c", "d"], 0);
     let said = |class: FailureClass, text: &str| {
@@ -433,8 +438,12 @@ fn a_body_that_is_gone_does_not_blame_the_callers_credential() {
     for class in [C::Credential, C::QuotaExhausted] {
         let targets = [target("one", "m", &["a", "b"], 3)];
         let deadline = now + Duration::from_secs(9);
-        let (mut plan, _) = Plan::begin(route(&targets), deadline, false).unwrap();
-        plan.on(Event::Granted { key: "a".into(), arrival: 1, from_then: false }, now, 0.5);
+        let (mut plan, _) = begin(route(&targets), deadline, false).unwrap();
+        plan.on(
+            Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe: false },
+            now,
+            0.5,
+        );
         let failed = plan.on(Event::Failed(failure(class, Some(9))), now, 0.5);
         let Action::Finish { fault, .. } = failed else { panic!("{failed:?}") };
         assert_eq!((fault.http_status(), fault.invites_retry()), (502, false), "{class:?}");
@@ -561,16 +570,17 @@ fn a_primary_that_cannot_be_asked_is_told_if_its_fallbacks_fail() {
         "ask two x@0 | call x | end no_key_supports_model 400"
     );
     let alone = Route { primary: Err(fault()), fallbacks: Vec::new() };
-    assert_eq!(Plan::begin(alone, Instant::now(), true).unwrap_err(), fault());
+    assert_eq!(begin(alone, Instant::now(), true).unwrap_err(), fault());
 }
 
 #[test]
 fn a_body_that_is_gone_and_a_passed_deadline_end_the_plan() {
     let now = Instant::now();
-    let granted = || Event::Granted { key: "a".into(), arrival: 1, from_then: false };
+    let granted =
+        || Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe: false };
     let targets = [target("one", "m", &["a", "b"], 3), target("two", "n", &["x"], 0)];
     for (deadline, replayable) in [(now + Duration::from_secs(9), false), (now, true)] {
-        let (mut plan, _) = Plan::begin(route(&targets), deadline, replayable).unwrap();
+        let (mut plan, _) = begin(route(&targets), deadline, replayable).unwrap();
         assert_eq!(plan.on(granted(), now, 0.5), Action::Call);
         let failed = plan.on(Event::Failed(failure(C::Transient, None)), now, 0.5);
         let Action::Finish { settle: Some(_), fault } = failed else {
@@ -603,17 +613,18 @@ fn only_a_providers_own_failures_teach_anything() {
     let target = target("one", "m", &["a"], 0);
     for class in [C::RateLimited, C::Credential, C::QuotaExhausted, C::ModelMissing] {
         let fault = failure(class, Some(5));
-        let learned = learn(Conclusion::Failed(&fault), &key, &target);
+        let learned = learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
         assert_eq!(learned.health.len(), 1, "{class:?}");
         for side in [weir_types::Side::Gateway, weir_types::Side::Client] {
             let fault = fault.clone().with_side(side);
-            let learned = learn(Conclusion::Failed(&fault), &key, &target);
+            let learned =
+                learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
             assert_eq!(learned, Outcome::default(), "{class:?} {side:?}");
         }
     }
     for code in [FaultCode::LinkBroken, FaultCode::Unavailable, FaultCode::NoEligibleKeys] {
         let fault = Fault::new(code, "ours").with_class(C::Credential);
-        let learned = learn(Conclusion::Failed(&fault), &key, &target);
+        let learned = learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
         assert_eq!(learned, Outcome::default(), "{code:?}");
     }
     assert_eq!(learn(Conclusion::Answered, &key, &target).health.len(), 2);
@@ -625,8 +636,9 @@ fn two_answers_decide_where_a_failure_leads() {
     for class in FailureClass::ALL {
         let route = route(&targets);
         let deadline = Instant::now() + Duration::from_secs(600);
-        let (mut plan, _) = Plan::begin(route, deadline, true).unwrap();
-        let granted = Event::Granted { key: "a".into(), arrival: 1, from_then: false };
+        let (mut plan, _) = begin(route, deadline, true).unwrap();
+        let granted =
+            Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe: false };
         plan.on(granted, Instant::now(), 0.5);
         let next = plan.on(Event::Failed(failure(class, None)), Instant::now(), 0.5);
         let ends = matches!(next, Action::Finish { .. });
@@ -635,5 +647,119 @@ fn two_answers_decide_where_a_failure_leads() {
         assert!(!falls_back || class.another_provider_may_help(), "{class:?}");
         let must_leave = !class.another_key_may_help() && class.another_provider_may_help();
         assert!(!must_leave || falls_back, "{class:?}");
+    }
+}
+
+/// How many calls a request leads to that fails everywhere, and what its client is told.
+fn calls_until_given_up(attempts_max: u32, repeated: usize) -> (u32, Fault) {
+    let names: Vec<String> = (0..17).map(|at| format!("p{at}")).collect();
+    let targets: Vec<_> = names.iter().map(|name| target(name, "m", &["a", "b"], 3)).collect();
+    let mut now = Instant::now();
+    let bounds = Bounds { deadline: now + Duration::from_hours(1), replayable: true, attempts_max };
+    let (mut plan, mut action) = Plan::begin(route(&targets), bounds).unwrap();
+    let mut calls = 0;
+    loop {
+        let event = match action {
+            Action::Finish { fault, .. } => return (calls, fault),
+            Action::Call => {
+                calls += 1;
+                plan.repeated(repeated);
+                Event::Failed(failure(C::Transient, None))
+            }
+            Action::Acquire { ask: QueuePlace { class, delay, .. }, .. }
+            | Action::Wait { then: QueuePlace { class, delay, .. }, .. } => {
+                now += delay;
+                Event::Granted {
+                    key: class.keys[0].clone(),
+                    arrival: 9,
+                    from_then: false,
+                    may_probe: false,
+                }
+            }
+            Action::Rotate { class, .. } => Event::Granted {
+                key: class.keys[0].clone(),
+                arrival: 9,
+                from_then: false,
+                may_probe: false,
+            },
+        };
+        action = plan.on(event, now, 0.5);
+    }
+}
+
+#[test]
+fn a_request_leads_to_no_more_calls_than_it_may() {
+    let (calls, fault) = calls_until_given_up(1000, 0);
+    assert_eq!(calls, 68);
+    assert!(!fault.detail.message.contains("--attempts-max"), "{fault}");
+    for attempts_max in [1, 2, 12, 67] {
+        let (calls, fault) = calls_until_given_up(attempts_max, 0);
+        assert_eq!(calls, attempts_max);
+        let said = format!("transient (given up after {calls} attempts: --attempts-max)");
+        let told = fault.detail.message.as_ref();
+        // What the first target failed with, once it was left.
+        assert!(told == said, "{told}");
+        assert_eq!(fault.detail.class, Some(C::Transient));
+    }
+    // Those that a worker makes again count.
+    assert_eq!(calls_until_given_up(12, 1).0, 6);
+}
+
+/// The first rest that a failure of key `a` teaches, in seconds; doubled for each one before.
+fn first_rest(fault: &Fault, may_probe: bool) -> u64 {
+    let target = target("one", "m", &["a"], 0);
+    let learned = learn(Conclusion::Failed { fault, may_probe }, &"a".into(), &target);
+    let [Health::Cool { scope: Scope::Key(_), retry_after: None, base, .. }] = &learned.health[..]
+    else {
+        panic!("{learned:?}");
+    };
+    base / 1_000_000
+}
+
+#[test]
+fn a_key_rests_for_long_after_a_second_request_or_beyond_doubt() {
+    for class in [C::Credential, C::QuotaExhausted] {
+        let fault = failure(class, None);
+        assert_eq!(first_rest(&fault, false), 5, "{class:?}");
+        // The second in a row, which the pool doubles: a minute.
+        assert_eq!(first_rest(&fault, true), 30, "{class:?}");
+        for code in ["invalid_api_key", "insufficient_quota", "INVALID_API_KEY"] {
+            let mut certain = fault.clone();
+            certain.detail.code = Some(code.into());
+            assert_eq!((first_rest(&certain, false), first_rest(&certain, true)), (60, 60));
+        }
+        let mut other = fault.clone();
+        other.detail.code = Some("forbidden".into());
+        assert_eq!(first_rest(&other, false), 5);
+        // A token was refused before anybody saw the request.
+        let mut token = fault;
+        token.detail.upstream = None;
+        assert_eq!(first_rest(&token, false), 60);
+    }
+}
+
+#[test]
+fn one_request_bears_witness_against_a_key_once() {
+    for (code, expected) in [(None, 0), (Some("invalid_api_key"), 1)] {
+        let mut fault = failure(C::Credential, None);
+        fault.detail.code = code.map(Into::into);
+        // Two models of one provider, which the same key serves.
+        let targets = [target("one", "m", &["a"], 0), target("one", "n", &["a"], 0)];
+        let now = Instant::now();
+        let (mut plan, _) = begin(route(&targets), now + Duration::from_mins(1), true).unwrap();
+        let granted =
+            |may_probe| Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe };
+        plan.on(granted(false), now, 0.5);
+        let Action::Acquire { settle: Some(first), .. } =
+            plan.on(Event::Failed(fault.clone()), now, 0.5)
+        else {
+            panic!("no fallback");
+        };
+        plan.on(granted(true), now, 0.5);
+        let Action::Finish { settle: Some(second), .. } = plan.on(Event::Failed(fault), now, 0.5)
+        else {
+            panic!("no end");
+        };
+        assert_eq!((first.health.len(), second.health.len()), (1, expected), "{code:?}");
     }
 }

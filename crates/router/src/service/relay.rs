@@ -69,7 +69,7 @@ impl Held {
         if let Some(lease) = self.lease.take() {
             let proves = fault.is_none() && lease.may_probe();
             let conclusion = match fault {
-                Some(fault) => Some(Conclusion::Failed(fault)),
+                Some(fault) => Some(Conclusion::Failed { fault, may_probe: lease.may_probe() }),
                 None if proves => Some(Conclusion::Answered),
                 None => None,
             };

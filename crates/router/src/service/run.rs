@@ -157,10 +157,10 @@ impl<'a> Run<'a> {
                     span.set(semconv::WEIR_KEY, &**lease.key());
                 }
                 let (key, arrival) = (lease.key().clone(), lease.arrival());
-                let from_then = lease.is_from_then();
+                let (from_then, may_probe) = (lease.is_from_then(), lease.may_probe());
                 self.lease = Some(lease);
                 self.leased_for = self.plan.target().clone();
-                Event::Granted { key, arrival, from_then }
+                Event::Granted { key, arrival, from_then, may_probe }
             }
             Err(refusal) => {
                 if matches!(refusal, Rejection::Full { .. }) {
@@ -220,6 +220,7 @@ impl<'a> Run<'a> {
             let metrics = &self.call.shared.telemetry.metrics;
             metrics.attempt(&one.provider, &one.key, one.class);
         }
+        self.plan.repeated(tries.len());
         self.attempts.extend(tries);
         took.saturating_sub(repeated)
     }

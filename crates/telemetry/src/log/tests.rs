@@ -136,3 +136,17 @@ fn a_stalled_reader_costs_lines_and_no_time() {
     assert!(text.starts_with("first\nline\nline\n"), "{text}");
     assert!(text.contains("3 log lines were dropped"), "{text}");
 }
+
+#[test]
+fn a_secret_at_the_cut_of_a_long_line_is_not_shown_in_part() {
+    let sink = Sink::default();
+    let mut writer = LineWriter::start(sink.clone(), 8).unwrap();
+    writer.masks().add(&Secret::new("sk-secret-0123456789".to_owned()));
+    for before in 8 * 1024 - 20..8 * 1024 + 4 {
+        let line = format!("{}sk-secret-0123456789 {}\n", "x".repeat(before), "y".repeat(60_000));
+        io::Write::write_all(&mut writer, line.as_bytes()).unwrap();
+        writer.flush(Duration::from_secs(5));
+    }
+    let text = sink.text();
+    assert!(!text.contains("sk-") && text.contains('…') && text.len() < 24 * 8 * 1024 + 100);
+}

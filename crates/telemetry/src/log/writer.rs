@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::bound;
 use super::mask::Masks;
 
 /// Lines that wait are written together up to this size.
@@ -95,7 +96,13 @@ impl<W: Write> WriteLoop<W> {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    Message::Line(line) => chunk.extend_from_slice(&line),
+                    Message::Line(mut line) => {
+                        if bound::is_long(&line) {
+                            // Half a secret would not be known as one.
+                            self.masks.hide(&mut line);
+                        }
+                        chunk.extend_from_slice(&bound::bounded(line));
+                    }
                     Message::Flush(done) => {
                         self.write_out(&mut chunk);
                         let _waiting = done.try_send(());

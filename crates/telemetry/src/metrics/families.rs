@@ -33,6 +33,7 @@ pub(super) struct Families {
     pub(super) grants: Family<Labels, Counter>,
     pub(super) waits: Family<Labels, Histogram>,
     pub(super) dropped: Family<Labels, Counter>,
+    pub(super) quota_rebuilt: Family<Labels, Counter>,
     pub(super) cooldowns: Family<Labels, Counter>,
     pub(super) pool_leases: Family<Labels, Gauge>,
     pub(super) pool_tickets: Family<Labels, Gauge>,
@@ -75,6 +76,8 @@ impl Families {
         registry.register("queue_limit", buffer, self.pool_buffer.clone());
         let mode = "1 for how limits are kept at present: exact, share or refuse";
         registry.register("quota_mode", mode, self.quota_modes.clone());
+        let rebuilt = "Pools that were thrown away because what was stored was none";
+        registry.register("quota_rebuilt", rebuilt, self.quota_rebuilt.clone());
         let connections = "Connections to the provider in use, or streams of HTTP/2";
         registry.register("upstream_connections", connections, self.connections.clone());
         let insecure = "1 where the provider's certificate is not checked";

@@ -1,11 +1,18 @@
 //! What the rooms are told, and that none of it shows a secret when it is printed.
 
+use clap::Parser;
 use weir_config::Options;
 use weir_telemetry::Telemetry;
 
 use super::*;
+use crate::cli::Cli;
 
 const PLANTED: &str = "planted-0123456789";
+
+/// The flags of `weir serve`.
+fn flags(given: &[&str]) -> PublicArgs {
+    Cli::parse_from([&["weir"], given].concat()).serve.public
+}
 
 fn config() -> Config {
     let text = r#"{
@@ -56,8 +63,21 @@ fn the_other_rooms_are_told_no_secret() {
     let config = config();
     let shown = format!(
         "{:?} {:?}",
-        edge(&config, Hosts::default(), Budget::default()),
+        edge(&config, Hosts::default(), Budget::default(), &flags(&[])),
         router(&config, Timing::default(), true)
     );
     assert!(shown.contains("openai") && !shown.contains("planted"), "{shown}");
+}
+
+#[test]
+fn what_clients_have_to_keep_up_is_told_by_flags() {
+    let limits = |given: &[&str]| {
+        let args = flags(given);
+        let edge = edge(&config(), Hosts::default(), Budget::default(), &args);
+        let http = crate::parts::client_limits(&args, 1, Budget::default());
+        (edge.body_rate_min, http.write_rate_min, edge.stream_time_max)
+    };
+    assert_eq!(limits(&[]), (1024, 1024, None));
+    let given = ["--body-rate-min=0", "--answer-rate-min=7", "--stream-seconds-max=9"];
+    assert_eq!(limits(&given), (0, 7, Some(Duration::from_secs(9))));
 }

@@ -39,7 +39,10 @@ impl State {
         let greeting = std::mem::take(&mut self.greeting);
         match result {
             Ok(reply) => self.heard(reply, greeting, now, &mut wakers),
-            Err(StoreError::StaleSession) => {
+            Err(error @ (StoreError::StaleSession | StoreError::Corrupt(_))) => {
+                if let StoreError::Corrupt(why) = error {
+                    self.thrown_away = Some(why);
+                }
                 self.session = 0;
                 self.send_again();
                 let why = "the pool refuses every session".to_owned();

@@ -139,7 +139,10 @@ impl State {
                 self.peers.assume(now);
                 self.heard(reply, true, now, wakers);
             }
-            Err(_) => {
+            Err(error) => {
+                if let StoreError::Corrupt(why) = error {
+                    self.thrown_away = Some(why);
+                }
                 self.failures = self.failures.saturating_add(1);
                 self.blocked_until = Some(now + RETRY_PAUSE);
             }

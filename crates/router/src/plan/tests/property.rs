@@ -63,7 +63,7 @@ fn run(world: &World) -> Result<(), TestCaseError> {
     let mut now = Instant::now();
     let deadline = now + Duration::from_secs(600);
     let mut happens = world.happens.iter().copied();
-    let (mut plan, mut action) = Plan::begin(route(&targets), deadline, true).unwrap();
+    let (mut plan, mut action) = begin(route(&targets), deadline, true).unwrap();
     let mut watch = Watch::default();
     for step in 0.. {
         prop_assert!(step < 400, "the plan does not end");
@@ -127,7 +127,7 @@ fn rotate(
     if !refused {
         let key = class.keys[0].clone();
         watch.key = Some(key.clone());
-        return Ok(Event::Granted { key, arrival: 3, from_then: false });
+        return Ok(Event::Granted { key, arrival: 3, from_then: false, may_probe: false });
     }
     watch.holds = false;
     let Some(ask) = then else {
@@ -135,7 +135,9 @@ fn rotate(
     };
     watch.retry(provider);
     match admit(watch, &ask, false, kind, seconds, now)? {
-        Event::Granted { key, arrival, .. } => Ok(Event::Granted { key, arrival, from_then: true }),
+        Event::Granted { key, arrival, .. } => {
+            Ok(Event::Granted { key, arrival, from_then: true, may_probe: false })
+        }
         other => Ok(other),
     }
 }
@@ -158,7 +160,7 @@ fn admit(
     watch.holds = true;
     let key = ask.class.keys[usize::from(kind) % ask.class.keys.len()].clone();
     watch.key = Some(key.clone());
-    Ok(Event::Granted { key, arrival: 3, from_then: false })
+    Ok(Event::Granted { key, arrival: 3, from_then: false, may_probe: false })
 }
 
 proptest! {
