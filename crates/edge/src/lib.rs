@@ -19,6 +19,7 @@ mod filter;
 mod gate;
 mod head;
 mod intake;
+mod live;
 mod names;
 mod options;
 mod record;
@@ -32,6 +33,7 @@ mod whole;
 pub use app::app;
 pub use client_keys::{ClientKey, ClientKeys, KeyHash, key_hash};
 pub use error::rejection;
+pub use live::Live;
 pub use route::{ROUTES, Route};
 pub use settings::Settings;
 

@@ -10,8 +10,10 @@ use weir_telemetry::Telemetry;
 use weir_types::Secret;
 
 use crate::cli::{CheckArgs, StoreArgs, Strictness};
+use crate::file::Source;
+use crate::fleet::Fleet;
 use crate::process::{self, eprint, is_broken_pipe, print};
-use crate::{Failure, file, parts, rooms, store};
+use crate::{Failure, store};
 
 /// Checks one file; the exit code is 0 if Weir would start with it, here and now.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
@@ -48,7 +50,8 @@ pub(crate) fn options(strictness: &Strictness) -> Options {
 
 /// All that a start does before it listens, in its own words.
 fn judged(args: &CheckArgs) -> Result<(), Failure> {
-    let loaded = file::read(&args.file, &options(&args.strictness))?;
+    let source = Source::new(&args.file, &options(&args.strictness));
+    let loaded = source.judge(&source.read())?;
     let config = &loaded.config;
     for warning in &loaded.warnings {
         print(&warning.to_string())?;
@@ -56,12 +59,8 @@ fn judged(args: &CheckArgs) -> Result<(), Failure> {
     if !loaded.ignored.is_empty() {
         print(&format!("not used by Weir: {}", loaded.ignored.join(", ")))?;
     }
-    let workers: Vec<_> = rooms::workers(config, Budget::default())
-        .into_iter()
-        .map(|settings| parts::worker(settings, &Telemetry::default(), None))
-        .collect();
-    parts::insist(&workers, &args.strictness)?;
-    let unusable = parts::unusable(&workers);
+    let fleet = Fleet::new(None, Budget::default(), &Telemetry::default(), None);
+    let unusable = fleet.judge(config, &args.strictness)?.unusable();
     for line in &unusable {
         print(&format!("warning: {line}"))?;
     }

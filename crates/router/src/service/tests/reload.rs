@@ -1,0 +1,115 @@
+//! Another configuration while requests are under way.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use weir_rpc::{Description, UsableKey};
+
+use super::*;
+
+/// Nothing wakes before this.
+async fn soon() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
+fn limited(name: &str, keys: &[&str], concurrency: u32, buffer: u32) -> ProviderSettings {
+    ProviderSettings { concurrency, buffer, ..provider(name, keys) }
+}
+
+impl World {
+    fn reload(&self, providers: Vec<ProviderSettings>) {
+        self.shared.reload(Settings { providers, ..Settings::default() }, &[]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_keeps_its_slot_and_what_comes_obeys_the_new_limit() {
+    let stall = Fake::new(|_| Does::Stall);
+    let world = World::new(vec![limited("one", &["a"], 3, 9)], std::slice::from_ref(&stall));
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        running.push(world.call("one/m").await.unwrap());
+    }
+    world.reload(vec![limited("one", &["a"], 2, 2)]);
+    let mut waiting = Box::pin(world.call("one/m"));
+    assert!((&mut waiting).now_or_never().is_none());
+    assert_eq!((world.held("one"), stall.running()), ((3, 1), 3));
+    let refused = world.call("one/m").await.unwrap_err();
+    assert_eq!(refused.code, FaultCode::RequestDropped);
+    running.pop();
+    assert!((&mut waiting).now_or_never().is_none(), "as many run as may");
+    running.pop();
+    running.push((&mut waiting).now_or_never().unwrap().unwrap());
+    // Growth is handed out at once.
+    let mut waiting = Box::pin(world.call("one/m"));
+    assert!((&mut waiting).now_or_never().is_none());
+    world.reload(vec![limited("one", &["a"], 3, 9)]);
+    running.push((&mut waiting).now_or_never().unwrap().unwrap());
+    assert_eq!((world.held("one"), stall.running.most.load(SeqCst)), ((3, 0), 3));
+    assert!(world.shared.skewed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_and_keys_are_those_of_the_new_configuration() {
+    let fake = Fake::answering("fine");
+    let world = World::new(vec![provider("one", &["a", "b"])], std::slice::from_ref(&fake));
+    fake.describe_only(&["a", "b"]);
+    soon().await;
+    let mut changed = provider("one", &["b", "c"]);
+    changed.keys[1].weight = 3.0;
+    world.reload(vec![changed.clone()]);
+    let ask = async |world: &World, count: usize| {
+        fake.asked.lock().unwrap().clear();
+        for _ in 0..count {
+            assert_eq!(read(world.call("one/m").await.unwrap()).await, "fine");
+        }
+        let asked = fake.keys_asked();
+        ["a", "b", "c"].map(|key| asked.iter().filter(|asked| *asked == key).count())
+    };
+    // The worker has not said a word of `c` yet.
+    assert_eq!(ask(&world, 8).await, [0, 2, 6]);
+    // It never does.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(ask(&world, 4).await, [0, 4, 0]);
+    let keys = ["b", "c"].map(|name| UsableKey { name: name.into() }).to_vec();
+    let said = Description { provider: "one".into(), keys, unusable: Vec::new() };
+    let settings = Settings { providers: vec![changed], ..Settings::default() };
+    world.shared.reload(settings, &[said]);
+    assert_eq!(ask(&world, 4).await, [0, 1, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn providers_come_and_go_and_what_runs_there_goes_on() {
+    let (one, two) = (Fake::new(|_| Does::Stall), Fake::answering("two"));
+    let (fakes, names) = ([one.clone(), two.clone()], ["one", "two"]);
+    let world = World::new(vec![provider("one", &["a"])], &[]);
+    let workers = crate::Workers::made_by(move |name| {
+        let at = names.iter().position(|known| **name == **known)?;
+        Some(fakes[at].clone() as Arc<dyn WorkerService>)
+    });
+    let router = Router::new(world.shared.clone(), workers.clone());
+    let follows = tokio::spawn(world.shared.clone().follow(workers));
+    let call = async |model: &str| {
+        let body = Body::Full(Bytes::from_static(b"{}"));
+        router.call(context(Duration::from_secs(600)), request(model), body).await
+    };
+    let mut running = call("one/m").await.unwrap();
+    assert_eq!(call("two/m").await.unwrap_err().code, FaultCode::UnknownModel);
+    world.reload(vec![provider("two", &["a"])]);
+    assert_eq!(read(call("two/m").await.unwrap()).await, "two");
+    assert_eq!(call("one/m").await.unwrap_err().code, FaultCode::UnknownModel);
+    assert!(matches!(running.frames.next().await, Some(Frame::Chunk(_))));
+    // Its lease is kept for as long as it runs, and no longer.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.held("one"), (1, 0));
+    assert_eq!(world.shared.lock_pools().len(), 2);
+    drop(running);
+    assert_eq!(world.held("one"), (0, 0));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.shared.lock_pools().len(), 1);
+    // It is back.
+    world.reload(vec![provider("one", &["a"]), provider("two", &["a"])]);
+    let _running = call("one/m").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.held("one"), (1, 0));
+    follows.abort();
+}
