@@ -16,8 +16,8 @@ from harness.gateway import Gateway, Service
 from harness.process import Process
 from harness.traffic import Traffic, chats
 
-# On one process, on several, and where limits belong to several routers.
-PLACES = ("all-in-one-memory", "processes", "cluster")
+# In one process, and where limits belong to several routers.
+PLACES = ("all-in-one-memory", "cluster")
 everywhere = pytest.mark.topologies(*PLACES)
 once = pytest.mark.topologies("all-in-one-memory")
 # For two cores that everything here shares.
@@ -187,6 +187,47 @@ def test_providers_come_and_go(start, sim, other_sim):
         assert (gateway.chat("groq/m").status, gateway.chat("openai/m").status) == (200, 200)
         gateway.reload(one)
         assert (gateway.chat("groq/m").status, gateway.chat("openai/m").status) == (400, 200)
+
+
+@pytest.mark.topologies("processes")
+def test_services_take_what_concerns_them(start, sim, other_sim):
+    """A provider that no worker is named for is left out, one that is gone costs its worker alone."""
+    config = Config().provider("openai", sim.url).provider("groq", other_sim.url)
+    gateway = start(config)
+    assert gateway.chat("groq/m").status == 200
+    changed = copy.deepcopy(config.document)
+    changed["providers"]["mistral"] = changed["providers"].pop("groq")
+    version = gateway.put_config(changed)
+    (groq,) = gateway.workers["groq"]
+    others = [service for service in gateway.services if service is not groq]
+
+    def said(service):
+        return service.readiness().json()["detail"]["config"]
+
+    gateway.wait_until(lambda: all(said(one)["version"] == version for one in others))
+    gateway.wait_until(lambda: said(groq)["refused"])
+    assert "--provider: the configuration has no `groq`" in said(groq)["refused"]["why"]
+    statuses = [gateway.chat(f"{name}/m").status for name in ("openai", "groq", "mistral")]
+    assert statuses == [200, 400, 400]
+    gateway.routers[0].process.wait_for("give --worker mistral=URL, which needs a restart")
+    gateway.reload(config.document)
+    assert gateway.chat("groq/m").status == 200
+
+
+@once
+def test_a_file_that_is_written_in_place_is_taken_when_it_is_whole(start, sim):
+    config = Config().provider("openai", sim.url)
+    gateway = start(config)
+    config.client(required_headers=["x-team"])
+    text = json.dumps(config.document)
+    with gateway.config_path.open("w") as file:
+        file.write(text[: len(text) // 2])
+        file.flush()
+        gateway.wait_until(lambda: gateway.configurations()[0]["refused"])
+        assert gateway.chat("openai/m").status == 200
+        file.write(text[len(text) // 2 :])
+    gateway.wait_until(lambda: gateway.chat("openai/m").status == 400)
+    gateway.wait_until(lambda: not gateway.configurations()[0]["refused"])
 
 
 @once

@@ -8,6 +8,7 @@
 //! file system.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -87,7 +88,7 @@ impl Reload {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(asked) = asked else { return Ok(()) };
         let reload = Arc::clone(self);
-        let follow = move || {
+        let mut follow = move || {
             loop {
                 let mut asks = match asked.recv_timeout(EVERY) {
                     Ok(first) => vec![first],
@@ -99,6 +100,15 @@ impl Reload {
                 reload.look(is_signal, &mut take);
                 // Whoever waits hears of it.
                 drop(asks);
+            }
+        };
+        let metrics = self.metrics.clone();
+        let follow = move || {
+            if catch_unwind(AssertUnwindSafe(&mut follow)).is_err() {
+                metrics.reloaded(false);
+                tracing::error!(
+                    "a defect: the configuration is followed no longer, until a restart"
+                );
             }
         };
         thread::Builder::new().name("weir-config".to_owned()).spawn(follow)?;

@@ -1,5 +1,6 @@
 //! Limits that change while several routers obey them.
 
+use super::lost::{Store, routers};
 use super::*;
 
 fn router(store: &Arc<MemoryStore>, number: u64, settings: &ProviderSettings) -> Arc<Pool> {
@@ -56,4 +57,32 @@ async fn of_two_that_differ_the_one_that_was_read_last_stays() {
     one.resize(&settings[2]);
     assert_eq!(in_force(&store), (5, 6));
     assert!(!one.is_skewed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_last_stays_however_reads_and_batches_fall() {
+    let draws = &mut fastrand::Rng::with_seed(7);
+    for _ in 0..20 {
+        let store = Store::new();
+        let (pools, keepers) = routers(&store, 3, &provider(4, 100, &["a"])).await;
+        let generation = store.limits().generation;
+        for concurrency in 5..25 {
+            pools[draws.usize(0..3)].resize(&provider(concurrency, 100, &["a"]));
+            tokio::time::sleep(Duration::from_micros(draws.u64(0..3000))).await;
+        }
+        let last = provider(30, 100, &["a"]);
+        for pool in &pools {
+            pool.resize(&last);
+            tokio::time::sleep(Duration::from_micros(draws.u64(0..3000))).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let limits = store.limits();
+        assert_eq!(limits.concurrency, 30);
+        // Each of the readings at most once.
+        assert!(limits.generation <= generation + 21, "{limits:?}");
+        assert!(pools.iter().all(|pool| !pool.is_skewed()));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(store.limits(), limits);
+        keepers.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 }
