@@ -126,6 +126,17 @@ impl Shared {
     /// The pools of `providers`, resized or made. Those that are left out end when nothing is held of
     /// them any more.
     fn pools_of(&self, providers: &[Arc<ProviderSettings>], settings: &Settings) -> Pools {
+        let pools = self.pools_for(providers, settings);
+        // Without the lock: a store may ring while it is told.
+        for provider in providers {
+            if let Some(pool) = pools.get(&provider.name) {
+                pool.resize(provider);
+            }
+        }
+        pools
+    }
+
+    fn pools_for(&self, providers: &[Arc<ProviderSettings>], settings: &Settings) -> Pools {
         let mut all = self.lock_pools();
         let pool = |provider: &Arc<ProviderSettings>| {
             let made = || {
@@ -133,7 +144,6 @@ impl Shared {
                 Pool::new(provider, self.store.clone(), self.router, timing, serves_share)
             };
             let pool = all.entry(provider.name.clone()).or_insert_with(made);
-            pool.resize(provider);
             (provider.name.clone(), pool.clone())
         };
         let pools: Pools = providers.iter().map(pool).collect();

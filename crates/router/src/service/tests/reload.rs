@@ -113,3 +113,39 @@ async fn providers_come_and_go_and_what_runs_there_goes_on() {
     assert_eq!(world.held("one"), (1, 0));
     follows.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_grows_rings_for_another_router() {
+    let world = World::new(vec![limited("one", &["a"], 1, 9)], &[Fake::new(|_| Does::Stall)]);
+    let settings =
+        Settings { providers: vec![limited("one", &["a"], 1, 9)], ..Settings::default() };
+    let other = Shared::new(settings, world.store.clone(), Telemetry::default());
+    let fakes = HashMap::from([("one".into(), Fake::answering("two") as Arc<dyn WorkerService>)]);
+    let keeps = tokio::spawn(other.clone().run(fakes.clone()));
+    let router = Router::new(other, fakes);
+    let _running = world.call("one/m").await.unwrap();
+    let waiting = tokio::spawn(async move {
+        let body = Body::Full(Bytes::from_static(b"{}"));
+        router.call(context(Duration::from_secs(600)), request("one/m"), body).await
+    });
+    soon().await;
+    assert_eq!(world.held("one"), (1, 1));
+    let grown = super::super::now();
+    world.reload(vec![limited("one", &["a"], 2, 9)]);
+    assert_eq!(read(waiting.await.unwrap().unwrap()).await, "two");
+    assert!(super::super::now() - grown < Duration::from_millis(100));
+    keeps.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_key_that_goes_is_served_by_what_is_in_force() {
+    let fake = Fake::answering("fine");
+    let world = World::new(vec![limited("one", &["a"], 1, 9)], std::slice::from_ref(&fake));
+    let running = world.call("one/m").await.unwrap();
+    let mut waiting = Box::pin(world.call("one/m"));
+    assert!((&mut waiting).now_or_never().is_none());
+    world.reload(vec![limited("one", &["b"], 1, 9)]);
+    drop(running);
+    assert_eq!(read(waiting.await.unwrap()).await, "fine");
+    assert_eq!(fake.keys_asked(), ["a", "b"]);
+}
