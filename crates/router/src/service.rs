@@ -11,7 +11,7 @@ mod run;
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -43,8 +43,8 @@ pub(crate) struct Call {
     body: Source,
     started: Instant,
     deadline: Instant,
-    /// A pool knew none of its keys, and nothing was asked of anybody yet: another configuration may be
-    /// in force.
+    /// A pool knew none of its keys, or the router not the client's, and nothing was asked of anybody yet:
+    /// another configuration may be in force.
     is_outdated: AtomicBool,
 }
 
@@ -148,6 +148,10 @@ impl Call {
                 Ok(answered.into_reply())
             }
             Err(fault) => {
+                // The edge has read of it.
+                if !self.snapshot.catalogs.knows_client(&self.request) {
+                    self.is_outdated.store(true, Ordering::Relaxed);
+                }
                 span.set(semconv::WEIR_ATTEMPTS, count(&fault.detail.attempts));
                 span.fail(fault.code.kind(), &fault.detail.message);
                 Err(fault)

@@ -185,8 +185,8 @@ impl Shared {
         names
     }
 
-    /// From now on a request whose keys a pool does not know has the file looked at: another router may
-    /// have read it a moment earlier.
+    /// From now on a request whose keys a pool does not know, or whose client's key is not known, has the
+    /// file looked at: another router or the edge may have read it a moment earlier.
     pub fn look_again_by(&self, look_again: LookAgain) {
         let _first_stays = self.look_again.set(look_again);
     }

@@ -1,10 +1,12 @@
 //! Another configuration while requests are under way.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 use weir_rpc::{Description, UsableKey};
 
 use super::*;
+use crate::settings::{ClientKeySettings, ClientKeys, ProviderAccess};
 
 /// Nothing wakes before this.
 async fn soon() {
@@ -148,4 +150,35 @@ async fn who_waits_for_a_key_that_goes_is_served_by_what_is_in_force() {
     drop(running);
     assert_eq!(read(waiting.await.unwrap()).await, "fine");
     assert_eq!(fake.keys_asked(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_have_read_already_is_read_before_it_is_refused() {
+    let world = World::new(vec![provider("one", &["a"])], &[Fake::answering("fine")]);
+    let mut with_key = request("one/m");
+    with_key.client_key = Some("new".into());
+    let looks = Arc::new(AtomicUsize::new(0));
+    let (shared, looked) = (Arc::downgrade(&world.shared), looks.clone());
+    world.shared.look_again_by(Arc::new(move || {
+        let open = ProviderAccess {
+            provider: "*".to_owned(),
+            weight: None,
+            allowed_models: ModelList::All,
+            blacklisted_models: ModelList::None,
+            keys: ModelList::All,
+        };
+        let key = ClientKeySettings { name: "new".into(), providers: vec![Arc::new(open)] };
+        let client_keys = ClientKeys { keys: vec![Arc::new(key)], are_required: false };
+        let providers = vec![provider("one", &["a"])];
+        // The first time the file is still the same.
+        if looked.fetch_add(1, SeqCst) > 0 {
+            let settings = Settings { providers, client_keys, ..Settings::default() };
+            shared.upgrade().unwrap().reload(settings, &[]);
+        }
+        Box::pin(std::future::ready(()))
+    }));
+    let fault = world.send(with_key.clone()).await.unwrap_err();
+    assert_eq!((fault.code, looks.load(SeqCst)), (FaultCode::Forbidden, 1));
+    assert_eq!(read(world.send(with_key).await.unwrap()).await, "fine");
+    assert_eq!(looks.load(SeqCst), 2);
 }
