@@ -176,6 +176,7 @@ def start(topology, weir, run_dir, _warm_redis, request):
             weir, config, env or {}, list(flags), log_level, name, run_dir, _warm_redis, **redis
         )
         gateway = TOPOLOGIES[topology](order)
+        gateway.config_path = run_dir / f"{name}.json"
         started.append(gateway)
         return gateway
 

@@ -88,9 +88,25 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with the file, or that it cannot be read.
 pub fn load(path: &Path, options: &Options) -> Result<Loaded, Report> {
+    judge(path, &read(path)?, options)
+}
+
+/// What stands in the file at `path` now.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn read(path: &Path) -> Result<Vec<u8>, Report> {
     let name = path.display().to_string();
-    let bytes = source::read(path).map_err(|problem| Report::of_file(&name, problem))?;
-    let text = source::utf8(&name, &bytes)?;
+    source::read(path).map_err(|problem| Report::of_file(&name, problem))
+}
+
+/// Checks `bytes`, which stood in the file at `path`.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn judge(path: &Path, bytes: &[u8], options: &Options) -> Result<Loaded, Report> {
+    let name = path.display().to_string();
+    let text = source::utf8(&name, bytes)?;
     parse(&name, text, options)
 }
 

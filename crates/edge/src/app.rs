@@ -14,26 +14,24 @@ use weir_telemetry::Telemetry;
 use weir_types::{Fault, FaultCode, told, told_within};
 
 use crate::gate::Gate;
-use crate::options::Rules;
 use crate::route::{self, Route};
 use crate::shared::Shared;
-use crate::{Settings, call, unknown};
+use crate::{Live, call, unknown};
 
 /// How much of an unknown path is repeated to the client.
 const PATH_CHARS_MAX: usize = 128;
 /// And of a method.
 const METHOD_BYTES_MAX: usize = 32;
 
-/// The public HTTP surface: `routes` in front of `router`. One instance per runtime; answers are
+/// The public HTTP surface: `routes` in front of `router`, served by what is in force. One instance per runtime; answers are
 /// served on the runtime that polls it.
 pub fn app(
-    settings: Arc<Settings>,
+    live: Arc<Live>,
     routes: &'static [Route],
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
 ) -> Router {
-    let shared =
-        Arc::new(Shared { rules: Rules::new(&settings), routes, settings, router, telemetry });
+    let shared = Arc::new(Shared { live, routes, router, telemetry });
     let gate = Gate::new(&shared);
     let mut app =
         Router::new().route(route::HEALTH, health(&shared)).route(route::ROOT, root(&shared));

@@ -17,6 +17,7 @@ use weir_dialect::{PathFacts, format};
 use weir_rpc::{Body as CallBody, RouterRequest};
 use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Framing, Target};
 
+use crate::live::InForce;
 use crate::options::RequestOptions;
 use crate::record::{Record, RequestLine};
 use crate::route::{self, Route};
@@ -36,9 +37,9 @@ pub(crate) async fn serve(
     let asked =
         RequestLine { route: route.name, dialect: route.dialect, operation: Some(route.operation) };
     let mut slot = Some(Record::start(&shared.telemetry, asked, &parts, started));
+    let asked_of = Asked { shared: &shared, now: &shared.live.now(), route, parameter: &parameter };
     // Costs nothing while nothing panics; without it the connection would die without a word.
-    let steps =
-        AssertUnwindSafe(steps(&shared, route, &parameter, &parts, body, &mut slot)).catch_unwind();
+    let steps = AssertUnwindSafe(steps(asked_of, &parts, body, &mut slot)).catch_unwind();
     let answered = steps.await.unwrap_or_else(|_| {
         Err(Fault::new(FaultCode::Internal, "a defect of the gateway; see its log"))
     });
@@ -55,7 +56,7 @@ pub(crate) async fn serve(
 /// Answers what no route or method matches.
 pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    intake::forget(&parts.headers, body, shared.settings.body_bytes_max);
+    intake::forget(&parts.headers, body, shared.live.look().settings.body_bytes_max);
     let dialect = route::dialect_of(shared.routes, parts.uri.path());
     let asked = RequestLine { route: method_label(&parts.method), dialect, operation: None };
     let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
@@ -76,11 +77,18 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
+/// Who is asked for what, and by which settings.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    shared: &'a Shared,
+    now: &'a InForce,
+    route: &'static Route,
+    parameter: &'a str,
+}
+
 /// The record is in `slot` until the response owns it.
 async fn steps(
-    shared: &Shared,
-    route: &'static Route,
-    parameter: &str,
+    Asked { shared, now, route, parameter }: Asked<'_>,
     parts: &Parts,
     body: Body,
     slot: &mut Option<Record>,
@@ -88,15 +96,15 @@ async fn steps(
     let Some(record) = slot.as_mut() else {
         return Err(Fault::new(FaultCode::Internal, "a request without a record"));
     };
-    let options = match admitted(shared, route, parts, record) {
+    let options = match admitted(now, route, parts, record) {
         Ok(options) => options,
         Err(fault) => {
-            intake::forget(&parts.headers, body, shared.settings.body_bytes_max);
+            intake::forget(&parts.headers, body, now.settings.body_bytes_max);
             return Err(fault);
         }
     };
     let deadline = Deadline::after(record.started(), options.deadline);
-    let limits = shared.limits(deadline);
+    let limits = now.limits(deadline);
     let facts = route.operation.facts();
     let mut request = begun(route, parts, record);
     let mut model = parameter.to_owned();
@@ -146,18 +154,18 @@ async fn steps(
         let head_only = parts.method == Method::HEAD;
         return answer::models(reply, slot, head_only, wanted).await;
     }
-    answer::relay(reply, slot, shared.settings.stream_time_max).await
+    answer::relay(reply, slot, now.settings.stream_time_max).await
 }
 
 /// Who asks, and what they ask for beside the body.
 fn admitted(
-    shared: &Shared,
+    now: &InForce,
     route: &Route,
     parts: &Parts,
     record: &mut Record,
 ) -> Result<RequestOptions, Fault> {
-    record.client_key = shared.settings.client_keys.caller(parts, SystemTime::now())?;
-    shared.rules.options(&parts.headers, route.dialect)
+    record.client_key = now.settings.client_keys.caller(parts, SystemTime::now())?;
+    now.rules.options(&parts.headers, route.dialect)
 }
 
 /// The request as far as its line and headers say it.

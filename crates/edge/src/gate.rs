@@ -16,11 +16,12 @@ use futures_util::future::Either;
 use http::HeaderMap;
 use http::header::ORIGIN;
 use tower::{Layer, Service};
-use tower_http::cors::{Cors, CorsLayer};
+use tower_http::cors::Cors;
 use weir_runtime::is_own_origin;
 use weir_types::{Fault, FaultCode};
 
-use crate::cors::{self, Origins};
+use crate::cors::Origins;
+use crate::live::InForce;
 use crate::shared::Shared;
 use crate::{call, names};
 
@@ -29,13 +30,7 @@ const REPEATED_CHARS_MAX: usize = 128;
 
 /// The outermost layer.
 #[derive(Clone)]
-pub(crate) struct Gate(Arc<Rules>);
-
-struct Rules {
-    shared: Arc<Shared>,
-    origins: Origins,
-    cors: CorsLayer,
-}
+pub(crate) struct Gate(Arc<Shared>);
 
 /// Who is at the gate.
 enum Comer {
@@ -47,18 +42,16 @@ enum Comer {
 }
 
 impl Gate {
-    /// From the settings.
+    /// In front of what `shared` serves.
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        let origins = Origins::new(&shared.settings);
-        let cors = cors::layer(&origins, &shared.settings);
-        Self(Arc::new(Rules { shared: Arc::clone(shared), origins, cors }))
+        Self(Arc::clone(shared))
     }
 }
 
-impl Rules {
+impl InForce {
     fn judge(&self, request: &Request) -> Comer {
         let (uri, headers) = (request.uri(), request.headers());
-        if let Some(host) = self.shared.settings.hosts.stranger(uri, headers) {
+        if let Some(host) = self.settings.hosts.stranger(uri, headers) {
             return Comer::Stranger(unknown_host(&host));
         }
         let mut comer = Comer::Usual;
@@ -114,14 +107,14 @@ impl<S> Layer<S> for Gate {
     type Service = Gated<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gated { rules: Arc::clone(&self.0), inner }
+        Gated { shared: Arc::clone(&self.0), inner }
     }
 }
 
 /// The service of [`Gate`].
 #[derive(Clone)]
 pub(crate) struct Gated<S> {
-    rules: Arc<Rules>,
+    shared: Arc<Shared>,
     inner: S,
 }
 
@@ -141,14 +134,15 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match self.rules.judge(&request) {
+        let live = self.shared.live.look();
+        match live.judge(&request) {
             Comer::Usual => Either::Left(self.inner.call(request)),
             // The clone was not polled for readiness; axum's routes are always ready.
             Comer::Page => {
-                Either::Right(Either::Left(self.rules.cors.layer(self.inner.clone()).call(request)))
+                Either::Right(Either::Left(live.cors.layer(self.inner.clone()).call(request)))
             }
             Comer::Stranger(fault) => {
-                let refusal = call::refuse(&self.rules.shared, &fault, request);
+                let refusal = call::refuse(&self.shared, &fault, request);
                 Either::Right(Either::Right(ready(Ok(refusal))))
             }
         }

@@ -20,6 +20,7 @@ mod gate;
 mod head;
 mod intake;
 mod kinds;
+mod live;
 mod names;
 mod options;
 mod pace;
@@ -34,6 +35,7 @@ mod whole;
 pub use app::app;
 pub use client_keys::{ClientKey, ClientKeys, KeyHash, key_hash};
 pub use error::rejection;
+pub use live::Live;
 pub use route::{ROUTES, Route};
 pub use settings::Settings;
 

@@ -33,7 +33,7 @@ use weir_rpc::{
 use weir_telemetry::Telemetry;
 use weir_types::{Attempt, CallContext, FailureClass, Fault, QuotaMode, Usage};
 
-use crate::Settings;
+use crate::{Live, Settings};
 
 /// What the router was asked.
 struct Seen {
@@ -73,7 +73,7 @@ impl Edge {
         let fake = Fake { seen: Arc::default(), script };
         let telemetry = Telemetry::default();
         let app = crate::app(
-            Arc::new(settings),
+            Live::new(settings),
             crate::ROUTES,
             Arc::new(fake.clone()),
             telemetry.clone(),

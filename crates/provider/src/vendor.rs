@@ -97,6 +97,15 @@ pub struct Vendor {
     pub keys_may_be_empty: bool,
 }
 
+/// No two rows have one name.
+impl PartialEq for Vendor {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Vendor {}
+
 impl Vendor {
     /// Whether `operation` can be asked of it: it is offered, or something is that it can be
     /// translated into.

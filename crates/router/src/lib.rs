@@ -11,6 +11,8 @@ mod plan;
 mod service;
 mod settings;
 mod shared;
+mod upkeep;
+mod usable;
 mod workers;
 
 pub use service::Router;
@@ -18,4 +20,4 @@ pub use settings::{
     ClientKeySettings, ClientKeys, KeySettings, ProviderAccess, ProviderSettings, Settings,
 };
 pub use shared::Shared;
-pub use workers::Workers;
+pub use workers::{WorkerMap, Workers};

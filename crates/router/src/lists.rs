@@ -77,6 +77,11 @@ impl Lists {
         known.list.as_ref().map(|(_, list)| list.clone())
     }
 
+    /// Another configuration is in force.
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The worker of `provider` can use other keys now.
     pub(crate) fn forget(&self, provider: &ProviderName) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(provider);

@@ -11,6 +11,7 @@ mod run;
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, Target, Trac
 
 use crate::plan::{Bounds, Plan, micros};
 use crate::shared::{Shared, Snapshot};
-use crate::workers::Workers;
+use crate::workers::{WorkerMap, Workers};
 use relay::Answered;
 use run::Run;
 
@@ -36,12 +37,15 @@ pub struct Router {
 pub(crate) struct Call {
     shared: Arc<Shared>,
     snapshot: Arc<Snapshot>,
-    workers: Workers,
+    workers: Arc<WorkerMap>,
     context: CallContext,
     request: RouterRequest,
     body: Source,
     started: Instant,
     deadline: Instant,
+    /// A pool knew none of its keys, or the router not the client's, and nothing was asked of anybody yet:
+    /// another configuration may be in force.
+    is_outdated: AtomicBool,
 }
 
 /// The request's body, for one attempt after another.
@@ -65,8 +69,13 @@ impl RouterService for Router {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
         let (shared, workers) = (self.shared.clone(), self.workers.clone());
         Box::pin(async move {
-            let call = Call::new(shared, workers, context, request, body);
-            call.serve().await
+            let mut call = Call::new(shared, &workers, context, request, body);
+            loop {
+                let served = call.serve().await;
+                if served.is_ok() || !call.renew(&workers).await {
+                    return served;
+                }
+            }
         })
     }
 }
@@ -82,20 +91,35 @@ impl fmt::Debug for Router {
 impl Call {
     fn new(
         shared: Arc<Shared>,
-        workers: Workers,
+        workers: &Workers,
         context: CallContext,
         request: RouterRequest,
         body: Body,
     ) -> Self {
         let started = now();
         let snapshot = shared.snapshot();
+        let workers = workers.of(&snapshot);
         let longest = started + snapshot.settings.request_deadline;
         let deadline = context.deadline.instant().min(longest);
         let body = match body {
             Body::Full(bytes) => Source::Whole(bytes),
             stream @ Body::Stream(_) => Source::Once(Mutex::new(Some(stream))),
         };
-        Self { shared, snapshot, workers, context, request, body, started, deadline }
+        let is_outdated = AtomicBool::new(false);
+        Self { shared, snapshot, workers, context, request, body, started, deadline, is_outdated }
+    }
+
+    /// Whether it is to be served anew, by another configuration.
+    async fn renew(&mut self, workers: &Workers) -> bool {
+        if !std::mem::take(self.is_outdated.get_mut()) {
+            return false;
+        }
+        let Some(snapshot) = self.shared.newer(self.snapshot.generation).await else {
+            return false;
+        };
+        self.workers = workers.of(&snapshot);
+        self.snapshot = snapshot;
+        true
     }
 
     async fn serve(&self) -> Result<Reply, Fault> {
@@ -124,6 +148,10 @@ impl Call {
                 Ok(answered.into_reply())
             }
             Err(fault) => {
+                // The edge has read of it.
+                if !self.snapshot.catalogs.knows_client(&self.request) {
+                    self.is_outdated.store(true, Ordering::Relaxed);
+                }
                 span.set(semconv::WEIR_ATTEMPTS, count(&fault.detail.attempts));
                 span.fail(fault.code.kind(), &fault.detail.message);
                 Err(fault)

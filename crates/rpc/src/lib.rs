@@ -28,5 +28,5 @@ pub use message::{
     UsableKey, WorkerRequest,
 };
 pub use serve::{Server, router_server, worker_server};
-pub use service::{CallFuture, DescribeStream, RouterService, WorkerService};
+pub use service::{CallFuture, DescribeStream, LookAgain, RouterService, WorkerService};
 pub use token::{LinkTokens, TokenError};

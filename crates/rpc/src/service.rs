@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_core::Stream;
 use weir_types::{CallContext, Fault};
@@ -14,6 +15,9 @@ pub type CallFuture = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send>>
 
 /// Descriptions, the present one first, then one for every change.
 pub type DescribeStream = Pin<Box<dyn Stream<Item = Description> + Send>>;
+
+/// Has the configuration looked at, because somebody seems to have read another one; done when it was.
+pub type LookAgain = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The router as the edge sees it.
 pub trait RouterService: Send + Sync + 'static {

@@ -66,7 +66,8 @@ impl fmt::Debug for AdminState {
 /// `/healthz` (200 while the event loop turns), `/readyz` (200, or 503 when not ready or
 /// draining, with the detail as JSON) and `/metrics`, for whoever asks for one of `hosts` and is no
 /// page of somebody else's.
-pub fn admin(state: AdminState, hosts: Hosts) -> Router {
+pub fn admin(state: AdminState, hosts: impl Fn() -> Hosts + Send + Sync + 'static) -> Router {
+    let hosts: Ask<Hosts> = Arc::new(hosts);
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -76,8 +77,9 @@ pub fn admin(state: AdminState, hosts: Hosts) -> Router {
 }
 
 /// No page of another site may ask, and none may be taken for one of ours.
-async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+async fn guard(State(hosts): State<Ask<Hosts>>, request: Request, next: Next) -> Response {
     let (uri, headers) = (request.uri(), request.headers());
+    let hosts = hosts();
     let text = match hosts.stranger(uri, headers) {
         Some(host) => {
             let host: String = host.chars().take(HOST_CHARS_MAX).collect();

@@ -41,7 +41,7 @@ async fn liveness_readiness_and_metrics() {
     // The listener itself outlives the drain it reports.
     let (_serving, forever) = Drain::new();
     let (addr, mut listeners) = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-    let app = admin(state, Hosts::default());
+    let app = admin(state, Hosts::default);
     tokio::spawn(serve_http(listeners.remove(0), app, HttpLimits::default(), forever));
 
     let (head, _) = ask(addr, "/healthz").await;
@@ -84,7 +84,7 @@ async fn pages_of_other_sites_are_told_nothing() {
     let (_serving, forever) = Drain::new();
     let state = AdminState::new(forever.clone(), readiness, || "secret_metric 1\n".to_owned());
     let (addr, mut listeners) = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-    let app = admin(state, Hosts::new(addr.ip(), &["ops.example".to_owned()]));
+    let app = admin(state, move || Hosts::new(addr.ip(), &["ops.example".to_owned()]));
     tokio::spawn(serve_http(listeners.remove(0), app, HttpLimits::default(), forever));
 
     let own = format!("host: {addr}\r\n");

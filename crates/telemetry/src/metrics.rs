@@ -9,7 +9,8 @@ mod handles;
 mod histogram;
 mod series;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
 use weir_types::{FailureClass, Operation, QuotaMode, Usage};
@@ -17,6 +18,10 @@ use weir_types::{FailureClass, Operation, QuotaMode, Usage};
 use handles::Handles;
 use histogram::Histogram;
 use series::Series;
+
+/// What became of a changed configuration.
+const TAKEN: &str = "taken";
+const REFUSED: &str = "refused";
 
 /// Everything this process measures.
 #[derive(Debug, Default)]
@@ -150,6 +155,29 @@ impl Metrics {
         let families = &self.series.families;
         families.memory_budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
         families.memory_used.set(i64::try_from(used).unwrap_or(i64::MAX));
+    }
+
+    /// The configuration in force, and when it was taken.
+    pub fn configuration(&self, version: &str, at: SystemTime) {
+        let families = &self.series.families;
+        families.config_versions.clear();
+        let labels = vec![("version", Arc::from(version))];
+        families.config_versions.get_or_create(&labels).set(1);
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        families.config_loaded.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        families.config_stale.set(0);
+        // Shown as 0, so that the first of them is a change.
+        for outcome in [TAKEN, REFUSED] {
+            drop(families.config_reloads.get_or_create(&vec![("outcome", Arc::from(outcome))]));
+        }
+    }
+
+    /// A changed configuration was taken, or refused.
+    pub fn reloaded(&self, is_taken: bool) {
+        let families = &self.series.families;
+        let outcome = if is_taken { TAKEN } else { REFUSED };
+        families.config_reloads.get_or_create(&vec![("outcome", Arc::from(outcome))]).inc();
+        families.config_stale.set(i64::from(!is_taken));
     }
 
     /// The page for `/metrics`: OpenMetrics text.

@@ -35,6 +35,16 @@ impl Secret {
     }
 }
 
+/// Whether two settings are the same, which nobody outside can ask: what a client presents is compared
+/// elsewhere.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")

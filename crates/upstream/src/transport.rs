@@ -18,7 +18,7 @@ use crate::tls::{self, Tls};
 use crate::{Error, SettingsError};
 
 /// How a provider is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Bounds name resolution, TCP, proxy and TLS handshakes together.
     pub connect_timeout: Duration,
@@ -55,7 +55,7 @@ impl Default for Settings {
 }
 
 /// Which proxy.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Proxy {
     /// Straight to the provider.
     #[default]
@@ -86,7 +86,7 @@ pub enum Proxy {
 }
 
 /// For a proxy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user.
     pub username: String,
@@ -134,6 +134,12 @@ impl Transport {
     pub fn closed() -> Self {
         let settings = Settings { max_conns_per_host: 0, ..Settings::default() };
         Self::with(settings, Route::Direct, Vec::new())
+    }
+
+    /// Whether it was made for settings that cannot work.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.settings.max_conns_per_host == 0
     }
 
     fn with(settings: Settings, route: Route, authorities: Vec<CertificateDer<'static>>) -> Self {

@@ -10,8 +10,11 @@ use weir_telemetry::Telemetry;
 use weir_types::Secret;
 
 use crate::cli::{CheckArgs, StoreArgs, Strictness};
+use crate::file;
+use crate::file::Source;
+use crate::fleet::Fleet;
 use crate::process::{self, eprint, is_broken_pipe, print};
-use crate::{Failure, file, parts, rooms, store};
+use crate::{Failure, store};
 
 /// Checks one file; the exit code is 0 if Weir would start with it, here and now.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
@@ -48,17 +51,14 @@ pub(crate) fn options(strictness: &Strictness) -> Options {
 
 /// All that a start does before it listens, in its own words.
 fn judged(args: &CheckArgs) -> Result<(), Failure> {
-    let loaded = file::read(&args.file, &options(&args.strictness))?;
+    let source = Source::new(&args.file, &options(&args.strictness));
+    let loaded = source.judge(&source.read())?;
     let config = &loaded.config;
     for line in file::noticed(&loaded) {
         print(&line)?;
     }
-    let workers: Vec<_> = rooms::workers(config, Budget::default())
-        .into_iter()
-        .map(|settings| parts::worker(settings, &Telemetry::default(), None))
-        .collect();
-    parts::insist(&workers, &args.strictness)?;
-    let unusable = parts::unusable(&workers);
+    let fleet = Fleet::new(None, Budget::default(), &Telemetry::default(), None);
+    let unusable = fleet.judge(config, &args.strictness)?.unusable();
     for line in file::cut(unusable.clone()) {
         print(&format!("warning: {line}"))?;
     }

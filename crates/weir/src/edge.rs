@@ -1,21 +1,28 @@
 //! `weir edge`: the HTTP side as a process of its own. Reads no secret.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Map;
+use weir_budget::Budget;
+use weir_config::Config;
 use weir_rpc::{BalancedRouter, Lookup};
 use weir_runtime::{AdminState, Readiness};
+use weir_telemetry::Metrics;
 
 use crate::cli::EdgeArgs;
-use crate::parts::{self, ProcessShell};
+use crate::file::Source;
+use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, print};
+use crate::reload::Reload;
 use crate::tls::ServedTls;
-use crate::{Failure, access, file, link, rooms};
+use crate::{Failure, access, link, rooms};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file, None)?;
+    let file = Source::shared(&args.file, None).load()?;
+    let config = file.config;
     access::insist(&args.public, &config)?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-edge")?;
@@ -28,17 +35,31 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let tls = ServedTls::read(&args.tls)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
-    let settings = Arc::new(rooms::edge(&config, hosts, budget, &args.public));
     let limits_of_clients = parts::client_limits(&args.public, cores.count, budget);
-    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
+    let live = weir_edge::Live::new(rooms::edge(&config, hosts, budget, &args.public));
+    let reload = Reload::new(file.source, file.version, &telemetry.metrics);
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
+        .reloading(Some(reload.clone()));
+    let taking = Taking {
+        live: live.clone(),
+        address: public.address,
+        admin: shell.hosts(),
+        budget,
+        metrics: telemetry.metrics.clone(),
+        started_with: config,
+        args: args.clone(),
+    };
+    reload.start(move |config| taking.take(config))?;
     print(&format!("listening on {}://{}", tls.scheme(), public.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let router = BalancedRouter::connect(&args.routers, &limits, Lookup::dns())?;
         let (metrics, routers) = (telemetry.metrics.clone(), router.clone());
+        let configuration = shell.configuration();
         let readiness = move || {
             let reach = routers.reach();
-            let detail = Map::from_iter([("routers".to_owned(), parts::reach(reach))]);
+            let mut detail = Map::from_iter([("routers".to_owned(), parts::reach(reach))]);
+            detail.insert("config".to_owned(), configuration());
             Readiness { ready: reach.serving > 0, detail }
         };
         let state =
@@ -46,7 +67,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
         let listener = (public.take(core)?, tls.shown());
         let serve = parts::serve_edge(
             listener,
-            (settings.clone(), limits_of_clients),
+            (live.clone(), limits_of_clients),
             Arc::new(router),
             telemetry.clone(),
             drain.clone(),
@@ -56,4 +77,27 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     process::end_traces(spans);
     stop?;
     Ok(())
+}
+
+/// What another configuration changes.
+struct Taking {
+    live: Arc<weir_edge::Live>,
+    address: SocketAddr,
+    admin: AdminHosts,
+    budget: Budget,
+    metrics: Arc<Metrics>,
+    started_with: Config,
+    args: EdgeArgs,
+}
+
+impl Taking {
+    fn take(&self, config: &Config) -> Result<(), Failure> {
+        access::insist(&self.args.public, config)?;
+        parts::register(config, &self.metrics);
+        let hosts = access::hosts(self.address, config, &self.args.hosts);
+        self.live.replace(rooms::edge(config, hosts, self.budget, &self.args.public));
+        self.admin.reload(config);
+        link::needs_restart(&self.started_with, config);
+        Ok(())
+    }
 }

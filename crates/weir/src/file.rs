@@ -1,21 +1,21 @@
-//! Reads the configuration file: the one way to it, for `check` and for processes that run with it.
+//! The configuration file: the one way to it, for `check`, for processes that start with it and for
+//! those that run while it changes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use weir_config::{Config, Loaded, Options, TOLD_MAX};
+use ring::digest::{SHA256, digest};
+use weir_config::{Config, Loaded, Options, Report, TOLD_MAX};
 use weir_types::ProviderName;
 
 use crate::cli::FileArgs;
 use crate::process::eprint;
 use crate::{Failure, check};
 
-/// The file's content, and what was noticed. The failure says everything that is wrong with it.
-pub(crate) fn read(path: &Path, options: &Options) -> Result<Loaded, Failure> {
-    let loaded = weir_config::load(path, options)?;
-    if loaded.config.providers.is_empty() {
-        return Err(format!("{} has no provider that this build serves", path.display()).into());
-    }
-    Ok(loaded)
+/// Where a process's configuration stands, and how it reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    path: PathBuf,
+    options: Options,
 }
 
 /// What was noticed that does not keep anything from starting.
@@ -40,19 +40,78 @@ pub(crate) fn cut(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// The file's content for a process that runs with it; what was noticed goes to standard error.
-pub(crate) fn load(path: &Path, options: &Options) -> Result<Config, Failure> {
-    let loaded =
-        read(path, options).map_err(|why| format!("{} cannot be used\n{why}", path.display()))?;
-    noticed(&loaded).iter().for_each(|line| eprint(line));
-    Ok(loaded.config)
+/// What stood in the file at one time.
+pub(crate) struct Content {
+    bytes: Result<Vec<u8>, Report>,
+    /// Tells contents apart.
+    pub(crate) version: Version,
 }
 
-/// The content for one of several services, which need not have every secret of the file: none, or
-/// those of `provider`.
-pub(crate) fn shared(args: &FileArgs, provider: Option<&str>) -> Result<Config, Failure> {
-    let options = check::options(&args.strictness);
-    let only = provider.map(|name| ProviderName::from(name.to_ascii_lowercase().as_str()));
-    let variable = options.variable.filter(|_| only.is_some());
-    load(&args.config, &Options { variable, only, ..options })
+/// The beginning of a content's SHA-256, in hexadecimal digits.
+pub(crate) type Version = String;
+
+/// A file that a process runs with.
+pub(crate) struct File {
+    pub(crate) config: Config,
+    pub(crate) version: Version,
+    pub(crate) source: Source,
+}
+
+/// Digits of a version.
+const VERSION_DIGITS: usize = 12;
+
+fn version(content: &Result<Vec<u8>, Report>) -> Version {
+    let hash = match content {
+        Ok(bytes) => digest(&SHA256, bytes),
+        Err(report) => digest(&SHA256, report.to_string().as_bytes()),
+    };
+    let digits: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.chars().take(VERSION_DIGITS).collect()
+}
+
+impl Source {
+    /// The file at `path`.
+    pub(crate) fn new(path: &Path, options: &Options) -> Self {
+        Self { path: path.to_owned(), options: options.clone() }
+    }
+
+    /// For one of several services, which need not have every secret of the file: none, or those of
+    /// `provider`.
+    pub(crate) fn shared(args: &FileArgs, provider: Option<&str>) -> Self {
+        let options = check::options(&args.strictness);
+        let only = provider.map(|name| ProviderName::from(name.to_ascii_lowercase().as_str()));
+        let variable = options.variable.filter(|_| only.is_some());
+        Self::new(&args.config, &Options { variable, only, ..options })
+    }
+
+    /// Where it stands.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What stands there now.
+    pub(crate) fn read(&self) -> Content {
+        let bytes = weir_config::read(&self.path);
+        Content { version: version(&bytes), bytes }
+    }
+
+    /// What `content` says, and what was noticed. The failure says everything that is wrong with it.
+    pub(crate) fn judge(&self, content: &Content) -> Result<Loaded, Failure> {
+        let bytes = content.bytes.as_ref().map_err(Clone::clone)?;
+        let loaded = weir_config::judge(&self.path, bytes, &self.options)?;
+        if loaded.config.providers.is_empty() {
+            let path = self.path.display();
+            return Err(format!("{path} has no provider that this build serves").into());
+        }
+        Ok(loaded)
+    }
+
+    /// The file for a process that starts with it; what was noticed goes to standard error.
+    pub(crate) fn load(self) -> Result<File, Failure> {
+        let content = self.read();
+        let refused = |why| format!("{} cannot be used\n{why}", self.path.display());
+        let loaded = self.judge(&content).map_err(refused)?;
+        noticed(&loaded).iter().for_each(|line| eprint(line));
+        Ok(File { config: loaded.config, version: content.version, source: self })
+    }
 }

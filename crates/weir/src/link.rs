@@ -16,7 +16,7 @@ use weir_types::Secret;
 
 use crate::cli::secret;
 use crate::process::print;
-use crate::{Failure, rooms};
+use crate::{Failure, reload, rooms};
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
@@ -96,6 +96,16 @@ pub(crate) fn settings(
         tokens,
         ..usual
     })
+}
+
+/// Says what of a changed configuration the links of this process do not follow.
+pub(crate) fn needs_restart(started_with: &Config, config: &Config) {
+    let body = |config: &Config| config.client.max_request_body_size_mb;
+    let silence = |config: &Config| config.quota_store.lease_ttl;
+    reload::needs_restart(&[
+        ("client.max_request_body_size_mb, on the links", body(started_with) != body(config)),
+        ("quota_store.lease_ttl_ms", silence(started_with) != silence(config)),
+    ]);
 }
 
 fn tokens(args: &LinkArgs) -> Result<LinkTokens, Failure> {

@@ -8,27 +8,30 @@ use std::future::Future;
 use std::io;
 use std::net;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Barrier;
 use tokio::time::MissedTickBehavior;
 use weir_budget::Budget;
 use weir_config::Config;
+use weir_quota::Timing;
 use weir_rpc::{Description, Reach, RouterService, Server};
 use weir_runtime::{
     AdminState, Cores, Crowd, Drain, Hosts, HttpLimits, Tls, accept, admin, serve_http, serve_https,
 };
-use weir_telemetry::{LogGuard, Metrics, Telemetry, Tracer};
+use weir_telemetry::{Metrics, Telemetry, Tracer};
 use weir_types::{KeyName, ProviderName};
 
 use crate::Failure;
-use crate::cli::{HostArgs, PlanArgs, PublicArgs, Strictness};
+use crate::access;
+use crate::cli::{HostArgs, PlanArgs, PublicArgs};
 use crate::process::{self, Listeners};
+use crate::reload::Reload;
 use crate::rooms;
 use crate::store::Store;
-use crate::{access, file};
 
 /// Links at a time on one listener. Each of a neighbour's cores holds one.
 const LINKS_MAX: usize = 4096;
@@ -40,11 +43,16 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 /// Metrics that know the configuration's names, and `tracer`.
 pub(crate) fn telemetry(config: &Config, tracer: Tracer) -> Telemetry {
     let telemetry = Telemetry { tracer, ..Telemetry::default() };
+    register(config, &telemetry.metrics);
+    telemetry
+}
+
+/// Lets metrics know the configuration's names.
+pub(crate) fn register(config: &Config, metrics: &Metrics) {
     for provider in &config.providers {
         let keys = provider.keys.iter().map(|key| key.name.as_str());
-        telemetry.metrics.register(&provider.name, keys);
+        metrics.register(&provider.name, keys);
     }
-    telemetry
 }
 
 /// The page for `/metrics`.
@@ -62,23 +70,29 @@ pub(crate) fn router(
 ) -> Arc<weir_router::Shared> {
     let settings = rooms::router(config, store.timing, store.serves_share);
     let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
-    for provider in &settings.providers {
-        telemetry.metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
-    }
+    pool_limits(&settings, &telemetry.metrics);
     weir_router::Shared::new(settings, store.quotas.clone(), telemetry.clone())
 }
 
-/// A worker's state. Its secrets are masked in the logs, where there are any, from now on.
-pub(crate) fn worker(
-    settings: weir_worker::Settings,
-    telemetry: &Telemetry,
-    logs: Option<&LogGuard>,
-) -> Arc<weir_worker::Shared> {
-    if let Some(masks) = logs.map(LogGuard::masks) {
-        settings.keys.iter().flat_map(|key| key.credential.secrets()).for_each(|s| masks.add(&s));
-        settings.hidden.iter().for_each(|secret| masks.add(secret));
+/// Lets a router obey another configuration. `said` is what workers of this process make of it.
+pub(crate) fn reload_router(
+    router: &weir_router::Shared,
+    config: &Config,
+    plan: &PlanArgs,
+    metrics: &Metrics,
+    said: &[Description],
+) {
+    // The times of the store are those of the start.
+    let settings = rooms::router(config, Timing::default(), false);
+    let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
+    pool_limits(&settings, metrics);
+    router.reload(settings, said);
+}
+
+fn pool_limits(settings: &weir_router::Settings, metrics: &Metrics) {
+    for provider in &settings.providers {
+        metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
     }
-    weir_worker::Shared::new(settings, telemetry.clone())
 }
 
 /// The keys that cannot be used, a line each, with the reason.
@@ -93,18 +107,6 @@ pub(crate) fn unusable(workers: &[Arc<weir_worker::Shared>]) -> Vec<String> {
     descriptions.flat_map(lines).collect()
 }
 
-/// Fails if a key cannot be used and `--strict` does not suffer that.
-pub(crate) fn insist(
-    workers: &[Arc<weir_worker::Shared>],
-    strictness: &Strictness,
-) -> Result<(), Failure> {
-    let lines = unusable(workers);
-    if strictness.strict && !lines.is_empty() {
-        return Err(file::cut(lines).join("\n").into());
-    }
-    Ok(())
-}
-
 /// What /readyz says of limits: where they are kept, how, and whose are other ones than ours.
 pub(crate) fn quotas(router: &weir_router::Shared, store: &str) -> Value {
     let modes = router.quota_modes().into_iter();
@@ -115,8 +117,7 @@ pub(crate) fn quotas(router: &weir_router::Shared, store: &str) -> Value {
 }
 
 /// What /readyz says of a worker's keys.
-pub(crate) fn keys(worker: &weir_worker::Shared) -> Value {
-    let description = worker.description();
+pub(crate) fn keys(description: &Description) -> Value {
     let unusable: Map<String, Value> = description
         .unusable
         .iter()
@@ -148,15 +149,28 @@ pub(crate) fn client_limits(args: &PublicArgs, listeners: usize, budget: Budget)
 /// Serves clients on `listener`, in front of `router`.
 pub(crate) async fn serve_edge(
     (listener, tls): (net::TcpListener, Option<Tls>),
-    (settings, limits): (Arc<weir_edge::Settings>, HttpLimits),
+    (live, limits): (Arc<weir_edge::Live>, HttpLimits),
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
     drain: Drain,
 ) -> io::Result<()> {
-    let app = weir_edge::app(settings, weir_edge::ROUTES, router, telemetry);
+    let app = weir_edge::app(live, weir_edge::ROUTES, router, telemetry);
     match tls {
         None => serve_http(listener, app, limits, drain).await,
         Some(tls) => serve_https(listener, tls, app, limits, drain).await,
+    }
+}
+
+/// Serves, and meanwhile lets the workers of the core follow the configuration.
+pub(crate) async fn following(
+    router: &Arc<weir_router::Shared>,
+    workers: &weir_router::Workers,
+    serve: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
+    let follow = router.clone().follow(workers.clone());
+    tokio::select! {
+        served = serve => served,
+        () = follow => Err(io::Error::other("the core ceased to follow the configuration")),
     }
 }
 
@@ -193,8 +207,34 @@ async fn give_memory_back() -> Infallible {
 /// What a process has beside what it serves.
 pub(crate) struct ProcessShell {
     admin: Listeners,
-    hosts: Hosts,
+    hosts: AdminHosts,
+    reload: Option<Arc<Reload>>,
     finished: Barrier,
+}
+
+/// Under which names operators ask. Clones share them.
+#[derive(Clone)]
+pub(crate) struct AdminHosts {
+    address: SocketAddr,
+    given: HostArgs,
+    names: Arc<RwLock<Hosts>>,
+}
+
+impl AdminHosts {
+    fn new(address: SocketAddr, config: &Config, given: &HostArgs) -> Self {
+        let names = Arc::new(RwLock::new(access::hosts(address, config, given)));
+        Self { address, given: given.clone(), names }
+    }
+
+    /// From now on those of `config`.
+    pub(crate) fn reload(&self, config: &Config) {
+        let names = access::hosts(self.address, config, &self.given);
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn present(&self) -> Hosts {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl ProcessShell {
@@ -206,8 +246,25 @@ impl ProcessShell {
         hosts: &HostArgs,
     ) -> Result<Self, Failure> {
         let admin = Listeners::bind("--admin", admin, 1)?;
-        let hosts = access::hosts(admin.address, config, hosts);
-        Ok(Self { admin, hosts, finished: Barrier::new(cores.count) })
+        let hosts = AdminHosts::new(admin.address, config, hosts);
+        Ok(Self { admin, hosts, reload: None, finished: Barrier::new(cores.count) })
+    }
+
+    /// Has signals looked after by `reload`, and operators told of it.
+    pub(crate) fn reloading(mut self, reload: Option<Arc<Reload>>) -> Self {
+        self.reload = reload;
+        self
+    }
+
+    /// Under which names operators ask.
+    pub(crate) fn hosts(&self) -> AdminHosts {
+        self.hosts.clone()
+    }
+
+    /// What /readyz says of the configuration.
+    pub(crate) fn configuration(&self) -> impl Fn() -> Value + Send + Sync + use<> {
+        let reload = self.reload.clone();
+        move || reload.as_ref().map_or(Value::Null, |reload| reload.detail())
     }
 
     /// Where operators connect.
@@ -238,7 +295,8 @@ impl ProcessShell {
             self.finished.wait().await;
             return Ok(served?);
         }
-        let app = admin(state, self.hosts.clone());
+        let hosts = self.hosts.clone();
+        let app = admin(state, move || hosts.present());
         let crowd = Crowd { connections_max: OPERATORS_MAX, addresses: None };
         let limits = HttpLimits { crowd, ..HttpLimits::default() };
         let admin = serve_http(self.admin.take(0)?, app, limits, drain);
@@ -250,6 +308,20 @@ impl ProcessShell {
         tokio::select! {
             served = serve => Ok(served?),
             () = upkeep => Err("the process's upkeep ended".into()),
+            failed = self.hangups() => Err(failed.into()),
+        }
+    }
+
+    /// Has the configuration looked at when a SIGHUP comes. Ends only if signals cannot be listened for.
+    async fn hangups(&self) -> io::Error {
+        let Some(reload) = &self.reload else { return std::future::pending().await };
+        let mut hangups = match signal(SignalKind::hangup()) {
+            Ok(hangups) => hangups,
+            Err(error) => return error,
+        };
+        loop {
+            hangups.recv().await;
+            reload.signal();
         }
     }
 }

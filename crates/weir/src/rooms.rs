@@ -63,22 +63,17 @@ pub(crate) fn router(config: &Config, timing: Timing, serves_share: bool) -> wei
     }
 }
 
-/// The workers' part, in declared order, secrets resolved.
-pub(crate) fn workers(config: &Config, budget: Budget) -> Vec<weir_worker::Settings> {
-    let memory = memory(config, budget);
-    served(config).map(|(provider, vendor)| worker(config, provider, vendor, &memory)).collect()
-}
-
-/// One worker's part, its secrets and no others resolved; `None` if nobody serves `name`.
-pub(crate) fn one_worker(
+/// The workers' part, in declared order, secrets resolved: those of all providers, or of the one called
+/// `only`.
+pub(crate) fn workers(
     config: &Config,
-    name: &str,
-    budget: Budget,
-) -> Option<weir_worker::Settings> {
-    let mut served = served(config);
-    let (provider, vendor) =
-        served.find(|(provider, _)| provider.name.eq_ignore_ascii_case(name))?;
-    Some(worker(config, provider, vendor, &memory(config, budget)))
+    only: Option<&str>,
+    memory: &weir_worker::Memory,
+) -> Vec<weir_worker::Settings> {
+    let is_meant =
+        |provider: &Provider| only.is_none_or(|name| provider.name.eq_ignore_ascii_case(name));
+    let served = served(config).filter(|(provider, _)| is_meant(provider));
+    served.map(|(provider, vendor)| worker(config, provider, vendor, memory)).collect()
 }
 
 /// What the links between the services of one gateway may cost, as far as the configuration says.
@@ -98,9 +93,9 @@ fn body_bytes_max(config: &Config) -> usize {
     bytes(config.client.max_request_body_size_mb)
 }
 
-/// What the workers of a process share.
-fn memory(config: &Config, budget: Budget) -> weir_worker::Memory {
-    weir_worker::Memory::new(bytes(config.client.max_buffered_answers_mb), budget)
+/// What all large answers that the workers of a process hold may take together.
+pub(crate) fn answers_max(config: &Config) -> usize {
+    bytes(config.client.max_buffered_answers_mb)
 }
 
 fn bytes(mebibytes: u32) -> usize {

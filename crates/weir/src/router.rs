@@ -1,22 +1,24 @@
 //! `weir router`: the routing service as a process of its own. Reads no secret of a provider.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use serde_json::Map;
 use weir_budget::Budget;
 use weir_config::Config;
-use weir_router::{Router, Shared};
+use weir_router::{Router, Shared, Workers};
 use weir_rpc::{BalancedWorker, LinkSettings, Lookup, WorkerService, router_server};
 use weir_runtime::{AdminState, Drain, Readiness};
 use weir_telemetry::Metrics;
 use weir_types::ProviderName;
 
 use crate::cli::RouterArgs;
-use crate::parts::{self, ProcessShell};
+use crate::file::Source;
+use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, print};
+use crate::reload::Reload;
 use crate::store::{self, Store};
-use crate::{Failure, access, file, link};
+use crate::{Failure, access, link};
 
 /// What stands for the provider's name in `--worker-url`.
 const PROVIDER: &str = "{provider}";
@@ -24,7 +26,8 @@ const PROVIDER: &str = "{provider}";
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file, None)?;
+    let file = Source::shared(&args.file, None).load()?;
+    let config = file.config;
     let urls = worker_urls(&config, &args.workers, args.worker_url.as_deref())?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-router")?;
@@ -37,28 +40,33 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let limits = link::settings(&config, &args.link, process::budget(&args.memory), &logs)?;
     access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
+    let reload = Reload::new(file.source, file.version, &telemetry.metrics);
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
+        .reloading(Some(reload.clone()));
+    let ways = Arc::new(RwLock::new(urls));
+    let taking = Taking {
+        router: shared.clone(),
+        ways: ways.clone(),
+        admin: shell.hosts(),
+        metrics: telemetry.metrics.clone(),
+        started_with: config,
+        args: args.clone(),
+    };
+    shared.look_again_by(reload.look_again());
+    reload.start(move |config| taking.take(config))?;
     print(&format!("listening on http://{}", links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
-        let workers = connect(&urls, &limits)?;
-        let state = admin_state(
-            &shared,
-            &store,
-            &workers,
-            (&telemetry.metrics, limits.budget),
-            drain.clone(),
-        );
-        let services = workers.into_iter().map(|(name, worker)| {
-            let worker: Arc<dyn WorkerService> = Arc::new(worker);
-            (name, worker)
-        });
-        let services: weir_router::Workers = Arc::new(services.collect());
-        let router = Router::new(shared.clone(), services.clone());
+        let connected = Connected::default();
+        let workers = workers_of_core(&ways, &connected, &limits);
+        let page = (&telemetry.metrics, limits.budget);
+        let state = admin_state((&shared, &store, &shell), connected, page, drain.clone());
+        let router = Router::new(shared.clone(), workers.clone());
         let server = router_server(Arc::new(router), &limits);
         let serve = parts::serve_links(links.take(core)?, server, drain.clone());
+        let serve = parts::following(&shared, &workers, serve);
         let upkeep = async {
-            tokio::join!(shared.clone().run(services), store.run());
+            tokio::join!(shared.clone().run(workers.clone()), store.run());
         };
         shell.live(core, drain, state, upkeep, serve).await
     });
@@ -67,7 +75,51 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-type Urls = Vec<(ProviderName, Vec<String>)>;
+type Urls = HashMap<ProviderName, Vec<String>>;
+
+/// One core's connections, as long as they are used.
+type Connected = Arc<Mutex<BTreeMap<ProviderName, Weak<BalancedWorker>>>>;
+
+/// What another configuration changes.
+struct Taking {
+    router: Arc<Shared>,
+    ways: Arc<RwLock<Urls>>,
+    admin: AdminHosts,
+    metrics: Arc<Metrics>,
+    started_with: Config,
+    args: RouterArgs,
+}
+
+impl Taking {
+    fn take(&self, config: &Config) -> Result<(), Failure> {
+        let RouterArgs { workers, worker_url, .. } = &self.args;
+        store::needs_restart(&self.args.store, &self.started_with, config)?;
+        let mut config = config.clone();
+        let reached = |provider: &weir_config::Provider| {
+            let own = Config { providers: vec![provider.clone()], ..Config::default() };
+            let name = |pair: &&String| of_provider(pair).is_some_and(|of| of == *provider.name);
+            let named: Vec<String> = workers.iter().filter(name).cloned().collect();
+            let urls = worker_urls(&own, &named, worker_url.as_deref());
+            // The others serve; a restart would ask for the flag, too.
+            urls.inspect_err(|why| tracing::error!("{why}, which needs a restart"))
+        };
+        let found: Vec<_> = config.providers.iter().map(reached).collect();
+        let mut is_reached = found.iter().map(Result::is_ok);
+        config.providers.retain(|_| is_reached.next().unwrap_or(false));
+        let urls = found.into_iter().flatten().flatten();
+        self.ways.write().unwrap_or_else(PoisonError::into_inner).extend(urls);
+        parts::register(&config, &self.metrics);
+        parts::reload_router(&self.router, &config, &self.args.plan, &self.metrics, &[]);
+        self.admin.reload(&config);
+        link::needs_restart(&self.started_with, &config);
+        Ok(())
+    }
+}
+
+/// The provider that `--worker` names; as the configuration and requests do, it ignores case.
+fn of_provider(pair: &str) -> Option<String> {
+    Some(pair.split_once('=')?.0.trim().to_ascii_lowercase())
+}
 
 /// Each provider's workers, `--worker` before `--worker-url`.
 fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<Urls, Failure> {
@@ -105,33 +157,45 @@ fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<
     config.providers.iter().map(url_of).collect()
 }
 
-/// One core's connections.
-fn connect(
-    urls: &Urls,
+/// The workers of one core.
+fn workers_of_core(
+    ways: &Arc<RwLock<Urls>>,
+    connected: &Connected,
     limits: &LinkSettings,
-) -> Result<HashMap<ProviderName, BalancedWorker>, Failure> {
-    let connect = |(name, urls): &(ProviderName, Vec<String>)| {
-        Ok((name.clone(), BalancedWorker::connect(name.clone(), urls, limits, Lookup::dns())?))
-    };
-    urls.iter().map(connect).collect()
+) -> Workers {
+    let (ways, connected, limits) = (ways.clone(), connected.clone(), limits.clone());
+    Workers::made_by(move |name| {
+        let urls = ways.read().unwrap_or_else(PoisonError::into_inner).get(name)?.clone();
+        let worker = BalancedWorker::connect(name.clone(), &urls, &limits, Lookup::dns());
+        // The addresses were checked when they were read.
+        let worker = worker.inspect_err(|error| tracing::error!(%error, "no worker")).ok()?;
+        let worker = Arc::new(worker);
+        let mut connected = connected.lock().unwrap_or_else(PoisonError::into_inner);
+        connected.insert(name.clone(), Arc::downgrade(&worker));
+        Some(worker as Arc<dyn WorkerService>)
+    })
 }
 
 fn admin_state(
-    shared: &Arc<Shared>,
-    store: &Store,
-    workers: &HashMap<ProviderName, BalancedWorker>,
+    (shared, store, shell): (&Arc<Shared>, &Store, &ProcessShell),
+    connected: Connected,
     (metrics, budget): (&Arc<Metrics>, Budget),
     drain: Drain,
 ) -> AdminState {
-    let (shared, kind, workers) = (shared.clone(), store.kind, workers.clone());
-    let metrics = metrics.clone();
+    let (shared, kind) = (shared.clone(), store.kind);
+    let (metrics, configuration) = (metrics.clone(), shell.configuration());
     let readiness = move || {
-        let reach = |(name, worker): (&ProviderName, &BalancedWorker)| {
-            (name.to_string(), parts::reach(worker.reach()))
+        let reach = |(name, worker): (&ProviderName, &Weak<BalancedWorker>)| {
+            Some((name.to_string(), parts::reach(worker.upgrade()?.reach())))
+        };
+        let workers = {
+            let connected = connected.lock().unwrap_or_else(PoisonError::into_inner);
+            connected.iter().filter_map(reach).collect()
         };
         let mut detail = Map::new();
         detail.insert("quota".to_owned(), parts::quotas(&shared, kind));
-        detail.insert("workers".to_owned(), workers.iter().map(reach).collect());
+        detail.insert("workers".to_owned(), workers);
+        detail.insert("config".to_owned(), configuration());
         Readiness { ready: shared.is_ready(), detail }
     };
     AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
@@ -150,7 +214,8 @@ mod tests {
         let named: Vec<_> = named.iter().map(|&pair| pair.to_owned()).collect();
         let urls = worker_urls(&config(&["openai", "my-host"]), &named, rest);
         let urls = urls.map_err(|failure| failure.to_string())?;
-        Ok(urls.into_iter().map(|(name, urls)| format!("{name} {}", urls.join(" "))).collect())
+        let line = |name: &str| Some(format!("{name} {}", urls.get(name)?.join(" ")));
+        Ok(["openai", "my-host"].into_iter().filter_map(line).collect())
     }
 
     #[test]

@@ -1,33 +1,35 @@
 //! `weir serve`: edge, router and workers in one process, wired through plain calls.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 use weir_budget::Budget;
 use weir_config::{Config, process_variable};
-use weir_router::{Router, Workers};
-use weir_rpc::WorkerService;
+use weir_router::Router;
 use weir_runtime::{AdminState, Cores, Drain, HttpLimits, Readiness};
 use weir_sim::Sim;
-use weir_telemetry::{LogGuard, Telemetry, Tracer};
-use weir_types::ProviderName;
-use weir_worker::Worker;
+use weir_telemetry::{LogGuard, Metrics, Telemetry};
 
 use crate::cli::ServeArgs;
-use crate::parts::{self, ProcessShell};
+use crate::file::{File, Source};
+use crate::fleet::Fleet;
+use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, eprint, print};
+use crate::reload::Reload;
 use crate::store::{self, Store};
 use crate::tls::ServedTls;
-use crate::{Failure, access, check, demo, file, rooms};
+use crate::{Failure, access, check, demo, rooms};
 
 /// Everything that the cores of one gateway share.
 struct Gateway {
-    edge: Arc<weir_edge::Settings>,
+    edge: Arc<weir_edge::Live>,
     budget: Budget,
     limits: HttpLimits,
     router: Arc<weir_router::Shared>,
-    workers: Vec<(ProviderName, Arc<weir_worker::Shared>)>,
+    fleet: Arc<Fleet>,
     store: Store,
     telemetry: Telemetry,
     public: Listeners,
@@ -42,27 +44,40 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let file = configured(args)?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir")?;
-    let (config, demo) = match file {
-        Some(config) => (config, None),
-        None => from_environment(cores)?,
+    let (config, demo, source) = match file {
+        Some(file) => (file.config, None, Some((file.source, file.version))),
+        None => {
+            let (config, demo) = from_environment(cores)?;
+            (config, demo, None)
+        }
     };
     access::insist(&args.public, &config)?;
-    let gateway = Gateway::new(args, &config, demo, cores, tracer, &logs)?;
+    let telemetry = parts::telemetry(&config, tracer);
+    telemetry.metrics.configuration("none", SystemTime::now());
+    let reload = source.map(|(source, version)| Reload::new(source, version, &telemetry.metrics));
+    let shell =
+        ProcessShell::bind(args.admin, cores, &config, &args.hosts)?.reloading(reload.clone());
+    let gateway = Gateway::new(args, &config, (demo, shell), (cores, telemetry), &logs)?;
+    if let Some(reload) = reload {
+        let taking = gateway.taking(args, config);
+        gateway.router.look_again_by(reload.look_again());
+        reload.start(move |config| taking.take(config))?;
+    }
     gateway.announce()?;
     let stop = gateway.run(cores);
     process::end_traces(spans);
     stop
 }
 
-/// The configuration file's content; `None` where none is given and none lies at the usual place.
-fn configured(args: &ServeArgs) -> Result<Option<Config>, Failure> {
+/// The configuration file; `None` where none is given and none lies at the usual place.
+fn configured(args: &ServeArgs) -> Result<Option<File>, Failure> {
     let usual = std::path::PathBuf::from("config.json");
     let path = match &args.config {
         Some(path) => path.clone(),
         None if usual.exists() => usual,
         None => return Ok(None),
     };
-    file::load(&path, &check::options(&args.strictness)).map(Some)
+    Source::new(&path, &check::options(&args.strictness)).load().map(Some)
 }
 
 /// Providers from the environment's keys, or else the simulated one.
@@ -82,40 +97,34 @@ impl Gateway {
     fn new(
         args: &ServeArgs,
         config: &Config,
-        demo: Option<(Sim, Listeners)>,
-        cores: Cores,
-        tracer: Tracer,
+        (demo, shell): (Option<(Sim, Listeners)>, ProcessShell),
+        (cores, telemetry): (Cores, Telemetry),
         logs: &LogGuard,
     ) -> Result<Self, Failure> {
-        let telemetry = parts::telemetry(config, tracer);
         let store = store::pick(&args.store, config, logs)?;
         let budget = process::budget(&args.memory);
-        let workers: Vec<_> = rooms::workers(config, budget)
-            .into_iter()
-            .map(|settings| parts::worker(settings, &telemetry, Some(logs)))
-            .collect();
-        parts::insist(&workers, &args.strictness)?;
+        let fleet = Arc::new(Fleet::new(None, budget, &telemetry, Some(logs.masks())));
+        fleet.take(fleet.judge(config, &args.strictness)?);
         let tls = ServedTls::read(&args.tls)?;
         let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
         let hosts = access::hosts(public.address, config, &args.hosts);
-        let named = |worker: Arc<weir_worker::Shared>| (worker.description().provider, worker);
         Ok(Self {
             budget,
             limits: parts::client_limits(&args.public, cores.count, budget),
-            edge: Arc::new(rooms::edge(config, hosts, budget, &args.public)),
+            edge: weir_edge::Live::new(rooms::edge(config, hosts, budget, &args.public)),
             router: parts::router(config, &store, &args.plan, &telemetry),
-            workers: workers.into_iter().map(named).collect(),
+            fleet,
             store,
             telemetry,
             public,
             tls,
-            shell: ProcessShell::bind(args.admin, cores, config, &args.hosts)?,
+            shell,
             demo,
         })
     }
 
     fn announce(&self) -> Result<(), Failure> {
-        let names: Vec<_> = self.workers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = self.fleet.names().iter().map(ToString::to_string).collect();
         let listen = format!("{}://{}", self.tls.scheme(), self.public.address);
         print(&format!("listening on {listen}"))?;
         print(&format!("admin on http://{}", self.shell.address()))?;
@@ -128,18 +137,21 @@ impl Gateway {
 
     fn run(self, cores: Cores) -> Result<(), Failure> {
         cores.run(async |core, drain| {
-            let workers = self.workers_of_core();
+            let workers = self.fleet.workers_of_core();
             let router = Arc::new(Router::new(self.router.clone(), workers.clone()));
-            let (settings, telemetry) = ((self.edge.clone(), self.limits), self.telemetry.clone());
+            let edge = (self.edge.clone(), self.limits);
             let listener = (self.public.take(core)?, self.tls.shown());
-            let public = parts::serve_edge(listener, settings, router, telemetry, drain.clone());
-            let serve = async {
+            let public =
+                parts::serve_edge(listener, edge, router, self.telemetry.clone(), drain.clone());
+            let public = parts::following(&self.router, &workers, public);
+            let serve = Box::pin(async {
                 let (public, demo) = tokio::join!(public, self.demo_core(core, drain.clone()));
                 public.and(demo)
-            };
+            });
             // Renews the leases of all cores.
             let upkeep = async {
-                tokio::join!(self.router.clone().run(workers), self.store.run(), self.tls.watch());
+                let rooms = self.router.clone().run(workers.clone());
+                tokio::join!(rooms, self.store.run(), self.tls.watch());
             };
             let state = self.admin_state(drain.clone());
             self.shell.live(core, drain.clone(), state, upkeep, serve).await
@@ -147,13 +159,19 @@ impl Gateway {
         Ok(())
     }
 
-    /// Workers with connections of their own, as each core needs them.
-    fn workers_of_core(&self) -> Workers {
-        let worker = |(name, shared): &(ProviderName, Arc<weir_worker::Shared>)| {
-            let worker: Arc<dyn WorkerService> = Arc::new(Worker::new(shared.clone()));
-            (name.clone(), worker)
-        };
-        Arc::new(self.workers.iter().map(worker).collect())
+    /// What another configuration than `started_with` changes.
+    fn taking(&self, args: &ServeArgs, started_with: Config) -> Taking {
+        Taking {
+            edge: self.edge.clone(),
+            router: self.router.clone(),
+            fleet: self.fleet.clone(),
+            metrics: self.telemetry.metrics.clone(),
+            budget: self.budget,
+            address: self.public.address,
+            admin: self.shell.hosts(),
+            args: args.clone(),
+            started_with,
+        }
     }
 
     async fn demo_core(&self, core: usize, drain: Drain) -> io::Result<()> {
@@ -167,20 +185,48 @@ impl Gateway {
     }
 
     fn admin_state(&self, drain: Drain) -> AdminState {
-        let router = self.router.clone();
+        let (router, fleet) = (self.router.clone(), self.fleet.clone());
         let metrics = self.telemetry.metrics.clone();
-        let keys: Map<String, Value> = self
-            .workers
-            .iter()
-            .map(|(name, shared)| (name.to_string(), parts::keys(shared)))
-            .collect();
+        let configuration = self.shell.configuration();
         let (kind, budget) = (self.store.kind, self.budget);
         let readiness = move || {
             let mut detail = Map::new();
             detail.insert("quota".to_owned(), parts::quotas(&router, kind));
-            detail.insert("providers".to_owned(), Value::from(keys.clone()));
+            detail.insert("providers".to_owned(), Value::from(fleet.keys()));
+            detail.insert("config".to_owned(), configuration());
             Readiness { ready: router.is_ready(), detail }
         };
         AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
+    }
+}
+
+/// What another configuration changes.
+struct Taking {
+    edge: Arc<weir_edge::Live>,
+    router: Arc<weir_router::Shared>,
+    fleet: Arc<Fleet>,
+    metrics: Arc<Metrics>,
+    budget: Budget,
+    address: SocketAddr,
+    admin: AdminHosts,
+    args: ServeArgs,
+    started_with: Config,
+}
+
+impl Taking {
+    /// Workers first: they know new keys before the router asks for them, and go on with old ones for a
+    /// while. The edge last: whom it lets in the router knows.
+    fn take(&self, config: &Config) -> Result<(), Failure> {
+        access::insist(&self.args.public, config)?;
+        let judged = self.fleet.judge(config, &self.args.strictness)?;
+        store::needs_restart(&self.args.store, &self.started_with, config)?;
+        parts::register(config, &self.metrics);
+        self.fleet.take(judged);
+        let said = self.fleet.descriptions();
+        parts::reload_router(&self.router, config, &self.args.plan, &self.metrics, &said);
+        let hosts = access::hosts(self.address, config, &self.args.hosts);
+        self.edge.replace(rooms::edge(config, hosts, self.budget, &self.args.public));
+        self.admin.reload(config);
+        Ok(())
     }
 }

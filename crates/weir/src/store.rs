@@ -12,8 +12,8 @@ use weir_quota_redis::RedisStore;
 use weir_telemetry::LogGuard;
 use weir_types::Secret;
 
-use crate::Failure;
 use crate::cli::StoreArgs;
+use crate::{Failure, reload};
 
 /// A store, and what goes with it.
 pub(crate) struct Store {
@@ -36,6 +36,22 @@ pub(crate) fn pick(args: &StoreArgs, config: &Config, logs: &LogGuard) -> Result
         }
         None => Ok(memory(lease_ttl)),
     }
+}
+
+/// Says what of a changed configuration a running store does not follow.
+pub(crate) fn needs_restart(
+    args: &StoreArgs,
+    started_with: &Config,
+    config: &Config,
+) -> Result<(), Failure> {
+    let (was, is) = (&started_with.quota_store, &config.quota_store);
+    reload::needs_restart(&[
+        ("quota_store.url", address(args, started_with)? != address(args, config)?),
+        ("quota_store.prefix", was.prefix != is.prefix),
+        ("quota_store.on_loss", was.on_loss != is.on_loss),
+        ("quota_store.lease_ttl_ms", was.lease_ttl != is.lease_ttl),
+    ]);
+    Ok(())
 }
 
 /// The address of the store that processes share, if there is one.

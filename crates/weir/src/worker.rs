@@ -8,36 +8,54 @@ use weir_config::Config;
 use weir_rpc::worker_server;
 use weir_runtime::{AdminState, Drain, Readiness};
 use weir_telemetry::Metrics;
-use weir_worker::Worker;
+use weir_types::ProviderName;
 
 use crate::cli::WorkerArgs;
-use crate::parts::{self, ProcessShell};
+use crate::file::Source;
+use crate::fleet::Fleet;
+use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, print};
-use crate::{Failure, access, file, link, rooms};
+use crate::reload::Reload;
+use crate::{Failure, access, link};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
-    let config = file::shared(&args.file, Some(&args.provider))?;
+    let file = Source::shared(&args.file, Some(&args.provider)).load()?;
+    let config = file.config;
     let budget = process::budget(&args.memory);
-    let settings = rooms::one_worker(&config, &args.provider, budget)
-        .ok_or_else(|| unknown(&config, &args.provider))?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-worker")?;
     let telemetry = parts::telemetry(&config, tracer);
-    let shared = parts::worker(settings, &telemetry, Some(&logs));
-    parts::insist(std::slice::from_ref(&shared), &args.file.strictness)?;
+    let fleet = Fleet::new(Some(&args.provider), budget, &telemetry, Some(logs.masks()));
+    let judged = fleet.judge(&config, &args.file.strictness)?;
+    let name: ProviderName = judged.names().into_iter().next().ok_or("no provider is served")?;
+    fleet.take(judged);
+    let fleet = Arc::new(fleet);
     let limits = link::settings(&config, &args.link, budget, &logs)?;
     access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
-    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?;
+    let reload = Reload::new(file.source, file.version, &telemetry.metrics);
+    let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
+        .reloading(Some(reload.clone()));
     print(&format!("listening on http://{}", links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
-    let usable = shared.description().keys.len();
+    let usable: usize = fleet.descriptions().iter().map(|one| one.keys.len()).sum();
     print(&format!("provider: {}, usable keys: {usable}", args.provider))?;
+    let taking = Taking {
+        fleet: fleet.clone(),
+        admin: shell.hosts(),
+        metrics: telemetry.metrics.clone(),
+        started_with: config,
+        args: args.clone(),
+    };
+    fleet.look_again_by(&reload.look_again());
+    reload.start(move |config| taking.take(config))?;
     let stop = cores.run(async |core, drain| {
-        let server = worker_server(Arc::new(Worker::new(shared.clone())), &limits);
-        let state = admin_state(&shared, (telemetry.metrics.clone(), budget), drain.clone());
+        let worker = fleet.worker(&name).ok_or("the provider has no worker")?;
+        let server = worker_server(Arc::new(worker), &limits);
+        let page = (telemetry.metrics.clone(), budget);
+        let state = admin_state(&fleet, &name, &shell, page, drain.clone());
         let serve = parts::serve_links(links.take(core)?, server, drain.clone());
         shell.live(core, drain, state, std::future::pending(), serve).await
     });
@@ -46,22 +64,44 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What another configuration changes.
+struct Taking {
+    fleet: Arc<Fleet>,
+    admin: AdminHosts,
+    metrics: Arc<Metrics>,
+    started_with: Config,
+    args: WorkerArgs,
+}
+
+impl Taking {
+    fn take(&self, config: &Config) -> Result<(), Failure> {
+        let judged = self.fleet.judge(config, &self.args.file.strictness)?;
+        parts::register(config, &self.metrics);
+        self.fleet.take(judged);
+        self.admin.reload(config);
+        link::needs_restart(&self.started_with, config);
+        Ok(())
+    }
+}
+
 /// A worker without a usable key is ready: it says so, and the router asks others.
 fn admin_state(
-    shared: &Arc<weir_worker::Shared>,
+    fleet: &Arc<Fleet>,
+    name: &ProviderName,
+    shell: &ProcessShell,
     (metrics, budget): (Arc<Metrics>, Budget),
     drain: Drain,
 ) -> AdminState {
-    let provider = shared.description().provider;
-    let detail = Map::from_iter([
-        ("provider".to_owned(), Value::from(provider.as_str())),
-        ("keys".to_owned(), parts::keys(shared)),
-    ]);
-    let readiness = move || Readiness { ready: true, detail: detail.clone() };
+    let (fleet, name) = (fleet.clone(), name.to_string());
+    let configuration = shell.configuration();
+    let readiness = move || {
+        let keys = fleet.keys().remove(&name).unwrap_or_default();
+        let detail = Map::from_iter([
+            ("provider".to_owned(), Value::from(name.clone())),
+            ("keys".to_owned(), keys),
+            ("config".to_owned(), configuration()),
+        ]);
+        Readiness { ready: true, detail }
+    };
     AdminState::new(drain, readiness, move || parts::page(&metrics, budget))
-}
-
-fn unknown(config: &Config, name: &str) -> Failure {
-    let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
-    format!("--provider: the configuration has no `{name}`; it has {}", names.join(", ")).into()
 }

@@ -16,6 +16,7 @@ mod fault;
 mod headers;
 mod hidden;
 mod later;
+mod live;
 mod looks;
 mod memory;
 mod models;
@@ -33,6 +34,7 @@ mod way;
 mod whole;
 mod worker;
 
+pub use live::Live;
 pub use memory::Memory;
 pub use settings::{
     Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Timeouts, Variant,

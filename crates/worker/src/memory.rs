@@ -22,7 +22,7 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct Bound {
-    max: usize,
+    max: AtomicUsize,
     used: AtomicUsize,
 }
 
@@ -43,7 +43,15 @@ impl Memory {
     /// Room for `max` bytes, within `budget`.
     #[must_use]
     pub fn new(max: usize, budget: Budget) -> Self {
-        Self { bound: Arc::new(Bound { max, used: AtomicUsize::new(0) }), budget }
+        Self {
+            bound: Arc::new(Bound { max: AtomicUsize::new(max), used: AtomicUsize::new(0) }),
+            budget,
+        }
+    }
+
+    /// From now on there is room for `max` bytes; what is held stays.
+    pub fn resize(&self, max: usize) {
+        self.bound.max.store(max, Ordering::Relaxed);
     }
 
     /// What the process has for bodies.
@@ -61,6 +69,15 @@ impl Memory {
         Held { memory: self.clone(), bytes: 0, hold: None }
     }
 }
+
+/// Whether the same bound is meant.
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bound, &other.bound)
+    }
+}
+
+impl Eq for Memory {}
 
 impl Default for Memory {
     fn default() -> Self {
@@ -82,8 +99,9 @@ impl Held {
             return Ok(());
         }
         let bound = &self.memory.bound;
+        let max = bound.max.load(Ordering::Relaxed);
         if let Some(more) = bytes.checked_sub(self.bytes) {
-            if more > 0 && bound.used.fetch_add(more, Ordering::Relaxed) + more > bound.max {
+            if more > 0 && bound.used.fetch_add(more, Ordering::Relaxed) + more > max {
                 bound.used.fetch_sub(more, Ordering::Relaxed);
                 return Err(Full);
             }
@@ -122,6 +140,9 @@ mod tests {
         assert_eq!(one.resize(2 * FREE_BYTES), Ok(()));
         drop(other);
         assert_eq!(one.resize(10 * FREE_BYTES), Ok(()));
+        memory.resize(9 * FREE_BYTES);
+        assert_eq!(one.resize(11 * FREE_BYTES), Err(Full));
+        assert_eq!((one.resize(8 * FREE_BYTES), one.resize(9 * FREE_BYTES)), (Ok(()), Ok(())));
         drop(one);
         assert_eq!(memory.bound.used.load(Ordering::Relaxed), 0);
     }

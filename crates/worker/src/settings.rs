@@ -10,7 +10,7 @@ use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity, OAuthClient};
 use crate::memory::Memory;
 
 /// One provider.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// As the configuration names it.
     pub provider: ProviderName,
@@ -47,7 +47,7 @@ pub struct Settings {
 }
 
 /// One key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySettings {
     /// Its name.
     pub name: KeyName,
@@ -104,7 +104,7 @@ pub enum Models {
 }
 
 /// What a key shows to its provider. How, the vendor's routes say.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Credential {
     /// Nothing.
     #[default]

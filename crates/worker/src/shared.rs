@@ -1,7 +1,7 @@
 //! What the cores of a worker share: resolved keys, limits, connection permits.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use weir_provider::{StreamEnd, Vendor};
 use weir_rpc::{Description, UsableKey};
@@ -92,6 +92,9 @@ pub struct Shared {
     pub(crate) event_bytes_max: usize,
     pub(crate) memory: Memory,
     pub(crate) transport: Arc<Transport>,
+    /// Every way that calls may still be under way by, this one and those before.
+    ways: Arc<Mutex<Vec<Weak<Transport>>>>,
+    settings: Settings,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -106,11 +109,27 @@ impl Shared {
     /// all calls need it, every key; the worker says so and lives on.
     #[must_use]
     pub fn new(settings: Settings, telemetry: Telemetry) -> Arc<Self> {
-        let (headers, transport, broken) = match ways(&settings) {
+        Self::made(settings, telemetry, None)
+    }
+
+    /// `self` where `settings` are its own; else the same by them, with the connections that there are
+    /// if the way to the provider stays.
+    #[must_use]
+    pub fn renewed(self: &Arc<Self>, settings: Settings) -> Arc<Self> {
+        if self.settings == settings {
+            return Arc::clone(self);
+        }
+        Self::made(settings, self.telemetry.clone(), Some(self))
+    }
+
+    fn made(settings: Settings, telemetry: Telemetry, before: Option<&Self>) -> Arc<Self> {
+        let (headers, transport, broken) = match ways(&settings, before) {
             Ok((headers, transport)) => (headers, transport, None),
             // No key is left that could call by this way.
-            Err(why) => (Template::default(), Transport::closed(), Some(why)),
+            Err(why) => (Template::default(), Arc::new(Transport::closed()), Some(why)),
         };
+        let ways = before.map(|before| Arc::clone(&before.ways)).unwrap_or_default();
+        note(&ways, &transport);
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
         for key in &settings.keys {
@@ -149,6 +168,7 @@ impl Shared {
         let no_done = custom.is_some_and(|custom| custom.does_not_send_done_marker);
         let waits_for_usage = custom.is_some_and(|custom| custom.wait_for_usage);
         let vendors = settings.vendor.stream_end;
+        let kept = settings.clone();
         Arc::new(Self {
             stream_end: if no_done { StreamEnd::FinishReasonEnough } else { vendors },
             provider: settings.provider,
@@ -163,7 +183,9 @@ impl Shared {
             answer_bytes_max: settings.answer_bytes_max,
             event_bytes_max: settings.event_bytes_max,
             memory: settings.memory,
-            transport: Arc::new(transport),
+            transport,
+            ways,
+            settings: kept,
             telemetry,
         })
     }
@@ -184,7 +206,10 @@ impl Shared {
 
     /// Tells the metrics how many calls are under way.
     pub(crate) fn count_calls(&self) {
-        let calls = self.transport.calls_in_flight();
+        let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_use = ways.iter().filter_map(Weak::upgrade);
+        let calls = in_use.map(|transport| transport.calls_in_flight()).sum();
+        drop(ways);
         self.telemetry.metrics.upstream_connections(&self.provider, calls);
     }
 }
@@ -193,10 +218,27 @@ impl Shared {
 type KeyEndpoints = (Endpoints, Vec<(Variant, Endpoints)>);
 
 /// What all calls share.
-fn ways(settings: &Settings) -> Result<(Template, Transport), String> {
+fn ways(
+    settings: &Settings,
+    before: Option<&Shared>,
+) -> Result<(Template, Arc<Transport>), String> {
     let headers = headers::template(settings)?;
-    let transport = Transport::new(settings.upstream.clone());
-    Ok((headers, transport.map_err(|error| error.to_string())?))
+    let same = before.filter(|before| before.settings.upstream == settings.upstream);
+    if let Some(before) = same.filter(|before| !before.transport.is_closed()) {
+        return Ok((headers, Arc::clone(&before.transport)));
+    }
+    let transport = Transport::new(settings.upstream.clone()).map_err(|error| error.to_string())?;
+    Ok((headers, Arc::new(transport)))
+}
+
+/// Counts calls by `transport` from now on, and no longer those by ways that are gone.
+fn note(ways: &Mutex<Vec<Weak<Transport>>>, transport: &Arc<Transport>) {
+    let mut ways = ways.lock().unwrap_or_else(PoisonError::into_inner);
+    ways.retain(|way| way.strong_count() > 0);
+    let way = Arc::downgrade(transport);
+    if !ways.iter().any(|known| known.ptr_eq(&way)) {
+        ways.push(way);
+    }
 }
 
 /// What must not be seen of what goes out with `key`.

@@ -5,6 +5,7 @@ mod cancel;
 mod credentials;
 mod fake;
 mod later;
+mod live;
 mod sealed;
 mod setup;
 mod stream;

@@ -1,9 +1,13 @@
 """A running gateway, whatever it is made of, and the requests of a test to it."""
 
+import hashlib
 import itertools
+import json
+import os
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import http
@@ -66,6 +70,8 @@ class Gateway:
     link_token: str | None = None
     # What its keys in Redis begin with.
     prefix: str = ""
+    # The configuration of all its services.
+    config_path: Path | None = None
     lost: list[Service] = field(default_factory=list)
     metrics_pages: list[str] = field(default_factory=list)
 
@@ -146,6 +152,23 @@ class Gateway:
 
     def wait_waiting(self, count: int, provider: str = "openai") -> None:
         self.wait_until(lambda: self.waiting(provider) == count)
+
+    def put_config(self, content: dict | str) -> str:
+        """Puts another file in the place of the configuration, as editors do; its version."""
+        text = content if isinstance(content, str) else json.dumps(content, indent=2)
+        draft = self.config_path.with_suffix(".draft")
+        draft.write_text(text)
+        os.replace(draft, self.config_path)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def reload(self, content: dict) -> None:
+        """Changes the configuration, and waits until every process has taken it."""
+        version = self.put_config(content)
+        self.wait_until(lambda: all(one["version"] == version for one in self.configurations()))
+
+    def configurations(self) -> list[dict]:
+        """What every process says of its configuration."""
+        return [service.readiness().json()["detail"]["config"] for service in self.services]
 
     def lose(self, service: Service) -> None:
         """Kills a service without a warning."""

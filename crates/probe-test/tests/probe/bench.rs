@@ -64,7 +64,7 @@ impl Bench {
             }
             workers.insert(vendor.name.into(), worker);
         }
-        let mut router: Arc<dyn RouterService> = Arc::new(router(Arc::new(workers), attempt));
+        let mut router: Arc<dyn RouterService> = Arc::new(router(workers.into(), attempt));
         if links == Links::Remote {
             let url = serve(router_server(router, &limits)).await;
             router = Arc::new(RemoteRouter::connect(&url, &limits).unwrap());
@@ -72,7 +72,7 @@ impl Bench {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let gateway = listener.local_addr().unwrap();
-        let app = weir_edge::app(Arc::new(edge), ROUTES, router, Telemetry::default());
+        let app = weir_edge::app(weir_edge::Live::new(edge), ROUTES, router, Telemetry::default());
         let (control, drain) = Drain::new();
         tokio::spawn(serve_http(listener, app, HttpLimits::default(), drain));
         Self { gateway, provider, _drain: control }
@@ -162,7 +162,7 @@ fn router(workers: Workers, attempt: Duration) -> Router {
     let settings = weir_router::Settings { providers, timing, ..weir_router::Settings::default() };
     let store = Arc::new(MemoryStore::new(timing, clock));
     let shared = weir_router::Shared::new(settings, store, Telemetry::default());
-    tokio::spawn(Arc::clone(&shared).run(Arc::clone(&workers)));
+    tokio::spawn(Arc::clone(&shared).run(workers.clone()));
     Router::new(shared, workers)
 }
 

@@ -11,15 +11,22 @@ use weir_types::QuotaMode;
 
 use super::pool::{Pool, now};
 
+/// Routers read a new configuration a moment apart: only what lasts longer is worth a word.
+const SKEW_PATIENCE: Duration = Duration::from_secs(3);
+
 impl Pool {
-    /// Runs for as long as the process lives.
+    /// Runs for as long as the process lives, or until its provider is configured no longer and nobody
+    /// needs it.
     pub(crate) async fn keep(self: Arc<Self>, metrics: Arc<Metrics>) {
         let renew_every = Duration::from_micros(self.timing.lease_ttl / 3);
         let mut renew_at = now() + renew_every;
-        let (mut skewed, mut mode) = (false, None);
+        let (mut skewed, mut mode) = (Skew::default(), None);
         loop {
             if let Some(orphan) = self.take_orphan() {
                 orphan.finish().await;
+            }
+            if self.is_done() {
+                return;
             }
             if now() >= renew_at {
                 renew_at = now() + renew_every;
@@ -67,7 +74,7 @@ impl Pool {
         }
     }
 
-    fn report(&self, metrics: &Metrics, skewed: &mut bool, last_mode: &mut Option<QuotaMode>) {
+    fn report(&self, metrics: &Metrics, skewed: &mut Skew, last_mode: &mut Option<QuotaMode>) {
         let thrown_away = self.lock().thrown_away.take();
         metrics.quota_rebuilt(&self.name, thrown_away.is_some());
         if let Some(why) = thrown_away {
@@ -80,13 +87,32 @@ impl Pool {
         let status = self.status();
         metrics.pool(&self.name, status.leases, status.tickets, status.cooling);
         self.report_mode(metrics, last_mode);
-        let now_skewed = self.is_skewed();
-        if now_skewed && !*skewed {
+        if skewed.lasts(self.is_skewed(), now()) {
             tracing::warn!(
                 provider = %self.name,
                 "config_skew: other limits than this router's are in force and are obeyed"
             );
         }
-        *skewed = now_skewed;
+    }
+}
+
+/// Since when other limits than ours are in force, and whether that was said.
+#[derive(Debug, Default)]
+struct Skew {
+    since: Option<Instant>,
+    is_said: bool,
+}
+
+impl Skew {
+    /// Whether it is to be said now.
+    fn lasts(&mut self, is_skewed: bool, now: Instant) -> bool {
+        if !is_skewed {
+            *self = Self::default();
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_news = now.saturating_duration_since(since) >= SKEW_PATIENCE && !self.is_said;
+        self.is_said |= is_news;
+        is_news
     }
 }

@@ -5,6 +5,7 @@
 //! makes us wait is driven by a task of its own. The lock is held for bookkeeping only, never
 //! while the store works or a waiter is woken.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -28,6 +29,8 @@ pub(crate) struct Pool {
     pub(super) state: Mutex<State>,
     /// Wakes the keeper before its time.
     pub(super) changed: Notify,
+    /// Its provider is configured no longer.
+    retired: AtomicBool,
     /// A batch that left where no runtime could drive it; the keeper does.
     orphan: Mutex<Option<Orphan>>,
 }
@@ -55,8 +58,32 @@ impl Pool {
             timing,
             state: Mutex::new(State::new(router, limits, timing, serves_share)),
             changed: Notify::new(),
+            retired: AtomicBool::new(false),
             orphan: Mutex::default(),
         })
+    }
+
+    /// Puts other limits in force, for all routers.
+    pub(crate) fn resize(self: &Arc<Self>, provider: &ProviderSettings) {
+        let limits = limits(provider);
+        self.with(|state, _| state.resize(limits));
+        self.changed.notify_one();
+    }
+
+    /// Whether its provider is configured no longer: it ends when nothing is held of it.
+    pub(crate) fn retire(&self, is_retired: bool) {
+        self.retired.store(is_retired, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody will ask for it any more: those who might hold it, but for the list of pools and
+    /// its keeper, are gone, and they left nothing.
+    pub(super) fn is_done(self: &Arc<Self>) -> bool {
+        self.is_retired() && Arc::strong_count(self) <= 2 && self.lock().is_empty()
     }
 
     /// Whether the store has ever answered for this pool.

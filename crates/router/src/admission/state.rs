@@ -52,8 +52,10 @@ pub(super) struct State {
     in_force: Option<Limits>,
     /// The generation to replace with the next `SetLimits`.
     replaces: Option<u64>,
-    /// Other limits than ours were found in force and overwritten; the next ones are obeyed.
+    /// Ours have been in force: others that are now are newer, and obeyed.
     limits_written: bool,
+    /// The digest of limits in force that the pool was asked about.
+    asked_of: u64,
     peers: Peers,
     share: Option<Box<Share>>,
     session: u64,
@@ -109,6 +111,7 @@ impl State {
             in_force: None,
             replaces: None,
             limits_written: false,
+            asked_of: 0,
             peers: Peers::default(),
             share: None,
             session: 0,
@@ -138,6 +141,19 @@ impl State {
             armed: None,
             status: PoolStatus::default(),
         }
+    }
+
+    /// From now on the configuration allows `limits`: they are put in force for all routers, once. What
+    /// is held and waits stays.
+    pub(super) fn resize(&mut self, limits: Limits) {
+        if limits.hash == self.limits.hash {
+            return;
+        }
+        self.limits = limits;
+        self.limits_written = false;
+        self.limits_due = true;
+        self.replaces = None;
+        self.resize_share();
     }
 
     /// Whether the pool has ever answered.
@@ -280,7 +296,6 @@ impl State {
     }
 
     /// Whether nothing waits, is held or is to be said.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
             && self.outbox.is_empty()

@@ -4,6 +4,7 @@
 mod faulty;
 mod group;
 mod lost;
+mod resized;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

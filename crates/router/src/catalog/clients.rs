@@ -151,6 +151,11 @@ impl Catalogs {
         }
     }
 
+    /// Whether the client's key of `request` is one of these, if it has one.
+    pub(crate) fn knows_client(&self, request: &RouterRequest) -> bool {
+        request.client_key.as_ref().is_none_or(|name| self.clients.contains_key(name))
+    }
+
     fn client(&self, request: &RouterRequest) -> Result<Option<&Client>, Fault> {
         let Some(name) = &request.client_key else {
             if self.is_key_required {

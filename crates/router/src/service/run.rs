@@ -1,9 +1,10 @@
 //! Drives one plan: does what it says, tells it what came of that, keeps the records.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use weir_quota::{Health, Outcome, Scope};
+use weir_quota::{Health, NoKeyReason, Outcome, Scope};
 use weir_rpc::Timings;
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::{Attempt, FailureClass, Fault, ProviderName, QuotaMode, TraceContext};
@@ -166,6 +167,9 @@ impl<'a> Run<'a> {
                 if matches!(refusal, Rejection::Full { .. }) {
                     telemetry.metrics.dropped(provider);
                 }
+                let is_unknown =
+                    matches!(refusal, Rejection::NoKey { reason: NoKeyReason::Unknown, .. });
+                self.call.is_outdated.store(is_unknown && self.attempts.is_empty(), Relaxed);
                 span.fail(refusal.label(), "");
                 Event::Refused(refusal)
             }

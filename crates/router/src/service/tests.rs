@@ -3,6 +3,7 @@
 mod fake;
 mod flow;
 mod listing;
+mod reload;
 mod slots;
 
 use std::collections::HashMap;

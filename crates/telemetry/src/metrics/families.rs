@@ -45,6 +45,10 @@ pub(super) struct Families {
     pub(super) insecure: Family<Labels, Gauge>,
     pub(super) memory_budget: Gauge,
     pub(super) memory_used: Gauge,
+    pub(super) config_reloads: Family<Labels, Counter>,
+    pub(super) config_versions: Family<Labels, Gauge>,
+    pub(super) config_loaded: Gauge,
+    pub(super) config_stale: Gauge,
 }
 
 impl Families {
@@ -88,7 +92,25 @@ impl Families {
         ] {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
+        self.register_configuration(registry);
         self.register_times(registry);
+    }
+
+    fn register_configuration(&self, registry: &mut Registry) {
+        let reloads = "Changed configuration files by what became of them: taken or refused";
+        registry.register("config_reloads", reloads, self.config_reloads.clone());
+        let version = "1 for the version of the configuration in force";
+        registry.register("config_version", version, self.config_versions.clone());
+        let loaded = "When the configuration in force was taken, since 1970";
+        let unit = || Unit::Seconds;
+        registry.register_with_unit(
+            "config_loaded_timestamp",
+            loaded,
+            unit(),
+            self.config_loaded.clone(),
+        );
+        let stale = "1 while the configuration file is another one than that in force";
+        registry.register("config_stale", stale, self.config_stale.clone());
     }
 
     /// Counts a request of the client key `key`. Few have one, so its series are looked up.

@@ -61,6 +61,25 @@ fn a_request_is_counted_everywhere() {
 }
 
 #[test]
+fn the_configuration_in_force_is_one() {
+    let metrics = Metrics::default();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    metrics.configuration("a1", at);
+    metrics.reloaded(false);
+    let page = parsed(&metrics.render());
+    let reloads = |outcome: &str| format!("weir_config_reloads_total{{outcome=\"{outcome}\"}}");
+    assert_eq!((page["weir_config_stale"], page[&reloads("refused")]), (1.0, 1.0));
+    assert_eq!(page[&reloads("taken")], 0.0);
+    assert_eq!(page["weir_config_loaded_timestamp_seconds"], 1_700_000_000.0);
+    metrics.reloaded(true);
+    metrics.configuration("b2", at);
+    let page = parsed(&metrics.render());
+    let versions: Vec<_> = page.keys().filter(|series| series.contains("config_version")).collect();
+    assert_eq!(versions, ["weir_config_version{version=\"b2\"}"]);
+    assert_eq!((page["weir_config_stale"], page[&reloads("taken")]), (0.0, 1.0));
+}
+
+#[test]
 fn the_other_rooms_are_counted() {
     let metrics = Metrics::default();
     metrics.register("openai", ["a"]);

@@ -22,7 +22,7 @@ use crate::authorize::{AuthFault, Authorized, Authorizer, Renewed};
 use crate::{Client, Outgoing};
 
 /// Who calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsIdentity {
     /// The region that calls are signed for, and whose token service is asked.
     pub region: String,
@@ -35,7 +35,7 @@ pub struct AwsIdentity {
 }
 
 /// Where credentials come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AwsSource {
     /// The settings.
     Keys(AwsKeys),
@@ -77,7 +77,7 @@ pub enum AwsSource {
 }
 
 /// A login of AWS's single sign-on, and what it is used for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsLogin {
     /// Where AWS's own tool keeps logins.
     pub folder: PathBuf,
@@ -96,7 +96,7 @@ pub struct AwsLogin {
 }
 
 /// What a container service's server wants to be shown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerToken {
     /// This.
     Text(Secret),
@@ -105,7 +105,7 @@ pub enum ContainerToken {
 }
 
 /// A role to assume.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsRole {
     /// Which.
     pub arn: String,

@@ -26,7 +26,7 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(5);
 const SCOPE: &str = "https://cognitiveservices.azure.com/.default";
 
 /// Who calls, and for what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AzureIdentity {
     /// Scopes of the tokens; empty: Azure's AI services.
     pub scopes: Vec<String>,
@@ -35,7 +35,7 @@ pub struct AzureIdentity {
 }
 
 /// Where an identity comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AzureSource {
     /// A service principal with a secret.
     ClientSecret {

@@ -32,7 +32,7 @@ const METADATA_PATH: &str = "/computeMetadata/v1/instance/service-accounts/defau
 const METADATA_LIMIT: Duration = Duration::from_secs(5);
 
 /// Who calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GoogleIdentity {
     /// The text of a file as Google's tools write it, plain or in base64.
     File(Secret),

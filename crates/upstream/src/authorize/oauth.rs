@@ -18,7 +18,7 @@ use crate::authorize::token::{Exchange, Fetched, Fetching};
 use crate::authorize::{AuthFault, Authorizer};
 
 /// Who calls, and where tokens are granted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuthClient {
     /// The address of the server.
     pub token_url: String,

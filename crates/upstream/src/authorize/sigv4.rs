@@ -22,7 +22,7 @@ const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256")
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// Credentials of AWS.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsKeys {
     /// Names the secret.
     pub access_key: String,

@@ -35,7 +35,7 @@ fn config() -> Config {
 
 #[test]
 fn the_workers_settings_hold_secrets_and_do_not_show_them() {
-    let workers = workers(&config(), Budget::default());
+    let workers = workers(&config(), None, &weir_worker::Memory::default());
     let [openai, groq] = &workers[..] else { panic!("{workers:?}") };
     for key in openai.keys.iter().chain(&groq.keys) {
         assert_eq!(key.credential.secrets()[0].expose(), PLANTED);

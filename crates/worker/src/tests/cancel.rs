@@ -67,5 +67,5 @@ async fn a_call_waits_for_a_free_connection_up_to_its_limit() {
 }
 
 fn worker_calls(worker: &crate::Worker) -> usize {
-    worker.shared.transport.calls_in_flight()
+    worker.live.present().transport.calls_in_flight()
 }

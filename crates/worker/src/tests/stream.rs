@@ -48,7 +48,7 @@ async fn a_stream_passes_as_it_came_and_its_connection_is_used_again() {
         assert_eq!((end.usage.input_tokens, end.usage.output_tokens), (3, 5));
         assert_eq!((end.finish.as_deref(), end.fault), (Some("stop"), None));
         // The rest of the connection's answer is read behind the reply's back.
-        while worker.shared.transport.calls_in_flight() > 0 {
+        while worker.live.present().transport.calls_in_flight() > 0 {
             tokio::task::yield_now().await;
         }
     }

@@ -122,6 +122,20 @@ impl State {
         }
         self.wake_at = reply.wake_in.map(|after| now + Duration::from_micros(after.max(1000)));
         self.busy = reply.restate || reply.status.tickets > 0;
+        self.look_at_limits(reply.status.limits_hash);
+    }
+
+    /// Another router may have put other limits in force since: the pool is asked for them.
+    fn look_at_limits(&mut self, found: u64) {
+        let known = self.in_force.as_ref().map_or(self.limits.hash, |limits| limits.hash);
+        let is_settled = self.share.is_none() && self.limits_written && !self.limits_due;
+        if found == known {
+            self.asked_of = 0;
+        } else if is_settled && found != 0 && found != self.asked_of {
+            self.asked_of = found;
+            self.replaces = None;
+            self.limits_due = true;
+        }
     }
 
     fn answer(&mut self, op: Op, answer: Answer, now: Instant, wakers: &mut Wakers) {
@@ -136,12 +150,14 @@ impl State {
             Op::Leave(number) => {
                 self.leaving.remove(&number);
             }
-            Op::SetLimits => self.limits_answer(answer),
+            Op::SetLimits(hash) if hash == self.limits.hash => self.limits_answer(answer),
             Op::Routers => {
                 if let Answer::Routers(routers) = answer {
                     self.peers.named(&routers, now, &self.timing);
                 }
             }
+            // Limits of an earlier configuration: those of the present one are due.
+            Op::SetLimits(_) => {}
             Op::Settle { then: None, .. } | Op::Answered { .. } | Op::Restate | Op::Renew => {}
         }
     }
@@ -232,8 +248,8 @@ impl State {
         }
     }
 
-    /// Ours are in force, or others are: those are overwritten once, at the start; later another
-    /// router has newer ones, and they are obeyed.
+    /// Ours are in force, or others are: those are overwritten until ours have been in force once;
+    /// later another router has newer ones, and they are obeyed.
     fn limits_answer(&mut self, answer: Answer) {
         if self.share.is_some() {
             return;
@@ -250,7 +266,6 @@ impl State {
         } else if self.limits_written || in_force.is_unset() {
             self.in_force = Some(in_force);
         } else {
-            self.limits_written = true;
             self.replaces = Some(in_force.generation);
             self.limits_due = true;
         }
@@ -286,7 +301,7 @@ impl State {
     fn send_again(&mut self) {
         while let Some(op) = self.sent.pop() {
             match op {
-                Op::SetLimits => self.limits_due = true,
+                Op::SetLimits(_) => self.limits_due = true,
                 Op::Restate => self.restate_due = true,
                 Op::Renew => self.renew_due = true,
                 Op::Routers => self.routers_due = true,
@@ -346,7 +361,7 @@ impl State {
                     self.leaving.remove(&number);
                     None
                 }
-                Op::Answered { .. } | Op::SetLimits => None,
+                Op::Answered { .. } | Op::SetLimits(_) => None,
                 Op::Restate | Op::Renew | Op::Routers => None,
             };
             let refusal = Rejection::Defect(why.to_owned());

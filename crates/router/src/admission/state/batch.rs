@@ -56,7 +56,7 @@ impl State {
         // Limits first: keys that they do not name cannot be restated. A renewal comes last, so
         // that it names what the rest leaves.
         if std::mem::take(&mut self.limits_due) {
-            self.sent.push(Op::SetLimits);
+            self.sent.push(Op::SetLimits(self.limits.hash));
             commands.push(self.write_limits());
         }
         if std::mem::take(&mut self.restate_due) {
@@ -116,7 +116,7 @@ impl State {
                 Some(Command::Answered { lease: self.id(*lease), outcome: outcome.clone() })
             }
             Op::Leave(number) => Some(Command::Leave(self.id(*number))),
-            Op::SetLimits | Op::Restate | Op::Renew | Op::Routers => None,
+            Op::SetLimits(_) | Op::Restate | Op::Renew | Op::Routers => None,
         }
     }
 

@@ -17,8 +17,9 @@ pub(super) enum Op {
     Rotate { lease: u64, attempt: u32, outcome: Outcome, class: Class, then: Option<u64> },
     Answered { lease: u64, outcome: Outcome },
     Leave(u64),
-    // Of these there is never more than one to say, so they are flags until they leave.
-    SetLimits,
+    // Of these there is never more than one to say, so they are flags until they leave. Limits go by
+    // their digest.
+    SetLimits(u64),
     Restate,
     Renew,
     Routers,

@@ -111,6 +111,24 @@ impl State {
         true
     }
 
+    /// The share of a configuration that is in force since the store was lost. With less than one slot
+    /// for each router this one keeps those that it has, as far as the new limit goes.
+    pub(super) fn resize_share(&mut self) {
+        let (Some(share), Some(since)) = (&mut self.share, self.heard_at) else {
+            return;
+        };
+        let limits = &self.limits;
+        let kept = || Limits {
+            concurrency: share.limits.concurrency.min(limits.concurrency),
+            buffer: share.limits.buffer.min(limits.buffer),
+            ..limits.clone()
+        };
+        let part = self.peers.part(self.router, limits, since, &self.timing);
+        share.limits = part.unwrap_or_else(kept);
+        let generation = share.machine.snapshot().limits.generation;
+        self.replaces = (generation > 0).then_some(generation);
+    }
+
     /// Executes on the share what there is to say. `None`: nothing, or no share is served.
     pub(in super::super) fn serve_share(&mut self, now: Instant) -> Option<Vec<Waker>> {
         if self.share.is_none() || !self.has_something_to_say() {

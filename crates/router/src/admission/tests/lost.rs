@@ -11,7 +11,7 @@ use super::*;
 
 /// One pool with a grace, which some routers cannot reach.
 #[derive(Clone)]
-struct Store {
+pub(super) struct Store {
     machine: Arc<Mutex<Machine>>,
     cut_off: Arc<Mutex<HashSet<Incarnation>>>,
     /// Answers hellos and nothing else.
@@ -20,7 +20,7 @@ struct Store {
 }
 
 impl Store {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let machine = Arc::new(Mutex::new(Machine::new(Timing::default())));
         let (cut_off, is_curt) = (Arc::default(), Arc::default());
         Self { machine, cut_off, is_curt, start: tokio::time::Instant::now() }
@@ -32,6 +32,10 @@ impl Store {
 
     fn leases(&self) -> usize {
         self.machine.lock().unwrap().snapshot().leases.len()
+    }
+
+    pub(super) fn limits(&self) -> weir_quota::Limits {
+        self.machine.lock().unwrap().snapshot().limits
     }
 
     /// Another server that knows nothing.
@@ -65,7 +69,7 @@ impl QuotaStore for Store {
 }
 
 /// Routers 1 to `count` over one store, all known to each other and past the first grace.
-async fn routers(
+pub(super) async fn routers(
     store: &Store,
     count: u64,
     settings: &ProviderSettings,
@@ -248,5 +252,37 @@ async fn a_store_that_is_back_for_a_moment_makes_nobodys_share_larger() {
     }
     assert_eq!(modes(&pools), [QuotaMode::Share; 3]);
     assert_eq!(taken.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
+    keepers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_changes_meanwhile_is_divided_at_once_and_whole_afterwards() {
+    let store = Store::new();
+    let (pools, keepers) = routers(&store, 3, &provider(7, 100, &["a"])).await;
+    store.cut(&[1, 2, 3]);
+    let mut leases = Vec::new();
+    for pool in &pools {
+        leases.push(take(pool, 20).await);
+    }
+    let counts = |leases: &[Vec<Lease>]| leases.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(counts(&leases), [3, 2, 2]);
+    pools.iter().for_each(|pool| pool.resize(&provider(12, 100, &["a", "b"])));
+    for (pool, held) in pools.iter().zip(&mut leases) {
+        held.extend(take(pool, 20).await);
+    }
+    assert_eq!(counts(&leases), [4, 4, 4]);
+    // Fewer slots than routers: what is held stays, and is too much.
+    pools.iter().for_each(|pool| pool.resize(&provider(2, 100, &["a"])));
+    for (pool, held) in pools.iter().zip(&mut leases) {
+        held.truncate(2);
+        assert!(take(pool, 5).await.is_empty());
+    }
+    assert_eq!(store.limits().concurrency, 7);
+    store.cut(&[]);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!((modes(&pools), store.leases()), (vec![QuotaMode::Exact; 3], 6));
+    assert_eq!(store.limits().concurrency, 2);
+    leases.iter_mut().for_each(Vec::clear);
+    assert_eq!(take(&pools[2], 20).await.len(), 2);
     keepers.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -1,0 +1,139 @@
+//! What a router does beside its requests: it keeps pools alive and listens to workers, those of the
+//! configuration in force, and pools of earlier ones until nothing is held of them.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::task::{AbortHandle, JoinSet};
+use weir_rpc::WorkerService;
+use weir_types::ProviderName;
+
+use crate::shared::Shared;
+use crate::workers::Workers;
+
+/// Before a worker whose description ended is asked again.
+const DESCRIBE_AGAIN: Duration = Duration::from_secs(1);
+/// By then every worker has read a configuration that its router has read.
+const KEYS_SETTLE: Duration = Duration::from_secs(10);
+
+/// What is going on.
+#[derive(Default)]
+struct Tasks {
+    /// Each ends with its pool's name.
+    running: JoinSet<ProviderName>,
+    kept: HashSet<ProviderName>,
+    heard: HashMap<ProviderName, AbortHandle>,
+}
+
+impl Shared {
+    /// Renews leases, polls pools and listens to what `workers` say of their keys. To be spawned
+    /// once per process, before the first request; never ends.
+    pub async fn run(self: Arc<Self>, workers: impl Into<Workers>) {
+        let workers = workers.into();
+        let mut reloads = self.reloads.subscribe();
+        let mut tasks = Tasks::default();
+        loop {
+            reloads.mark_unchanged();
+            tasks.follow(&self, &workers);
+            let settled = tokio::time::sleep(KEYS_SETTLE);
+            tokio::pin!(settled);
+            let mut is_settled = false;
+            loop {
+                tokio::select! {
+                    reloaded = reloads.changed() => if reloaded.is_ok() { break },
+                    Some(ended) = tasks.running.join_next() => match ended {
+                        Ok(name) => tasks.ended(&self, &name),
+                        // One that was ended here.
+                        Err(error) if error.is_cancelled() => {}
+                        Err(error) => resume_unwind(error.into_panic()),
+                    },
+                    () = &mut settled, if !is_settled => {
+                        is_settled = true;
+                        self.settle_keys();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the workers of a core be those of the configuration in force, also while no request asks for
+    /// them. Never ends.
+    pub fn follow(self: Arc<Self>, workers: Workers) -> impl Future<Output = ()> + Send {
+        let mut reloads = self.reloads.subscribe();
+        async move {
+            loop {
+                reloads.mark_unchanged();
+                drop(workers.of(&self.snapshot()));
+                if reloads.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    async fn listen(
+        self: Arc<Self>,
+        name: ProviderName,
+        worker: Arc<dyn WorkerService>,
+    ) -> ProviderName {
+        loop {
+            let mut descriptions = worker.describe();
+            while let Some(description) = descriptions.next().await {
+                if description.provider == name {
+                    self.described(&description);
+                }
+            }
+            tokio::time::sleep(DESCRIBE_AGAIN).await;
+        }
+    }
+}
+
+impl Tasks {
+    /// Begins what the configuration in force needs, and ends what it does not.
+    fn follow(&mut self, shared: &Arc<Shared>, workers: &Workers) {
+        self.keep(shared);
+        let workers = workers.of(&shared.snapshot());
+        self.heard.retain(|name, task| {
+            let stays = workers.contains_key(name);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (name, worker) in &*workers {
+            if !self.heard.contains_key(name) {
+                let listens = shared.clone().listen(name.clone(), worker.clone());
+                self.heard.insert(name.clone(), self.running.spawn(listens));
+            }
+        }
+    }
+
+    fn keep(&mut self, shared: &Arc<Shared>) {
+        for (name, pool) in &*shared.lock_pools() {
+            if self.kept.insert(name.clone()) {
+                let keeps = pool.clone().keep(shared.telemetry.metrics.clone());
+                let name = name.clone();
+                self.running.spawn(async move {
+                    keeps.await;
+                    name
+                });
+            }
+        }
+    }
+
+    /// Nothing is held of a pool whose provider was taken out; it may be back by now.
+    fn ended(&mut self, shared: &Arc<Shared>, name: &ProviderName) {
+        self.kept.remove(name);
+        {
+            let mut pools = shared.lock_pools();
+            if pools.get(name).is_some_and(|pool| pool.is_retired()) {
+                pools.remove(name);
+            }
+        }
+        self.keep(shared);
+    }
+}
