@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use weir_config::{Config, Report};
+use weir_config::{Config, Problem, Report, Severity};
 use weir_rpc::LookAgain;
 use weir_telemetry::Metrics;
 
@@ -205,18 +205,104 @@ impl Reload {
     }
 }
 
-/// What is wrong, a line each.
+/// What is wrong, a line each, what it is refused for before what is only worth knowing.
 fn problems(why: &Failure) -> Vec<String> {
-    let line = |text: String| text.split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
-    match why.downcast_ref::<Report>() {
-        Some(report) => report.problems.iter().map(|one| line(one.to_string())).collect(),
-        None => why.to_string().lines().map(str::to_owned).collect(),
-    }
+    let Some(report) = why.downcast_ref::<Report>() else {
+        return why.to_string().lines().map(str::to_owned).collect();
+    };
+    let line =
+        |one: &Problem| one.to_string().split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
+    let is_error = |one: &&Problem| one.severity == Severity::Error;
+    let (errors, warnings): (Vec<_>, Vec<_>) = report.problems.iter().partition(is_error);
+    errors.into_iter().chain(warnings).map(line).collect()
 }
 
 /// Says what of a configuration is in force only after a restart.
 pub(crate) fn needs_restart(fields: &[(&str, bool)]) {
     for (field, _) in fields.iter().filter(|(_, has_changed)| *has_changed) {
         tracing::warn!(field, "this field has changed and needs a restart");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use weir_config::Options;
+
+    use super::*;
+
+    fn write(path: &Path, max_retries: i32) -> String {
+        let text = format!(
+            r#"{{"client": {{"nonsense": 1, "enable_logging": true}}, "providers": {{"openai": {{
+                "network_config": {{"max_retries": {max_retries}}},
+                "keys": [{{"name": "a", "value": "env.K", "models": ["*"], "weight": 1}}]}}}}}}"#
+        );
+        let text = if max_retries < 0 { text } else { text.replace(r#""nonsense": 1, "#, "") };
+        fs::write(path, &text).unwrap();
+        text
+    }
+
+    /// What was taken so far, how often something was refused, and why at last.
+    fn seen(reload: &Reload, taken: &[u32]) -> (Vec<u32>, String, Option<String>) {
+        let page = reload.metrics.render();
+        let refused = page.lines().find(|line| line.contains(r#"outcome="refused""#)).unwrap();
+        let refused = refused.rsplit(' ').next().unwrap().to_owned();
+        (taken.to_vec(), refused, reload.lock().refused.as_ref().map(|one| one.why.clone()))
+    }
+
+    #[test]
+    fn a_content_is_judged_once_and_again_when_somebody_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        write(&path, 1);
+        let options = Options { variable: None, ..Options::new(weir_provider::served) };
+        let file = Source::new(&path, &options).load().unwrap();
+        let version = file.version.clone();
+        let reload = Reload::new(file.source, file.version, &Arc::default());
+        let mut taken = Vec::new();
+        let look = |is_signal: bool, taken: &mut Vec<u32>| {
+            reload.look(is_signal, &mut |config| {
+                let retries = config.providers[0].network.max_retries;
+                if retries == 13 {
+                    return Err("13 is refused".into());
+                }
+                taken.push(retries);
+                Ok(())
+            });
+        };
+        look(false, &mut taken);
+        assert_eq!(seen(&reload, &taken), (vec![], "0".to_owned(), None));
+        look(true, &mut taken);
+        assert_eq!(seen(&reload, &taken), (vec![1], "0".to_owned(), None));
+        write(&path, -1);
+        (0..3).for_each(|_| look(false, &mut taken));
+        let (_, refused, why) = seen(&reload, &taken);
+        assert!(refused == "1" && why.unwrap().contains("nonsense"));
+        fs::remove_file(&path).unwrap();
+        (0..3).for_each(|_| look(false, &mut taken));
+        write(&path, 13);
+        (0..3).for_each(|_| look(false, &mut taken));
+        let why = Some("13 is refused".to_owned());
+        assert_eq!(seen(&reload, &taken), (vec![1], "3".to_owned(), why));
+        assert_eq!(reload.lock().version, version);
+        write(&path, 2);
+        (0..3).for_each(|_| look(false, &mut taken));
+        assert_eq!(seen(&reload, &taken), (vec![1, 2], "3".to_owned(), None));
+        assert_ne!(reload.lock().version, version);
+    }
+
+    #[test]
+    fn what_refuses_a_file_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        write(&path, -1);
+        let source = Source::new(&path, &Options::new(weir_provider::served));
+        let problems = problems(&source.judge(&source.read()).unwrap_err());
+        let kinds: Vec<_> = problems.iter().map(|line| line.contains(": error: ")).collect();
+        assert!(kinds.is_sorted_by(|earlier, later| earlier >= later), "{problems:?}");
+        assert!(kinds.contains(&true) && kinds.contains(&false), "{problems:?}");
+        assert!(!problems.iter().any(|line| line.contains('\n')));
     }
 }
