@@ -71,7 +71,7 @@ async fn is_cut(bench: &mut Bench) {
 async fn pieces_pass_before_the_last_is_sent(links: Links) {
     let mut bench = Bench::new(links).await;
     let said: Vec<u8> = (0..3 * MIB).map(|at| (at ^ (at >> 11)) as u8).collect();
-    bench.provider.answers(201, "application/x-odd; v=1", &said);
+    bench.provider.answers(201, "application/pdf; v=1", &said);
     let mut client = begin(&bench, "transfer-encoding: chunked").await;
     let head = heard_head(&mut bench).await;
     assert_eq!(head.first, "POST /raw HTTP/1.1");
@@ -85,7 +85,7 @@ async fn pieces_pass_before_the_last_is_sent(links: Links) {
     assert!(matches!(bench.provider.hears().await, Heard::End));
     let answer = client.answer().await;
     assert_eq!(answer.head.status(), 201);
-    assert_eq!(answer.head.header("content-type"), Some("application/x-odd; v=1"));
+    assert_eq!(answer.head.header("content-type"), Some("application/pdf; v=1"));
     assert!(answer.body == said, "the answer's bytes are others");
 }
 
