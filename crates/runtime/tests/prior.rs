@@ -154,7 +154,8 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
 
 /// Serves `app` to a client that takes a little again and again; whether it is given up soon.
 async fn nibbled(write_rate_min: usize) -> bool {
-    let write_stall_max = Duration::from_millis(300);
+    // The client opens its window by half of it at a time, which takes it a third of a second.
+    let write_stall_max = Duration::from_millis(1500);
     let limits = HttpLimits { write_stall_max, write_rate_min, ..HttpLimits::default() };
     let (address, _control, _serving) = serve(app(), limits);
     let (mut client, connection) = connect(address).await;
@@ -167,12 +168,13 @@ async fn nibbled(write_rate_min: usize) -> bool {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 let _ = body.flow_control().release_capacity(1024);
             }
+            let _rest = body.flow_control().release_capacity(piece.len() % 1024);
         }
     };
     tokio::select! {
         _ended = connection => true,
         () = nibble => true,
-        () = tokio::time::sleep(Duration::from_secs(3)) => false,
+        () = tokio::time::sleep(Duration::from_secs(5)) => false,
     }
 }
 
