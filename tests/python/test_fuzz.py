@@ -21,7 +21,7 @@ CASES = 10_000
 # Most of them wait most of the time.
 THREADS = 16
 MIB = 1 << 20
-GATEWAYS = 8
+GATEWAYS = 16
 SEED = 20261128
 PATHS = [
     "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/rerank",
@@ -225,7 +225,7 @@ def test_whatever_providers_answer(start, sim, draws):
 
     liar = Liar(answer)
     # Keys that were refused rest, so that later cases would wait for one: others take their turns.
-    gateways = [start(config(liar.url, keys=50), log_level="error") for _ in range(GATEWAYS)]
+    gateways = [start(config(liar.url, keys=100), log_level="error") for _ in range(GATEWAYS)]
     before = [warm(gateway) for gateway in gateways]
     paths = {
         "/v1/chat/completions": ["messages"], "/v1/messages": ["messages"], "/cohere/v2/chat": ["messages"],
