@@ -51,14 +51,16 @@ pub(crate) fn read(reader: &Reader<'_>) -> Option<Config> {
         let draft = Draft::warning("no provider is configured");
         root.report(draft.expected("a section \"providers\"").found("none"));
     }
+    let providers: Vec<Provider> =
+        providers.map(|f| provider::read_all(&f, version)).unwrap_or_default();
     let config = Config {
         version,
         client: client.unwrap_or_default(),
-        providers: providers.map(|f| provider::read_all(&f, version)).unwrap_or_default(),
         governance: root
             .field("governance")
-            .and_then(|field| governance::read(&field, version))
+            .and_then(|field| governance::read(&field, version, &providers))
             .unwrap_or_default(),
+        providers,
         quota_store: root
             .field("quota_store")
             .and_then(|field| quota_store::read(&field))

@@ -4,6 +4,7 @@
 //! unless the user accepts the loss, because requests would cost or reach more than they should.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use schemars::{JsonSchema, Schema};
@@ -15,6 +16,7 @@ use crate::config::Version;
 use crate::ignored::protection;
 use crate::models;
 use crate::names;
+use crate::provider::Provider;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
 use crate::report::Draft;
@@ -95,13 +97,13 @@ impl ProviderConfig {
     }
 }
 
-pub(crate) fn read(field: &Field<'_>, version: Version) -> Option<Governance> {
+pub(crate) fn read(field: &Field<'_>, version: Version, known: &[Provider]) -> Option<Governance> {
     let mut section = field.section()?;
     let items = section.field("virtual_keys").and_then(|field| field.items()).unwrap_or_default();
     let mut virtual_keys: Vec<VirtualKey> = Vec::with_capacity(items.len());
     let mut seen = HashSet::new();
     for item in &items {
-        let Some(key) = virtual_key(item, version) else { continue };
+        let Some(key) = virtual_key(item, version, known) else { continue };
         if !seen.insert(key.name.clone()) {
             let found = format!("a second {}", names::shown(&key.name));
             item.report(Draft::error("duplicate name").expected("each name once").found(found));
@@ -113,7 +115,7 @@ pub(crate) fn read(field: &Field<'_>, version: Version) -> Option<Governance> {
     Some(Governance { virtual_keys })
 }
 
-fn virtual_key(field: &Field<'_>, version: Version) -> Option<VirtualKey> {
+fn virtual_key(field: &Field<'_>, version: Version, known: &[Provider]) -> Option<VirtualKey> {
     let mut section = field.section()?;
     let name = section
         .required("name", "a name, unique among client keys")
@@ -125,7 +127,7 @@ fn virtual_key(field: &Field<'_>, version: Version) -> Option<VirtualKey> {
     let provider_configs = match &configs {
         Some(field) => {
             let items = field.items().unwrap_or_default();
-            items.iter().filter_map(|item| provider_config(item, version)).collect()
+            items.iter().filter_map(|item| provider_config(item, version, known)).collect()
         }
         None => Vec::new(),
     };
@@ -228,10 +230,22 @@ fn moment(field: &Field<'_>) -> Option<SystemTime> {
     moment.map(SystemTime::from)
 }
 
-fn provider_config(field: &Field<'_>, version: Version) -> Option<ProviderConfig> {
+fn provider_config(
+    field: &Field<'_>,
+    version: Version,
+    known: &[Provider],
+) -> Option<ProviderConfig> {
     let mut section = field.section()?;
     let provider = section.required("provider", "a provider's name, or \"*\"");
-    let provider = provider.and_then(|field| names::read(&field).map(str::to_ascii_lowercase));
+    let provider = provider.and_then(|field| {
+        let name = names::read(&field).map(str::to_ascii_lowercase)?;
+        if !known.is_empty() && named(known, &name).next().is_none() {
+            let draft = Draft::warning("no provider of this name is served");
+            let found = names::shown(&name);
+            field.report(draft.expected("a name of \"providers\", or \"*\"").found(found));
+        }
+        Some(name)
+    });
     let name = provider.clone().unwrap_or_default();
     let expected = "a number from 0 to 1e12";
     let id = section.text("id");
@@ -240,10 +254,32 @@ fn provider_config(field: &Field<'_>, version: Version) -> Option<ProviderConfig
     let denied = section.field("blacklisted_models").map(|field| models::read(&field, &name));
     let blacklisted_models = denied.unwrap_or_default();
     let key_ids = list(&mut section, "key_ids", "", version);
+    if let (Some(field), ModelList::Names(wanted)) = (section.field("key_ids"), &key_ids) {
+        unknown_keys(&field, wanted, known, &name);
+    }
     limits(&mut section);
     section.finish();
     let provider = provider?;
     Some(ProviderConfig { id, provider, weight, allowed_models, blacklisted_models, key_ids })
+}
+
+/// Those of `known` that are meant by `name`.
+fn named<'a>(known: &'a [Provider], name: &str) -> impl Iterator<Item = &'a Provider> {
+    known.iter().filter(move |one| name == "*" || one.name.eq_ignore_ascii_case(name))
+}
+
+/// Says which of the keys in the list `field` there are not, where the provider is known.
+fn unknown_keys(field: &Field<'_>, wanted: &[Arc<str>], known: &[Provider], provider: &str) {
+    let is_known = |wanted: &Arc<str>| {
+        let mut keys = named(known, provider).flat_map(|provider| &provider.keys);
+        keys.any(|key| *key.name == **wanted || key.id.as_deref() == Some(&**wanted))
+    };
+    let unknown = wanted.iter().find(|wanted| !is_known(wanted));
+    if let Some(unknown) = unknown.filter(|_| named(known, provider).next().is_some()) {
+        let draft = Draft::warning("no key of this name or id is there");
+        let expected = "names or ids of the provider's keys";
+        field.report(draft.expected(expected).found(names::shown(unknown)));
+    }
 }
 
 /// A list that allows; absent it allows all.

@@ -206,6 +206,11 @@ impl Field<'_> {
         match text::read(text, judge) {
             Ok(read) => {
                 read.notes.into_iter().for_each(|note| self.report(note));
+                if is_like_a_reference(&read.text) {
+                    let draft = Draft::warning("looks like a reference, and is taken as it stands");
+                    let found = "another spelling of a reference";
+                    self.report(draft.expected("\"env.NAME\", in small letters").found(found));
+                }
                 let is_empty = read.text.is_empty();
                 let literal = || SecretRef::Literal(Secret::new(read.text.into_owned()));
                 Some(if is_empty { SecretRef::None } else { literal() })
@@ -329,4 +334,22 @@ impl fmt::Display for SecretRef {
             Self::Env(variable) => write!(f, "env.{}", variable.name),
         }
     }
+}
+/// Whether all of `text` is how other tools, or hasty fingers, refer to a variable.
+fn is_like_a_reference(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let braced = |(open, close)| {
+        let inner = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        inner.is_some_and(|inner| is_name(inner.trim()))
+    };
+    let beginnings = ["env.", "env:", "$env:", "os.environ/", "$"];
+    let after = |begin: &str| {
+        let (first, rest) = text.split_at_checked(begin.len())?;
+        first.eq_ignore_ascii_case(begin).then_some(rest)
+    };
+    beginnings.into_iter().filter_map(after).any(is_name)
+        || [("${", "}"), ("{{", "}}"), ("%", "%")].into_iter().any(braced)
 }
