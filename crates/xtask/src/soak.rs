@@ -23,8 +23,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     steps.run(cargo("build", &["build", "--release", "--package", "weir", "--bin", "weir"]))?;
     let tests = cargo("long rust tests", &["test", "--workspace", "--", "--ignored"]);
     steps.run(tests.summed_up_by(test::is_cargo_test_summary))?;
-    let packages = ["--package", "weir-dialect", "--package", "weir-framing"];
-    let chance = cargo("property tests", &[&["test", "--release"], &packages[..]].concat());
+    let packages = ["weir-dialect", "weir-framing", "weir-config"].map(|name| ["--package", name]);
+    let chance =
+        cargo("property tests", &[&["test", "--release"][..], &packages.concat()].concat());
     let chance = chance.with_var("PROPTEST_CASES", PROPERTY_CASES);
     steps.run(chance.summed_up_by(test::is_cargo_test_summary))?;
     fuzz::run(root, &mut steps, FUZZ_SECONDS, "")?;

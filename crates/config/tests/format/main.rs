@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests")]
 
+mod anything;
 mod docs;
 mod examples;
 mod fixtures;
