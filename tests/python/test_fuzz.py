@@ -96,18 +96,18 @@ def warm(gateway) -> dict[str, int]:
     return {one.name: rss(one) for one in gateway.processes}
 
 
-def exchange(address, sent: bytes) -> bytes:
+def exchange(address, sent: bytes, patience: float = 0.3) -> bytes:
     """What comes back until the connection ends. Who is silent for a moment has said what it says."""
-    received, patience = b"", 0.3
+    received, is_over = b"", False
     with contextlib.suppress(OSError), socket.create_connection(address, timeout=10) as one:
         one.sendall(sent)
         while True:
             ready, _, _ = select.select([one], [], [], patience)
-            if not ready and patience > 1:
+            if not ready and is_over:
                 break
             if not ready:
                 one.shutdown(socket.SHUT_WR)
-                patience = 10
+                is_over = True
             elif part := one.recv(65_536):
                 received += part
             else:
@@ -282,7 +282,7 @@ def test_whatever_neighbours_send(start, sim, draws):
         frames += http2.frame(http2.DATA, ends, 1, framed[: http2.FRAME_BYTES])
         if draw.random() < 0.4:
             frames = mutate.spoil(draw, frames, inner)
-        received = exchange(("127.0.0.1", ports[which]), http2.PREFACE + frames)
+        received = exchange(("127.0.0.1", ports[which]), http2.PREFACE + frames, 0.05)
         return "answered" if received else "closed"
 
     together(draws, one)

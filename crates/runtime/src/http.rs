@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::Service;
 use weir_budget::Budget;
@@ -129,20 +130,7 @@ async fn serve(
         protocol.max_headers(limits.headers_max);
     }
     accept(listener, limits.crowd, drain, |stream, seat, drain| {
-        let (protocol, app, tls) = (protocol.clone(), app.clone(), tls.clone());
-        async move {
-            let begun = match tls {
-                None => Some(Socket::Clear(stream)),
-                Some(tls) => tls.begin(stream, limits.rejection_body).await,
-            };
-            let Some(socket) = begun else { return };
-            let speaks_http2 = socket.speaks_http2();
-            let patient = Patient::new(socket, seat.clone(), &limits);
-            if speaks_http2 {
-                return prior::serve(Bytes::new(), (patient, seat), app, limits, drain).await;
-            }
-            connection(patient, seat, protocol, app, limits, drain).await;
-        }
+        connection((stream, tls.clone()), seat, protocol.clone(), app.clone(), limits, drain)
     })
     .await
 }
@@ -155,13 +143,23 @@ pub(crate) fn unsniffed<B>(mut answer: Response<B>) -> Response<B> {
 }
 
 async fn connection(
-    patient: Patient,
+    (stream, tls): (TcpStream, Option<Tls>),
     seat: Seat,
     protocol: http1::Builder,
     app: Router,
     limits: HttpLimits,
     mut drain: Drain,
 ) {
+    let socket = match tls {
+        None => Some(Socket::Clear(stream)),
+        Some(tls) => tls.begin(stream, limits.rejection_body).await,
+    };
+    let Some(socket) = socket else { return };
+    let speaks_http2 = socket.speaks_http2();
+    let patient = Patient::new(socket, seat.clone(), &limits);
+    if speaks_http2 {
+        return prior::serve(Bytes::new(), (patient, seat), app, limits, drain).await;
+    }
     let begun = AtomicBool::new(false);
     let stall = patient.stall();
     let service = service_fn(|mut request: Request<Incoming>| {

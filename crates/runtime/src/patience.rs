@@ -171,8 +171,11 @@ impl Patient {
     ) -> Poll<io::Result<usize>> {
         let Self { appetite, waiting, .. } = self;
         if let Poll::Ready(result) = &written {
-            let waited = waiting.take().map(|waiting| waiting.since.elapsed()).unwrap_or_default();
-            appetite.take(result.as_ref().map_or(0, |bytes| *bytes), waited);
+            let bytes = result.as_ref().map_or(0, |bytes| *bytes);
+            match waiting.take() {
+                None => appetite.take(bytes, Duration::ZERO),
+                Some(waiting) => appetite.take(bytes, waiting.since.elapsed()),
+            }
             return written;
         }
         let waiting = waiting.get_or_insert_with(|| {
@@ -240,6 +243,9 @@ impl AsyncWrite for Patient {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Under TLS what was written may still be here.
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if self.waiting.is_none() && flushed.is_ready() {
+            return flushed;
+        }
         self.judge(cx, flushed.map_ok(|()| 0)).map_ok(|_| ())
     }
 
