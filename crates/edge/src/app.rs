@@ -23,8 +23,8 @@ const PATH_CHARS_MAX: usize = 128;
 /// And of a method.
 const METHOD_BYTES_MAX: usize = 32;
 
-/// The public HTTP surface: `routes` in front of `router`, served by what is in force. One instance per runtime; answers are
-/// served on the runtime that polls it.
+/// The public HTTP surface: `routes` in front of `router`, served by what is in force. One instance per
+/// runtime; answers are served on the runtime that polls it.
 pub fn app(
     live: Arc<Live>,
     routes: &'static [Route],

@@ -31,16 +31,22 @@ const STREAMS: [&str; 5] = [
 /// What a provider's answer to `operation` is called that it calls `said`. `stream`: how it is framed if
 /// it is one.
 pub(crate) fn of_answer(said: &str, operation: Operation, stream: Option<Framing>) -> HeaderValue {
+    let content = operation.facts().answer;
+    let usual = match (stream, content) {
+        (Some(framing), _) => HeaderValue::from_static(framing.media_type()),
+        (None, Content::Bytes | Content::Multipart) => BYTES,
+        (None, Content::Json | Content::Empty) => JSON,
+    };
+    // As nearly all answers are called.
+    if usual == said {
+        return usual;
+    }
     let kind = essence(said);
-    let (fits, usual) = match (stream, operation.facts().answer) {
-        (Some(framing), Content::Bytes) => {
-            (is_stream(&kind) || is_file(&kind), HeaderValue::from_static(framing.media_type()))
-        }
-        (Some(framing), _) => (is_stream(&kind), HeaderValue::from_static(framing.media_type())),
-        (None, Content::Bytes | Content::Multipart) => (is_file(&kind), BYTES),
-        (None, Content::Json | Content::Empty) => {
-            (is_json_kind(&kind) || PLAIN.contains(&&*kind), JSON)
-        }
+    let fits = match (stream, content) {
+        (Some(_), Content::Bytes) => is_stream(&kind) || is_file(&kind),
+        (Some(_), _) => is_stream(&kind),
+        (None, Content::Bytes | Content::Multipart) => is_file(&kind),
+        (None, Content::Json | Content::Empty) => is_json_kind(&kind) || PLAIN.contains(&&*kind),
     };
     HeaderValue::from_str(said).ok().filter(|_| fits).unwrap_or(usual)
 }

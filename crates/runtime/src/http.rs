@@ -21,9 +21,9 @@ use tokio::time::timeout;
 use tower::Service;
 use weir_budget::Budget;
 
+use crate::http2::{self, PREFACE};
 use crate::linger::linger;
 use crate::patience::Patient;
-use crate::prior::{self, PREFACE};
 use crate::rejection::{RejectionBody, Worded};
 use crate::seats::Busy;
 use crate::socket::Socket;
@@ -158,7 +158,7 @@ async fn connection(
     let speaks_http2 = socket.speaks_http2();
     let patient = Patient::new(socket, seat.clone(), &limits);
     if speaks_http2 {
-        return prior::serve(Bytes::new(), (patient, seat), app, limits, drain).await;
+        return http2::serve(Bytes::new(), (patient, seat), app, limits, drain).await;
     }
     let begun = AtomicBool::new(false);
     let stall = patient.stall();
@@ -205,7 +205,7 @@ async fn connection(
     let parts = served.into_parts();
     let stream = parts.io.into_inner().into_inner();
     if has_failed && parts.read_buf.starts_with(PREFACE) {
-        return prior::serve(parts.read_buf, (stream, seat), app, limits, drain).await;
+        return http2::serve(parts.read_buf, (stream, seat), app, limits, drain).await;
     }
     linger(stream.into_inner().into_tcp(), refused).await;
 }

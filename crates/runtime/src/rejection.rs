@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::prior::Opening;
+use crate::http2::Opening;
 
 /// Writes the JSON body for a refusal with this status.
 pub type RejectionBody = fn(status: u16) -> String;

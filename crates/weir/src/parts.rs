@@ -68,9 +68,8 @@ pub(crate) fn router(
     plan: &PlanArgs,
     telemetry: &Telemetry,
 ) -> Arc<weir_router::Shared> {
-    let settings = rooms::router(config, store.timing, store.serves_share);
-    let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
-    pool_limits(&settings, &telemetry.metrics);
+    let (timing, serves_share) = (store.timing, store.serves_share);
+    let settings = router_settings(config, plan, (timing, serves_share), &telemetry.metrics);
     weir_router::Shared::new(settings, store.quotas.clone(), telemetry.clone())
 }
 
@@ -83,16 +82,22 @@ pub(crate) fn reload_router(
     said: &[Description],
 ) {
     // The times of the store are those of the start.
-    let settings = rooms::router(config, Timing::default(), false);
-    let settings = weir_router::Settings { attempts_max: plan.attempts_max, ..settings };
-    pool_limits(&settings, metrics);
+    let settings = router_settings(config, plan, (Timing::default(), false), metrics);
     router.reload(settings, said);
 }
 
-fn pool_limits(settings: &weir_router::Settings, metrics: &Metrics) {
+/// What a router obeys; `metrics` show its limits from now on.
+fn router_settings(
+    config: &Config,
+    plan: &PlanArgs,
+    (timing, serves_share): (Timing, bool),
+    metrics: &Metrics,
+) -> weir_router::Settings {
+    let settings = rooms::router(config, timing, serves_share);
     for provider in &settings.providers {
         metrics.pool_limits(&provider.name, provider.concurrency, provider.buffer);
     }
+    weir_router::Settings { attempts_max: plan.attempts_max, ..settings }
 }
 
 /// The keys that cannot be used, a line each, with the reason.

@@ -21,8 +21,8 @@ use weir_config::{Config, Problem, Report, Severity};
 use weir_rpc::LookAgain;
 use weir_telemetry::Metrics;
 
-use crate::Failure;
 use crate::file::{Source, Version};
+use crate::{Failure, file};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,8 +30,6 @@ const EVERY: Duration = Duration::from_secs(1);
 const SETTLES: Duration = Duration::from_millis(50);
 /// Who asks for a look at one time; more ask for nothing.
 const ASKS_MAX: usize = 1024;
-/// Problems of a file that are logged.
-const PROBLEMS_MAX: usize = 100;
 
 /// What follows the file of one process.
 pub(crate) struct Reload {
@@ -168,9 +166,7 @@ impl Reload {
         match taken {
             Ok(loaded) => {
                 self.metrics.configuration(&version, SystemTime::now());
-                for warning in &loaded.warnings {
-                    tracing::warn!("{warning}");
-                }
+                file::noticed(&loaded).iter().for_each(|line| tracing::warn!("{line}"));
                 tracing::info!(version, "the changed configuration is in force");
                 let mut state = self.lock();
                 (state.version, state.since, state.refused) = (version, Instant::now(), None);
@@ -192,11 +188,8 @@ impl Reload {
             "the changed configuration is refused, the one before stays in force"
         );
         let problems = problems(why);
-        problems.iter().take(PROBLEMS_MAX).for_each(|problem| tracing::error!("{problem}"));
-        if let Some(more @ 1..) = problems.len().checked_sub(PROBLEMS_MAX) {
-            tracing::error!(more, "there are more problems: `weir check` shows them");
-        }
-        let why = problems.into_iter().next().unwrap_or_default();
+        let why = problems.first().cloned().unwrap_or_default();
+        file::cut(problems).iter().for_each(|problem| tracing::error!("{problem}"));
         self.lock().refused = Some(Refused { version, why });
     }
 

@@ -1,8 +1,9 @@
-//! HTTP/2 without TLS, for clients that know beforehand that it is spoken here.
+//! HTTP/2, for clients that ask for it in their TLS handshake, and in the clear for those that know
+//! beforehand that it is spoken here.
 //!
-//! They begin with its preface, which the parser of HTTP/1.1 recognises and leaves unread, if it
-//! comes in one piece, which [`Opening`] sees to: nobody else pays for it. A stream that its client takes nothing of, and a connection on which nothing is
-//! asked, have the limits that they have in HTTP/1.1.
+//! The latter begin with its preface, which the parser of HTTP/1.1 recognises and leaves unread, if it
+//! comes in one piece, which [`Opening`] sees to: nobody else pays for it. A stream that its client takes
+//! nothing of, and a connection on which nothing is asked, have the limits that they have in HTTP/1.1.
 
 use std::io::{Cursor, Result as IoResult};
 use std::pin::{Pin, pin};
