@@ -12,6 +12,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")
+        // Frames are no larger for what few requests have.
+        .boxed(".weir.router.v1.RequestHead.cursor")
+        .boxed(".weir.router.v1.RequestHead.owner")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     Ok(())

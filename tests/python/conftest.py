@@ -214,6 +214,8 @@ class Pace:
 
     outage: float
     lease_ttl_ms: int
+    # How much of the times that the rules for failures are stated in.
+    part: float = 1.0
 
     @property
     def grace(self) -> float:
@@ -224,7 +226,8 @@ class Pace:
 @pytest.fixture(scope="session")
 def pace(request) -> Pace:
     # Links are given up after half a lease time of silence, which a loaded machine may cause.
-    return Pace(15.0, 10_000) if request.config.getoption("--soak") else Pace(3.0, 2_000)
+    full = request.config.getoption("--soak")
+    return Pace(15.0, 10_000) if full else Pace(3.0, 2_000, part=0.1)
 
 
 @pytest.fixture

@@ -111,8 +111,11 @@ def parsed(answer: bytes) -> tuple[int, dict[str, str], dict]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["openai/m", "anthropic/m"], ids=["same", "translated"])
-def test_many_large_bodies_take_no_more_than_the_budget(start, sim, model):
+# 7/8 of the budget have room for so many.
+@pytest.mark.parametrize(
+    "model, fit", [("openai/m", 5), ("anthropic/m", 1)], ids=["same", "translated"]
+)
+def test_many_large_bodies_take_no_more_than_the_budget(start, sim, model, fit):
     config = Config().provider("openai", sim.url).provider("anthropic", sim.url)
     gateway = start(config, flags=FLAGS, log_level="info")
     watched = Watched(gateway)
@@ -129,8 +132,8 @@ def test_many_large_bodies_take_no_more_than_the_budget(start, sim, model):
         time.sleep(0.05)
     assert len(answers) == len(crowd)
     statuses = [parsed(answer)[0] for answer in answers]
-    # How many find room in time is the machine's to say.
-    assert set(statuses) <= {200, 503} and 200 in statuses, statuses
+    # More of them, if some have gone before others come.
+    assert set(statuses) <= {200, 503} and statuses.count(200) >= fit, statuses
     for status, headers, error in map(parsed, answers):
         if status == 503:
             assert error["error"]["type"] == "overloaded", error

@@ -83,7 +83,8 @@ def test_the_limit_outlives_redis(start, sim, pace, accident):
             # A call that was granted before may arrive a little later.
             whole = whole_after(sim, traffic, over + SERVICE, LIMIT, most)
     assert sim.stats()["total"]["high_water"] == LIMIT
-    assert len(lasting.calls) == LASTING and all(call.served for call in lasting.calls)
+    lasting.assert_all_served()
+    assert len(lasting.calls) == LASTING
     assert all(call.started < began and over < call.ended for call in lasting.calls)
     refused = [call for call in traffic.calls if not call.served]
     for call in refused:

@@ -261,7 +261,7 @@ def test_the_sdk_reads_an_error_of_a_stream_as_an_exception(client):
 
 
 def test_an_unknown_route_names_those_near_it(gateway):
-    answer = gateway.request("POST", "/v1/images/generations", {"model": "openai/x"})
+    answer = gateway.request("POST", "/v1/fine_tuning/jobs", {"model": "openai/x"})
     assert answer.status == 404
     assert "/v1/chat/completions" in answer.error["message"]
 

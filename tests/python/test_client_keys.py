@@ -30,9 +30,11 @@ def provider():
 class Closed:
     """A gateway that asks everybody for a key, and the values of its keys."""
 
-    def __init__(self, start, provider, **keys):
+    def __init__(self, start, provider, change=None, **keys):
         config = Config().provider("openai", provider.url, [Key("one"), Key("two")])
         config.provider("groq", provider.url, [Key("groq-1")])
+        if change:
+            change(config)
         self.values, listed = {}, []
         for name, settings in keys.items():
             variable = f"E2E_CLIENT_{name.upper()}"
@@ -95,6 +97,49 @@ def test_a_key_reaches_what_it_may_and_nothing_else(start, provider):
     assert closed.chat("openai/", "few").status == 400
     answer = closed.chat("nowhere/x", "few", fallbacks=["openai/a"])
     assert (answer.status, answer.headers["x-weir-key"]) == (200, "two"), answer.body
+
+
+MODELS = {"object": "list", "data": [{"id": name, "object": "model"} for name in "abc"]}
+
+
+def test_a_key_sees_the_models_that_it_may_reach(start):
+    fake = Fake(lambda asked: (200, MODELS))
+    few = {"provider": "openai", "allowed_models": ["a", "b"], "key_ids": ["two"]}
+    others = {"provider": "*", "blacklisted_models": ["a"]}
+    try:
+        closed = Closed(
+            start,
+            fake,
+            lambda config: config.provider(
+                "openai",
+                fake.url,
+                [Key("one"), Key("two", models=["b", "c"])],
+            ),
+            few={"provider_configs": [few]},
+            most={"provider_configs": [few, others]},
+            all={"provider_configs": OPEN},
+        )
+        everything = ["groq/a", "groq/b", "groq/c", "openai/a", "openai/b", "openai/c"]
+        for key, expected in [
+            ("all", everything),
+            ("few", ["openai/b"]),
+            ("most", ["groq/b", "groq/c", "openai/b"]),
+        ]:
+            bearer = {"authorization": f"Bearer {closed.values[key]}"}
+            for path in ["/v1/models", "/anthropic/v1/models", "/genai/v1beta/models"]:
+                answer = closed.gateway.request(
+                    "GET", path, headers={**bearer, "x-bf-list-models-provider": "all"}
+                )
+                listed = {name for name in everything if f'{name}"'.encode() in answer.body}
+                assert listed == set(expected), (path, answer.body)
+            one = lambda name: closed.gateway.request("GET", f"/v1/models/{name}", headers=bearer)
+            for name in everything:
+                answer = one(name)
+                assert (answer.status == 200) == (name in expected), answer.body.decode()
+        # One list of each provider for all of them.
+        assert len(fake.asked()) <= 2 * len(closed.gateway.services)
+    finally:
+        fake.stop()
 
 
 def test_shares_of_a_key_choose_the_provider_of_a_bare_model(start, provider):

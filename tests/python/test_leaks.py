@@ -281,7 +281,7 @@ def test_redis_under_load(start, sim):
             pages.append(gateway.redis.page())
     assert sum(call.served for call in traffic.calls) > 25
     for part in ("rows", "ends", "deadlines", "cooldowns"):
-        assert any(f"{gateway.prefix}:v1:{{openai}}:{part}" in page for page in pages), part
+        assert any(f"{gateway.prefix}:v2:{{openai}}:{part}" in page for page in pages), part
     assert all("limited" in page for page in pages), "the names of keys are there"
     assert not [search.text(page) for page in pages if search.text(page)]
     hidden = secrets.made()[-1]

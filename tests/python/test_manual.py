@@ -19,6 +19,7 @@ REFERENCE = "Reference"
 ELSEWHERE = {
     "keys.value": "test_fields_keys.py::test_field_keys_name_and_value",
     "keys.use_anthropic_endpoints": "test_interfaces.py::test_a_key_chooses_the_endpoints_of_every_client",
+    "keys.use_for_batch_api": "test_files.py::test_files_spread_by_weight_and_every_call",
     "aliases.use_deployments_endpoint": "test_replicate.py::test_field_aliases_use_deployments_endpoint",
     "aliases.model_id": "test_fields_keys.py::test_field_keys_aliases",
     "aliases.model_name": "test_interfaces.py::test_rules_of_models_go_by_the_common_name",
@@ -39,6 +40,12 @@ ELSEWHERE = {
         f"stream_throughput_guard.{name}": "test_fields_network.py::test_field_network_config_stream"
         for name in ("minimum_output_characters_per_second", "probe_window_in_seconds")
     },
+    "network_config.slow_failure_in_seconds": "test_waiting.py::test_a_slow_failure",
+    "network_config.breaker_failures": "test_outages.py::test_failures_that_are_not_in_a_row",
+    "network_config.hedge_after_ms": "test_hedges.py::test_the_fallback_is_kept",
+    "network_config.hedge_max_percent": "test_hedges.py::test_no_more_than_the_share",
+    "network_config.commit": "test_commit.py::test_the_provider_may_say_it_for_all",
+    "network_config.max_held_stream_mb": "test_commit.py::test_a_stream_that_is_too_long",
     "concurrency_and_buffer_size.concurrency": "test_limits.py::test_a_full_buffer_answers_429",
     "concurrency_and_buffer_size.buffer_size": "test_limits.py::test_a_full_buffer_answers_429",
     "proxy_config.type": "test_proxies.py::test_calls_go_through",
@@ -65,10 +72,6 @@ GUIDE = {
     "sgl_key_config": "url",
     "replicate_key_config": "use_deployments_endpoint",
 }
-# What may not act yet: what belongs to batches.
-LATER = {"keys.use_for_batch_api", "bedrock_key_config.batch_s3_config"}
-LATER |= {"batch_s3_config.buckets"}
-LATER |= {f"buckets.{name}" for name in ("bucket_name", "prefix", "is_default")}
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +188,9 @@ def test_every_field_that_acts_has_a_test_of_its_name(marks, tests):
 
 
 def test_what_does_not_act_is_said_to(marks, skipped):
-    """Later is what belongs to batches, and to providers that are skipped."""
+    """Later is what belongs to providers that are skipped."""
     assert {mark for mark in marks.values()} <= {"yes", "no", "warns", "later"}
-    later = {field for field, mark in marks.items() if mark == "later"} - LATER
+    later = {field for field, mark in marks.items() if mark == "later"}
     assert not {field for field in later if field.partition(".")[0] not in skipped}, later
 
 
@@ -195,7 +198,7 @@ def test_no_field_of_the_guide_is_left_for_later(marks):
     for section, names in GUIDE.items():
         for field in (f"{section}.{name}" for name in names.split()):
             mark = marks.get(field, "missing")
-            assert mark == "yes" or field in LATER, f"{field}: {mark}"
+            assert mark == "yes", f"{field}: {mark}"
 
 
 def test_places_of_tests_exist(marks, tests):

@@ -62,9 +62,7 @@ def test_keys_and_weights_change_under_load_and_no_request_fails(start, sim):
         gateway.reload(config.document)
         provider["keys"] = [{**keys["c"], "weight": 3}, keys["b"]]
         gateway.reload(config.document)
-    assert traffic.calls and all(call.served for call in traffic.calls), [
-        call.body for call in traffic.calls if not call.served
-    ][:5]
+    traffic.assert_all_served()
     assert uses(sim, config, 16, ask) == {"b": 4, "c": 12}
     taken = sample(gateway, r'weir_config_reloads_total{outcome="taken"}')
     assert taken == 3 * len(gateway.services)
@@ -87,9 +85,7 @@ def test_a_limit_is_raised_and_lowered_for_all_routers_at_once(start, sim):
         gateway.reload(config.document)
         lowered = time.time()
         sim.wait_until(lambda _: time.time() > lowered + SLACK + 0.5)
-    assert all(call.served for call in traffic.calls), [
-        call.body for call in traffic.calls if not call.served
-    ][:5]
+    traffic.assert_all_served()
     assert sim.busiest(until=before) == 6
     assert sim.busiest() == sim.busiest(until=lowering) == 12
     assert sim.busiest(since=lowered + SLACK) == 3

@@ -42,4 +42,4 @@ def test_error_in_a_stream(seat: Seat):
     """After the first words: what came is not taken for a whole answer."""
     with pytest.raises(seat.driver.broken):
         seat.driver.stream(seat.fault("error=3"), ask("hi"))
-    assert seat.sent()["stream"] is True
+    assert seat.asked()["stream"] is True

@@ -8,9 +8,6 @@ from sdks import table
 from sdks.drivers import NAMES
 from sdks.families import BY_NAME, FAMILIES
 
-# Its language models take no tools, which most scenarios are about: test_replicate.py has it.
-WITHOUT_COLUMN = {"replicate"}
-
 
 def test_the_page_is_up_to_date():
     """If it is not: `python tests/python/compatibility.py`."""
@@ -38,16 +35,18 @@ def test_the_readme_says_with_which_sdks_a_provider_is_served():
     for family in FAMILIES:
         own.setdefault(family.provider, []).append(family.label)
     for provider, said in sdks_by_provider().items():
-        if provider in WITHOUT_COLUMN:
-            assert said == "all, without tools" and provider not in own
-            continue
-        named = re.fullmatch(r"all \((.+)\)", said)
+        named = re.fullmatch(r"all(, without tools)? \((.+)\)", said)
         assert named, f"{provider}: {said}"
-        columns = named.group(1).split(", ")
+        columns = named.group(2).split(", ")
         assert columns == own.pop(provider, columns), provider
         for column, sdk in itertools.product(columns, NAMES):
-            for scenario in ("chat", "stream", "one tool", "one tool, streamed", "image"):
-                assert table.reason(sdk, labels[column].name, scenario) is None, (column, sdk)
+            has = {
+                scenario: table.reason(sdk, labels[column].name, scenario) is None
+                for scenario in ("chat", "stream", "one tool", "one tool, streamed", "image")
+            }
+            assert has["chat"] and has["stream"], (column, sdk)
+            full = len(set(has.values())) == 1
+            assert full if named.group(1) is None else not has["one tool"], (column, sdk)
     assert not own, f"the readme does not have {own}"
 
 

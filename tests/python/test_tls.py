@@ -119,7 +119,9 @@ def test_a_new_certificate_is_shown_from_then_on(secure, files):
     assert open_before.get(secure.url + "/v1/models").status_code == 200
     second = files.renew("localhost", "127.0.0.1")
     secure.wait_until(lambda: shown(secure) == second, timeout=20)
-    process.wait_for("clients are shown a new certificate")
+    # Each edge looks for itself.
+    for edge in secure.edges:
+        edge.process.wait_for("clients are shown a new certificate")
     assert open_before.get(secure.url + "/v1/models").status_code == 200
     # What cannot be used is said, and changes nothing.
     files.key.write_bytes(files.authority.certificate("localhost")[1])

@@ -48,7 +48,8 @@ impl Gather {
     /// more than `bytes_max`.
     #[must_use]
     pub const fn new(budget: Budget, announced: Option<usize>, bytes_max: usize) -> Self {
-        Self { hold: budget.hold(announced), held: Held::One(Bytes::new()), announced, bytes_max }
+        let hold = budget.hold(announced).within(bytes_max);
+        Self { hold, held: Held::One(Bytes::new()), announced, bytes_max }
     }
 
     /// A body that is there in one piece.

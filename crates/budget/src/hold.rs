@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use crate::pools::UNIT_BYTES;
+use crate::room::Ask;
+use crate::waiter::Waiter;
 use crate::{Budget, NoRoom};
 
 /// How long a body waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits for the end of others before it asks who of those that wait is in the way.
+const GRACE: Duration = Duration::from_millis(250);
 /// The beginning of every body is counted where nobody waits.
 pub(crate) const SMALL_BYTES: usize = 64 * 1024;
 /// So is all of a body that says that it is no longer than this.
@@ -22,14 +25,38 @@ const STEP_MAX: usize = 1024 * 1024;
 pub struct Hold {
     budget: Budget,
     announced: Option<usize>,
+    longest: usize,
+    beside: usize,
     is_complete: bool,
     small: usize,
-    large: Option<SemaphorePermit<'static>>,
+    /// In units, as all that follows.
+    large: usize,
+    /// What others were told that it leaves to them.
+    leaves: usize,
 }
 
 impl Hold {
     pub(crate) const fn new(budget: Budget, announced: Option<usize>) -> Self {
-        Self { budget, announced, is_complete: false, small: 0, large: None }
+        let longest = budget.most();
+        let (small, large, leaves) = (0, 0, 0);
+        Self { budget, announced, longest, beside: 0, is_complete: false, small, large, leaves }
+    }
+
+    /// The same for something that is never longer than `bytes`, which is what it counts with among
+    /// those who wait until it has said how long it is.
+    #[must_use]
+    pub const fn within(mut self, bytes: usize) -> Self {
+        if bytes < self.longest {
+            self.longest = bytes;
+        }
+        self
+    }
+
+    /// The same for something that is made of what takes `bytes` already, and is let go with it.
+    #[must_use]
+    pub const fn made_of(mut self, bytes: usize) -> Self {
+        self.beside = bytes;
+        self
     }
 
     /// Nothing more will come.
@@ -39,8 +66,8 @@ impl Hold {
 
     /// What it takes, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.small + self.units() * UNIT_BYTES
+    pub const fn bytes(&self) -> usize {
+        self.small + self.large * UNIT_BYTES
     }
 
     /// Takes `bytes` or more from now on; waits for a moment if there is no room.
@@ -49,17 +76,30 @@ impl Hold {
     /// There was none; it takes what it took.
     pub async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         match self.try_grow_to(bytes) {
-            Err(NoRoom::Now { .. }) => {}
-            done => return done,
+            // In a box: bodies that find room are no larger for it.
+            Err(NoRoom::Now { .. }) => Box::pin(self.wait_to_grow(bytes)).await,
+            done => done,
         }
-        let more = self.missing(bytes, 0);
-        let waited = timeout(PATIENCE, self.budget.pools().large.acquire_many(more)).await;
-        match waited {
-            Ok(Ok(permit)) => {
-                self.add(permit);
+    }
+
+    async fn wait_to_grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let ask = self.ask(bytes, 0);
+        let mut waiter = Waiter::new(self.budget, ask);
+        let mut is_served = timeout(GRACE, waiter.called()).await;
+        if is_served.is_err() {
+            waiter.press();
+            is_served = timeout(PATIENCE - GRACE, waiter.called()).await;
+        }
+        match is_served.ok().or_else(|| waiter.give_up()) {
+            Some(true) => {
+                self.add(ask.more);
                 Ok(())
             }
-            Ok(Err(_)) | Err(_) => Err(self.none_now()),
+            Some(false) => {
+                self.leaves += ask.holds();
+                Err(self.none_now())
+            }
+            None => Err(self.none_now()),
         }
     }
 
@@ -72,21 +112,24 @@ impl Hold {
             return Ok(());
         }
         let pools = self.budget.pools();
-        if self.large.is_none()
+        if self.large == 0
             && self.is_small(bytes)
             && pools.take_small(bytes - self.small, self.is_complete)
         {
             self.small = bytes;
             return Ok(());
         }
-        if bytes > self.budget.most() {
-            return Err(NoRoom::Ever { needed: bytes, most: self.budget.most() });
+        let (most, announced) = (self.budget.most(), self.announced.unwrap_or_default());
+        let needed = if self.is_complete { bytes } else { bytes.max(announced) };
+        if needed > most {
+            return Err(NoRoom::Ever { needed, most });
         }
         let step = (bytes / 8).clamp(SMALL_BYTES, STEP_MAX);
-        let take = |more| pools.large.try_acquire_many(more);
-        let taken = take(self.missing(bytes, step)).or_else(|_| take(self.missing(bytes, 0)));
-        let permit = taken.map_err(|_| self.none_now())?;
-        self.add(permit);
+        let asks = [self.ask(bytes, step), self.ask(bytes, 0)];
+        let mut room = pools.large();
+        let taken = asks.into_iter().find(|ask| room.take(*ask));
+        drop(room);
+        self.add(taken.ok_or_else(|| self.none_now())?.more);
         Ok(())
     }
 
@@ -95,11 +138,10 @@ impl Hold {
     /// # Errors
     /// As [`Hold::try_grow_to`].
     pub fn resize(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let units = bytes.div_ceil(UNIT_BYTES);
-        if let Some(large) = &mut self.large {
-            let spare = large.num_permits().saturating_sub(units);
-            // Dropped, and with it given back.
-            let _spare = large.split(spare);
+        let spare = self.large.saturating_sub(bytes.div_ceil(UNIT_BYTES));
+        if spare > 0 {
+            self.large -= spare;
+            self.budget.pools().give_large(spare);
         } else if bytes < self.small {
             self.budget.pools().give_small(self.small - bytes);
             self.small = bytes;
@@ -114,26 +156,21 @@ impl Hold {
         says_so || bytes <= SMALL_BYTES
     }
 
-    /// How many units are to be taken for `bytes` and a step of what comes then.
-    fn missing(&self, bytes: usize, step: usize) -> u32 {
+    /// What is to be taken for `bytes` and a step of what comes then.
+    fn ask(&self, bytes: usize, step: usize) -> Ask {
         let end = match self.announced {
             _ if self.is_complete => bytes,
             Some(announced) if announced >= bytes => announced,
-            _ => self.budget.most(),
+            _ => self.longest.max(bytes),
         };
-        let wanted = (bytes + step).min(end).max(bytes).div_ceil(UNIT_BYTES);
-        u32::try_from(wanted.saturating_sub(self.units())).unwrap_or(u32::MAX)
+        let units = |bytes: usize| bytes.div_ceil(UNIT_BYTES).saturating_sub(self.large);
+        let more = units((bytes + step).min(end).max(bytes));
+        let (lack, beside) = (units(end).max(more), self.beside.div_ceil(UNIT_BYTES));
+        Ask { more, lack, taken: self.large, beside }
     }
 
-    fn units(&self) -> usize {
-        self.large.as_ref().map_or(0, SemaphorePermit::num_permits)
-    }
-
-    fn add(&mut self, permit: SemaphorePermit<'static>) {
-        match &mut self.large {
-            Some(large) => large.merge(permit),
-            None => self.large = Some(permit),
-        }
+    fn add(&mut self, units: usize) {
+        self.large += units;
         self.budget.pools().give_small(std::mem::take(&mut self.small));
     }
 
@@ -144,8 +181,15 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        let pools = self.budget.pools();
         if self.small > 0 {
-            self.budget.pools().give_small(self.small);
+            pools.give_small(self.small);
+        }
+        if self.leaves > 0 {
+            pools.large().gone(self.leaves);
+        }
+        if self.large > 0 {
+            pools.give_large(self.large);
         }
     }
 }
@@ -202,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_wait_are_served_in_order() {
+    async fn of_those_who_wait_the_shortest_is_served_first() {
         let budget = budget();
         let mut first = budget.hold(Some(7 * MIB));
         first.grow_to(7 * MIB).await.unwrap();
@@ -216,8 +260,8 @@ mod tests {
             tokio::task::yield_now().await;
             drop(first);
         };
-        tokio::join!(biased; wait(1, 5 * MIB), wait(2, 4 * MIB), wait(3, 2 * MIB), leave);
-        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+        tokio::join!(biased; wait(1, 6 * MIB), wait(2, 5 * MIB), wait(3, 4 * MIB), leave);
+        assert_eq!(*order.lock().unwrap(), [3, 2, 1]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,6 +291,9 @@ mod tests {
         assert_eq!(refused, NoRoom::Ever { needed: 7 * MIB + 1, most: 7 * MIB });
         assert!(refused.to_string().contains("--memory-budget"));
         assert_eq!(begun.elapsed(), Duration::ZERO);
+        // Whoever says so is told before it has sent all.
+        let refused = budget.hold(Some(8 * MIB)).grow_to(MIB).await.unwrap_err();
+        assert_eq!(refused, NoRoom::Ever { needed: 8 * MIB, most: 7 * MIB });
         // What is ahead of it is no reason to refuse what fits.
         budget.hold(None).grow_to(7 * MIB).await.unwrap();
     }

@@ -3,12 +3,16 @@
 //!
 //! Knows bytes, not what they mean. What a body takes is counted by what has arrived of it, never
 //! by what somebody has announced, and is given back with its last reference: a body that several
-//! rooms of one process share is counted once. Who does not fit waits for a moment, in order of
-//! arrival, and is refused then.
+//! rooms of one process share is counted once. Who does not fit waits for a moment and is refused then,
+//! or at once if it is the last of too many: whoever lacks least comes first.
 
 mod gather;
 mod hold;
 mod pools;
+mod room;
+#[cfg(test)]
+mod tests;
+mod waiter;
 
 pub use gather::Gather;
 pub use hold::Hold;

@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use weir_types::{Fault, FaultCode};
 
 use crate::Hold;
+use crate::room::Room;
+use crate::waiter::Caller;
 
 /// What large bodies are counted in.
 pub(crate) const UNIT_BYTES: usize = 4096;
@@ -27,7 +29,7 @@ pub(crate) struct Pools {
     bytes: usize,
     small_max: usize,
     small: AtomicUsize,
-    pub(crate) large: Semaphore,
+    large: Mutex<Room<Caller>>,
     large_units: usize,
 }
 
@@ -55,12 +57,12 @@ impl Budget {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let small_max = bytes / SMALL_PART;
-        let large_units = ((bytes - small_max) / UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        let large_units = (bytes - small_max) / UNIT_BYTES;
         Self(Box::leak(Box::new(Pools {
             bytes,
             small_max,
             small: AtomicUsize::new(0),
-            large: Semaphore::new(large_units),
+            large: Mutex::new(Room::new(large_units)),
             large_units,
         })))
     }
@@ -74,8 +76,7 @@ impl Budget {
     /// What is taken of it now, in bytes.
     #[must_use]
     pub fn used(self) -> usize {
-        let large = self.0.large_units.saturating_sub(self.0.large.available_permits());
-        self.0.small.load(Ordering::Relaxed) + large * UNIT_BYTES
+        self.0.small.load(Ordering::Relaxed) + self.0.large().used() * UNIT_BYTES
     }
 
     /// Room for something that grows, none of it taken yet. `announced`: how long it says that it
@@ -118,6 +119,17 @@ impl fmt::Debug for Budget {
 // === impl Pools ===
 
 impl Pools {
+    pub(crate) fn large(&self) -> MutexGuard<'_, Room<Caller>> {
+        self.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives units back, to those who wait for them.
+    pub(crate) fn give_large(&self, units: usize) {
+        let mut room = self.large();
+        room.give(units);
+        serve(&mut room);
+    }
+
     /// Takes `bytes` of the part for small bodies. One that is not complete may take of its first
     /// half only: whoever stops sending keeps no one out who has sent everything.
     pub(crate) fn take_small(&self, bytes: usize, is_complete: bool) -> bool {
@@ -132,6 +144,13 @@ impl Pools {
 
     pub(crate) fn give_small(&self, bytes: usize) {
         self.small.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Calls those for whom there is room.
+pub(crate) fn serve(room: &mut Room<Caller>) {
+    while let Some(caller) = room.next_served() {
+        caller.call(true);
     }
 }
 

@@ -50,6 +50,11 @@ pub struct Client {
     #[schemars(rename = "request_deadline_in_seconds")]
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400), extend("default" = 600))]
     pub request_deadline: Duration,
+    /// Weir's extension: after so long without an event a stream says that it is alive, as a comment or
+    /// a ping. 0: never.
+    #[schemars(rename = "stream_keep_alive_in_seconds")]
+    #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 0))]
+    pub stream_keep_alive: Option<Duration>,
 }
 
 /// Which of the clients' own headers reach the provider. `*` at the end stands for any ending.
@@ -77,6 +82,7 @@ impl Default for Client {
             enforce_auth_on_inference: false,
             enforce_governance_header: false,
             request_deadline: Duration::from_mins(10),
+            stream_keep_alive: None,
         }
     }
 }
@@ -106,6 +112,10 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Client> {
         request_deadline: section
             .whole("request_deadline_in_seconds", 1..=86_400)
             .map_or(default.request_deadline, Duration::from_secs),
+        stream_keep_alive: section
+            .whole("stream_keep_alive_in_seconds", 0..=3600)
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
     };
     for unacted in UNACTED {
         unacted.read(&mut section);

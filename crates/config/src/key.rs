@@ -101,6 +101,33 @@ impl Key {
         let databricks = blocks.databricks_key_config.as_ref().map(|block| &block.workspace_url);
         hosts.map(|host| &host.url).or(vllm).or(azure).or(databricks)
     }
+
+    /// Whether the same server answers both keys of a provider: neither has an address or a region that
+    /// the other has not.
+    #[must_use]
+    pub fn shares_server(&self, other: &Self) -> bool {
+        let same = |one: Option<&SecretRef>, other: Option<&SecretRef>| {
+            one.unwrap_or(&SecretRef::None).is_same(other.unwrap_or(&SecretRef::None))
+        };
+        same(self.url(), other.url()) && same(self.region(), other.region())
+    }
+
+    /// Whether files can be kept with it: a key of Bedrock's needs a bucket, and a credential that opens
+    /// it.
+    #[must_use]
+    pub fn keeps_files(&self) -> bool {
+        let block = self.blocks.bedrock_key_config.as_ref();
+        block.is_none_or(|block| block.has_buckets() && self.value.is_none())
+    }
+
+    /// The cloud's region, where the key names one (bedrock, bedrock_mantle, vertex).
+    fn region(&self) -> Option<&SecretRef> {
+        let blocks = &self.blocks;
+        let bedrock = blocks.bedrock_key_config.as_ref().map(|block| &block.region);
+        let mantle = blocks.bedrock_mantle_key_config.as_ref().map(|block| &block.region);
+        let vertex = blocks.vertex_key_config.as_ref().map(|block| &block.region);
+        bedrock.or(mantle).or(vertex)
+    }
 }
 
 /// What reading a key depends on.
@@ -144,13 +171,14 @@ pub(crate) fn read(field: &Field<'_>, context: &Context<'_>) -> Option<Key> {
             .field("blacklisted_models")
             .map_or(ModelList::None, |field| models::read(&field, context.provider)),
         enabled: section.flag("enabled").unwrap_or(true),
-        use_for_batch_api: section.unacted_flag("use_for_batch_api"),
+        use_for_batch_api: for_batches(&mut section, context.vendor),
         use_anthropic_endpoints: anthropic_endpoints(&mut section, context.vendor),
         description: section.text("description"),
         aliases,
         blocks,
         ..Key::named(KeyName::from(""))
     };
+    note_buckets(&mut section, &key);
     for (name, _) in BOOKKEEPING {
         let _ = section.text(name);
     }
@@ -241,6 +269,43 @@ fn note_missing_value(section: &mut Section<'_>, context: &Context<'_>, blocks: 
         Some(field) if !crate::unacted::is_empty(field.value) => {}
         Some(field) => field.report(draft),
         None => section.report(draft),
+    }
+}
+
+/// Vendors of whose keys files and batches are asked.
+pub const STORING: [&str; 7] =
+    ["anthropic", "azure", "bedrock", "gemini", "groq", "mistral", "openai"];
+
+/// Whether the key may serve them.
+fn for_batches(section: &mut Section<'_>, vendor: &str) -> bool {
+    const NAME: &str = "use_for_batch_api";
+    match STORING.contains(&vendor) {
+        true => section.flag(NAME).unwrap_or_default(),
+        false => section.unacted_flag(NAME),
+    }
+}
+
+/// A key of Bedrock's that is to serve files and batches, and has nowhere to put them.
+fn note_buckets(section: &mut Section<'_>, key: &Key) {
+    let Some(block) = key.blocks.bedrock_key_config.as_ref().filter(|_| key.use_for_batch_api)
+    else {
+        return;
+    };
+    let has_buckets = block.has_buckets();
+    let draft = Draft::warning("files and batches will be refused");
+    let draft = match (has_buckets, key.value.is_none()) {
+        (true, true) => return,
+        (false, _) => draft
+            .expected("bedrock_key_config.batch_s3_config with a bucket")
+            .found("no bucket")
+            .help("name one, or remove use_for_batch_api"),
+        (true, false) => draft
+            .expected("access_key and secret_key, or the process's own AWS identity")
+            .found("an API key in `value`, which opens no bucket")
+            .help("remove `value`, or use_for_batch_api"),
+    };
+    if let Some(field) = section.field("use_for_batch_api") {
+        field.report(draft);
     }
 }
 

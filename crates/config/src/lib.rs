@@ -52,7 +52,7 @@ pub use config::{Config, Version};
 pub use custom::{BaseProvider, Custom, Requests};
 pub use environment::{ProxyVariables, from_environment, process_variable};
 pub use governance::{Governance, HASH as CLIENT_KEY_HASH, ProviderConfig, VirtualKey};
-pub use key::Key;
+pub use key::{Key, STORING};
 pub use key_configs::{
     ApiFormat, AzureKey, BatchS3, BedrockKey, BedrockMantleKey, Bucket, DatabricksKey,
     GithubCopilotKey, HuggingfaceKey, KeyBlocks, ReplicateKey, UrlKey, VertexKey, VllmKey,

@@ -34,8 +34,10 @@ const SECRET_PREFIXES: [&str; 18] = [
 
 /// `name` as it may be printed: quoted characters escaped, cut off if long or secret-like.
 pub(crate) fn shown(name: &str) -> String {
-    let secret_like =
-        name.len() > 16 && SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let bare = name.strip_prefix("env.").unwrap_or(name);
+    let has_prefix = SECRET_PREFIXES.iter().any(|prefix| bare.starts_with(prefix));
+    // An address may have a password before its host, or a key behind its path.
+    let secret_like = (name.len() > 16 && has_prefix) || name.contains("://");
     let chars_max = if secret_like { 3 } else { 64 };
     let cut = name.char_indices().nth(chars_max).map_or(name.len(), |(at, _)| at);
     let escaped: String = name[..cut].chars().flat_map(char::escape_debug).collect();

@@ -5,6 +5,7 @@ mod headers;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
+use weir_types::Commit;
 
 use crate::endpoint;
 use crate::pem;
@@ -36,6 +37,23 @@ pub struct Network {
     /// The longest wait before another attempt, in milliseconds or as "5s".
     #[schemars(with = "Option<Backoff>", extend("default" = 5000))]
     pub retry_backoff_max: Duration,
+    /// Weir's extension: a failure that may pass and took longer than this is not tried again while a
+    /// fallback is left.
+    #[schemars(rename = "slow_failure_in_seconds")]
+    #[schemars(with = "Option<u64>", range(min = 1, max = 86_400), extend("default" = 10))]
+    pub slow_failure: Duration,
+    /// Weir's extension: so many failures of a model in a row are an outage, in which it is spared. 0:
+    /// none are.
+    #[schemars(with = "Option<u32>", range(max = 1000), extend("default" = 5))]
+    pub breaker_failures: u32,
+    /// Weir's extension: after so many milliseconds without a first token a fallback is asked as well.
+    /// 0: never.
+    #[schemars(rename = "hedge_after_ms")]
+    #[schemars(with = "Option<u64>", range(max = 3_600_000), extend("default" = 0))]
+    pub hedge_after: Option<Duration>,
+    /// Weir's extension: of a hundred requests that may be hedged so many are.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 100), extend("default" = 10))]
+    pub hedge_max_percent: u32,
     /// Calls to one host of the provider at once, per worker process: connections, or streams of
     /// HTTP/2.
     #[schemars(with = "Option<u32>", range(min = 1, max = 10_000), extend("default" = 5000))]
@@ -59,10 +77,17 @@ pub struct Network {
     #[schemars(with = "Option<u64>", range(max = 3600), extend("default" = 4))]
     pub keep_alive_timeout: Duration,
     /// Weir's extension: how long a stream may take to its first token. Default: the request
-    /// timeout.
+    /// timeout; servers of one's own (ollama, vllm, sgl): at least five minutes.
     #[schemars(rename = "first_token_timeout_in_seconds")]
     #[schemars(with = "Option<u64>", range(max = 86_400))]
     pub first_token_timeout: Option<Duration>,
+    /// Weir's extension: when streams begin for a client that does not say.
+    #[schemars(schema_with = "commit_schema")]
+    pub commit: Commit,
+    /// Weir's extension: of a stream that is to be complete before it begins no more is held back, in
+    /// MiB.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 1024), extend("default" = 16))]
+    pub max_held_stream_mb: u32,
     /// Call with HTTP/2 only.
     #[schemars(with = "Option<bool>")]
     pub enforce_http2: bool,
@@ -103,6 +128,10 @@ impl Default for Network {
             max_retries: 0,
             retry_backoff_initial: Duration::from_millis(500),
             retry_backoff_max: Duration::from_secs(5),
+            slow_failure: Duration::from_secs(10),
+            breaker_failures: 5,
+            hedge_after: None,
+            hedge_max_percent: 10,
             max_conns_per_host: 5000,
             stream_idle_timeout: Duration::from_mins(1),
             max_answer_size_mb: 256,
@@ -110,6 +139,8 @@ impl Default for Network {
             stream_comment_timeout: Duration::from_mins(10),
             keep_alive_timeout: Duration::from_secs(4),
             first_token_timeout: None,
+            commit: Commit::default(),
+            max_held_stream_mb: 16,
             enforce_http2: false,
             insecure_skip_verify: false,
             ca_cert_pem: SecretRef::None,
@@ -148,6 +179,16 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
         max_retries: count(&mut section, "max_retries", 0, 100).unwrap_or(default.max_retries),
         retry_backoff_initial: backoff(&mut section, 0, default.retry_backoff_initial),
         retry_backoff_max: backoff(&mut section, 1, default.retry_backoff_max),
+        slow_failure: section.seconds(
+            "slow_failure_in_seconds",
+            seconds.clone(),
+            default.slow_failure,
+        ),
+        breaker_failures: count(&mut section, "breaker_failures", 0, 1000)
+            .unwrap_or(default.breaker_failures),
+        hedge_after: hedge_after(&mut section),
+        hedge_max_percent: count(&mut section, "hedge_max_percent", 1, 100)
+            .unwrap_or(default.hedge_max_percent),
         max_conns_per_host: count(&mut section, "max_conns_per_host", 1, 10_000)
             .unwrap_or(default.max_conns_per_host),
         stream_idle_timeout: section.seconds(
@@ -172,6 +213,11 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
         first_token_timeout: section
             .whole("first_token_timeout_in_seconds", seconds)
             .map(Duration::from_secs),
+        commit: section
+            .choice("commit", &Commit::ALL.map(|commit| (commit.label(), commit)))
+            .unwrap_or_default(),
+        max_held_stream_mb: count(&mut section, "max_held_stream_mb", 1, 1024)
+            .unwrap_or(default.max_held_stream_mb),
         enforce_http2: section.flag("enforce_http2").unwrap_or_default(),
         insecure_skip_verify: insecure(&mut section),
         ca_cert_pem: section.judged("ca_cert_pem", pem::certificates),
@@ -190,6 +236,11 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
 
 fn count(section: &mut Section<'_>, name: &'static str, min: u64, max: u64) -> Option<u32> {
     section.whole(name, min..=max).and_then(|n| u32::try_from(n).ok())
+}
+
+fn hedge_after(section: &mut Section<'_>) -> Option<Duration> {
+    let ms = section.whole("hedge_after_ms", 0..=BACKOFF_MAX);
+    ms.filter(|ms| *ms > 0).map(Duration::from_millis)
 }
 
 /// A backoff field under either of its names.
@@ -288,6 +339,13 @@ fn add_older_spellings(schema: &mut Schema) {
 fn headers_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
     let value = generator.subschema_for::<SecretRef>();
     schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": value })
+}
+
+fn commit_schema(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "enum": [Commit::First.label(), Commit::Complete.label(), null],
+        "default": Commit::default().label()
+    })
 }
 
 fn overrides_schema(_: &mut schemars::SchemaGenerator) -> Schema {

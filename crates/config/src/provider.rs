@@ -241,6 +241,7 @@ fn keys(section: &mut Section<'_>, context: &Context<'_>) -> Vec<Key> {
     let field = section.field("keys");
     let items = field.as_ref().and_then(Field::items).unwrap_or_default();
     let mut keys: Vec<Key> = Vec::new();
+    let mut read = Vec::new();
     let mut first: HashMap<KeyName, usize> = HashMap::new();
     for item in &items {
         let Some(key) = key::read(item, context) else {
@@ -258,7 +259,9 @@ fn keys(section: &mut Section<'_>, context: &Context<'_>) -> Vec<Key> {
             );
         }
         keys.push(key);
+        read.push(item);
     }
+    insist_on_shares(&keys, &read);
     if !items.is_empty() {
         return keys;
     }
@@ -268,6 +271,26 @@ fn keys(section: &mut Section<'_>, context: &Context<'_>) -> Vec<Key> {
         section.missing("keys", "a list of at least one key");
     }
     stand_in.into_iter().collect()
+}
+
+/// The smallest share of a provider's traffic that is kept exactly: what a key is owed grows by its share
+/// with each request, which a number of 53 bits still tells apart.
+const SHARE_MIN: f64 = 1e-13;
+
+/// Every key with a weight gets its share in the end. `items` are where they stand.
+fn insist_on_shares(keys: &[Key], items: &[&Field<'_>]) {
+    let sum: f64 = keys.iter().map(|key| key.weight).sum();
+    for (key, item) in keys.iter().zip(items) {
+        if key.weight > 0.0 && key.weight / sum < SHARE_MIN {
+            let draft = Draft::error("its weight is too small beside the other keys'");
+            item.report(
+                draft
+                    .expected(format!("at least {SHARE_MIN:e} of the sum of all weights, {sum}"))
+                    .found(format!("{:e}", key.weight))
+                    .help("0 is for keys that serve only while no key with a weight can"),
+            );
+        }
+    }
 }
 
 /// The one key of a provider that needs none in the file: keyless custom providers, and servers

@@ -52,6 +52,17 @@ impl Variable {
 }
 
 impl SecretRef {
+    /// Whether it says the same in the same way; what variables hold is not looked at.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Literal(one), Self::Literal(other)) => one.expose() == other.expose(),
+            (Self::Env(one), Self::Env(other)) => one.name == other.name,
+            _ => false,
+        }
+    }
+
     /// Whether nothing was given.
     #[must_use]
     pub fn is_none(&self) -> bool {

@@ -96,6 +96,47 @@ pub(crate) fn region(text: &str) -> Result<Option<Instead>, Draft> {
     Err(draft.expected("letters, digits and hyphens, as us-east-1").found("other characters"))
 }
 
+/// The name of a bucket, which becomes a part of hosts' names too.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+pub(crate) fn bucket(text: &str) -> Result<Option<Instead>, Draft> {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_fit =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    let bytes = text.as_bytes();
+    if (3..=63).contains(&bytes.len())
+        && bytes.iter().copied().all(is_fit)
+        && is_end(bytes.first())
+        && is_end(bytes.last())
+        && !text.contains("..")
+    {
+        return Ok(None);
+    }
+    let draft = Draft::error("not the name of a bucket");
+    let expected = "3 to 63 lower-case letters, digits, hyphens and dots, as \"my-batches\"";
+    let found = match text {
+        text if text.contains("://") => "an address",
+        text if text.starts_with("arn:") => "an ARN",
+        text if text.contains('/') => "a slash: what follows it goes into `prefix`",
+        _ => "something else",
+    };
+    Err(draft.expected(expected).found(found))
+}
+
+/// What the names of objects in a bucket begin with, in characters that every service takes that is
+/// told of them: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ModelInvocationJobS3InputDataConfig.html>
+pub(crate) fn prefix(text: &str) -> Result<Option<Instead>, Draft> {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-!_*'().".contains(&byte);
+    let steps = text.trim_start_matches('/').trim_end_matches('/').split('/');
+    let is_step = |step: &str| step.bytes().all(is_fit) && !matches!(step, "" | "." | "..");
+    if text.trim_matches('/').is_empty() || (text.len() <= 400 && steps.into_iter().all(is_step)) {
+        return Ok(None);
+    }
+    let draft = Draft::error("not what names of objects can begin with");
+    let expected = "up to 400 letters, digits and any of -_.!*'(), in steps with a slash between";
+    let found = if text.contains("://") { "an address" } else { "something else" };
+    Err(draft.expected(expected).found(found))
+}
+
 /// The number of something.
 pub(crate) fn digits(text: &str) -> Result<Option<Instead>, Draft> {
     if text.chars().all(|c| c.is_ascii_digit()) {

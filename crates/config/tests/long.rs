@@ -11,7 +11,7 @@ fn judged(text: &str) -> Report {
     let begun = Instant::now();
     let report = weir_config::parse("long.json", text, &Options::new(|_| true)).unwrap_err();
     // What grows with the square takes minutes.
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}: {text:.90}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}: {text:.90}", begun.elapsed());
     report
 }
 

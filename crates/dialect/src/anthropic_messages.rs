@@ -33,6 +33,7 @@ use crate::ir;
 use crate::models::Models;
 use crate::names::{NameRule, NameRules};
 use crate::peek::{PathFacts, Peeked};
+use crate::stored::{self, Stored};
 
 /// The name of this format, as forms read from it carry it.
 const OWN: Dialect = Dialect::AnthropicMessages;
@@ -126,6 +127,10 @@ impl Format for AnthropicMessages {
         out.event("error", &error::write(error));
     }
 
+    fn keep_alive(&self) -> Bytes {
+        Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+    }
+
     fn event_name<'f>(&self, frame: &'f Frame<'_>) -> Cow<'f, str> {
         stream::name(frame)
     }
@@ -145,6 +150,10 @@ impl Format for AnthropicMessages {
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         matches!(asked.operation, Operation::Chat | Operation::Responses)
             .then(|| Box::new(stream::EventWriter::new(asked)) as Box<dyn StreamWriter>)
+    }
+
+    fn stored(&self) -> Option<&'static Stored> {
+        Some(&stored::ANTHROPIC)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use weir_framing::{Frame, Framing, Writer};
 use weir_types::{Dialect, Operation};
 
+use crate::buckets;
 use crate::fault::{AnswerFault, Garbage, RequestFault};
 use crate::format::{
     AnswerFacts, Asked, Depth, ErrorBody, Format, Observed, Place, StreamReader, StreamWriter,
@@ -30,6 +31,7 @@ use crate::names::{NameRule, NameRules};
 use crate::patch::{self, Patch, Patched};
 use crate::peek::PathFacts;
 use crate::quirks::Quirks;
+use crate::stored::Stored;
 
 /// The format.
 #[derive(Debug)]
@@ -93,6 +95,10 @@ impl Format for BedrockConverse {
 
     fn read_error(&self, body: &[u8]) -> ErrorBody {
         error::read(body)
+    }
+
+    fn stored(&self) -> Option<&'static Stored> {
+        Some(&buckets::JOBS)
     }
 
     fn error_kind_header(&self) -> Option<&'static str> {

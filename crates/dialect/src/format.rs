@@ -21,6 +21,7 @@ pub use crate::observed::{Depth, Kind, Observed};
 use crate::patch::{self, Patch, Patched};
 use crate::peek::{self, PathFacts, Peeked};
 use crate::receipt::Receipt;
+use crate::stored::Stored;
 
 /// A wire format. Every method is pure.
 pub trait Format: fmt::Debug + Send + Sync {
@@ -201,9 +202,16 @@ pub trait Format: fmt::Debug + Send + Sync {
     fn observe(&self, frame: &Frame<'_>, depth: Depth) -> Result<Observed, Garbage>;
 
     /// What a stream of this format needs after its last event to be complete, where a provider
-    /// leaves it out (`data: [DONE]`). Nothing in most formats.
-    fn terminator(&self) -> Option<Bytes> {
+    /// leaves it out (`data: [DONE]`). Nothing in most formats, and for most operations.
+    fn terminator(&self, operation: Operation) -> Option<Bytes> {
+        let _ = operation;
         None
+    }
+
+    /// What a stream of server-sent events says to show that it is alive, where it has nothing to say: a
+    /// comment, which readers leave out, or what the format has for it.
+    fn keep_alive(&self) -> Bytes {
+        Bytes::from_static(b": keep-alive\n\n")
     }
 
     /// A whole answer as the one event of a stream, where an event can say as much.
@@ -220,6 +228,13 @@ pub trait Format: fmt::Debug + Send + Sync {
     /// no such streams.
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         let _ = asked;
+        None
+    }
+
+    // --- What is stored -----------------------------------------------------------------------
+
+    /// How this format speaks of files and batches; `None`: it does not.
+    fn stored(&self) -> Option<&'static Stored> {
         None
     }
 
@@ -324,6 +339,8 @@ pub struct AnswerFacts {
     pub finish: Option<String>,
     /// The body is an error although its status says success.
     pub is_error: bool,
+    /// What the answer is called, where a provider may be asked for it again.
+    pub id: Option<String>,
 }
 
 /// What an error body says; empty where it says nothing.

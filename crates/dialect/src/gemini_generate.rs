@@ -35,6 +35,7 @@ use crate::models::Models;
 use crate::names::{NameRule, NameRules};
 use crate::patch::{Patch, Patched};
 use crate::peek::PathFacts;
+use crate::stored::{GEMINI, Stored};
 
 /// The format.
 #[derive(Debug)]
@@ -127,6 +128,10 @@ impl Format for GeminiGenerate {
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         Some(Box::new(stream::EventWriter::new(asked)))
+    }
+
+    fn stored(&self) -> Option<&'static Stored> {
+        Some(&GEMINI)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

@@ -5,6 +5,7 @@
 //! member that is asked for must not occur twice: two readers could disagree about it.
 
 mod edit;
+mod outlined;
 mod scan;
 mod splice;
 mod string;
@@ -25,6 +26,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use weir_types::Outline;
 
 use scan::Scanner;
 
@@ -103,6 +105,19 @@ impl<'a> Members<'a> {
             return Err(JsonFault::at(body, valid, "the body is not valid UTF-8"));
         }
         Self::part(body)
+    }
+
+    /// The members of `body` where `outline` says: somebody has scanned it, and says what was found.
+    /// `None` if that cannot be.
+    #[must_use]
+    pub fn outlined(body: &'a [u8], outline: &Outline) -> Option<Self> {
+        Some(Self { body, found: outlined::found(body, outline.positions())? })
+    }
+
+    /// What was found, for whoever is handed the same body; `None` if that is more than is handed on.
+    #[must_use]
+    pub fn outline(&self) -> Option<Outline> {
+        outlined::outline(&self.found.list)
     }
 
     /// The members of an object that is a part of a document that was scanned: known to be UTF-8.

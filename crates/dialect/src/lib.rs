@@ -8,12 +8,14 @@
 mod anthropic_messages;
 mod bedrock_converse;
 mod bedrock_invoke;
+pub mod buckets;
 mod cohere_chat;
 mod custom;
 pub mod families;
 pub mod fault;
 pub mod fields;
 pub mod fit;
+pub mod form;
 mod format;
 mod gemini_generate;
 pub mod ir;
@@ -36,6 +38,7 @@ mod replicate_predictions;
 pub mod schema;
 pub mod sealed;
 mod state;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 mod unfold;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use weir_types::KeyRules;
+use weir_types::{Form, KeyRules, SeenModels};
 
 use crate::fault::AnswerFault;
 use crate::format::Format;
@@ -57,6 +57,19 @@ impl Models {
     pub fn only(&self, id: &str) -> Option<Self> {
         let (id, entry) = self.0.get_key_value(id)?;
         Some(Self([(id.clone(), entry.clone())].into()))
+    }
+
+    /// Leaves out those that `seen` does not show; they are called `provider/model`.
+    #[must_use]
+    pub fn seen(mut self, seen: &[SeenModels]) -> Self {
+        let rest = |id: &str, provider: &str| -> Option<String> {
+            Some(id.strip_prefix(provider)?.strip_prefix('/')?.to_owned())
+        };
+        for seen in seen {
+            let of_others = |id: &str| rest(id, &seen.provider).is_none_or(|name| seen.show(&name));
+            self.0.retain(|id, _| of_others(id));
+        }
+        self
     }
 
     /// Whether there is none.
@@ -137,14 +150,20 @@ pub fn merge(documents: &[u8]) -> Models {
     all
 }
 
-/// The only one of `models` as `format` writes it outside of a list.
+/// The only one of `models` as `format` writes it outside of a list, for clients of this form of it.
 #[must_use]
-pub fn write_one(format: &dyn Format, models: &Models) -> Bytes {
+pub fn write_one(format: &dyn Format, models: &Models, form: Form) -> Bytes {
     let list = format.write_models(models);
-    let document: Value = serde_json::from_slice(&list).unwrap_or_default();
-    let members = document.as_object().into_iter().flat_map(Map::values);
-    let one = members.filter_map(Value::as_array).find_map(|list| list.first());
-    one.map_or(list, |one| Bytes::from(one.to_string()))
+    let mut document: Value = serde_json::from_slice(&list).unwrap_or_default();
+    let members = document.as_object_mut().into_iter().flat_map(Map::values_mut);
+    let one = members.filter_map(Value::as_array_mut).find_map(|list| list.first_mut());
+    let Some(one) = one else { return list };
+    if let (Form::Mistral, Some(members)) = (form, one.as_object_mut()) {
+        // Its clients tell by this what they read.
+        members.entry("type").or_insert(json!("base"));
+        members.entry("capabilities").or_insert(json!({}));
+    }
+    Bytes::from(one.to_string())
 }
 
 fn write(entries: impl Iterator<Item = Value>) -> Bytes {

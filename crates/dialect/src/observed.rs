@@ -35,13 +35,15 @@ pub struct Observed {
     pub choices: Vec<(u32, Option<String>)>,
     /// Tokens of the whole answer so far.
     pub usage: Option<Usage>,
+    /// What the answer is called, where a provider may be asked for it again.
+    pub id: Option<String>,
 }
 
 impl Observed {
     /// An event that is of no interest but for its kind.
     #[must_use]
     pub const fn plain(kind: Kind) -> Self {
-        Self { kind, choices: Vec::new(), usage: None }
+        Self { kind, choices: Vec::new(), usage: None, id: None }
     }
 
     /// The finish reason of the first of its choices that has one.

@@ -36,6 +36,7 @@ use crate::ir;
 use crate::models::Models;
 use crate::names::{NameRule, NameRules};
 use crate::peek::PathFacts;
+use crate::stored::{self, Stored};
 
 /// The format.
 #[derive(Debug)]
@@ -126,8 +127,9 @@ impl Format for OpenAiChat {
         stream::of_answer(body)
     }
 
-    fn terminator(&self) -> Option<Bytes> {
-        Some(Bytes::from_static(sse::DONE))
+    fn terminator(&self, operation: Operation) -> Option<Bytes> {
+        let is_text = matches!(operation, Operation::Chat | Operation::Completion);
+        is_text.then(|| Bytes::from_static(sse::DONE))
     }
 
     fn stream_reader(&self) -> Option<Box<dyn StreamReader>> {
@@ -137,6 +139,10 @@ impl Format for OpenAiChat {
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         let is_chat = matches!(asked.request, ir::Request::Chat(_));
         is_chat.then(|| Box::new(stream::EventWriter::new(asked)) as Box<dyn StreamWriter>)
+    }
+
+    fn stored(&self) -> Option<&'static Stored> {
+        Some(&stored::OPENAI)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

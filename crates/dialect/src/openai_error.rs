@@ -2,9 +2,12 @@
 //!
 //! Beside the folders, because chat and Responses have the same ones.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
+use weir_types::Attempt;
 
 use crate::format::ErrorBody;
 use crate::ir::{self, ErrorKind};
@@ -85,6 +88,25 @@ struct Extra<'a> {
     model_requested: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_type: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<Try<'a>>,
+}
+
+/// Whom the gateway has asked.
+#[derive(Serialize)]
+struct Try<'a> {
+    provider: &'a str,
+    key: &'a str,
+    outcome: Cow<'a, str>,
+    ms: u64,
+}
+
+impl<'a> From<&'a Attempt> for Try<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        let outcome = attempt.outcome();
+        let ms = attempt.duration_us / 1000;
+        Self { provider: &attempt.provider, key: &attempt.key, outcome, ms }
+    }
 }
 
 /// Writes an error body.
@@ -102,6 +124,7 @@ pub(crate) fn write(error: &ir::Error) -> Bytes {
             provider: &context.provider,
             model_requested: &context.model,
             request_type: context.operation,
+            attempts: context.attempts.iter().map(Try::from).collect(),
         },
     };
     // Strings and numbers only: there is nothing in it that could fail to be written.

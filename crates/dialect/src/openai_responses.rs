@@ -29,7 +29,8 @@ use crate::format::{
 use crate::ir;
 use crate::models::Models;
 use crate::names::{NameRule, NameRules};
-use crate::peek::PathFacts;
+use crate::peek::{PathFacts, Peeked};
+use crate::stored::{RESPONSES, Stored};
 
 /// The format.
 #[derive(Debug)]
@@ -38,6 +39,10 @@ pub(crate) struct OpenAiResponses;
 impl Format for OpenAiResponses {
     fn dialect(&self) -> Dialect {
         Dialect::OpenAiResponses
+    }
+
+    fn peek(&self, body: Bytes, path: &PathFacts<'_>) -> Result<Peeked, RequestFault> {
+        request::peek(body, path)
     }
 
     fn read_request(
@@ -114,6 +119,10 @@ impl Format for OpenAiResponses {
 
     fn stream_writer(&self, asked: &Asked<'_>) -> Option<Box<dyn StreamWriter>> {
         Some(Box::new(stream::EventWriter::new(asked)))
+    }
+
+    fn stored(&self) -> Option<&'static Stored> {
+        Some(&RESPONSES)
     }
 
     fn read_models(&self, body: &[u8]) -> Result<Models, AnswerFault> {

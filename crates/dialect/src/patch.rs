@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
+use weir_types::Outline;
 
 use crate::fault::RequestFault;
 use crate::ir::Losses;
@@ -26,6 +27,8 @@ pub struct Patch<'a> {
     pub quirks: &'a Quirks,
     /// Features in trial that go into the body, where [`Quirks::features`] says so.
     pub features: &'a [&'a str],
+    /// Where the body's members stand, if that is known.
+    pub outline: Option<&'a Outline>,
 }
 
 /// A request that is ready to be sent.
@@ -58,7 +61,8 @@ impl Patched {
 /// The body is not a JSON object, has two members called `model`, or asks for what the vendor cannot
 /// be told.
 pub fn apply(body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
-    let members = Members::scan(body)?;
+    let told = patch.outline.and_then(|outline| Members::outlined(body, outline));
+    let members = told.map_or_else(|| Members::scan(body), Ok)?;
     for (name, harmless) in patch.quirks.refuses {
         if let Some(raw) = members.raw(name)?.filter(|raw| !harmless.contains(raw)) {
             return Err(refused(name, raw));
@@ -93,10 +97,12 @@ fn parts(
     patch: &Patch<'_>,
     losses: &mut Losses,
 ) -> Result<Vec<Bytes>, JsonFault> {
-    let Patch { model, quirks, features } = *patch;
+    let Patch { model, quirks, features, .. } = *patch;
     let mut splices = Splices::default();
     let wanted = quoted(model);
     match members.find("model")? {
+        // Nobody was asked for one: what there is of it is the provider's to read.
+        _ if model.is_empty() => {}
         Some(_) if quirks.omits_model => splices.remove_member("model"),
         None if quirks.omits_model => {}
         Some(member) if body.get(member.value.clone()) == Some(&wanted[..]) => {}

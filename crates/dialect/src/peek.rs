@@ -4,15 +4,15 @@
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::Operation;
+use weir_types::{Operation, Outline};
 
 use crate::fault::RequestFault;
 use crate::json::{Members, Splices};
 
 /// Longer than any provider's model name, deployment paths included.
-const MODEL_BYTES_MAX: usize = 512;
+pub(crate) const MODEL_BYTES_MAX: usize = 512;
 /// More fallbacks than anyone configures; a bound, so that a request cannot ask for endless tries.
-const FALLBACKS_MAX: usize = 16;
+pub(crate) const FALLBACKS_MAX: usize = 16;
 
 /// What a client said beside the body.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,19 @@ pub struct Peeked {
     pub fallbacks: Vec<String>,
     /// The body without `fallbacks`; the same bytes if it had none.
     pub body: Bytes,
+    /// Where its members stand, if it is the same.
+    pub outline: Option<Outline>,
+    /// What it says of answers that a provider keeps.
+    pub keeping: Keeping,
+}
+
+/// What a request says of answers that a provider keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// The earlier answer that it goes on from.
+    pub earlier: Option<String>,
+    /// Whether its answer is to be kept, as far as it is said here.
+    pub keeps: bool,
 }
 
 /// Looks at `body`.
@@ -51,32 +64,77 @@ pub struct Peeked {
 /// # Errors
 /// What is wrong and where.
 pub fn peek(body: Bytes, path: &PathFacts<'_>) -> Result<Peeked, RequestFault> {
+    peek_with(body, path, |_| Ok(Keeping::default()))
+}
+
+/// The same with what `keeping` finds in the members.
+///
+/// # Errors
+/// As [`peek`], and those of `keeping`.
+pub fn peek_with(
+    body: Bytes,
+    path: &PathFacts<'_>,
+    keeping: impl FnOnce(&Members<'_>) -> Result<Keeping, RequestFault>,
+) -> Result<Peeked, RequestFault> {
     if body.iter().all(u8::is_ascii_whitespace) {
         let text = "the request body is empty; send a JSON object with at least \"model\"";
         return Err(RequestFault::invalid("", text));
     }
     let members = Members::scan(&body)?;
     let model = match path.model {
-        Some(model) => checked(model.to_owned(), |text| RequestFault::invalid("model", text))?,
-        None => model(&members)?,
+        Some(model) => checked_in_path(model)?,
+        None => match usual_model(path.operation, &members)? {
+            Some(usual) => usual.to_owned(),
+            None => model(&members)?,
+        },
     };
     let stream = match path.stream {
         Some(stream) => stream,
         None if path.operation.streams() => {
             let stream = members.truth("stream");
-            stream.map_err(|fault| RequestFault::json(&fault, "stream"))?.unwrap_or(false)
+            let stream = stream.map_err(|fault| RequestFault::json(&fault, "stream"))?;
+            stream.unwrap_or(false) || speaks_in_events(path.operation, &members)?
         }
         None => false,
     };
-    let (fallbacks, body) = match fallbacks(&members)? {
-        None => (Vec::new(), body),
+    let keeping = keeping(&members)?;
+    let (fallbacks, body, outline) = match fallbacks(&members)? {
+        None => {
+            let outline = members.outline();
+            (Vec::new(), body, outline)
+        }
         Some(fallbacks) => {
             let mut splices = Splices::default();
             splices.remove_member("fallbacks");
-            (fallbacks, splices.apply(&body, &members))
+            (fallbacks, splices.apply(&body, &members), None)
         }
     };
-    Ok(Peeked { model, stream, fallbacks, body })
+    Ok(Peeked { model, stream, fallbacks, body, outline, keeping })
+}
+
+/// The model of a request that need not name one.
+/// <https://platform.openai.com/docs/api-reference/moderations/create>
+fn usual_model(
+    operation: Operation,
+    members: &Members<'_>,
+) -> Result<Option<&'static str>, RequestFault> {
+    if operation != Operation::Moderation {
+        return Ok(None);
+    }
+    let named = members.value("model");
+    let named = named.map_err(|fault| RequestFault::json(&fault, "model"))?;
+    Ok(named.is_none().then_some("omni-moderation-latest"))
+}
+
+/// Whether speech is asked for as events: the request has another word for it than all others.
+fn speaks_in_events(operation: Operation, members: &Members<'_>) -> Result<bool, RequestFault> {
+    if operation != Operation::Speech {
+        return Ok(false);
+    }
+    // What else it may be is the provider's to judge.
+    let form = members.value("stream_format");
+    let form = form.map_err(|fault| RequestFault::json(&fault, "stream_format"))?;
+    Ok(form.is_some_and(|form| form == "sse"))
 }
 
 fn model(members: &Members<'_>) -> Result<String, RequestFault> {
@@ -88,7 +146,18 @@ fn model(members: &Members<'_>) -> Result<String, RequestFault> {
     checked(model.into_owned(), wrong)
 }
 
-fn checked(model: String, wrong: impl Fn(String) -> RequestFault) -> Result<String, RequestFault> {
+/// A model that a path names, if it can be one.
+///
+/// # Errors
+/// It cannot.
+pub fn checked_in_path(model: &str) -> Result<String, RequestFault> {
+    checked(model.to_owned(), |text| RequestFault::invalid("model", text))
+}
+
+pub(crate) fn checked(
+    model: String,
+    wrong: impl Fn(String) -> RequestFault,
+) -> Result<String, RequestFault> {
     if model.trim().is_empty() {
         return Err(wrong("\"model\" is empty; write \"provider/model\" or a model name".into()));
     }
@@ -179,6 +248,34 @@ mod tests {
         assert_eq!((seen.model.as_str(), seen.stream), ("m/x", false));
         let body = Bytes::from_static(br#"{"model":"a","stream":true}"#);
         assert!(!peek(body, &PathFacts::of(Operation::Embedding)).unwrap().stream);
+    }
+
+    #[test]
+    fn speech_in_events_is_a_stream_and_moderation_needs_no_model() {
+        let seen = |operation, body: &'static str| {
+            let peeked = peek(Bytes::from_static(body.as_bytes()), &PathFacts::of(operation));
+            peeked.map(|peeked| (peeked.model, peeked.stream))
+        };
+        for (body, expected) in [
+            (r#"{"model":"a","stream_format":"sse"}"#, true),
+            (r#"{"model":"a","stream_format":"audio"}"#, false),
+            (r#"{"model":"a","stream_format":null}"#, false),
+            (r#"{"model":"a","stream":true}"#, true),
+            (r#"{"model":"a"}"#, false),
+        ] {
+            assert_eq!(seen(Operation::Speech, body).unwrap().1, expected, "{body}");
+        }
+        assert!(!seen(Operation::Speech, r#"{"model":"a","stream_format":1}"#).unwrap().1);
+        assert!(!seen(Operation::Chat, r#"{"model":"a","stream_format":"sse"}"#).unwrap().1);
+        for (body, expected) in [
+            (r#"{"input":"x"}"#, "omni-moderation-latest"),
+            (r#"{"input":"x","model":null}"#, "omni-moderation-latest"),
+            (r#"{"input":"x","model":"mistral/m"}"#, "mistral/m"),
+        ] {
+            assert_eq!(seen(Operation::Moderation, body).unwrap().0, expected, "{body}");
+        }
+        assert!(seen(Operation::Moderation, r#"{"input":"x","model":""}"#).is_err());
+        assert!(seen(Operation::Embedding, r#"{"input":"x"}"#).is_err());
     }
 
     #[test]

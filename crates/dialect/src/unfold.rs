@@ -24,7 +24,7 @@ pub fn unfold(
         out.event("", &event);
         out.end();
         let mut stream = BytesMut::from(&*out.take());
-        stream.extend_from_slice(&format.terminator().unwrap_or_default());
+        stream.extend_from_slice(&format.terminator(operation).unwrap_or_default());
         return Some(stream.freeze());
     }
     let Ok(Answer::Chat(answer)) = format.read_answer(operation, &body) else { return None };

@@ -1,37 +1,52 @@
 //! An answer on its way to the client: as a whole, frame by frame, or several lists as one.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use axum::response::Response;
 use bytes::BytesMut;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use weir_dialect::{Models, format, models};
 use weir_rpc::{End, Frame, Reply, ReplyHead};
-use weir_types::{Attempt, Fault, FaultCode};
+use weir_types::{Attempt, Content, Fault, FaultCode, Form, Operation};
 
 use crate::head::head_of;
 use crate::record::Record;
-use crate::relay::{self, StreamBody};
+use crate::relay::{self, StreamBody, Times};
 use crate::whole::Whole;
 
 /// The longest list of models, all providers together.
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A [`Reply`] as an HTTP response, whose body may take `time_max`.
+/// A [`Reply`] as an HTTP response, whose body keeps to `times`.
 ///
 /// # Errors
 /// The answer broke before anything of it was sent.
 pub(crate) async fn relay(
     reply: Reply,
     slot: &mut Option<Record>,
-    time_max: Option<Duration>,
+    times: Times,
 ) -> Result<Response, Fault> {
     let Reply { head, mut frames } = reply;
-    let events = slot.as_ref().is_some_and(|record| record.stream);
+    let events = slot.as_mut().is_some_and(|record| is_stream(&head, record));
+    let is_bytes = slot.as_ref().is_some_and(|record| answers_bytes(record.operation));
     let mut ahead = Vec::new();
     let mut end = None;
-    if !events {
+    if is_bytes && !events {
+        // It passes as it comes: what is there at once is looked at, and nothing is waited for.
+        while ahead.len() < 2 && end.is_none() {
+            let next = match ahead.is_empty() {
+                true => Some(frames.next().await),
+                false => frames.next().now_or_never(),
+            };
+            match next {
+                None => break,
+                Some(Some(Frame::Chunk(chunk))) if chunk.is_empty() => {}
+                Some(Some(Frame::Chunk(chunk))) => ahead.push(chunk),
+                Some(Some(Frame::End(last))) => end = Some(*last),
+                Some(None) => return Err(tried(relay::stopped(), head.attempts)),
+            }
+        }
+    } else if !events {
         // Most answers are one chunk and their end. Looking one frame ahead gives those a length,
         // and a fault in between an error answer instead of a broken transfer.
         while ahead.len() < 2 && end.is_none() {
@@ -57,13 +72,26 @@ pub(crate) async fn relay(
         }
         None => {
             let ahead = ahead.into_iter().map(Frame::Chunk).collect();
-            StreamBody::body(frames, record, ahead, events, time_max)
+            StreamBody::body(frames, record, ahead, events, times)
         }
     };
     Ok(response.map(|()| body))
 }
 
-/// The lists of models of all providers as one; or, of those, the model `wanted`.
+/// Whether the answer is a stream: one was asked for, or comes because the request said so where only
+/// the provider read it.
+fn is_stream(head: &ReplyHead, record: &mut Record) -> bool {
+    let streams = record.operation.is_some_and(Operation::streams);
+    record.stream |= streams && head.content_type.starts_with(record.framing.media_type());
+    record.stream
+}
+
+fn answers_bytes(operation: Option<Operation>) -> bool {
+    operation.is_some_and(|operation| operation.facts().answer == Content::Bytes)
+}
+
+/// The lists of models of all providers as one; or, of those, the model `wanted`, in the form in which
+/// its client reads.
 ///
 /// # Errors
 /// One of the lists broke, they cannot be merged, or there is no such model.
@@ -71,7 +99,7 @@ pub(crate) async fn models(
     reply: Reply,
     slot: &mut Option<Record>,
     head_only: bool,
-    wanted: Option<&str>,
+    wanted: Option<(&str, Form)>,
 ) -> Result<Response, Fault> {
     let Reply { head, mut frames } = reply;
     // A long list comes in several chunks.
@@ -92,14 +120,15 @@ pub(crate) async fn models(
     if let Some(fault) = end.fault {
         return Err(fault);
     }
-    let merged = models::merge(&lists);
-    let one = wanted.map(|id| one_of(&merged, id, &head)).transpose()?;
+    let merged = models::merge(&lists).seen(&head.seen);
+    let one =
+        wanted.map(|(id, form)| Ok::<_, Fault>((one_of(&merged, id, &head)?, form))).transpose()?;
     let Some(mut record) = slot.take() else {
         return Err(recordless());
     };
     let format = format(record.dialect);
     let merged = match one {
-        Some(one) => models::write_one(format, &one),
+        Some((one, form)) => models::write_one(format, &one, form),
         None => format.write_models(&merged),
     };
     let response = head_of(&head, false, &mut record);
@@ -130,13 +159,14 @@ pub(crate) fn no_such_model(text: impl Into<Cow<'static, str>>) -> Fault {
 }
 
 /// A fault behind a head knows the tries only from that head.
-fn tried(mut fault: Fault, attempts: Vec<Attempt>) -> Fault {
+pub(crate) fn tried(mut fault: Fault, attempts: Vec<Attempt>) -> Fault {
     if fault.detail.attempts.is_empty() {
         fault.detail.attempts = attempts;
     }
     fault
 }
 
-fn recordless() -> Fault {
+/// The record has gone with another answer.
+pub(crate) fn recordless() -> Fault {
     Fault::new(FaultCode::Internal, "the request was answered twice")
 }

@@ -16,6 +16,7 @@ use weir_types::{Fault, FaultCode, told, told_within};
 use crate::gate::Gate;
 use crate::route::{self, Route};
 use crate::shared::Shared;
+use crate::unserved::Unserved;
 use crate::{Live, call, unknown};
 
 /// How much of an unknown path is repeated to the client.
@@ -36,9 +37,10 @@ pub fn app(
     let mut app =
         Router::new().route(route::HEALTH, health(&shared)).route(route::ROOT, root(&shared));
     let mut prefixes: Vec<&'static str> = Vec::new();
-    for route in routes {
+    for (at, route) in routes.iter().enumerate() {
         match route.parameter() {
-            None => app = app.route(route.path(), plain(&shared, route)),
+            None if routes[..at].iter().any(|other| other.path() == route.path()) => {}
+            None => app = app.route(route.path(), plain(&shared, route.path())),
             Some((prefix, _)) if prefixes.contains(&prefix) => {}
             Some((prefix, _)) => {
                 prefixes.push(prefix);
@@ -50,22 +52,59 @@ pub fn app(
         .layer(gate)
 }
 
-/// A path without a parameter: one operation.
-fn plain(shared: &Arc<Shared>, route: &'static Route) -> MethodRouter {
-    let (serving, refusing) = (Arc::clone(shared), Arc::clone(shared));
-    // axum answers HEAD where it answers GET.
-    let (method, allowed) = match route.method() {
-        Method::GET => (MethodFilter::GET, "GET, HEAD"),
-        Method::DELETE => (MethodFilter::DELETE, "DELETE"),
-        _ => (MethodFilter::POST, "POST"),
-    };
-    MethodRouter::new()
-        .on(method, move |request: Request| {
+/// A path without a parameter: an operation for each of its methods.
+fn plain(shared: &Arc<Shared>, path: &'static str) -> MethodRouter {
+    let mut router = MethodRouter::new();
+    let mut allowed = Allowed::default();
+    for route in shared.routes.iter().filter(|route| route.path() == path) {
+        let serving = Arc::clone(shared);
+        // axum answers HEAD where it answers GET.
+        let method = match route.method() {
+            Method::GET => MethodFilter::GET,
+            Method::DELETE => MethodFilter::DELETE,
+            _ => MethodFilter::POST,
+        };
+        allowed.add(&route.method());
+        router = router.on(method, move |request: Request| {
             call::serve(Arc::clone(&serving), route, String::new(), request)
-        })
-        .fallback(move |request: Request| {
-            std::future::ready(wrong_method(&refusing, allowed, request))
-        })
+        });
+    }
+    let (refusing, allowed) = (Arc::clone(shared), allowed.words());
+    router.fallback(move |request: Request| {
+        std::future::ready(wrong_method(&refusing, allowed, request))
+    })
+}
+
+/// Methods of one path.
+#[derive(Debug, Clone, Copy, Default)]
+struct Allowed {
+    is_read: bool,
+    is_written: bool,
+    is_deleted: bool,
+}
+
+impl Allowed {
+    fn add(&mut self, method: &Method) {
+        match *method {
+            Method::GET => self.is_read = true,
+            Method::DELETE => self.is_deleted = true,
+            _ => self.is_written = true,
+        }
+    }
+
+    /// As a header lists them; empty if there are none.
+    const fn words(self) -> &'static str {
+        match (self.is_read, self.is_written, self.is_deleted) {
+            (false, false, false) => "",
+            (true, false, false) => "GET, HEAD",
+            (false, true, false) => "POST",
+            (false, false, true) => "DELETE",
+            (true, true, false) => "GET, HEAD, POST",
+            (true, false, true) => "GET, HEAD, DELETE",
+            (false, true, true) => "POST, DELETE",
+            (true, true, true) => "GET, HEAD, POST, DELETE",
+        }
+    }
 }
 
 /// All paths that begin with `prefix` and go on with a parameter: which operation it is, is told by
@@ -83,7 +122,7 @@ fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
             });
             // What ends with a verb is not a model's name.
             let has_verb = alike.clone().any(|(route, _)| !route.ends_with_parameter());
-            let mut allowed = None;
+            let mut allowed = Allowed::default();
             for (route, value) in alike {
                 if has_verb && route.ends_with_parameter() {
                     continue;
@@ -98,12 +137,12 @@ fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
                 // A model's name may be anything, so nothing is said of a path that could be one.
                 let says = !is_get || shared.routes.iter().all(|other| other.is_alone_at(prefix));
                 if says {
-                    allowed = Some(if is_get { "GET, HEAD" } else { "POST" });
+                    allowed.add(&route.method());
                 }
             }
-            match allowed {
-                Some(allowed) => wrong_method(&shared, allowed, request),
-                None => not_found(&shared, request),
+            match allowed.words() {
+                "" => not_found(&shared, request),
+                allowed => wrong_method(&shared, allowed, request),
             }
         }
     })
@@ -137,6 +176,9 @@ fn root(shared: &Arc<Shared>) -> MethodRouter {
 }
 
 fn not_found(shared: &Shared, request: Request) -> Response {
+    if let Some(fault) = unserved(&request) {
+        return call::refuse(shared, &fault, request);
+    }
     let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
     let near = unknown::near(shared.routes, &path);
     let method = told_within(request.method().as_str(), METHOD_BYTES_MAX);
@@ -144,7 +186,16 @@ fn not_found(shared: &Shared, request: Request) -> Response {
     call::refuse(shared, &Fault::new(FaultCode::NotFound, text), request)
 }
 
+/// Why a path that a vendor's interface has is not served.
+fn unserved(request: &Request) -> Option<Fault> {
+    let is_get = request.method() == Method::GET;
+    Some(Unserved::at(request.uri().path(), is_get)?.fault())
+}
+
 fn wrong_method(shared: &Shared, allowed: &'static str, request: Request) -> Response {
+    if let Some(fault) = unserved(&request) {
+        return call::refuse(shared, &fault, request);
+    }
     let text = format!(
         "{} {} is not supported; allowed: {allowed}",
         told_within(request.method().as_str(), METHOD_BYTES_MAX),

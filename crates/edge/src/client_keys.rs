@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::iter::once_with;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -64,13 +65,18 @@ impl ClientKeys {
         self.is_required
     }
 
+    /// Whether there are none, so that everybody is the same.
+    pub(crate) fn are_none(&self) -> bool {
+        self.by_hash.is_empty() && !self.is_required
+    }
+
     /// The name of the key that a request presents at `now`; `None` for nobody in particular.
     ///
     /// # Errors
     /// [`FaultCode::Unauthenticated`]: there is none where one is required, or one that is not known, or
     /// that may not be used any more.
     pub(crate) fn caller(&self, parts: &Parts, now: SystemTime) -> Result<Option<Arc<str>>, Fault> {
-        if self.by_hash.is_empty() && !self.is_required {
+        if self.are_none() {
             return Ok(None);
         }
         let mut is_meant = false;
@@ -87,12 +93,33 @@ impl ClientKeys {
             (false, true) => Err(refused(
                 "no client key was sent: use one as the SDK's API key, or send it as \
                  `Authorization: Bearer <key>`",
-                "missing_key",
+                MISSING,
             )),
             (false, false) => Ok(None),
         }
     }
+
+    /// The name of the key that is called so, at `now`.
+    ///
+    /// # Errors
+    /// [`FaultCode::Unauthenticated`]: there is none any more, or it may not be used any more.
+    pub(crate) fn named(&self, name: &str, now: SystemTime) -> Result<Arc<str>, Fault> {
+        match self.by_hash.values().find(|key| &*key.name == name) {
+            Some(key) => key.usable(now).map(|()| Arc::clone(&key.name)),
+            None => {
+                Err(refused("the client key of this upload is not known any more", "unknown_key"))
+            }
+        }
+    }
 }
+
+/// Whether a key was sent that may not be used, and not only none.
+pub(crate) fn is_wrong(caller: &Result<Option<Arc<str>>, Fault>) -> bool {
+    caller.as_ref().is_err_and(|fault| fault.detail.code.as_deref() != Some(MISSING))
+}
+
+/// What is said of a request without a key.
+const MISSING: &str = "missing_key";
 
 impl ClientKey {
     fn usable(&self, now: SystemTime) -> Result<(), Fault> {
@@ -122,15 +149,18 @@ fn presented(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {
         let value = parts.headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then_some(value)
     };
-    let headers = [text(&names::CLIENT_KEY), text(&AUTHORIZATION).and_then(of_authorization)];
-    let of_sdks = names::SDK_KEYS.each_ref().map(text);
-    // Google's REST clients put it into the query.
-    let query = parts.uri.query().filter(|query| query.contains("key="));
-    let query = query.and_then(|query| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, value)| name == "key" && !value.is_empty()).map(|(_, value)| value)
-    });
-    headers.into_iter().chain(of_sdks).flatten().map(Cow::Borrowed).chain(query)
+    // Each place is looked at when those before it had nothing.
+    let own = once_with(move || text(&names::CLIENT_KEY));
+    let usual = once_with(move || text(&AUTHORIZATION).and_then(of_authorization));
+    let of_sdks = names::SDK_KEYS.iter().map(text);
+    let headers = own.chain(usual).chain(of_sdks).flatten().map(Cow::Borrowed);
+    headers.chain(once_with(|| of_query(parts.uri.query()?)).flatten())
+}
+
+/// Google's REST clients put it into the query.
+fn of_query(query: &str) -> Option<Cow<'_, str>> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, value)| name == "key" && !value.is_empty()).map(|(_, value)| value)
 }
 
 /// A bearer token, or the id of the access key that AWS's SDKs sign with.

@@ -15,7 +15,7 @@ use crate::{Settings, names};
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
 
 /// What OpenAI's SDKs, tracing libraries and our own documentation send from a page.
-const USUAL_HEADERS: [&str; 22] = [
+const USUAL_HEADERS: [&str; 26] = [
     "accept",
     "authorization",
     "content-type",
@@ -30,6 +30,10 @@ const USUAL_HEADERS: [&str; 22] = [
     "x-request-id",
     "x-request-timeout-ms",
     "x-requested-with",
+    "x-weir-commit",
+    "x-weir-first-token-timeout-ms",
+    "x-weir-hedge-ms",
+    "x-weir-stream-idle-timeout-ms",
     "x-stainless-arch",
     "x-stainless-helper-method",
     "x-stainless-lang",

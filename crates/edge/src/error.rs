@@ -90,6 +90,7 @@ fn with_status(fault: &Fault, status: u16, record: &Record) -> ir::Error {
         provider: blamed.map_or_else(String::new, ToString::to_string),
         model: record.model.clone(),
         operation: operation.unwrap_or_default(),
+        attempts: fault.detail.attempts.clone(),
         is_gateways: false,
     };
     in_words(fault, status, context)

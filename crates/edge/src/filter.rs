@@ -49,15 +49,15 @@ impl Filter {
         let mut passed = Vec::new();
         for (given, value) in headers {
             let given = given.as_str();
-            let value = std::str::from_utf8(value.as_bytes());
+            let value = || std::str::from_utf8(value.as_bytes());
             if let Some(name) = given.strip_prefix(PREFIX) {
                 let judged = self.judge(name, dialect);
                 let value =
-                    judged.and_then(|()| value.map_err(|_| "its value is not UTF-8".into()));
+                    judged.and_then(|()| value().map_err(|_| "its value is not UTF-8".into()));
                 let value = value.map_err(|why| refusal(given, name, &why))?;
                 passed.push((sent_as(name).to_owned(), value.to_owned()));
             } else if self.passes_bare(given, dialect)
-                && let Ok(value) = value
+                && let Ok(value) = value()
             {
                 passed.push((sent_as(given).to_owned(), value.to_owned()));
             }

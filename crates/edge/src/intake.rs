@@ -68,7 +68,8 @@ pub(crate) async fn read(
     Err(fault)
 }
 
-fn announced(headers: &HeaderMap) -> Option<u64> {
+/// The length that a client says its body will have.
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -113,18 +114,43 @@ pub(crate) fn stream(
     body: Body,
     limits: Limits,
 ) -> Result<PieceStream, Fault> {
-    check(headers, announced(headers), limits.bytes_max)?;
-    let begin = (body, 0, Pace::new(limits.rate_min, limits.stall_max));
+    if let Err(fault) = check(headers, announced(headers), limits.bytes_max) {
+        linger(body, limits.bytes_max);
+        return Err(fault);
+    }
+    let rest = Rest { body: Some(body), bytes_max: limits.bytes_max };
+    let begin = (rest, 0, Pace::new(limits.rate_min, limits.stall_max));
     let pieces = futures_util::stream::try_unfold(begin, move |state| async move {
-        let (mut body, taken, mut pace) = state;
-        let Some(piece) = next(&mut body, limits, &mut pace).await? else { return Ok(None) };
+        let (mut rest, taken, mut pace) = state;
+        let Some(body) = &mut rest.body else { return Ok(None) };
+        let Some(piece) = next(body, limits, &mut pace).await? else {
+            rest.body = None;
+            return Ok(None);
+        };
         let taken = taken + piece.len();
         if taken > limits.bytes_max {
             return Err(too_large(limits.bytes_max));
         }
-        Ok(Some((piece, (body, taken, pace))))
+        Ok(Some((piece, (rest, taken, pace))))
     });
     Ok(Box::pin(pieces))
+}
+
+/// What has not come of an upload. If nobody wants it any more, it is taken all the same for a while:
+/// a client that is still writing is to read why.
+struct Rest {
+    body: Option<Body>,
+    bytes_max: usize,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            linger(body, self.bytes_max);
+        }
+    }
 }
 
 fn too_large(bytes_max: usize) -> Fault {
@@ -155,15 +181,19 @@ async fn collect(body: &mut Body, announced: Option<u64>, limits: Limits) -> Res
     Ok(gather.finish())
 }
 
-/// Room for a copy of a large body, if it may have the member `fallbacks`, which is cut out.
+/// Room for a copy of a large body that has `word` in it, for which it may have to be changed.
 ///
 /// # Errors
 /// There is none.
-pub(crate) async fn room_for_copy(body: &[u8], limits: Limits) -> Result<Option<Hold>, Fault> {
-    if body.len() <= COPIED_BYTES || memchr::memmem::find(body, b"fallbacks").is_none() {
+pub(crate) async fn room_for_copy(
+    body: &[u8],
+    word: &str,
+    limits: Limits,
+) -> Result<Option<Hold>, Fault> {
+    if body.len() <= COPIED_BYTES || memchr::memmem::find(body, word.as_bytes()).is_none() {
         return Ok(None);
     }
-    let mut hold = limits.budget.hold(Some(body.len()));
+    let mut hold = limits.budget.hold(Some(body.len())).made_of(body.len());
     hold.grow_to(body.len()).await?;
     Ok(Some(hold))
 }

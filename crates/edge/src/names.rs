@@ -12,6 +12,8 @@ pub(crate) const PROVIDER: HeaderName = HeaderName::from_static("x-weir-provider
 pub(crate) const KEY: HeaderName = HeaderName::from_static("x-weir-key");
 /// Every try.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+/// When a stream is to begin for the client, and when it did.
+pub(crate) const COMMIT: HeaderName = HeaderName::from_static(weir_types::headers::COMMIT);
 /// How limits were kept, where not exactly.
 pub(crate) const QUOTA_MODE: HeaderName = HeaderName::from_static("x-weir-quota-mode");
 /// What a translation left out.
@@ -38,10 +40,18 @@ pub(crate) const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-des
 
 /// The client's own deadline.
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+/// How long the client waits for the first content of a stream.
+pub(crate) const FIRST_TOKEN_MS: HeaderName =
+    HeaderName::from_static("x-weir-first-token-timeout-ms");
+/// How long it waits between two parts of a stream.
+pub(crate) const STREAM_IDLE_MS: HeaderName =
+    HeaderName::from_static("x-weir-stream-idle-timeout-ms");
+/// After how long a fallback is to be asked as well.
+pub(crate) const HEDGE_MS: HeaderName = HeaderName::from_static("x-weir-hedge-ms");
 /// The client's own key, in the configuration format's words.
 pub(crate) const CLIENT_KEY: HeaderName = HeaderName::from_static("x-bf-vk");
 /// Where vendors' SDKs put a credential, besides `authorization`.
-pub(crate) const SDK_KEYS: [HeaderName; 3] = [
+pub(crate) static SDK_KEYS: [HeaderName; 3] = [
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-goog-api-key"),
     HeaderName::from_static("api-key"),
@@ -60,7 +70,8 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a page may read of an answer beyond the plain headers.
-pub(crate) const EXPOSED: [HeaderName; 14] = [
+pub(crate) const EXPOSED: [HeaderName; 15] = [
+    COMMIT,
     REQUEST_ID,
     UPSTREAM_REQUEST_ID,
     PROVIDER,

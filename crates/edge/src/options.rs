@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use weir_rpc::Header;
-use weir_types::{Dialect, Fault, FaultCode, RequestId, TraceContext, TraceParent};
+use weir_types::{
+    Commit, Dialect, Fault, FaultCode, Patience, RequestId, TraceContext, TraceParent,
+};
 
 use crate::filter::Filter;
 use crate::{Settings, names};
@@ -18,6 +20,11 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 const TRACESTATE_BYTES_MAX: usize = 512;
 /// A client may wait longer than the configured deadline, but not without end.
 const DEADLINE_MAX: Duration = Duration::from_hours(1);
+/// No time that a client names is longer: clocks have an end.
+const MILLIS_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// How all headers begin that are for the gateway; most requests have none of them.
+const OWN: [&str; 3] = ["x-bf-", "x-weir-", "x-request-"];
 
 /// What a client asks for beside its body.
 #[derive(Debug)]
@@ -26,6 +33,10 @@ pub(crate) struct RequestOptions {
     pub(crate) deadline: Duration,
     /// The only key that may serve the first choice.
     pub(crate) key_pin: Option<String>,
+    /// When a stream is to begin for it.
+    pub(crate) commit: Option<Commit>,
+    /// How long it waits for parts of the answer.
+    pub(crate) patience: Patience,
     /// Headers for the provider.
     pub(crate) headers: Vec<Header>,
 }
@@ -69,32 +80,55 @@ impl Rules {
                 return Err(invalid(format!("the required header \"{text}\" is missing")));
             }
         }
-        if headers.contains_key(&names::KEY_PIN_ID) {
+        let is_own = |name: &HeaderName| OWN.iter().any(|own| name.as_str().starts_with(own));
+        // What is looked for in an empty map costs nothing.
+        let none = HeaderMap::new();
+        let own = if headers.keys().any(is_own) { headers } else { &none };
+        if own.contains_key(&names::KEY_PIN_ID) {
             let text = "x-bf-api-key-id is not supported: keys have names; pin one with \
                         x-bf-api-key: <key name>";
             return Err(invalid(text));
         }
-        let direct = headers.get(&names::DIRECT_KEY);
+        let direct = own.get(&names::DIRECT_KEY);
         if direct.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true")) {
             return Err(invalid("x-bf-direct-key is not supported: only configured keys are used"));
         }
         Ok(RequestOptions {
-            deadline: self.deadline(headers)?,
-            key_pin: key_pin(headers)?,
+            deadline: self.deadline(own)?,
+            key_pin: key_pin(own)?,
+            commit: commit(own)?,
+            patience: patience(own)?,
             headers: self.filter.apply(headers, dialect)?,
         })
     }
 
     fn deadline(&self, headers: &HeaderMap) -> Result<Duration, Fault> {
-        let Some(value) = headers.get(&names::TIMEOUT_MS) else {
-            return Ok(self.deadline);
-        };
-        let asked = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
-        match asked {
-            Some(ms) if ms > 0 => {
-                Ok(Duration::from_millis(ms).min(DEADLINE_MAX.max(self.deadline)))
-            }
-            _ => Err(invalid("x-request-timeout-ms must be a whole number of milliseconds over 0")),
+        let asked = millis(headers, &names::TIMEOUT_MS, 1)?;
+        let bounded = |asked: Duration| asked.min(DEADLINE_MAX.max(self.deadline));
+        Ok(asked.map_or(self.deadline, bounded))
+    }
+}
+
+/// What the client says of its patience; the providers' settings are its bounds.
+fn patience(headers: &HeaderMap) -> Result<Patience, Fault> {
+    Ok(Patience {
+        first_token: millis(headers, &names::FIRST_TOKEN_MS, 1)?,
+        stream_idle: millis(headers, &names::STREAM_IDLE_MS, 1)?,
+        hedge_after: millis(headers, &names::HEDGE_MS, 0)?,
+    })
+}
+
+/// A time of at least `least`; one that nobody would wait for is cut.
+fn millis(headers: &HeaderMap, name: &HeaderName, least: u64) -> Result<Option<Duration>, Fault> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    let asked = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+    match asked.filter(|ms| *ms >= least) {
+        Some(ms) => Ok(Some(Duration::from_millis(ms).min(MILLIS_MAX))),
+        None => {
+            let over = if least == 0 { "" } else { " over 0" };
+            Err(invalid(format!("{name} must be a whole number of milliseconds{over}")))
         }
     }
 }
@@ -107,6 +141,16 @@ fn key_pin(headers: &HeaderMap) -> Result<Option<String>, Fault> {
         Ok("") | Err(_) => Err(invalid("x-bf-api-key must be the name of a key")),
         Ok(name) => Ok(Some(name.to_owned())),
     }
+}
+
+fn commit(headers: &HeaderMap) -> Result<Option<Commit>, Fault> {
+    let Some(value) = headers.get(&names::COMMIT) else {
+        return Ok(None);
+    };
+    let word = value.to_str().unwrap_or_default().trim();
+    let known = Commit::from_label(word);
+    let why = || invalid("x-weir-commit must be `first` or `complete`");
+    known.map(Some).ok_or_else(why)
 }
 
 fn invalid(text: impl Into<Cow<'static, str>>) -> Fault {
@@ -162,6 +206,23 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    #[test]
+    fn what_is_read_of_headers_begins_as_the_gateways_own() {
+        let read = [
+            names::KEY_PIN,
+            names::KEY_PIN_ID,
+            names::DIRECT_KEY,
+            names::COMMIT,
+            names::TIMEOUT_MS,
+            names::FIRST_TOKEN_MS,
+            names::STREAM_IDLE_MS,
+            names::HEDGE_MS,
+        ];
+        for name in read {
+            assert!(OWN.iter().any(|own| name.as_str().starts_with(own)), "{name}");
+        }
+    }
+
     const CHAT: Dialect = Dialect::OpenAiChat;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -206,6 +267,30 @@ mod tests {
         assert_eq!(deadline("999999999999").unwrap(), DEADLINE_MAX);
         for bad in ["0", "-1", "1.5", "ten", ""] {
             assert_eq!(deadline(bad).unwrap_err().code, FaultCode::InvalidRequest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn patience_is_read_in_milliseconds_and_what_is_none_is_refused() {
+        let rules = Rules::new(&Settings::default());
+        let patience = |name, value| {
+            rules.options(&headers(&[(name, value)]), CHAT).map(|options| options.patience)
+        };
+        let (first, idle, hedge) =
+            ("x-weir-first-token-timeout-ms", "x-weir-stream-idle-timeout-ms", "x-weir-hedge-ms");
+        let half = Some(Duration::from_millis(500));
+        let none = Patience::default();
+        assert_eq!(patience(first, "500").unwrap(), Patience { first_token: half, ..none });
+        assert_eq!(patience(idle, " 500 ").unwrap(), Patience { stream_idle: half, ..none });
+        assert_eq!(patience(hedge, "500").unwrap(), Patience { hedge_after: half, ..none });
+        assert_eq!(patience(hedge, "0").unwrap().hedge_after, Some(Duration::ZERO));
+        assert_eq!(patience("x-other", "500").unwrap(), none);
+        for (name, value) in
+            [(first, "0"), (idle, "-5"), (hedge, "soon"), (first, "1.5"), (idle, "")]
+        {
+            let fault = patience(name, value).unwrap_err();
+            assert_eq!(fault.code, FaultCode::InvalidRequest);
+            assert!(fault.detail.message.starts_with(name), "{}", fault.detail.message);
         }
     }
 

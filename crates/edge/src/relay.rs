@@ -21,13 +21,28 @@ use weir_framing::{Framing, Writer};
 use weir_rpc::{End, Frame, FrameStream};
 use weir_types::{Fault, FaultCode};
 
+use crate::Settings;
 use crate::error;
+use crate::quiet::Quiet;
 use crate::record::{Outcome, Record};
 
 /// The answer itself broke.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke: {0}")]
 pub(crate) struct Cut(Fault);
+
+/// How long an answer may take, and how long it may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    most: Option<Duration>,
+    quiet: Option<Duration>,
+}
+
+impl Times {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { most: settings.stream_time_max, quiet: settings.stream_quiet_max }
+    }
+}
 
 /// A body that is relayed.
 pub(crate) struct StreamBody {
@@ -43,17 +58,25 @@ pub(crate) struct StreamBody {
     begun: bool,
     /// When it has taken too long, and how long that is.
     over: Option<(Pin<Box<Sleep>>, Duration)>,
+    /// Set where the format can say that nothing is said.
+    quiet: Option<Quiet>,
 }
 
 impl StreamBody {
-    /// A body of `ahead` and then what `frames` bring, for as long as `time_max`.
+    /// A body of `ahead` and then what `frames` bring, within `times`.
     pub(crate) fn body(
         frames: FrameStream,
         record: Record,
         ahead: Vec<Frame>,
         events: bool,
-        time_max: Option<Duration>,
+        times: Times,
     ) -> Body {
+        let Times { most, quiet } = times;
+        let says = |after| {
+            let is_sse = events && record.framing == Framing::Sse;
+            is_sse.then(|| Quiet::new(after, format(record.dialect).keep_alive()))
+        };
+        let quiet = quiet.and_then(says);
         Body::new(Self {
             frames: Some(frames),
             record: Some(record),
@@ -61,7 +84,8 @@ impl StreamBody {
             events,
             line_feeds: 2,
             begun: false,
-            over: time_max.map(|most| (Box::pin(sleep(most)), most)),
+            over: most.map(|most| (Box::pin(sleep(most)), most)),
+            quiet,
         })
     }
 
@@ -99,6 +123,9 @@ impl StreamBody {
             if let Some(record) = &mut self.record {
                 record.first_byte();
             }
+        }
+        if let Some(quiet) = &mut self.quiet {
+            quiet.broken();
         }
         if self.events {
             self.line_feeds = trailing_line_feeds(chunk, self.line_feeds);
@@ -156,11 +183,19 @@ impl http_body::Body for StreamBody {
             if self.record.is_none() {
                 return Poll::Ready(None);
             }
+            let is_between = self.line_feeds >= 2;
             if let Some(end) = self.overdue(cx) {
                 return Poll::Ready(self.end(end));
             }
             let end = match self.poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
+                // Nothing goes into the middle of an event.
+                Poll::Pending => match &mut self.quiet {
+                    Some(quiet) if is_between => {
+                        let says = std::task::ready!(quiet.poll(cx));
+                        return Poll::Ready(Some(Ok(Piece::data(says))));
+                    }
+                    _ => return Poll::Pending,
+                },
                 Poll::Ready(Some(Frame::Chunk(chunk))) if chunk.is_empty() => continue,
                 Poll::Ready(Some(Frame::Chunk(chunk))) => {
                     self.note(&chunk);

@@ -1,11 +1,13 @@
 //! The routes, as data: which paths lead to which operation, in which wire format. Adding a path is
 //! adding a row; no other place knows a format or a path.
 
+mod stored;
+
 use http::Method;
 use weir_types::{Dialect, Form, Framing, Operation};
 
 /// One path that clients may call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// Method and path, as spans and logs show it. One `{parameter}` may stand in the path, for a
     /// whole segment or up to what follows it there; the value may hold slashes.
@@ -131,6 +133,14 @@ const BEDROCK: Dialect = Dialect::BedrockConverse;
 const INVOKE: Dialect = Dialect::BedrockInvoke;
 const COHERE: Dialect = Dialect::CohereChat;
 
+const fn media(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, CHAT, operation)
+}
+
+const fn openai(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, CHAT, operation).of("openai")
+}
+
 const fn azure(name: &'static str, operation: Operation) -> Route {
     Route::new(name, CHAT, operation).of("azure")
 }
@@ -143,9 +153,12 @@ const fn gemini(name: &'static str, operation: Operation) -> Route {
     Route::new(name, GEMINI, operation).of("gemini")
 }
 
-/// Every inference route. SDKs append to a base URL that may or may not end in a version, so the
+/// Every inference route.
+pub static ROUTES: &[Route] = &stored::behind::<{ MAIN.len() + stored::COUNT }>(MAIN);
+
+/// But for those of what is stored. SDKs append to a base URL that may or may not end in a version, so the
 /// drop-in prefixes serve both.
-pub static ROUTES: &[Route] = &[
+const MAIN: &[Route] = &[
     Route::new("POST /v1/chat/completions", CHAT, Operation::Chat),
     Route::new("POST /v1/completions", CHAT, Operation::Completion),
     Route::new("POST /v1/embeddings", CHAT, Operation::Embedding),
@@ -162,6 +175,7 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /embeddings", CHAT, Operation::Embedding),
     Route::new("POST /rerank", CHAT, Operation::Rerank),
     Route::new("GET /models", CHAT, Operation::ListModels),
+    Route::new("GET /models/{model}", CHAT, Operation::ListModels),
     Route::new("POST /responses", RESPONSES, Operation::Responses),
     Route::new("POST /responses/input_tokens", RESPONSES, Operation::CountTokens),
     Route::new("POST /openai/v1/chat/completions", CHAT, Operation::Chat).of("openai"),
@@ -248,6 +262,49 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),
     Route::new("GET /cohere/v1/models", COHERE, Operation::ListModels).of("cohere"),
     Route::new("GET /cohere/v1/models/{model}", COHERE, Operation::ListModels).of("cohere"),
+    // Sound, images, judgements, and the text of documents.
+    media("POST /v1/audio/speech", Operation::Speech),
+    media("POST /v1/audio/transcriptions", Operation::Transcription),
+    media("POST /v1/audio/translations", Operation::Translation),
+    media("POST /v1/images/generations", Operation::ImageGeneration),
+    media("POST /v1/images/edits", Operation::ImageEdit),
+    media("POST /v1/images/variations", Operation::ImageVariation),
+    media("POST /v1/moderations", Operation::Moderation),
+    media("POST /v1/ocr", Operation::Ocr),
+    media("POST /audio/speech", Operation::Speech),
+    media("POST /audio/transcriptions", Operation::Transcription),
+    media("POST /audio/translations", Operation::Translation),
+    media("POST /images/generations", Operation::ImageGeneration),
+    media("POST /images/edits", Operation::ImageEdit),
+    media("POST /images/variations", Operation::ImageVariation),
+    media("POST /moderations", Operation::Moderation),
+    media("POST /ocr", Operation::Ocr),
+    openai("POST /openai/v1/audio/speech", Operation::Speech),
+    openai("POST /openai/v1/audio/transcriptions", Operation::Transcription),
+    openai("POST /openai/v1/audio/translations", Operation::Translation),
+    openai("POST /openai/v1/images/generations", Operation::ImageGeneration),
+    openai("POST /openai/v1/images/edits", Operation::ImageEdit),
+    openai("POST /openai/v1/images/variations", Operation::ImageVariation),
+    openai("POST /openai/v1/moderations", Operation::Moderation),
+    openai("POST /openai/audio/speech", Operation::Speech),
+    openai("POST /openai/audio/transcriptions", Operation::Transcription),
+    openai("POST /openai/audio/translations", Operation::Translation),
+    openai("POST /openai/images/generations", Operation::ImageGeneration),
+    openai("POST /openai/images/edits", Operation::ImageEdit),
+    openai("POST /openai/images/variations", Operation::ImageVariation),
+    openai("POST /openai/moderations", Operation::Moderation),
+    azure("POST /openai/deployments/{model}/audio/speech", Operation::Speech),
+    azure("POST /openai/deployments/{model}/audio/transcriptions", Operation::Transcription),
+    azure("POST /openai/deployments/{model}/audio/translations", Operation::Translation),
+    azure("POST /openai/deployments/{model}/images/generations", Operation::ImageGeneration),
+    azure("POST /openai/deployments/{model}/images/edits", Operation::ImageEdit),
+    mistral("POST /mistral/v1/audio/speech", Operation::Speech),
+    mistral("POST /mistral/v1/audio/transcriptions", Operation::Transcription),
+    mistral("POST /mistral/v1/moderations", Operation::Moderation),
+    mistral("POST /mistral/v1/ocr", Operation::Ocr),
+    gemini("POST /genai/v1beta/models/{model}:predict", Operation::ImageGeneration).streamed(false),
+    gemini("POST /genai/v1/models/{model}:predict", Operation::ImageGeneration).streamed(false),
+    gemini("POST /genai/models/{model}:predict", Operation::ImageGeneration).streamed(false),
 ];
 
 /// The format in which errors are written for somebody whose format is not known.

@@ -6,12 +6,15 @@ use weir_budget::Budget;
 use weir_runtime::Hosts;
 
 use crate::client_keys::ClientKeys;
+use crate::ids::IdSecrets;
 
 /// The edge's settings. The defaults are those of an absent `client` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Who may call.
     pub client_keys: ClientKeys,
+    /// What ids of stored things are signed with.
+    pub ids: IdSecrets,
     /// Under which names clients ask for it.
     pub hosts: Hosts,
     /// Origins whose pages may call: `*`, `https://a.example`, `https://*.example.com`. If there are
@@ -38,6 +41,8 @@ pub struct Settings {
     pub body_rate_min: usize,
     /// How long a stream may take from its head to its end; `None`: as long as it likes.
     pub stream_time_max: Option<Duration>,
+    /// After so long without a word a stream says that it is alive, where its format can; `None`: never.
+    pub stream_quiet_max: Option<Duration>,
     /// What all bodies of the process may take together.
     pub budget: Budget,
 }
@@ -46,6 +51,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             client_keys: ClientKeys::default(),
+            ids: IdSecrets::default(),
             hosts: Hosts::default(),
             allowed_origins: Vec::new(),
             allowed_headers: Vec::new(),
@@ -57,6 +63,7 @@ impl Default for Settings {
             client_stall_max: Duration::from_mins(1),
             body_rate_min: 1024,
             stream_time_max: None,
+            stream_quiet_max: None,
             budget: Budget::default(),
         }
     }

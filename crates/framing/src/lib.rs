@@ -8,6 +8,7 @@ mod cut;
 mod decoder;
 mod event_chunks;
 mod event_stream;
+pub mod form;
 mod json_array;
 mod ndjson;
 pub mod sse;

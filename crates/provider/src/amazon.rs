@@ -9,6 +9,7 @@ use weir_types::{Dialect, Framing, Operation};
 use crate::compatible::BASE;
 use crate::native::MODEL_IN_PATH;
 use crate::route::Route;
+use crate::stored;
 use crate::vendor::{Auth, Betas, StreamEnd, Vendor};
 
 const fn converse(operation: Operation, template: &'static str) -> Route {
@@ -131,6 +132,7 @@ pub(crate) const BEDROCK: Vendor = Vendor {
             Dialect::BedrockConverse,
         ),
     ],
+    stored: stored::BEDROCK,
     auth: Auth::Aws("bedrock"),
     betas: RUNTIME_BETAS,
     quirks: MODEL_IN_PATH,

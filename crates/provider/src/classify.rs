@@ -106,6 +106,9 @@ pub fn refuses_sealed(code: &str, message: &str) -> bool {
 }
 
 fn class(status: u16, facts: &ErrorFacts<'_>) -> FailureClass {
+    if status == 500 && Said::of(facts).anywhere(phrases::CONTEXT_AT_500) {
+        return FailureClass::ContextLength;
+    }
     if matches!(status, 408 | 425 | 500 | 502..=504 | 520..=530) || status < 400 {
         return FailureClass::Transient;
     }

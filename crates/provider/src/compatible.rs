@@ -3,12 +3,15 @@
 //! Sources: each vendor's public API reference. A row differs from [`BASE`] only in what the
 //! vendor does differently.
 
-use weir_dialect::names::NameRule;
 use weir_dialect::{ModelDrops, Quirks};
-use weir_types::{Dialect, Form, Operation};
+use weir_types::{Dialect, Operation};
 
+use crate::kept;
+use crate::media::{IMAGES, MODERATION, SPEECH, TRANSCRIPTION, TRANSLATION, media};
+use crate::mistral::{MISTRAL, MISTRALS};
 use crate::native::ANTHROPIC_VERSION;
 use crate::route::Route;
+use crate::stored;
 use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 use crate::wanted::Choice;
 
@@ -18,6 +21,7 @@ pub(crate) const BASE: Vendor = Vendor {
     base_url: "",
     auth: Auth::Bearer,
     routes: CHAT,
+    stored: &[],
     stream_end: StreamEnd::NeedsDone,
     betas: Betas::All,
     client_headers: &[],
@@ -28,7 +32,7 @@ pub(crate) const BASE: Vendor = Vendor {
     keys_may_be_empty: false,
 };
 
-const fn chat(template: &'static str) -> Route {
+pub(crate) const fn chat(template: &'static str) -> Route {
     Route::post(Operation::Chat, template, Dialect::OpenAiChat)
 }
 
@@ -36,11 +40,11 @@ const fn completion(template: &'static str) -> Route {
     Route::post(Operation::Completion, template, Dialect::OpenAiChat)
 }
 
-const fn embedding(template: &'static str) -> Route {
+pub(crate) const fn embedding(template: &'static str) -> Route {
     Route::post(Operation::Embedding, template, Dialect::OpenAiChat)
 }
 
-const fn models(template: &'static str) -> Route {
+pub(crate) const fn models(template: &'static str) -> Route {
     Route::get(Operation::ListModels, template, Dialect::OpenAiChat)
 }
 
@@ -51,22 +55,13 @@ const CHAT: &[Route] = &[chat("/v1/chat/completions"), models("/v1/models")];
 const TEXT: &[Route] =
     &[chat("/v1/chat/completions"), completion("/v1/completions"), models("/v1/models")];
 
-/// Mistral takes what OpenAI's clients send, and what its own do.
-pub(crate) const MISTRAL_FORMS: &[Form] = &[Form::Usual, Form::Mistral];
-
-/// <https://docs.mistral.ai/api/>
-const MISTRALS: &[Route] = &[
-    chat("/v1/chat/completions").in_forms(MISTRAL_FORMS),
-    embedding("/v1/embeddings").in_forms(MISTRAL_FORMS),
-    models("/v1/models").in_forms(MISTRAL_FORMS),
-];
-
-/// All of them.
-const ALL: &[Route] = &[
+/// All of what is text, and images: <https://docs.tokenfactory.nebius.com/api-reference>
+const NEBIUS: &[Route] = &[
     chat("/v1/chat/completions"),
     completion("/v1/completions"),
     embedding("/v1/embeddings"),
     models("/v1/models"),
+    IMAGES.only(false),
 ];
 
 /// OpenAI's Responses of a host's own. What chat needs is nothing to them: dropping `store` would
@@ -99,7 +94,19 @@ pub(crate) const OPENAI: &[Route] = &[
     embedding("/v1/embeddings"),
     models("/v1/models"),
     responses("/v1/responses"),
-    Route::post(Operation::CountTokens, "/v1/responses/input_tokens", Dialect::OpenAiResponses),
+    kept::counted("/v1/responses/input_tokens"),
+    kept::compacted("/v1/responses/compact"),
+    kept::retrieved("/v1/responses/{id}"),
+    kept::deleted("/v1/responses/{id}"),
+    kept::canceled("/v1/responses/{id}/cancel"),
+    kept::input_items("/v1/responses/{id}/input_items"),
+    SPEECH,
+    TRANSCRIPTION,
+    TRANSLATION,
+    IMAGES,
+    media(Operation::ImageEdit, "/v1/images/edits"),
+    media(Operation::ImageVariation, "/v1/images/variations"),
+    MODERATION,
 ];
 
 /// <https://docs.x.ai/docs/api-reference>
@@ -108,6 +115,9 @@ const XAI: &[Route] = &[
     completion("/v1/completions"),
     models("/v1/models"),
     responses("/v1/responses"),
+    kept::retrieved("/v1/responses/{id}"),
+    kept::deleted("/v1/responses/{id}"),
+    IMAGES.only(false),
 ];
 
 /// <https://openrouter.ai/docs/api-reference/overview>
@@ -130,6 +140,9 @@ const GROQ: &[Route] = &[
     chat("/v1/chat/completions"),
     models("/v1/models"),
     responses("/v1/responses").needs(&GROQ_RESPONSES),
+    SPEECH.only(false),
+    TRANSCRIPTION.only(false),
+    TRANSLATION,
 ];
 
 /// <https://api-docs.deepseek.com/guides/anthropic_api>
@@ -149,6 +162,8 @@ const FIREWORKS: &[Route] = &[
     embedding("/v1/embeddings"),
     models("/v1/models"),
     openai_style(responses("/v1/responses")),
+    kept::retrieved("/v1/responses/{id}"),
+    kept::deleted("/v1/responses/{id}"),
     anthropic_style(messages(Operation::Chat, "/v1/messages")),
 ];
 
@@ -182,6 +197,9 @@ const VLLM: &[Route] = &[
     openai_style(responses("/v1/responses")),
     anthropic_style(messages(Operation::Chat, "/v1/messages")),
     anthropic_style(messages(Operation::CountTokens, "/v1/messages/count_tokens")),
+    TRANSCRIPTION,
+    TRANSLATION,
+    media(Operation::Rerank, "/v1/rerank"),
 ];
 
 /// Two interfaces, of which a key's variables say which there are: `auto` has both, and a model
@@ -207,32 +225,12 @@ const OPENAI_ONLY: &[&str] = &[
 ];
 
 /// What every host but OpenAI needs.
-const PORTABLE: Quirks = Quirks {
+pub(crate) const PORTABLE: Quirks = Quirks {
     drops: OPENAI_ONLY,
     values: &[("reasoning_effort", "\"minimal\"", "\"low\"")],
     block_drops: &["cache_control"],
     text_bytes_max: &[("user", 64)],
     ..Quirks::NONE
-};
-
-/// Mistral refuses members that it does not know.
-pub(crate) const MISTRAL: Quirks = Quirks {
-    renames: &[
-        ("max_completion_tokens", "max_tokens"),
-        ("seed", "random_seed"),
-        ("dimensions", "output_dimension"),
-    ],
-    drops: &[
-        "prompt_cache_retention",
-        "verbosity",
-        "store",
-        "web_search_options",
-        "stream_options",
-        "user",
-        "logit_bias",
-    ],
-    call_ids: Some(NameRule { bytes_max: 9, beside: Some(""), is_exact: true }),
-    ..PORTABLE
 };
 
 /// A server that the user runs: its URL is on the key, a secret is optional.
@@ -244,6 +242,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "mistral",
         base_url: "https://api.mistral.ai",
         routes: MISTRALS,
+        stored: stored::MISTRAL,
         quirks: MISTRAL,
         env_var: Some("MISTRAL_API_KEY"),
         ..BASE
@@ -252,6 +251,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "groq",
         base_url: "https://api.groq.com/openai",
         routes: GROQ,
+        stored: stored::OPENAI,
         client_headers: &["groq-model-version"],
         env_var: Some("GROQ_API_KEY"),
         ..BASE
@@ -339,7 +339,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {
         name: "nebius",
         base_url: "https://api.tokenfactory.nebius.com",
-        routes: ALL,
+        routes: NEBIUS,
         env_var: Some("NEBIUS_API_KEY"),
         ..BASE
     },

@@ -9,9 +9,12 @@ use weir_dialect::families::Family;
 use weir_types::{Dialect, Form, Operation};
 
 use crate::amazon::{BEDROCK, BEDROCK_MANTLE};
-use crate::compatible::{BASE, MISTRAL, MISTRAL_FORMS, OPENAI};
+use crate::compatible::{BASE, OPENAI};
+use crate::kept;
 use crate::later::Later;
+use crate::mistral::{MISTRAL, MISTRAL_FORMS};
 use crate::route::Route;
+use crate::stored;
 use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 use crate::wanted::Choice;
 
@@ -36,6 +39,17 @@ const fn cohere(operation: Operation, template: &'static str) -> Route {
 
 const fn openai(operation: Operation, template: &'static str) -> Route {
     Route::post(operation, template, Dialect::OpenAiChat).except(&[Family::Anthropic])
+}
+
+/// Sound and images of Azure's: <https://learn.microsoft.com/azure/ai-foundry/openai/latest>
+const fn deployed(operation: Operation, template: &'static str) -> Route {
+    Route::post(operation, template, Dialect::OpenAiChat)
+}
+
+/// Images by a general form of prediction.
+/// <https://ai.google.dev/api/imagen>, <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>
+const fn imagen(template: &'static str) -> Route {
+    gemini(Operation::ImageGeneration, template).of(Family::Imagen).only(false)
 }
 
 const fn responses(operation: Operation, template: &'static str) -> Route {
@@ -173,6 +187,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         name: "openai",
         base_url: "https://api.openai.com",
         routes: OPENAI,
+        stored: stored::OPENAI,
         // Not whose account it is: `openai-organization` and `openai-project` are the operator's.
         client_headers: &["idempotency-key", "openai-beta", "x-client-request-id"],
         env_var: Some("OPENAI_API_KEY"),
@@ -188,6 +203,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             Route::get(Operation::ListModels, "/v1/models?limit=1000", Dialect::AnthropicMessages)
                 .with(ANTHROPIC_VERSION),
         ],
+        stored: stored::ANTHROPIC,
         env_var: Some("ANTHROPIC_API_KEY"),
         ..OWN
     },
@@ -204,12 +220,14 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .needs(&MODEL_IN_EACH),
             gemini(Operation::Embedding, "/v1beta/models/{model}:embedContent")
                 .in_forms(&[Form::Single]),
+            imagen("/v1beta/models/{model}:predict"),
             Route::get(
                 Operation::ListModels,
                 "/v1beta/models?pageSize=1000",
                 Dialect::GeminiGenerate,
             ),
         ],
+        stored: stored::GEMINI,
         client_headers: GOOGLE_HEADERS,
         quirks: MODEL_IN_PATH,
         // A stream of this format has no last event but the one with the finish reason.
@@ -256,6 +274,36 @@ pub(crate) const VENDORS: &[Vendor] = &[
             openai(Operation::Completion, "/openai/v1/completions"),
             openai(Operation::Embedding, "/openai/v1/embeddings"),
             responses(Operation::Responses, "/openai/v1/responses"),
+            kept::compacted("/openai/v1/responses/compact").except(&[Family::Anthropic]),
+            kept::retrieved("/openai/v1/responses/{id}"),
+            kept::deleted("/openai/v1/responses/{id}"),
+            kept::canceled("/openai/v1/responses/{id}/cancel"),
+            kept::input_items("/openai/v1/responses/{id}/input_items"),
+            deployed(
+                Operation::Speech,
+                "/openai/deployments/{model}/audio/speech?api-version={api_version}",
+            ),
+            deployed(
+                Operation::Transcription,
+                "/openai/deployments/{model}/audio/transcriptions?api-version={api_version}",
+            ),
+            deployed(
+                Operation::Translation,
+                "/openai/deployments/{model}/audio/translations?api-version={api_version}",
+            ),
+            deployed(
+                Operation::ImageGeneration,
+                "/openai/deployments/{model}/images/generations?api-version={api_version}",
+            ),
+            deployed(
+                Operation::ImageEdit,
+                "/openai/deployments/{model}/images/edits?api-version={api_version}",
+            ),
+            deployed(Operation::Speech, "/openai/v1/audio/speech"),
+            deployed(Operation::Transcription, "/openai/v1/audio/transcriptions"),
+            deployed(Operation::Translation, "/openai/v1/audio/translations"),
+            deployed(Operation::ImageGeneration, "/openai/v1/images/generations"),
+            deployed(Operation::ImageEdit, "/openai/v1/images/edits"),
             anthropic(Operation::Chat, "/anthropic/v1/messages")
                 .of(Family::Anthropic)
                 .with(AZURE_VERSION)
@@ -266,6 +314,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .signed(Auth::Azure("x-api-key")),
             Route::get(Operation::ListModels, "/openai/v1/models", Dialect::OpenAiChat),
         ],
+        stored: stored::AZURE,
         base_url_from_key: true,
         ..OWN
     },
@@ -287,6 +336,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 .signed(Auth::GoogleOrKey)
                 // Older than the forms of the Gemini API.
                 .in_forms(&[]),
+            imagen(project!("publishers/google/models/{model}:predict")).signed(Auth::GoogleOrKey),
             vertex_claude(Operation::Chat, claude!("{model}:rawPredict"))
                 .only(false)
                 .needs(&VERTEX_CLAUDE),

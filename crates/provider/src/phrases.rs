@@ -117,8 +117,15 @@ pub(crate) const MODEL: &[&str] = &[
 ];
 
 /// Codes and types of a prompt that is too long.
-pub(crate) const CONTEXT_CODES: &[&str] =
-    &["context_length_exceeded", "context_window_exceeded", "prompt_too_long"];
+pub(crate) const CONTEXT_CODES: &[&str] = &[
+    "context_length_exceeded",
+    "context_window_exceeded",
+    "prompt_too_long",
+    // llama.cpp's server (tools/server: `format_error_response`).
+    "exceed_context_size_error",
+    // LiteLLM's proxy, as the name of its exception.
+    "contextwindowexceedederror",
+];
 
 /// The same, in words.
 pub(crate) const CONTEXT: &[&str] = &[
@@ -134,7 +141,22 @@ pub(crate) const CONTEXT: &[&str] = &[
     "reduce the length of the messages",
     "exceeds the maximum number of tokens",
     "maximum prompt length",
+    // vLLM, of a prompt alone.
+    "max_model_len",
+    // llama.cpp's server.
+    "available context size",
+    "too large to process",
+    // LiteLLM's proxy, which quotes whatever stands behind it.
+    "contextwindowexceedederror",
+    // Text Generation Inference and Text Embeddings Inference.
+    "`inputs` tokens + `max_new_tokens` must be",
+    "`inputs` must have less than",
 ];
+
+/// A prompt that is too long, in the words of servers that answer it with a 500 (llama.cpp's, to
+/// embeddings that do not fit its batch).
+pub(crate) const CONTEXT_AT_500: &[&str] =
+    &["too large to process. increase the physical batch size"];
 
 /// Content that the vendor will not process. Resending it anywhere is the caller's decision.
 pub(crate) const CONTENT: &[&str] = &[

@@ -48,6 +48,9 @@ pub struct Route {
     pub forms: &'static [Form],
     /// How its answers are fetched, where what comes first is a receipt.
     pub later: Option<&'static Later>,
+    /// Files are objects in buckets of the key's own, and batches jobs over them: the template leads to
+    /// the service that has them, and what it is asked takes calls of several kinds.
+    pub in_buckets: bool,
 }
 
 impl Route {
@@ -63,7 +66,9 @@ impl Route {
         Self::new(Method::GET, operation, template, dialect)
     }
 
-    const fn new(
+    /// `method template`.
+    #[must_use]
+    pub const fn new(
         method: Method,
         operation: Operation,
         template: &'static str,
@@ -85,6 +90,7 @@ impl Route {
             quirks: None,
             forms: &[Form::Usual],
             later: None,
+            in_buckets: false,
         }
     }
 
@@ -141,6 +147,13 @@ impl Route {
     #[must_use]
     pub const fn answered(mut self, later: &'static Later) -> Self {
         self.later = Some(later);
+        self
+    }
+
+    /// For what is kept in buckets of the key's.
+    #[must_use]
+    pub const fn in_buckets(mut self) -> Self {
+        self.in_buckets = true;
         self
     }
 

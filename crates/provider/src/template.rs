@@ -76,7 +76,7 @@ impl Template {
                     if model.split('/').any(|part| matches!(part, "" | "." | "..")) {
                         return Err("the model must be named as `owner/name`");
                     }
-                    text.extend(utf8_percent_encode(model, ENCODED_IN_PATH));
+                    text.push_str(&encoded_path(model));
                 }
                 Piece::Variable(_) => text.push_str(&encoded(id)),
             }
@@ -85,8 +85,16 @@ impl Template {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// `text` as it may stand in a path's step or in a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// `text` as a path, whose slashes stay.
+#[must_use]
+pub fn encoded_path(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED_IN_PATH).to_string()
 }
 
 /// `base` and `path` with one slash between them; `/v1` at the end of the one and the beginning of
@@ -100,6 +108,13 @@ fn joined(base: &str, path: &str) -> String {
         && base.contains("://")
     {
         return format!("{base}/{rest}");
+    }
+    // Google's uploads have their version behind a word that stands at the root.
+    if let Some((root, version)) = base.rsplit_once('/').filter(|(_, last)| is_version(last))
+        && let Some((_, rest)) = path.strip_prefix("upload/").and_then(|path| path.split_once('/'))
+        && root.contains("://")
+    {
+        return format!("{root}/upload/{version}/{rest}");
     }
     format!("{base}/{path}")
 }
@@ -134,6 +149,8 @@ mod tests {
             ("https://h/v1/x", "/v1/models", "https://h/v1/x/v1/models"),
             ("https://h/version", "/v1/models", "https://h/version/v1/models"),
             ("https://h/v1", "https://other/v1/models", "https://other/v1/models"),
+            ("https://h/v1beta", "/upload/v1beta/files", "https://h/upload/v1beta/files"),
+            ("https://h/x", "/upload/v1beta/files", "https://h/x/upload/v1beta/files"),
         ] {
             assert_eq!(fill(base, path, ""), expected);
         }

@@ -35,7 +35,7 @@ fn rows_are_complete_and_unambiguous() {
         assert!(row.offers(Operation::Responses, false), "{}", row.name);
         assert!(!row.base_url.ends_with('/'), "{}", row.name);
         assert_eq!(row.base_url.is_empty(), row.base_url_from_key, "{}", row.name);
-        for route in row.routes {
+        for route in row.all_routes() {
             let is_address = route.template.starts_with('/') || route.template.contains("://");
             assert!(is_address, "{}: {}", row.name, route.template);
             assert!(route.stream.is_none() || route.operation.streams(), "{}", row.name);
@@ -136,6 +136,68 @@ fn answers_are_classified() {
         (C::Caller, 413, "", "", "Payload too large"),
         (C::Caller, 422, "", "", "temperature: must be at most 2"),
         (C::Elsewhere, 501, "", "", "Not implemented"),
+    ] {
+        let found = class_of(status, code, kind, message);
+        assert_eq!(found, expected, "{status} {code} {kind} {message}");
+    }
+}
+
+#[test]
+fn servers_of_ones_own_have_words_of_their_own() {
+    use FailureClass as C;
+    for (expected, status, code, kind, message) in [
+        (
+            C::ContextLength,
+            400,
+            "400",
+            "exceed_context_size_error",
+            "request (1201 tokens) exceeds the available context size (1024 tokens), try increasing it",
+        ),
+        (C::ContextLength, 400, "", "", "the request exceeds the available context size"),
+        (
+            C::ContextLength,
+            500,
+            "500",
+            "server_error",
+            "input (700 tokens) is too large to process. increase the physical batch size",
+        ),
+        (
+            C::ContextLength,
+            400,
+            "400",
+            "None",
+            "litellm.ContextWindowExceededError: litellm.BadRequestError: ... too long",
+        ),
+        (
+            C::ContextLength,
+            400,
+            "400",
+            "BadRequestError",
+            "The decoder prompt (length 3000) is longer than the maximum model length of 2048. \
+             Make sure that `max_model_len` is no smaller than the number of text tokens.",
+        ),
+        (
+            C::ContextLength,
+            422,
+            "",
+            "validation",
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000",
+        ),
+        (
+            C::ContextLength,
+            413,
+            "",
+            "Validation",
+            "`inputs` must have less than 512 tokens. Given: 600",
+        ),
+        (C::Elsewhere, 404, "", "", "Not Found"),
+        (
+            C::Elsewhere,
+            501,
+            "501",
+            "not_supported_error",
+            "This server does not support embeddings. Start it with `--embeddings`",
+        ),
     ] {
         let found = class_of(status, code, kind, message);
         assert_eq!(found, expected, "{status} {code} {kind} {message}");

@@ -73,6 +73,8 @@ pub struct Vendor {
     pub name: &'static str,
     /// What it offers, and where. Of several that fit the first counts.
     pub routes: &'static [Route],
+    /// The same for what it stores: files and batches.
+    pub stored: &'static [Route],
     /// Without a slash at the end; may hold variables of keys (`{region}`); empty where only a key or
     /// the configuration knows it.
     pub base_url: &'static str,
@@ -107,11 +109,16 @@ impl PartialEq for Vendor {
 impl Eq for Vendor {}
 
 impl Vendor {
+    /// All that it offers.
+    pub fn all_routes(&self) -> impl Iterator<Item = &'static Route> + use<> {
+        self.routes.iter().chain(self.stored)
+    }
+
     /// Whether `operation` can be asked of it: it is offered, or something is that it can be
     /// translated into.
     #[must_use]
     pub fn offers(&self, operation: Operation, stream: bool) -> bool {
-        self.routes.iter().any(|route| route.serves(operation, stream))
+        self.all_routes().any(|route| route.serves(operation, stream))
     }
 
     /// `model` as this vendor writes it on the wire.

@@ -17,46 +17,54 @@
 -- other sees.
 local C, F = {}, {}
 local S
-local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS, NOTES
+local ALL, ROWS, ENDS, DEADLINES, DELAYED, ORDER, RESTING, MODELS, NEWS, COOLDOWNS, RESTS, IDLE, MISSING, NOTES
 -- While a text is loaded a server has no libraries to call, `string` neither.
 local call, sub, byte, pack, read, floor, max, min
 
 C.MAX = 9007199254740991
 C.ZEROS = '\0\0\0\0\0\0\0\0'
--- Router, session, sequence, was in share, the store's clock or -1, check the run, times, has grace.
-C.HEAD_FORMAT = '<c8c8dBdBdddB'
+-- Router, session, sequence, sequence of the last reply heard, its past (1: it served its share until now;
+-- 2: it knows the pool), the store's clock or -1, check the run, times, has grace.
+C.HEAD_FORMAT = '<c8c8ddBdBdddB'
 
 function F.begin(keys, args)
   call, sub, byte, pack, read = redis.call, string.sub, string.byte, struct.pack, struct.unpack
   floor, max, min = math.floor, math.max, math.min
   ALL = keys
-  ROWS, ENDS, DEADLINES, DELAYED, ORDER, LISTS, NEWS, COOLDOWNS, RESTS, NOTES =
+  ROWS, ENDS, DEADLINES, DELAYED, ORDER, RESTING, MODELS, NEWS, COOLDOWNS, RESTS, IDLE, MISSING, NOTES =
     unpack(keys)
 
-  local router, session, sequence, was_in_share, clock, check_run, ttl, claim_limit, max_cooldown,
+  local router, session, sequence, heard, past, clock, check_run, ttl, claim_limit, max_cooldown,
     has_grace = read(C.HEAD_FORMAT, args[1])
-  -- No more than 32 names, which is as much as fits in without doubling.
   S = {
-    args = args, router = router, session = session, sequence = sequence,
-    was_in_share = was_in_share == 1, clock = clock, check_run = check_run == 1, ttl = ttl,
+    args = args, router = router, session = session, sequence = sequence, heard = heard,
+    is_hello = session == C.ZEROS,
+    past = past, clock = clock, check_run = check_run == 1, ttl = ttl,
     claim_limit = claim_limit, max_cooldown = max_cooldown, has_grace = has_grace == 1,
     -- Classes, by what commands name them by, and the commands.
     batch = cmsgpack.unpack(args[2]),
-    -- Pool time of this call, and the other routers that have news.
-    now = 0, rung = {},
+    -- Pool time of this call, and the other routers that have news; the caller's own: ids, and by id
+    -- the batch that claimed it.
+    now = 0, rung = {}, news = {}, told = {},
     -- Numbers, run of the server, limits, lags as they are packed and once they are needed, rows of
-    -- routers packed; tickets may be listed whose class the limits no longer serve.
+    -- routers packed.
     pool = false, run = '', limits = C.NO_LIMITS, packed_lags = false, lags = false,
-    router_rows = '', recheck = false,
+    router_rows = '',
+    -- What is yet to be looked at of those that wait, and of how many more; who waits for what.
+    walk_text = false, walk = false, walk_left = 0, look_left = 0, thaw_left = 0,
+    -- Scopes that may be granted again, and whether another may not be any more.
+    opened = {}, has_closed = false,
     -- Who has yet to restate, while a grace is on: a set of routers.
     grace = false,
-    -- Rows as far as they were looked at; false where there is none. By incarnation, scope, id, id;
+    -- Rows as far as they were looked at; false where there is none. By incarnation, id, id;
     -- classes that tickets hold by digest.
-    routers = {}, all_routers_read = false, rests = false, leases = {}, tickets = {}, classes = {},
+    routers = {}, all_routers_read = false, leases = {}, tickets = {}, classes = {},
+    -- What rests: numbers, keys and endpoint, by model.
+    unwell_text = false, unwell = false, rests = {},
     -- What is to be written: ids; of sorted sets scores by member.
     changed = {}, pending = {},
-    -- The first ticket of every list that has one, and the first ids in line, once asked for.
-    heads = false, line = false,
+    -- The first ids in line, once asked for.
+    line = false,
   }
 end
 

@@ -137,11 +137,14 @@ end
 
 -- Reads the rows of ids at once.
 function F.fetch(ids)
-  for from = 1, #ids, C.ARGUMENTS_MAX do
-    local found = call('HMGET', ROWS, unpack(ids, from, min(from + C.ARGUMENTS_MAX - 1, #ids)))
-    for at, packed in ipairs(found) do
-      local id = ids[from + at - 1]
-      if S.leases[id] == nil then F.read_id(id, packed) end
+  local unread = {}
+  for _, id in ipairs(ids) do
+    if S.leases[id] == nil then unread[#unread + 1] = id end
+  end
+  for from = 1, #unread, C.ARGUMENTS_MAX do
+    local last = min(from + C.ARGUMENTS_MAX - 1, #unread)
+    for at, packed in ipairs(call('HMGET', ROWS, unpack(unread, from, last))) do
+      F.read_id(unread[from + at - 1], packed)
     end
   end
 end
@@ -186,12 +189,13 @@ end
 function F.read_rows()
   local ids = F.named_ids()
   local first = min(#ids, C.ARGUMENTS_MAX)
-  local found = call('HMGET', ROWS, 'core', 'limits', 'routers', unpack(ids, 1, first))
+  local found = call('HMGET', ROWS, 'core', 'limits', 'routers', 'unwell', 'line',
+    unpack(ids, 1, first))
   if found[1] then
-    for at = 1, first do F.read_id(ids[at], found[at + 3]) end
+    for at = 1, first do F.read_id(ids[at], found[at + 5]) end
     if first < #ids then F.fetch(ids) end
   end
-  return found[1], found[2], found[3]
+  return found[1], found[2], found[3], found[4], found[5]
 end
 
 function F.write_rows(core, routers)
@@ -207,13 +211,26 @@ function F.write_rows(core, routers)
     end
   end
   for digest, held in pairs(S.classes) do
-    if held.tickets > 0 then
+    if held.changed and held.tickets > 0 then
       set[sets + 1], set[sets + 2] = digest, pack('<d', held.tickets) .. held.class.blob
       sets = sets + 2
-    else
+    elseif held.changed then
       removals = removals + 1
       gone[removals] = digest
     end
+  end
+  local line = F.pack_walk()
+  if line then
+    set[sets + 1], set[sets + 2] = 'line', line
+    sets = sets + 2
+  end
+  local unwell = F.write_rests()
+  if unwell then
+    set[sets + 1], set[sets + 2] = 'unwell', unwell
+    sets = sets + 2
+  elseif S.unwell_text then
+    removals = removals + 1
+    gone[removals] = 'unwell'
   end
   if removals > 0 then F.send('HDEL', ROWS, gone, removals) end
   F.send('HSET', ROWS, set, sets)

@@ -1,6 +1,6 @@
 -- The numbers of a pool, read and written once per batch, and its limits.
 
-C.CORE_FORMAT = '<dddddddddddddddddBBBI2c0I4c0'
+C.CORE_FORMAT = '<dddddddddddddddddddBBI2c0I4c0I2c0'
 
 -- In declared order. `generation` of eight zero bytes: nobody has set limits.
 C.NO_LIMITS = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
@@ -21,10 +21,14 @@ end
 function F.set_empty()
   S.limits, S.lags, S.router_rows, S.grace = C.NO_LIMITS, {}, '', false
   -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold. No
-  -- lease runs out before `end_at`, no deadline passes before `deadline_at`.
+  -- lease runs out before `end_at`, no deadline passes before `deadline_at`. Nobody spoke between
+  -- `silent_from` and `silent_to`, for a claim limit or longer; -1: that is dealt with.
+  -- `superseded`: digests of limits that were in force before these, the latest last.
   S.pool = { raw = 0, offset = 0, arrival = 0, session = 0, check_at = 0, claimed = 0, leases = 0, tickets = 0, listed = 0, delayed = 0, routers = 0, cooling = 0,
-    end_at = C.MAX, deadline_at = C.MAX }
-  S.recheck, S.run = false, ''
+    end_at = C.MAX, deadline_at = C.MAX, silent_from = -1, silent_to = -1,
+    superseded = '' }
+  S.run, S.walk_text, S.walk = '', false, false
+  S.unwell_text, S.unwell, S.rests = false, false, {}
 end
 
 -- Found empty: nothing that a lost or older state left behind may be believed.
@@ -51,20 +55,23 @@ function F.insist_on_counts(...)
 end
 
 function F.load_core()
-  local core, limits, routers = F.read_rows()
+  local core, limits, routers, unwell, line = F.read_rows()
   if not core then return F.set_empty() end
   local raw, offset, called, arrival, session, check_at, mean, claimed, leases, tickets, listed,
-    delayed, routers_known, cooling, end_at, deadline_at, ends, recheck, in_grace, was_empty, run,
-    awaited, at = read(C.CORE_FORMAT, core)
+    delayed, routers_known, cooling, end_at, deadline_at, ends, silent_from, silent_to,
+    in_grace, was_empty, run, awaited, superseded, at = read(C.CORE_FORMAT, core)
   F.insist_on_counts(raw, offset, called, arrival, session, check_at, claimed, leases, tickets, listed,
-    delayed, routers_known, cooling, end_at, deadline_at, ends)
+    delayed, routers_known, cooling, end_at, deadline_at, ends, max(silent_from, 0),
+    max(silent_to, 0))
   S.pool = { raw = raw, offset = offset, called = called, arrival = arrival, session = session,
     check_at = check_at, mean = mean >= 0 and mean or nil, claimed = claimed, leases = leases,
     tickets = tickets, listed = listed, delayed = delayed, routers = routers_known,
-    cooling = cooling, end_at = end_at, deadline_at = deadline_at }
-  S.recheck, S.run = recheck == 1, run
+    cooling = cooling, end_at = end_at, deadline_at = deadline_at, silent_from = silent_from,
+    silent_to = silent_to, superseded = superseded }
+  S.run = run
   S.packed_lags, S.router_rows = sub(core, at), routers or ''
   if #S.router_rows % C.ROUTER_SIZE ~= 0 then error('a part of a router\'s row') end
+  S.unwell_text, S.walk_text = unwell, line
   if limits then S.limits = F.parsed(limits, F.parse_limits) end
   if in_grace == 1 then
     S.grace = { ends = ends, was_empty = was_empty == 1, awaited = {} }
@@ -84,7 +91,8 @@ function F.pack_core()
   return pack(C.CORE_FORMAT, pool.raw, pool.offset, pool.called, pool.arrival, pool.session,
     pool.check_at, pool.mean or -1, pool.claimed, pool.leases, pool.tickets, pool.listed,
     pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
-    S.recheck and 1 or 0, in_grace, was_empty, #S.run, S.run, #awaited, awaited)
+    pool.silent_from, pool.silent_to, in_grace, was_empty, #S.run, S.run,
+    #awaited, awaited, #pool.superseded, pool.superseded)
     .. (S.lags and cmsgpack.pack(S.lags) or S.packed_lags)
 end
 
@@ -106,8 +114,23 @@ function F.advance()
   S.now = F.plus(raw, S.pool.offset)
 end
 
+-- So many limits that were in force before the present ones are remembered.
+C.SUPERSEDED_MAX = 16
+
+-- Notes that the present limits are replaced.
+function F.supersede(by)
+  local kept = {}
+  for at = 1, #S.pool.superseded, 8 do
+    local one = sub(S.pool.superseded, at, at + 7)
+    if one ~= by then kept[#kept + 1] = one end
+  end
+  kept[#kept + 1] = S.limits.hash
+  S.pool.superseded = table.concat(kept, '', max(#kept - C.SUPERSEDED_MAX + 1, 1))
+end
+
 -- Puts new limits in force. Lags follow their keys by name; a new key starts at 0.
 function F.put_limits(blob)
+  if not F.is_unset() then F.supersede(F.parsed(blob, F.parse_limits).hash) end
   local before, had = S.limits.places, F.lags()
   S.limits = F.parsed(blob, F.parse_limits)
   S.lags = {}

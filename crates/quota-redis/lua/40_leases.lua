@@ -37,6 +37,11 @@ function F.extend(id, row)
   F.end_at(id, F.plus(S.now, S.ttl))
 end
 
+-- Its router is told of it, perhaps again: from then on the slot is in use.
+function F.tell_lease(id, row)
+  if row.since >= 0 then row.since, S.changed[id] = S.now, true end
+end
+
 -- When the next lease runs out.
 function F.next_end()
   S.pool.end_at = F.first_score(ENDS, '-inf')

@@ -1,15 +1,20 @@
--- Everything that waits, and what it can use. Listed tickets stand twice: in the order of arrival
--- of all (for places), and by list, where the first of each list costs one look (Q5).
+-- Everything that waits, and what it can use. What may be able to use a slot stands in one line in the
+-- order of arrival (Q5); what is known not to be rests beside it, by model (Q12).
 
-C.WAITS_DELAY, C.WAITS_SLOT, C.WAITS_CLAIM, C.WAITS_LEAVE = 1, 2, 3, 4
--- A list's name: digest of the class, owner, readiness to wait; then arrival and number.
-C.LIST_NAME = 40 + 8 + 1
-C.PAST_MEMBERS = C.PAST_NUMBERS .. C.PAST_NUMBERS .. '\255'
+C.WAITS_DELAY, C.WAITS_SLOT, C.WAITS_CLAIM, C.WAITS_LEAVE, C.WAITS_REST = 1, 2, 3, 4, 5
+-- So many kinds of request may have tickets that wait.
+C.CLASSES_MAX = 4096
+-- Of the delays that end next so many are looked at for a router's own.
+C.OWN_DELAYS_MAX = 16
 
 -- A class is its packed text: model, operation, keys. One that no ticket holds leaves no trace.
-function F.parse_class(blob)
+function F.read_class(blob, digest)
   local parts = cmsgpack.unpack(blob)
-  return { blob = blob, model = parts[1], keys = parts[3], digest = redis.sha1hex(blob) }
+  return { blob = blob, model = parts[1], keys = parts[3], digest = digest }
+end
+
+function F.parse_class(blob)
+  return F.read_class(blob, redis.sha1hex(blob))
 end
 
 -- The class that a command names by its place in the batch.
@@ -19,26 +24,72 @@ function F.class_of_batch(at)
   return classes[at]
 end
 
-function F.class_of_digest(digest)
-  local held = S.classes[digest]
-  local class = held and held.class or parsed[digest]
-  if not class then
-    class = F.parsed(sub(call('HGET', ROWS, digest), 9), F.parse_class)
-    F.keep_parsed(digest, class, #class.blob)
+-- Reads classes that tickets hold, and how many do, at once.
+function F.fetch_classes(digests)
+  local unread, seen = {}, {}
+  for _, digest in ipairs(digests) do
+    if not (S.classes[digest] or seen[digest]) then
+      unread[#unread + 1], seen[digest] = digest, true
+    end
   end
-  return class
+  for from = 1, #unread, C.ARGUMENTS_MAX do
+    local last = min(from + C.ARGUMENTS_MAX - 1, #unread)
+    for at, row in ipairs(call('HMGET', ROWS, unpack(unread, from, last))) do
+      local digest = unread[from + at - 1]
+      if row then
+        local class = parsed[digest]
+        if not class then
+          class = F.read_class(sub(row, 9), digest)
+          F.keep_parsed(digest, class, #class.blob)
+        end
+        S.classes[digest] = { class = class, tickets = read('<d', row), changed = false }
+      end
+    end
+  end
+end
+
+function F.class_of_digest(digest)
+  if not S.classes[digest] then F.fetch_classes({ digest }) end
+  return S.classes[digest].class
+end
+
+-- A class and how many tickets hold it; those of all that the batch names are read with the first.
+function F.held_class(class)
+  local digest = class.digest
+  if not S.classes[digest] then
+    local digests = { digest }
+    for at = 1, #S.batch[1] do digests[at + 1] = F.class_of_batch(at).digest end
+    F.fetch_classes(digests)
+  end
+  local held = S.classes[digest]
+  if not held then
+    held = { class = class, tickets = 0, changed = false }
+    S.classes[digest] = held
+  end
+  return held
 end
 
 -- Counts tickets of a class in or out.
 function F.hold_class(class, by)
-  local digest = class.digest
-  local held = S.classes[digest]
-  if not held then
-    local row = call('HGET', ROWS, digest)
-    held = { class = class, tickets = row and read('<d', row) or 0 }
-    S.classes[digest] = held
+  local held, walk = F.held_class(class), F.walk()
+  if held.tickets == 0 then walk.classes = walk.classes + 1 end
+  held.tickets, held.changed = held.tickets + by, true
+  if held.tickets == 0 then walk.classes = walk.classes - 1 end
+  walk.changed = true
+end
+
+-- Reads what is known of tickets, of their classes and of their models at once.
+function F.prepare(ids)
+  F.fetch(ids)
+  local digests, models = {}, {}
+  for _, id in ipairs(ids) do
+    local row = S.tickets[id]
+    if row then digests[#digests + 1] = row.class end
   end
-  held.tickets = held.tickets + by
+  F.fetch_classes(digests)
+  if not F.has_model_rests() then return end
+  for at, digest in ipairs(digests) do models[at] = S.classes[digest].class.model end
+  F.fetch_rests(models)
 end
 
 -- The places of a class's keys that the limits name, ascending and each once.
@@ -53,119 +104,72 @@ function F.places_of(class)
     end
   end
   table.sort(places)
-  class.places, class.resolved = places, S.limits
+  class.places, class.resolved, class.count = places, S.limits, nil
   return places
 end
 
-function F.list_of(id, row)
-  return row.class .. F.owner_of(id) .. (row.waits == 1 and '1' or '0')
+-- The beginning of a model's members among those held back.
+function F.model_hash(class)
+  class.hash = class.hash or sub(redis.sha1hex(class.model), 1, 20)
+  return class.hash
 end
 
-function F.member_of(id, row)
-  return F.list_of(id, row) .. pack('>I8', row.arrival) .. sub(id, 9)
+function F.member_of(id, row, kind)
+  return F.model_hash(F.class_of_digest(row.class)) .. kind .. pack('>I8', row.arrival) .. id
 end
 
--- Reads a list's first ticket, from a member of it.
-function F.read_head(member)
-  local owner = sub(member, 41, 48)
-  return { class = F.class_of_digest(sub(member, 1, 40)), owner = owner,
-    name = sub(member, 1, C.LIST_NAME), waits = byte(member, C.LIST_NAME) == 49,
-    arrival = read('>I8', member, C.LIST_NAME + 1),
-    id = owner .. sub(member, C.LIST_NAME + 9) }
+-- Tickets of a model that wait for a rest or for a delay.
+function F.held_back(class)
+  if S.pool.delayed + F.walk().resting == 0 then return 0 end
+  local hash = F.model_hash(class)
+  return F.range('ZLEXCOUNT', MODELS, '[' .. hash, '(' .. hash .. '\255')
 end
 
--- Hops from list to list.
-function F.read_heads()
-  if S.heads then return S.heads end
-  S.heads = {}
-  local from = '-'
-  while S.pool.listed > 0 do
-    local member = F.range('ZRANGEBYLEX', LISTS, from, '+', 'LIMIT', 0, 1)[1]
-    if not member then break end
-    local head = F.read_head(member)
-    S.heads[head.name] = head
-    from = '(' .. head.name .. C.PAST_MEMBERS
+-- Counts what a ticket waits for in or out.
+function F.count_waiting(id, stage, by)
+  local pool, walk = S.pool, F.walk()
+  local own = F.waiting_of(F.owner_of(id))
+  if stage == C.WAITS_DELAY then
+    pool.delayed, own.delayed = pool.delayed + by, own.delayed + by
+  elseif stage == C.WAITS_SLOT then
+    pool.listed, own.listed = pool.listed + by, own.listed + by
+  else
+    walk.resting, own.resting = walk.resting + by, own.resting + by
   end
-  return S.heads
-end
-
--- The first ids in the order of arrival. What leaves the line or stands elsewhere by now is passed
--- over; what enters it before its end makes it void.
-function F.read_line(count)
-  local found = F.range('ZRANGE', ORDER, 0, count - 1, 'WITHSCORES')
-  local ids, arrivals = {}, {}
-  for at = 1, #found, 2 do
-    ids[#ids + 1], arrivals[#arrivals + 1] = found[at], tonumber(found[at + 1])
-  end
-  F.fetch(ids)
-  S.line = { ids = ids, arrivals = arrivals, is_all = #ids < count }
-  return S.line
-end
-
-function F.note_in_line(id, arrival)
-  local line = S.line
-  if not line then return end
-  local last = #line.ids
-  if last > 0 and F.place_less(arrival, id, line.arrivals[last], line.ids[last]) then
-    S.line = false
-  elseif line.is_all then
-    line.ids[last + 1], line.arrivals[last + 1] = id, arrival
-  end
-end
-
--- The first in the order of arrival whose router is not skipped, or nil.
-function F.first_in_line()
-  local line = S.line or F.read_line(min(floor(#S.batch[2] / 2) + 2, 64))
-  while true do
-    for at, id in ipairs(line.ids) do
-      local row, owner = F.ticket_of(id), F.owner_of(id)
-      if row and row.stage == C.WAITS_SLOT and row.arrival == line.arrivals[at]
-        and not F.is_skipped(owner) then
-        return { id = id, owner = owner, arrival = row.arrival, class = F.class_of_digest(row.class) }
-      end
-    end
-    if line.is_all then return nil end
-    line = F.read_line(2 * #line.ids)
-  end
+  walk.changed = true
 end
 
 function F.enter_stage(id, row)
-  if row.stage == C.WAITS_DELAY then
+  local stage = row.stage
+  if stage == C.WAITS_DELAY then
     F.enter(DELAYED, row.ends, id)
-    S.pool.delayed = S.pool.delayed + 1
-  elseif row.stage == C.WAITS_SLOT then
-    local member = F.member_of(id, row)
+    F.enter(MODELS, 0, F.member_of(id, row, 'd'))
+  elseif stage == C.WAITS_SLOT then
     F.enter(ORDER, row.arrival, id)
-    F.enter(LISTS, 0, member)
-    S.pool.listed = S.pool.listed + 1
     F.note_in_line(id, row.arrival)
-    if S.heads then
-      local head = S.heads[F.list_of(id, row)]
-      if not head or F.place_less(row.arrival, id, head.arrival, head.id) then
-        head = F.read_head(member)
-        S.heads[head.name] = head
-      end
-    end
+  elseif stage == C.WAITS_REST then
+    F.enter(RESTING, row.arrival, id)
+    F.enter(MODELS, 0, F.member_of(id, row, 'r'))
+  else
+    return
   end
+  F.count_waiting(id, stage, 1)
 end
 
 function F.exit_stage(id, row)
-  if row.stage == C.WAITS_DELAY then
+  local stage = row.stage
+  if stage == C.WAITS_DELAY then
     F.remove(DELAYED, id)
-    S.pool.delayed = S.pool.delayed - 1
-  elseif row.stage == C.WAITS_SLOT then
+    F.remove(MODELS, F.member_of(id, row, 'd'))
+  elseif stage == C.WAITS_SLOT then
     F.remove(ORDER, id)
-    F.remove(LISTS, F.member_of(id, row))
-    S.pool.listed = S.pool.listed - 1
-    local name = F.list_of(id, row)
-    if S.heads and S.heads[name].id == id then
-      local next_one = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS,
-        'LIMIT', 0, 1)[1]
-      S.heads[name] = next_one and F.read_head(next_one) or nil
-    end
+  elseif stage == C.WAITS_REST then
+    F.remove(RESTING, id)
+    F.remove(MODELS, F.member_of(id, row, 'r'))
   else
-    F.remove(NEWS, id)
+    return F.untell(id)
   end
+  F.count_waiting(id, stage, -1)
 end
 
 function F.insert_ticket(id, row)
@@ -196,13 +200,6 @@ function F.drop_ticket(id)
   if S.pool.tickets == 0 then S.pool.deadline_at = C.MAX end
   F.remove(DEADLINES, id)
   F.hold_class(F.class_of_digest(row.class), -1)
-end
-
-function F.tickets_of_list(name)
-  local found = F.range('ZRANGEBYLEX', LISTS, '[' .. name, '[' .. name .. C.PAST_MEMBERS)
-  local owner = sub(name, 41, 48)
-  for at, member in ipairs(found) do found[at] = owner .. sub(member, C.LIST_NAME + 9) end
-  return found
 end
 
 -- How many listed tickets arrived before this one.

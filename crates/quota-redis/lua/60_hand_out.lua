@@ -3,10 +3,12 @@
 -- Where no weight stands it is 1.
 C.ONES = {}
 C.COOLING, C.ENDPOINT_COOLING, C.UNKNOWN = 1, 2, 3
+-- Of what is due a batch does so much at most, of each kind.
+C.SWEPT_MAX = 256
 
--- Earliest virtual deadline first (Q7): among `eligible` places, ascending; moves the lags.
-function F.choose(eligible)
-  local weights, lags, count, sum, first = S.limits.weights, F.lags(), 0, 0, nil
+-- Of eligible places: how many have a weight, its sum, and the first of them.
+function F.sum_up(eligible)
+  local weights, count, sum, first = S.limits.weights, 0, 0, nil
   for _, key in ipairs(eligible) do
     local weight = weights[key]
     if weight > 0 then
@@ -15,44 +17,55 @@ function F.choose(eligible)
       sum = sum + weight
     end
   end
+  return count, sum, first
+end
+
+-- Earliest virtual deadline first (Q7): among `eligible` places, ascending; moves the lags. The others
+-- are what `sum_up` found.
+function F.choose(eligible, count, sum, first)
+  local weights, lags = S.limits.weights, F.lags()
   if count == 0 then
     -- Zero weights serve only where there is no other, then equally.
     weights, count, sum, first = C.ONES, #eligible, #eligible, eligible[1]
   end
   if count < 2 then return first end
   local threshold = 1 / (2 * count - 2)
-  local any_ripe = false
-  for _, key in ipairs(eligible) do
+  local best, earliest, ripe, ripe_earliest = nil, nil, nil, nil
+  for at = 1, #eligible do
+    local key = eligible[at]
     local weight = weights[key] or 1
     if weight > 0 then
-      lags[key] = lags[key] + weight / sum
-      any_ripe = any_ripe or lags[key] >= threshold
+      local share = weight / sum
+      local lag = lags[key] + share
+      lags[key] = lag
+      local deadline = (1 - threshold - lag) / share
+      if lag >= threshold then
+        if not ripe or deadline < ripe_earliest then ripe, ripe_earliest = key, deadline end
+      elseif not best or deadline < earliest then
+        best, earliest = key, deadline
+      end
     end
   end
-  local best, earliest = nil, nil
-  for _, key in ipairs(eligible) do
-    local weight, lag = weights[key] or 1, lags[key]
-    if weight > 0 and not (any_ripe and lag < threshold) then
-      local deadline = (1 - threshold - lag) / (weight / sum)
-      if not best or deadline < earliest then best, earliest = key, deadline end
-    end
-  end
-  best = best or first
+  -- Who is not ripe is chosen only where nobody is.
+  best = ripe or best or first
   lags[best] = lags[best] - 1
   return best
 end
 
 -- The name of a key of a class that may be used now, or nil; moves the lags.
 function F.choose_key(class)
-  local places = F.places_of(class)
-  if S.pool.cooling > 0 then
-    local usable = {}
-    for _, place in ipairs(places) do
-      if not F.blocked(S.limits.names[place], class.model) then usable[#usable + 1] = place end
+  local places, place = F.places_of(class), nil
+  local unwell, rests = F.rests_for(class.model)
+  if unwell then
+    local usable, names = {}, S.limits.names
+    for _, one in ipairs(places) do
+      if not F.blocked(unwell, rests, names[one]) then usable[#usable + 1] = one end
     end
-    places = usable
+    place = F.choose(usable, F.sum_up(usable))
+  else
+    if not class.count then class.count, class.sum, class.first = F.sum_up(places) end
+    place = F.choose(places, class.count, class.sum, class.first)
   end
-  local place = F.choose(places)
   return place and S.limits.names[place]
 end
 
@@ -62,9 +75,11 @@ function F.standing(class)
   local places = F.places_of(class)
   if #places == 0 then return false, C.UNKNOWN, -1 end
   if S.pool.cooling == 0 then return true end
+  local unwell, rests = F.rests_for(class.model)
+  if not unwell then return true end
   local ends, is_endpoint = nil, false
   for _, place in ipairs(places) do
-    local one, endpoint = F.blocked(S.limits.names[place], class.model)
+    local one, endpoint = F.blocked(unwell, rests, S.limits.names[place])
     if not one then return true end
     ends, is_endpoint = ends and min(ends, one) or one, endpoint
   end
@@ -76,32 +91,6 @@ function F.is_refused(usable, reason, waits)
   return not usable and (reason == C.UNKNOWN or not waits)
 end
 
--- The list whose head is first among those that could use a slot, and the lists to be refused.
-function F.survey()
-  -- While nothing cools, what is listed can be given a key, unless a recheck is due.
-  if S.pool.cooling == 0 and not S.recheck then return F.first_in_line(), {} end
-  local first, refused, known = nil, {}, {}
-  for _, head in pairs(F.read_heads()) do
-    local found = known[head.class]
-    if not found then
-      found = { F.standing(head.class) }
-      known[head.class] = found
-    end
-    if F.is_refused(found[1], found[2], head.waits) then
-      refused[#refused + 1] = { name = head.name, reason = found[2], ends = found[3] }
-    elseif found[1] and (not first or F.place_less(head.arrival, head.id, first.arrival, first.id))
-      and not F.is_skipped(head.owner) then
-      first = head
-    end
-  end
-  return first, refused
-end
-
-function F.first_usable()
-  if S.pool.listed == 0 then return nil end
-  return (F.survey())
-end
-
 -- Enters a lease, as a probe where its scopes are not known to be well (Q6).
 function F.grant(id, class, key, arrival, claimed)
   local probes = F.probe(id, key, class.model)
@@ -110,40 +99,56 @@ function F.grant(id, class, key, arrival, claimed)
   F.insert_lease(id, row, F.plus(S.now, claimed and S.ttl or S.claim_limit))
 end
 
--- Gives a slot and a key to the head of a list, to be claimed.
-function F.hand_off(head)
-  local id, class, arrival = head.id, head.class, head.arrival
-  local key = F.choose_key(class)
-  if not key then return false end
-  F.move_ticket(id, C.WAITS_CLAIM)
-  F.grant(id, class, key, arrival, false)
-  F.tell(id)
-  return true
+-- Claims for the caller what it was handed.
+function F.claim_offered()
+  if S.grace or S.is_hello or (next(S.news) == nil and next(S.told) == nil) then return end
+  local ids = F.ids_of_news()
+  F.prepare(ids)
+  for _, id in ipairs(ids) do
+    local ticket, lease = S.news[id] and F.ticket_of(id), F.lease_of(id)
+    if ticket and ticket.stage == C.WAITS_CLAIM then
+      F.drop_ticket(id)
+      F.tell_claimed(id)
+    end
+    -- Until it is known to have heard that, the reply says so (again), and cannot be asked to renew it.
+    if lease then
+      F.extend(id, lease)
+      F.tell_lease(id, lease)
+    end
+  end
 end
 
-function F.refuse(list)
-  for _, id in ipairs(F.tickets_of_list(list.name)) do
-    F.move_ticket(id, C.WAITS_LEAVE, list.ends, list.reason)
+-- Gives a slot and a key to a ticket: to be claimed, or claimed if its router is the caller.
+function F.hand_off(id, arrival)
+  local class = F.class_of_digest(F.ticket_of(id).class)
+  local key = F.choose_key(class)
+  if not key then return false end
+  if F.owner_of(id) == S.router and not S.is_hello then
+    -- Its router hears of it with the reply to this very batch.
+    F.drop_ticket(id)
+    F.grant(id, class, key, arrival, true)
+    F.tell_claimed(id)
+  else
+    F.move_ticket(id, C.WAITS_CLAIM)
+    F.grant(id, class, key, arrival, false)
     F.tell(id)
   end
+  return true
 end
 
 -- Hands free slots to the tickets that can use them (Q10), and tells those that get no key.
 function F.hand_out()
-  if S.grace or S.pool.listed == 0 or F.is_unset() then return end
-  while true do
-    local free_slot = F.has_free_slot()
-    if not (free_slot or S.recheck) and S.pool.cooling == 0 then return end
-    local first, refused = F.survey()
-    S.recheck = false
-    for _, list in ipairs(refused) do F.refuse(list) end
-    if not (free_slot and first and F.hand_off(first)) then return end
-  end
-end
-
-function F.list_again(id)
-  F.move_ticket(id, C.WAITS_SLOT)
-  S.recheck = true
+  F.note_changes()
+  if S.grace or F.is_unset() then return end
+  repeat
+    F.thaw_some()
+    while F.has_free_slot() do
+      local id, arrival = F.first_usable()
+      if not id or not F.hand_off(id, arrival) then break end
+    end
+    F.look_at_some()
+    -- What was handed off may have taken the last place of a probe.
+  until not F.note_changes()
 end
 
 -- Forgets a router that was silent for a lease's life, with all that it had.
@@ -151,26 +156,35 @@ function F.drop_router(one)
   local ids = F.ids_of_router(one)
   for _, id in ipairs(ids) do F.drop_ticket(id) end
   for _, id in ipairs(ids) do F.free(id) end
+  F.forget_told(one)
+end
+
+-- What is due of a set, as much of it as a batch does; all that is known of it is read at once.
+function F.due(key)
+  local ids = F.range('ZRANGEBYSCORE', key, '-inf', S.now, 'LIMIT', 0, C.SWEPT_MAX)
+  F.prepare(ids)
+  return ids
 end
 
 -- Does what is due (Q4).
 function F.sweep()
   if S.grace then return end
   if S.pool.leases > 0 and S.now >= S.pool.end_at then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', ENDS, '-inf', S.now)) do
+    local ids = F.due(ENDS)
+    for _, id in ipairs(ids) do
       if not F.free(id).claimed then
         F.set_lapsed(F.owner_of(id), true)
-        F.list_again(id)
+        F.judge(id)
       end
     end
     F.next_end()
   end
   for _, silent in ipairs(F.forget_silent()) do F.drop_router(silent) end
   if S.pool.delayed > 0 then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', DELAYED, '-inf', S.now)) do F.list_again(id) end
+    for _, id in ipairs(F.due(DELAYED)) do F.judge(id) end
   end
   if S.pool.tickets > 0 and S.now >= S.pool.deadline_at then
-    for _, id in ipairs(F.range('ZRANGEBYSCORE', DEADLINES, '-inf', S.now)) do
+    for _, id in ipairs(F.due(DEADLINES)) do
       -- A hand-off keeps its ticket alive until it is claimed or lapses.
       if not F.lease_of(id) then F.drop_ticket(id) end
     end
@@ -190,26 +204,44 @@ function F.start_grace(awaited, was_empty)
   S.grace = { ends = F.plus(S.now, length), was_empty = was_empty, awaited = awaited }
 end
 
+-- Whether the grace that is on has ended.
+function F.is_grace_over()
+  return S.now >= S.grace.ends or (next(S.grace.awaited) == nil and not S.grace.was_empty)
+end
+
 function F.end_grace()
-  local over = S.grace
-    and (S.now >= S.grace.ends or (next(S.grace.awaited) == nil and not S.grace.was_empty))
-  if over then S.grace = false end
+  local over = S.grace and F.is_grace_over()
+  if over then
+    S.grace = false
+    F.look_again()
+  end
   return over
 end
 
--- Starts a grace if this call follows a gap, or comes from a router that served its share.
+-- A router is back from its share: others that are too, shortly, are awaited after a silence of all
+-- (Q11).
+function F.await_shares()
+  local from, to = S.pool.silent_from, S.pool.silent_to
+  S.pool.silent_from, S.pool.silent_to = -1, -1
+  if to < 0 or S.now - to >= S.claim_limit then return end
+  local awaited = F.silenced(from)
+  if next(awaited) == nil then return end
+  S.grace = { ends = F.plus(to, S.claim_limit), was_empty = false, awaited = awaited }
+end
+
+-- Starts a grace if this call follows a gap, or finds the pool empty.
 function F.note_gap()
   if not S.has_grace then return end
   local before = S.pool.called
-  if before then
-    local limit, matters = floor(S.ttl / 2), S.pool.leases + S.pool.tickets > 0
-    if S.grace then limit, matters = S.claim_limit, true end
-    if matters and S.now - before > limit then F.start_grace(F.live_at(before), false) end
-  else
-    F.start_grace({}, true)
+  if not before then return F.begin_empty() end
+  local limit, matters = floor(S.ttl / 2), S.pool.leases + S.pool.tickets > 0
+  if S.grace then limit, matters = S.claim_limit, true end
+  if S.now - before >= S.claim_limit then
+    S.pool.silent_from, S.pool.silent_to = before, S.now
   end
-  if S.was_in_share then
-    if not S.grace then F.start_grace(F.live_at(S.now), false) end
-    S.grace.awaited[S.router] = true
+  if matters and S.now - before > limit then
+    F.start_grace(F.live_at(before), false)
+  elseif S.past % 2 == 1 and S.session ~= C.ZEROS and not S.grace then
+    F.await_shares()
   end
 end

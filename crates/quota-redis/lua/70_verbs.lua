@@ -29,15 +29,20 @@ function F.in_force()
     keys }
 end
 
--- The arrival number of a ticket: its own, or a new one that is greater than any before.
+-- The arrival number of a ticket: its own, or one that is greater than any before.
+function F.next_number(own)
+  if own < 0 then return max(S.now, S.pool.arrival + 1) end
+  return own
+end
+
 function F.arrival_number(own)
-  local arrival = own
-  if own < 0 then arrival = max(S.now, S.pool.arrival + 1) end
+  local arrival = F.next_number(own)
   S.pool.arrival = max(S.pool.arrival, arrival)
   return arrival
 end
 
--- The answer to an acquire of a known ticket; nil if it is not known.
+-- The answer to an acquire of a known ticket; nil if it is not known. What is granted again lives
+-- from then on: its router has not known that it has to be renewed.
 function F.repeated(id)
   local ticket = F.ticket_of(id)
   if ticket then
@@ -47,27 +52,33 @@ function F.repeated(id)
     return F.queued(ticket.arrival, F.ahead_of(id, ticket.arrival))
   end
   local lease = F.lease_of(id)
-  return lease and F.granted(lease) or nil
+  if not lease then return nil end
+  F.tell_lease(id, lease)
+  F.extend(id, lease)
+  return F.granted(lease)
 end
 
 -- Enters a ticket without asking whether there is a place.
-function F.enter_line(id, acquire, class, arrival)
+function F.enter_line(id, acquire, class, arrival, stage)
   F.hold_class(class, 1)
   local delay = acquire[3]
   local deadline = F.plus(S.now, acquire[4])
   F.insert_ticket(id, { class = class.digest, arrival = arrival, deadline = deadline,
-    waits = acquire[6], stage = delay > 0 and C.WAITS_DELAY or C.WAITS_SLOT,
+    waits = acquire[6], stage = delay > 0 and C.WAITS_DELAY or stage,
     ends = delay > 0 and F.plus(S.now, delay) or -1, reason = 0 })
 end
 
 function F.grant_directly(id, class, arrival)
   while F.has_free_slot() do
-    local head = F.first_usable()
-    if head and F.place_less(head.arrival, head.id, arrival, id) then
-      if not F.hand_off(head) then return nil end
+    local head, place, is_unknown = F.first_usable()
+    -- Somebody older may be there.
+    if is_unknown then return nil end
+    if head and F.place_less(place, head, arrival, id) then
+      if not F.hand_off(head, place) then return nil end
     else
       local key = F.choose_key(class)
       if not key then return nil end
+      F.arrival_number(arrival)
       F.grant(id, class, key, arrival, true)
       return { C.GRANTED, key, arrival }
     end
@@ -75,12 +86,35 @@ function F.grant_directly(id, class, arrival)
   return nil
 end
 
--- Q2.
-function F.is_full()
-  return S.pool.tickets + S.pool.claimed >= S.limits.buffer + S.limits.concurrency
+-- Why there is no place for a ticket that has to wait (Q2), or nil: the buffer is full, or its model has
+-- its part of it. An heir waits in the place of its lease, unless it is held back.
+function F.crowded_out(class, standing, stage, is_heir)
+  local pool, limits = S.pool, S.limits
+  local is_held_back = stage ~= C.WAITS_SLOT
+  if is_heir and not is_held_back then return nil end
+  local all, is_full, part = limits.buffer + limits.concurrency, false, limits.concurrency
+  if is_heir then
+    is_full = pool.tickets >= all
+  else
+    -- Who of them can start at once shows at the end of a grace.
+    is_full = pool.tickets + pool.claimed >= all
+      or not S.grace and F.status()[2] >= limits.buffer
+  end
+  if not is_heir then
+    part = 1
+    is_full = is_full
+      or (F.walk().classes >= C.CLASSES_MAX and F.held_class(class).tickets == 0)
+  end
+  part = max(floor((limits.buffer + 1) / 2), part)
+  local has_its_part = is_held_back and F.held_back(class) >= part
+  local usable, reason, ends = unpack(standing, 1, 3)
+  -- Its rest says more than that many wait for it already.
+  if has_its_part and not usable then return F.no_key(ends, reason, class) end
+  return (is_full or has_its_part) and { C.FULL, F.retry_after() } or nil
 end
 
--- `heir_of`: the arrival number of the lease it goes on from, or -1.
+-- `heir_of`: the arrival number of the lease it goes on from, or -1. What can start now is never
+-- refused because others wait (Q13).
 function F.admit(acquire, heir_of)
   local id = S.router .. acquire[1]
   local known = F.repeated(id)
@@ -88,19 +122,28 @@ function F.admit(acquire, heir_of)
   if F.is_unset() then return { C.LIMITS_IN_FORCE } end
   local class = F.class_of_batch(acquire[2])
   local is_later, waits = acquire[3] > 0 or S.grace ~= false, acquire[6] == 1
-  local usable, reason, ends = F.standing(class)
+  local standing = { F.standing(class) }
+  local usable, reason, ends = unpack(standing, 1, 3)
   if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason, class) end
-  if heir_of < 0 and F.is_full() then return { C.FULL, F.retry_after() } end
   local own = acquire[5] >= 0 and acquire[5] or heir_of
-  local arrival = F.arrival_number(own)
+  local arrival = F.next_number(own)
   if not is_later then
     local answer = F.grant_directly(id, class, arrival)
     if answer then return answer end
   end
-  F.enter_line(id, acquire, class, arrival)
+  local stage = C.WAITS_SLOT
+  if acquire[3] > 0 then
+    stage = C.WAITS_DELAY
+  elseif not (usable or is_later) then
+    stage = C.WAITS_REST
+  end
+  local refusal = F.crowded_out(class, standing, stage, heir_of >= 0)
+  if refusal then return refusal end
+  F.arrival_number(arrival)
+  F.enter_line(id, acquire, class, arrival, stage)
   if own >= 0 then return F.queued(arrival, F.ahead_of(id, arrival)) end
   -- A new number is the greatest.
-  return F.queued(arrival, S.pool.listed - (acquire[3] > 0 and 0 or 1))
+  return F.queued(arrival, S.pool.listed - (stage == C.WAITS_SLOT and 1 or 0))
 end
 
 function F.end_probes(id, lease)
@@ -138,7 +181,10 @@ end
 function F.rotated(id, attempt, outcome, class)
   local lease = F.lease_of(id)
   if not lease then return nil, false end
-  if attempt <= lease.rotation then return F.granted(lease) end
+  if attempt <= lease.rotation then
+    F.extend(id, lease)
+    return F.granted(lease)
+  end
   if S.grace then return { C.GRACE } end
   F.learn(outcome, lease.key_since)
   F.end_probes(id, lease)
@@ -162,12 +208,34 @@ end
 function F.claim(id)
   local lease = F.lease_of(id)
   if not lease then return { C.CLAIM_REFUSED } end
-  if not lease.claimed then
-    if S.grace then return { C.GRACE } end
-    F.extend(id, lease)
+  local is_new = not lease.claimed
+  if is_new and S.grace then return { C.GRACE } end
+  F.extend(id, lease)
+  if is_new then
+    F.tell_lease(id, lease)
     F.drop_ticket(id)
   end
   return F.granted(lease)
+end
+
+-- The caller says hello, so it has not heard the answer to its last batch: what waits for it, and
+-- slots of which it may not know, hold up nobody until it says again what it holds (Q11).
+function F.doubt(last_words)
+  local ids = F.ids_of_router(S.router)
+  for _, id in ipairs(ids) do
+    if F.ticket_of(id) then
+      F.free(id)
+      F.drop_ticket(id)
+    end
+  end
+  local ends = F.plus(S.now, S.claim_limit)
+  for _, id in ipairs(ids) do
+    local lease = F.lease_of(id)
+    if lease and lease.since >= last_words then
+      local present = F.range('ZSCORE', ENDS, id)
+      if tonumber(present) > ends then F.end_at(id, ends) end
+    end
+  end
 end
 
 -- Keeps a lease alive, or enters it as its router says. `held`: {number, key, model}.
@@ -196,19 +264,29 @@ function F.restate(held, waiting)
   for _, one in ipairs(held) do F.keep(one) end
   for _, acquire in ipairs(waiting) do
     local class, arrival = F.class_of_batch(acquire[2]), F.arrival_number(acquire[5])
-    F.enter_line(S.router .. acquire[1], acquire, class, arrival)
+    F.enter_line(S.router .. acquire[1], acquire, class, arrival, C.WAITS_SLOT)
   end
-  S.recheck = true
+  F.look_again()
   if S.grace then S.grace.awaited[S.router] = nil end
   if F.end_grace() then F.sweep() end
   return { C.DONE }
 end
 
 function F.set_limits(blob, replaces)
+  local offered, row = F.parsed(blob, F.parse_limits), F.router_of(S.router)
+  local hash, had = offered.hash, row.limits
+  local is_again = read('>I8', offered.generation) > read('>I8', replaces) + 1
+  -- A late offer is made again: until then it counts what the router had before.
+  local is_known = S.limits.generation == replaces or had == C.ZEROS or hash == S.limits.hash
+  if not is_again and is_known then row.limits, row.changed = hash, true end
   if S.limits.blob == blob then return { C.DONE } end
-  if S.limits.generation ~= replaces then return F.in_force() end
+  if S.limits.generation ~= replaces or F.is_outdated(hash, had, is_again) then
+    return F.in_force()
+  end
+  row.limits, row.changed = hash, true
   F.put_limits(blob)
-  S.recheck = true
+  F.look_again()
+  F.thaw(false)
   return { C.DONE }
 end
 
@@ -243,5 +321,12 @@ F.VERBS = {
     local answer = { C.ROUTERS_HEARD }
     for one in pairs(F.live_at(S.now)) do answer[#answer + 1] = one end
     return answer
+  end,
+  function() -- bye
+    F.forget_router(S.router)
+    F.drop_router(S.router)
+    if S.grace then S.grace.awaited[S.router] = nil end
+    if F.end_grace() then F.sweep() end
+    return { C.DONE }
   end,
 }

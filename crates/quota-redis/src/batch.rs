@@ -65,7 +65,8 @@ fn head(call: &Call<'_>, batch: &Batch) -> Vec<u8> {
     head.extend_from_slice(&batch.router.0.to_be_bytes());
     head.extend_from_slice(&batch.session.to_be_bytes());
     head.extend_from_slice(&double(batch.sequence).to_le_bytes());
-    head.push(u8::from(batch.was_in_share));
+    head.extend_from_slice(&double(batch.heard).to_le_bytes());
+    head.push(u8::from(batch.was_in_share) + 2 * u8::from(batch.knows_pool));
     head.extend_from_slice(&call.clock.map_or(-1.0, double).to_le_bytes());
     head.push(u8::from(call.check_run));
     for time in [lease_ttl, claim_limit, max_cooldown] {
@@ -173,6 +174,7 @@ impl<'a> Commands<'a> {
                 tickets.iter().try_for_each(|ticket| self.acquire(ticket))?;
             }
             Command::Routers => self.verb(10, 1),
+            Command::Bye => self.verb(11, 1),
         }
         Ok(())
     }
@@ -218,15 +220,16 @@ impl<'a> Commands<'a> {
         for health in &outcome.health {
             let scope = health.scope();
             let key = scope.key().map_or("", |key| key.as_str());
-            self.out.array(if matches!(health, Health::Well(_)) { 3 } else { 7 });
+            self.out.array(if matches!(health, Health::Well(_)) { 3 } else { 8 });
             self.out.flag(matches!(health, Health::Well(_)));
             self.out.text(scope_text(scope));
             self.out.text(key);
-            if let Health::Cool { retry_after, base, max, note, .. } = health {
+            if let Health::Cool { retry_after, base, max, missing, note, .. } = health {
                 self.out.whole_or_none(*retry_after);
                 self.out.whole(*base);
                 self.out.whole(*max);
                 self.out.text(note.as_bytes());
+                self.out.flag(*missing);
             }
         }
     }

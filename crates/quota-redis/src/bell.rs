@@ -3,14 +3,17 @@
 //! A batch of one router can hand a slot to a ticket of another. If that one speaks through the
 //! same store it is rung at once; those of other processes learn from a message that names them.
 //! Only ever shortens a wait. A lost message costs one poll interval, so what fails here is tried
-//! again after a while and noted quietly.
+//! again after a while and noted quietly. While tickets wait the connection is checked every second;
+//! routers poll more often while it is not known to be sound.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use weir_quota::{Bell, Incarnation};
 use weir_types::ProviderName;
 
@@ -18,6 +21,10 @@ use crate::link::{Failure, Links};
 
 /// After so long a silence the server is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(10);
+/// The same, while tickets wait.
+const SILENCE_WANTED: Duration = Duration::from_secs(1);
+/// Tickets wait for as long after somebody last asked whether the bell is heard.
+const WANTED: Duration = Duration::from_secs(2);
 /// Between two tries to subscribe.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,6 +34,21 @@ pub(crate) struct Bells {
     ringers: RwLock<Vec<Bell>>,
     /// Routers that speak through this store.
     local: RwLock<HashSet<Incarnation>>,
+    /// When somebody last asked whether the bell is heard.
+    wanted: Mutex<Option<Instant>>,
+    /// That has begun, after a pause.
+    asked: Notify,
+    /// The server answered when it was last asked.
+    is_sound: AtomicBool,
+}
+
+/// How long the server may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// To take a subscription.
+    pub(crate) open: Duration,
+    /// To say that it is still there.
+    pub(crate) pong: Duration,
 }
 
 /// What is published: count of routers, who rings, the routers, the pool's name.
@@ -55,6 +77,24 @@ impl Bells {
             let ringers = self.ringers.read().unwrap_or_else(PoisonError::into_inner).clone();
             ringers.iter().for_each(|ring| ring(pool));
         }
+    }
+
+    /// Whether the bell would be heard. From now on that is looked at often, for a while.
+    pub(crate) fn is_heard(&self) -> bool {
+        let before = {
+            let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.replace(Instant::now())
+        };
+        if before.is_none_or(|at| at.elapsed() >= WANTED) {
+            self.asked.notify_one();
+        }
+        self.is_sound.load(Ordering::Relaxed)
+    }
+
+    /// The silence after which the server is asked.
+    fn silence(&self) -> Duration {
+        let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted.is_some_and(|at| at.elapsed() < WANTED) { SILENCE_WANTED } else { SILENCE }
     }
 
     fn knows(&self, router: Incarnation) -> bool {
@@ -88,9 +128,11 @@ impl<'a> Message<'a> {
 }
 
 /// Listens forever.
-pub(crate) async fn listen(links: Arc<Links>, channel: String, bells: Arc<Bells>, limit: Duration) {
+pub(crate) async fn listen(links: Arc<Links>, channel: String, bells: Arc<Bells>, limits: Limits) {
     loop {
-        match until_it_fails(&links, &channel, &bells, limit).await {
+        let ended = until_it_fails(&links, &channel, &bells, limits).await;
+        bells.is_sound.store(false, Ordering::Relaxed);
+        match ended {
             Ok(()) => tracing::debug!("the quota bell's connection ended"),
             Err(failure) => tracing::debug!(%failure, "no quota bell"),
         }
@@ -102,7 +144,7 @@ async fn until_it_fails(
     links: &Links,
     channel: &str,
     bells: &Bells,
-    limit: Duration,
+    limits: Limits,
 ) -> Result<(), Failure> {
     let late = Failure::Other("no connection in time");
     let subscribing = async {
@@ -111,16 +153,25 @@ async fn until_it_fails(
         connection.subscribe(channel).await.map_err(Failure::Redis)?;
         Ok(connection)
     };
-    let connection = timeout(limit, subscribing).await.unwrap_or(Err(late))?;
+    let connection = timeout(limits.open, subscribing).await.unwrap_or(Err(late))?;
     let (mut sink, mut stream) = connection.split();
+    bells.is_sound.store(true, Ordering::Relaxed);
+    let mut heard_at = Instant::now();
     loop {
-        let Ok(message) = timeout(SILENCE, stream.next()).await else {
-            let ping = timeout(limit, sink.ping::<redis::Value>()).await;
-            ping.map_err(|_late| Failure::Other("no pong in time"))?.map_err(Failure::Redis)?;
-            continue;
-        };
-        let Some(message) = message else { return Ok(()) };
-        bells.hear(message.get_payload_bytes());
+        tokio::select! {
+            message = stream.next() => {
+                let Some(message) = message else { return Ok(()) };
+                heard_at = Instant::now();
+                bells.hear(message.get_payload_bytes());
+            }
+            () = sleep_until(heard_at + bells.silence()) => {
+                let ping = timeout(limits.pong, sink.ping::<redis::Value>()).await;
+                ping.map_err(|_late| Failure::Other("no pong in time"))?.map_err(Failure::Redis)?;
+                heard_at = Instant::now();
+            }
+            // The silence is a shorter one now.
+            () = bells.asked.notified() => {}
+        }
     }
 }
 

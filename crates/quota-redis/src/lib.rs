@@ -1,7 +1,7 @@
 //! The quota machine as one script on Redis: the store of a gateway that is several processes.
 //!
 //! A batch is one call of one script, which does what [`weir_quota::Machine`] does, on the pool's
-//! keys `<prefix>:v1:{pool}:…`. The script is the machine rewritten, so a random test holds every
+//! keys `<prefix>:v2:{pool}:…`. The script is the machine rewritten, so a random test holds every
 //! reply of the one against the other. This crate knows batches, replies and connections; it
 //! decides nothing.
 //!
@@ -130,7 +130,9 @@ impl RedisStore {
     pub fn run(&self) -> impl Future<Output = ()> + Send + use<> {
         let shared = &self.shared;
         let (links, bells) = (Arc::clone(&shared.links), Arc::clone(&shared.bells));
-        bell::listen(links, shared.channel.clone(), bells, open_limit(&shared.settings))
+        let open = open_limit(&shared.settings);
+        let limits = bell::Limits { open, pong: shared.settings.budget };
+        bell::listen(links, shared.channel.clone(), bells, limits)
     }
 }
 
@@ -167,6 +169,10 @@ impl QuotaStore for RedisStore {
 
     fn on_bell(&self, bell: Bell) {
         self.shared.bells.add(bell);
+    }
+
+    fn hears_bell(&self) -> bool {
+        self.shared.bells.is_heard()
     }
 }
 

@@ -127,7 +127,7 @@ impl Links {
     ) -> Result<Arc<Link>, Failure> {
         let opening = timeout(self.open_limit, self.open(&node)).await;
         let mut connection = opening.unwrap_or(Err(Failure::Other("no connection in time")))?;
-        warn_of_eviction(&mut connection).await;
+        warn_of_eviction(&mut connection).await?;
         let (seen, lacks_functions) = Default::default();
         let link = Arc::new(Link { connection, node, seen, lacks_functions });
         *slot = Some(Arc::clone(&link));
@@ -234,11 +234,21 @@ impl Link {
 }
 
 /// Says so where Redis may throw parts of a pool away.
-async fn warn_of_eviction(connection: &mut MultiplexedConnection) {
+///
+/// # Errors
+/// That Redis lets nobody in without a password. A batch is longer than what it reads of strangers: it
+/// would close the connection without a word of that.
+async fn warn_of_eviction(connection: &mut MultiplexedConnection) -> Result<(), Failure> {
     let asked: RedisResult<String> = redis::cmd("INFO").arg("memory").query_async(connection).await;
+    if let Err(error) = &asked
+        && error.code() == Some("NOAUTH")
+    {
+        return Err(Failure::Other("it asks for a password, or another one: NOAUTH"));
+    }
     if let Some(policy) = asked.ok().as_deref().and_then(evicting_policy) {
         tracing::warn!(policy, "redis may evict quota state: set maxmemory-policy noeviction");
     }
+    Ok(())
 }
 
 /// The policy in a server's `INFO memory`, unless it is the one that evicts nothing.

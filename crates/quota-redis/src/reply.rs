@@ -119,7 +119,12 @@ fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected>
     let kind = fields.whole()?;
     let ticket = TicketId { router, number: fields.exact()? };
     Ok(match kind {
-        1 => Event::HandedOff { ticket, key: fields.key()?, arrival: fields.whole()? },
+        1 => Event::HandedOff {
+            ticket,
+            key: fields.key()?,
+            arrival: fields.whole()?,
+            claimed: fields.whole()? == 1,
+        },
         2 => Event::NoKey {
             ticket,
             until: fields.whole_or_none()?,

@@ -15,26 +15,31 @@ const TEXT: &str = concat!(
     include_str!("../lua/00_call.lua"),
     include_str!("../lua/05_rows.lua"),
     include_str!("../lua/10_core.lua"),
+    include_str!("../lua/15_new.lua"),
     include_str!("../lua/20_routers.lua"),
     include_str!("../lua/30_cooldowns.lua"),
     include_str!("../lua/40_leases.lua"),
     include_str!("../lua/50_tickets.lua"),
+    include_str!("../lua/55_line.lua"),
     include_str!("../lua/60_hand_out.lua"),
     include_str!("../lua/70_verbs.lua"),
     include_str!("../lua/80_execute.lua"),
 );
 
 /// In the order of the script's `KEYS`.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 13] = [
     "rows",
     "ends",
     "deadlines",
     "delayed",
     "order",
-    "lists",
+    "resting",
+    "models",
     "news",
     "cooldowns",
     "rests",
+    "idle",
+    "missing",
     "notes",
 ];
 
@@ -141,16 +146,16 @@ fn is_refusal(failure: &Failure) -> bool {
     is(error, ServerErrorKind::ResponseError) || is(error, ServerErrorKind::NoPerm)
 }
 
-/// The names of a pool's keys: `<prefix>:v1:{pool}:…`, all in one slot of a cluster. Braces of the
+/// The names of a pool's keys: `<prefix>:v2:{pool}:…`, all in one slot of a cluster. Braces of the
 /// pool's own name would end the hash tag early, so they and `%` are written as in a URL.
 pub(crate) fn keys(prefix: &str, pool: &ProviderName) -> Vec<String> {
     let tag = pool.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
-    PARTS.iter().map(|part| format!("{prefix}:v1:{{{tag}}}:{part}")).collect()
+    PARTS.iter().map(|part| format!("{prefix}:v2:{{{tag}}}:{part}")).collect()
 }
 
 /// The channel on which a pool's name is published when it has news.
 pub(crate) fn bell(prefix: &str) -> String {
-    format!("{prefix}:v1:bell")
+    format!("{prefix}:v2:bell")
 }
 
 #[cfg(test)]
@@ -163,7 +168,7 @@ mod tests {
             for key in keys("weir", &pool.into()) {
                 let (before, rest) = key.split_once('{').unwrap();
                 let (tag, after) = rest.split_once('}').unwrap();
-                assert!(!tag.is_empty() && before == "weir:v1:", "{key}");
+                assert!(!tag.is_empty() && before == "weir:v2:", "{key}");
                 assert!(!after.contains(['{', '}']), "{key}");
             }
         }

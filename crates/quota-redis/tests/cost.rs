@@ -13,13 +13,14 @@ use redis::Value;
 use support::Server;
 use weir_quota::conformance::{class, limits};
 use weir_quota::{
-    Acquire, Answer, Batch, Command, Event, Incarnation, Outcome, QuotaStore, TicketId, Timing,
+    Acquire, Answer, Batch, Class, Command, Event, Health, Incarnation, Outcome, QuotaStore, Scope,
+    TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::ProviderName;
 
 /// Rounds of 500 requests, of which the quiet ones count: others use the machine too.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 20;
 
 /// A router that always has as many requests under way, and as many waiting.
 struct Load {
@@ -29,22 +30,50 @@ struct Load {
     sequence: u64,
     next: u64,
     held: VecDeque<TicketId>,
-    /// Hand-offs to be claimed.
+    /// Slots handed off by the last batch.
     offered: VecDeque<TicketId>,
+    shape: Shape,
+}
+
+/// What a pool has to deal with.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// Leases that are always held.
+    held: u32,
+    /// Tickets that always wait.
+    waiting: u32,
+    /// Models that are asked for, one after the other.
+    models: u64,
+    /// Keys, each allowed for every model.
+    keys: usize,
+    /// Models none of which may be used at present, with a ticket that waits for each.
+    resting: u64,
+}
+
+impl Shape {
+    const fn plain(held: u32, waiting: u32) -> Self {
+        Self { held, waiting, models: 1, keys: 3, resting: 0 }
+    }
 }
 
 impl Load {
-    async fn begin(server: &Server, held: u32, waiting: u32) -> Self {
+    async fn begin(server: &Server, shape: Shape) -> Self {
+        let Shape { held, waiting, .. } = shape;
         server.say(&["FLUSHALL"]).await;
         let timing = Timing { lease_ttl: 60_000_000, grace: false, ..Timing::default() };
         let store = RedisStore::new(server.settings("cost", timing)).unwrap();
         let pool = ProviderName::from("acme");
         let session = store.execute(&pool, Batch::hello(Incarnation(7))).await.unwrap().session;
         let (held_ids, offered) = Default::default();
-        let mut load = Self { store, pool, session, sequence: 0, next: 0, held: held_ids, offered };
+        let mut load =
+            Self { store, pool, session, sequence: 0, next: 0, held: held_ids, offered, shape };
         let room = if waiting > 0 { 0 } else { 64 };
-        let keys = [("one", 1.0), ("two", 2.0), ("three", 0.5)];
-        let limits = limits(held + room, waiting + 64, &keys);
+        let names = names(shape.keys);
+        let weights = [1.0, 2.0, 0.5];
+        let keys: Vec<_> = names.iter().zip(weights.into_iter().cycle()).collect();
+        let keys: Vec<_> = keys.into_iter().map(|(name, weight)| (name.as_str(), weight)).collect();
+        let resting = u32::try_from(shape.resting).unwrap();
+        let limits = limits(held + room, waiting + resting + 64, &keys);
         load.send(vec![Command::SetLimits { limits, replaces: None }]).await;
         for _ in 0..held {
             let command = load.acquire();
@@ -56,14 +85,45 @@ impl Load {
             load.send(vec![command]).await;
         }
         load.held = all;
+        load.rest().await;
         load
     }
 
+    /// Has models rest, and somebody wait for each.
+    async fn rest(&mut self) {
+        let Some(&lease) = self.held.front() else { return };
+        let all = self.held.clone();
+        let long = |key: &str, model: u64| Health::Cool {
+            scope: Scope::KeyModel(key.into(), format!("rests-{model}").into()),
+            retry_after: Some(600_000_000),
+            base: 1,
+            max: 600_000_000,
+            missing: false,
+            note: "for long".into(),
+        };
+        for model in 0..self.shape.resting {
+            let rests: Vec<_> = names(self.shape.keys).iter().map(|key| long(key, model)).collect();
+            let mut commands: Vec<_> = rests
+                .chunks(16)
+                .map(|some| Command::Answered { lease, outcome: Outcome { health: some.to_vec() } })
+                .collect();
+            commands.push(self.acquire_for(format!("rests-{model}")));
+            self.send(commands).await;
+        }
+        self.held = all;
+    }
+
     fn acquire(&mut self) -> Command {
+        self.acquire_for(format!("m{}", self.next % self.shape.models))
+    }
+
+    fn acquire_for(&mut self, model: String) -> Command {
         self.next += 1;
         let ticket = TicketId { router: Incarnation(7), number: self.next };
         self.held.push_back(ticket);
-        let class = class(&["one", "two", "three"]);
+        let names = names(self.shape.keys);
+        let keys: Vec<_> = names.iter().map(String::as_str).collect();
+        let class = Class { model: model.into(), ..class(&keys) };
         let (delay, deadline, arrival) = (0, 60_000_000, None);
         Command::Acquire(Acquire {
             ticket,
@@ -82,8 +142,8 @@ impl Load {
 
     async fn send(&mut self, commands: Vec<Command>) {
         self.sequence += 1;
-        let (session, sequence) = (self.session, self.sequence);
-        let batch = Batch { session, sequence, commands, ..Batch::hello(Incarnation(7)) };
+        let (session, sequence, heard) = (self.session, self.sequence, self.sequence - 1);
+        let batch = Batch { session, sequence, heard, commands, ..Batch::hello(Incarnation(7)) };
         let reply = self.store.execute(&self.pool, batch).await.unwrap();
         let is_expected = |answer: &Answer| {
             matches!(answer, Answer::Granted { .. } | Answer::Queued { .. } | Answer::Done)
@@ -109,7 +169,7 @@ impl Load {
         self.send(commands).await;
     }
 
-    /// The same where all slots are in use: what is handed off is claimed, what is new waits.
+    /// The same where all slots are in use: what is new waits, and goes on with what is freed.
     async fn run_full(&mut self, requests: u32, size: usize) {
         let mut commands = Vec::new();
         for _ in 0..requests {
@@ -117,23 +177,18 @@ impl Load {
             let new = self.acquire();
             self.held.pop_back();
             commands.push(new);
-            if commands.len() + self.offered.len() >= size {
-                self.claim_and_send(std::mem::take(&mut commands)).await;
-            }
-            if self.held.is_empty() {
-                self.claim_and_send(std::mem::take(&mut commands)).await;
-                self.claim_and_send(Vec::new()).await;
+            if commands.len() >= size || self.held.is_empty() {
+                self.send(std::mem::take(&mut commands)).await;
+                self.held.append(&mut self.offered);
             }
         }
-        self.claim_and_send(commands).await;
+        self.send(commands).await;
+        self.held.append(&mut self.offered);
     }
+}
 
-    async fn claim_and_send(&mut self, more: Vec<Command>) {
-        let offered = std::mem::take(&mut self.offered);
-        self.held.extend(&offered);
-        let claims = offered.into_iter().map(Command::Claim);
-        self.send(claims.chain(more).collect()).await;
-    }
+fn names(keys: usize) -> Vec<String> {
+    (0..keys).map(|n| format!("key-{n}")).collect()
 }
 
 async fn info(server: &Server, section: &str) -> String {
@@ -161,7 +216,7 @@ async fn commands(server: &Server) -> u64 {
 #[tokio::test]
 async fn a_batch_is_seven_commands_of_the_server() {
     let server = Server::start();
-    let mut load = Load::begin(&server, 64, 0).await;
+    let mut load = Load::begin(&server, Shape::plain(64, 0)).await;
     for requests in [1, 1, 15, 64] {
         let before = commands(&server).await;
         load.run(requests, 1_000).await;
@@ -171,16 +226,59 @@ async fn a_batch_is_seven_commands_of_the_server() {
     }
 }
 
+/// Q12: however many wait, for however many models, with however many keys, and whatever rests.
+#[tokio::test]
+async fn a_batch_costs_the_same_whatever_waits_or_rests() {
+    let server = Server::start();
+    let plain = Shape::plain(64, 64);
+    let shapes = [
+        plain,
+        Shape { waiting: 2_000, models: 2_000, ..plain },
+        Shape { waiting: 2_000, models: 2_000, resting: 1, ..plain },
+        Shape { keys: 200, resting: 1, ..plain },
+        Shape { resting: 500, ..plain },
+    ];
+    for shape in shapes {
+        let mut load = Load::begin(&server, shape).await;
+        load.run_full(64, 1_000).await;
+        for requests in [1, 8, 64] {
+            let before = commands(&server).await;
+            load.run_full(requests, 1_000).await;
+            let after = commands(&server).await;
+            let asking = commands(&server).await - after;
+            let found = after - before - asking;
+            let most = 24 + u64::from(requests) / 4;
+            println!("{found} for {requests}, at most {most}: {shape:?}");
+            assert!(found <= most, "{found} commands for {requests} requests: {shape:?}");
+        }
+    }
+}
+
 #[tokio::test]
 #[ignore = "measures for half a minute: run with --ignored --no-capture"]
 async fn the_price_of_a_request() {
     println!("Redis CPU, in µs per request: tenth part (median)");
-    println!("| leases held, waiting | batches of 1 | of 2 | of 8 | of 32 |");
+    println!(
+        "| leases held, waiting, models, keys, resting | batches of 1 | of 2 | of 8 | of 32 |"
+    );
     println!("|---|---|---|---|---|");
     let server = Server::start();
-    for (held, waiting) in [(64, 0), (1_000, 0), (64, 64)] {
-        let mut load = Load::begin(&server, held, waiting).await;
-        let mut row = format!("| {held}, {waiting} |");
+    let plain = Shape::plain(64, 64);
+    let shapes = [
+        Shape::plain(64, 0),
+        Shape::plain(1_000, 0),
+        plain,
+        Shape { resting: 1, ..plain },
+        Shape { keys: 200, ..plain },
+        Shape { keys: 200, resting: 1, ..plain },
+        Shape { waiting: 3_900, models: 3_900, ..plain },
+        Shape { waiting: 3_900, models: 3_900, resting: 1, ..plain },
+        Shape { resting: 500, ..plain },
+    ];
+    for shape in shapes {
+        let Shape { held, waiting, models, keys, resting } = shape;
+        let mut load = Load::begin(&server, shape).await;
+        let mut row = format!("| {held}, {waiting}, {models}, {keys}, {resting} |");
         for size in [1, 2, 8, 32] {
             let mut prices = Vec::new();
             for _ in 0..ROUNDS {

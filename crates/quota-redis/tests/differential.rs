@@ -21,7 +21,7 @@ use differential::world::World;
 use support::{Dice, Server};
 use weir_quota::{
     Acquire, Batch, Class, Command, Health, HeldLease, Incarnation, Limits, Machine, Micros, Note,
-    Outcome, QuotaStore, Scope, TicketId, Timing,
+    Outcome, QuotaStore, Scope, StoreError, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::{KeyName, ProviderName};
@@ -32,7 +32,7 @@ const PARTS: u64 = 2;
 /// Turns of one world, after which the next begins with another seed.
 const TURNS: u32 = 300;
 /// Every one has to come up, or the comparison says less than it seems to.
-const KINDS: [&str; 36] = [
+const KINDS: [&str; 37] = [
     "set limits",
     "acquire",
     "claim",
@@ -45,6 +45,7 @@ const KINDS: [&str; 36] = [
     "leave",
     "say again",
     "ask for routers",
+    "bye",
     "granted",
     "queued",
     "full",
@@ -182,18 +183,26 @@ async fn follow(timing: Timing, steps: Vec<Step>) {
     for (sequence, (wait, router, commands)) in (1..).zip(steps) {
         let now = clock.fetch_add(wait, Ordering::SeqCst) + wait;
         let hello = Batch::hello(Incarnation(router));
-        let session = match sessions.get(&router) {
-            Some(&session) => session,
-            None => {
-                let expected = machine.execute(now, &hello).unwrap().reply;
-                assert_eq!(store.execute(&pool, hello.clone()).await.unwrap(), expected);
-                sessions.insert(router, expected.session);
-                expected.session
+        // Once more if the pool knows the session no longer.
+        for _ in 0..2 {
+            let session = match sessions.get(&router) {
+                Some(&session) => session,
+                None => {
+                    let expected = machine.execute(now, &hello).unwrap().reply;
+                    assert_eq!(store.execute(&pool, hello.clone()).await.unwrap(), expected);
+                    sessions.insert(router, expected.session);
+                    expected.session
+                }
+            };
+            let batch = Batch { session, sequence, commands: commands.clone(), ..hello.clone() };
+            let expected = machine.execute(now, &batch).map(|executed| executed.reply);
+            assert_eq!(store.execute(&pool, batch).await, expected, "batch {sequence}");
+            if expected != Err(StoreError::StaleSession) {
+                expected.unwrap();
+                break;
             }
-        };
-        let batch = Batch { session, sequence, commands, ..hello };
-        let expected = machine.execute(now, &batch).unwrap().reply;
-        assert_eq!(store.execute(&pool, batch).await.unwrap(), expected, "batch {sequence}");
+            sessions.remove(&router);
+        }
     }
 }
 
@@ -287,6 +296,7 @@ async fn more_rests_than_there_is_room_for() {
         retry_after: Some(rest),
         base: 1,
         max: Micros::MAX,
+        missing: false,
         note: Note::default(),
     };
     let of_model =
@@ -344,8 +354,9 @@ async fn a_rotation_that_settles_learns_once() {
     let id = |number| TicketId { router: Incarnation(1), number };
     let cool = |base| {
         let scope = Scope::Key("k".into());
-        let (max, note) = (Micros::MAX, Note::from("no"));
-        Outcome { health: vec![Health::Cool { scope, retry_after: None, base, max, note }] }
+        let (max, missing, note) = (Micros::MAX, false, Note::from("no"));
+        let cool = Health::Cool { scope, retry_after: None, base, max, missing, note };
+        Outcome { health: vec![cool] }
     };
     let elsewhere = Class { keys: Arc::from(["unknown".into()]), ..acquire(1, 1, 0).class };
     let (lease, outcome, class) = (id(1), cool(0), elsewhere);

@@ -53,8 +53,8 @@ async fn an_error_inside_of_the_function_is_past_with_its_cause() {
     let server = Server::start();
     let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
     assert!(is_granted(&router.acquire().await.unwrap()));
-    let cooldowns = "weir:v1:{acme}:cooldowns";
-    server.say(&["SET", cooldowns, "not a hash"]).await;
+    let notes = "weir:v2:{acme}:notes";
+    server.say(&["SET", notes, "not a hash"]).await;
     let found = router.cool_first().await;
     assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
     router.greet().await.unwrap();

@@ -12,7 +12,11 @@ use std::time::{Duration, Instant};
 use redis::Value;
 use support::router::{NO_GRACE, Router, is_granted, store};
 use support::{Server, eventually};
-use weir_quota::{Answer, Batch, Event, Incarnation, QuotaStore, StoreError, Timing};
+use weir_quota::conformance::{class, limits};
+use weir_quota::{
+    Acquire, Answer, Batch, Command, Event, Health, Incarnation, Limits, Outcome, QuotaStore,
+    Scope, StoreError, Timing,
+};
 use weir_quota_redis::{RedisStore, Settings};
 use weir_types::ProviderName;
 
@@ -95,24 +99,86 @@ async fn flushed_pools_are_found_empty() {
     assert!(reply.restate && reply.status.limits_hash == 0, "{reply:?}");
 }
 
+/// Nobody can hold anything of a pool that a server never had, once all who live have had the time to
+/// say so: it is begun without a grace. Where that is not known, the grace is whole.
+#[tokio::test]
+async fn only_a_pool_that_may_have_been_there_has_a_grace() {
+    let server = Server::start();
+    let timing = Timing { lease_ttl: 400_000, claim_limit: 400_000, ..Timing::default() };
+    let router = Router::hello(&store(&server, Timing::default()), 1).await;
+    let young = router.grace_of("young", false).await.unwrap();
+    assert!(young <= 3_500_000, "longer than from the server's start: {young}");
+    let quick = Router::hello(&store(&server, timing), 1).await;
+    let up = async || {
+        let info = format!("{:?}", server.say(&["INFO", "server"]).await);
+        !["uptime_in_seconds:0", "uptime_in_seconds:1"].iter().any(|up| info.contains(up))
+    };
+    eventually("two seconds of the server", up).await;
+    assert_eq!(quick.grace_of("new", false).await, None);
+    assert_eq!(quick.grace_of("new", true).await, None, "it is there by now");
+    assert_eq!(quick.grace_of("known", true).await, Some(600_000));
+    server.say(&["SET", "weir:v2:{left over}:ends", "x"]).await;
+    assert_eq!(quick.grace_of("left over", false).await, Some(600_000));
+    server.say(&["HSET", "weir:v2:{new}:rows", "core", "garbage"]).await;
+    let hello = Batch::hello(Incarnation(1));
+    let found = quick.store.execute(&"new".into(), hello).await;
+    assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+    assert_eq!(quick.grace_of("new", false).await, Some(600_000));
+    server.say(&["CONFIG", "RESETSTAT"]).await;
+    assert_eq!(quick.grace_of("uncounted", false).await, Some(600_000));
+    server.say(&["FLUSHDB"]).await;
+    assert_eq!(quick.grace_of("emptied", false).await, Some(600_000));
+}
+
 /// What an eviction leaves over is not believed.
 #[tokio::test]
 async fn a_pool_without_its_rows_is_found_empty() {
     let server = Server::start();
     let mut router = Router::ready(&store(&server, NO_GRACE), 1).await;
     assert!(is_granted(&router.acquire().await.unwrap()));
-    server.say(&["DEL", "weir:v1:{acme}:rows"]).await;
+    server.say(&["DEL", "weir:v2:{acme}:rows"]).await;
     assert_eq!(router.send(vec![]).await, Err(StoreError::StaleSession));
     router.greet().await.unwrap();
-    assert_eq!(server.say(&["EXISTS", "weir:v1:{acme}:ends"]).await, Value::Int(0));
+    assert_eq!(server.say(&["EXISTS", "weir:v2:{acme}:ends"]).await, Value::Int(0));
     router.set_limits().await;
     assert!(is_granted(&router.acquire().await.unwrap()));
+}
+
+/// Whoever waits in a part that was lost is not left waiting: the pool has it said again.
+#[tokio::test]
+async fn a_line_shorter_than_its_count_is_said_again() {
+    let timing = Timing { grace: false, ..Timing::default() };
+    let replaced = |generation| {
+        let limits = limits(1, 8, &[("k", 1.0), ("l", 1.0)]);
+        let limits = Limits { generation, ..limits };
+        Command::SetLimits { limits, replaces: (generation > 1).then(|| generation - 1) }
+    };
+    for part in ["order", "resting", "delayed"] {
+        let server = Server::start();
+        let mut router = Router::hello(&store(&server, timing), 1).await;
+        let running = router.ask();
+        let lease = running.ticket;
+        let in_line = router.ask();
+        let delayed = Acquire { delay: 9_000_000, ..router.ask() };
+        let resting = Acquire { class: class(&["l"]), wait_for_cooldown: true, ..router.ask() };
+        let (scope, missing, note) = (Scope::Key("l".into()), false, "".into());
+        let (retry_after, base, max) = (Some(9_000_000), 1, 9_000_000);
+        let cool = Health::Cool { scope, retry_after, base, max, missing, note };
+        let outcome = Outcome { health: vec![cool] };
+        let asks = [running, in_line, delayed].map(Command::Acquire);
+        let commands = vec![Command::Answered { lease, outcome }, Command::Acquire(resting)];
+        router.send([&[replaced(1)][..], &asks, &commands].concat()).await.unwrap();
+        let key = format!("weir:v2:{{acme}}:{part}");
+        assert_eq!(server.say(&["DEL", &key]).await, Value::Int(1), "{part}");
+        let found = router.send(vec![Command::Leave(lease), replaced(2)]).await;
+        assert!(matches!(found, Err(StoreError::Corrupt(_))), "{part}: {found:?}");
+    }
 }
 
 /// What somebody else has written over a pool is not believed, and not in the way for ever.
 #[tokio::test]
 async fn what_is_no_pool_is_thrown_away() {
-    const ROWS: &str = "weir:v1:{acme}:rows";
+    const ROWS: &str = "weir:v2:{acme}:rows";
     let server = Server::start();
     let negative = |places: usize| [(-5_f64).to_le_bytes().repeat(places), vec![0; 400]].concat();
     let mut kinds: Vec<(String, Vec<Vec<Vec<u8>>>)> = Vec::new();
@@ -134,7 +200,7 @@ async fn what_is_no_pool_is_thrown_away() {
     kind("missing core", &[unset(b"core")]);
     kind("missing limits", &[unset(b"limits")]);
     kind("missing routers", &[unset(b"routers")]);
-    let ends = b"weir:v1:{acme}:ends";
+    let ends = b"weir:v2:{acme}:ends";
     kind("ends of no kind", &[words(&[b"DEL", ends]), words(&[b"SET", ends, b"x"])]);
     for (name, commands) in kinds {
         server.say(&["FLUSHALL"]).await;
@@ -181,7 +247,7 @@ async fn nothing_is_granted_while_a_pool_is_built_again() {
     eventually("the first grace is over", async || in_force(&mut holder).await).await;
     holder.set_limits().await;
     assert!(is_granted(&holder.acquire().await.unwrap()));
-    server.say(&["HSET", "weir:v1:{acme}:rows", "core", "garbage"]).await;
+    server.say(&["HSET", "weir:v2:{acme}:rows", "core", "garbage"]).await;
     let mut other = holder.beside(2);
     let found = other.greet().await;
     assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
@@ -239,8 +305,8 @@ async fn the_bell_rings_in_the_other_process_only() {
         rung.try_send(pool.clone()).unwrap();
     }));
     let listeners: Vec<_> = stores.iter().map(|store| tokio::spawn(store.run())).collect();
-    let both = Value::Array(vec![Value::BulkString(b"weir:v1:bell".to_vec()), Value::Int(2)]);
-    let subscribed = ["PUBSUB", "NUMSUB", "weir:v1:bell"];
+    let both = Value::Array(vec![Value::BulkString(b"weir:v2:bell".to_vec()), Value::Int(2)]);
+    let subscribed = ["PUBSUB", "NUMSUB", "weir:v2:bell"];
     eventually("two listeners", async || server.try_say(&subscribed).await == Ok(both.clone()))
         .await;
     let mut first = Router::ready(&stores[0], 1).await;
@@ -253,6 +319,24 @@ async fn the_bell_rings_in_the_other_process_only() {
     assert!(matches!(reply.events[..], [Event::HandedOff { .. }]), "{reply:?}");
     assert_eq!(*own.lock().unwrap(), 0);
     listeners.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A connection on which nothing comes any more is no bell: routers are told while tickets wait.
+#[tokio::test]
+async fn a_bell_that_cannot_be_heard_is_known_not_to_be() {
+    let server = Server::start();
+    let store = RedisStore::new(Settings::new(&server.url())).unwrap();
+    assert!(!store.hears_bell(), "nobody listens");
+    let listener = tokio::spawn(store.run());
+    eventually("a bell", async || store.hears_bell()).await;
+    signal(&server, "-STOP");
+    let stopped = Instant::now();
+    eventually("no bell", async || !store.hears_bell()).await;
+    // A second of silence, and the time for an answer.
+    assert!(stopped.elapsed() < Duration::from_secs(3), "{:?}", stopped.elapsed());
+    signal(&server, "-CONT");
+    eventually("a bell again", async || store.hears_bell()).await;
+    listener.abort();
 }
 
 /// A future may be polled once outside of a runtime, and finished inside.

@@ -54,7 +54,7 @@ async fn a_server_whose_authority_is_named_is_trusted() {
     store.on_bell(Arc::new(move |_| rung.try_send(()).unwrap()));
     let listening = tokio::spawn(store.run());
     let subscribed = async || {
-        let counted = server.try_say(&["PUBSUB", "NUMSUB", "weir:v1:bell"]).await;
+        let counted = server.try_say(&["PUBSUB", "NUMSUB", "weir:v2:bell"]).await;
         format!("{counted:?}").contains("int(1)")
     };
     eventually("a listener", subscribed).await;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use weir_types::KeyName;
 
+use crate::{Limits, Note, Outcome};
+
 /// Microseconds: a duration, or a moment of pool time.
 pub type Micros = u64;
 
@@ -39,104 +41,6 @@ pub struct Class {
     pub operation: Arc<str>,
     /// Eligible keys by name, in declared order.
     pub keys: Arc<[KeyName]>,
-}
-
-/// Limits and keys of a pool, as the configuration says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// From 1, grows with every change; 0 stands for a pool whose limits have not been set.
-    pub generation: u64,
-    /// A digest of everything below; routers with another digest have another configuration.
-    pub hash: u64,
-    /// Slots.
-    pub concurrency: u32,
-    /// How many tickets may wait.
-    pub buffer: u32,
-    /// Name and weight (finite, ≥ 0) of every enabled key, in declared order.
-    pub keys: Vec<(KeyName, f64)>,
-}
-
-impl Limits {
-    /// What a pool has before its first [`Command::SetLimits`]: generation 0, no slot, no key.
-    #[must_use]
-    pub const fn unset() -> Self {
-        Self { generation: 0, hash: 0, concurrency: 0, buffer: 0, keys: Vec::new() }
-    }
-
-    /// Whether these are the limits of a pool whose limits have not been set.
-    #[must_use]
-    pub const fn is_unset(&self) -> bool {
-        self.generation == 0
-    }
-}
-
-/// Something that can be unhealthy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// The whole provider.
-    Endpoint,
-    /// One key, whatever the model.
-    Key(KeyName),
-    /// One key for one model.
-    KeyModel(KeyName, Arc<str>),
-}
-
-/// What the end of an attempt teaches about a scope.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// The scope is healthy: its cooldown ends and its growth starts over. Counts only if the lease
-    /// got its key after the scope's last rest ended, as a probe does; else it is old news.
-    Well(Scope),
-    /// The scope must rest. A rest is never shortened by another, and grows only if the lease got
-    /// its key after the last rest ended. Scopes of keys that the limits do not name are ignored.
-    Cool {
-        /// Which one.
-        scope: Scope,
-        /// For this long, as the provider asked; `None`: `base` doubled per step of growth.
-        retry_after: Option<Micros>,
-        /// The first rest where `retry_after` is `None`.
-        base: Micros,
-        /// No rest is longer.
-        max: Micros,
-        /// What those are told who meet the scope at rest; replaces what was said before.
-        note: Note,
-    },
-}
-
-/// Words about a rest, for the routers: the pool keeps them and does not read them. Empty: none.
-pub type Note = Arc<str>;
-
-/// The bytes of a [`Note`] at most.
-pub const NOTE_MAX: usize = 512;
-/// So many different notes are told of one class at most.
-pub const NOTES_MAX: usize = 16;
-
-impl Scope {
-    /// The key it is about; `None` for the endpoint.
-    #[must_use]
-    pub const fn key(&self) -> Option<&KeyName> {
-        match self {
-            Self::Endpoint => None,
-            Self::Key(key) | Self::KeyModel(key, _) => Some(key),
-        }
-    }
-}
-
-impl Health {
-    /// The scope it is about.
-    #[must_use]
-    pub const fn scope(&self) -> &Scope {
-        match self {
-            Self::Well(scope) | Self::Cool { scope, .. } => scope,
-        }
-    }
-}
-
-/// How a lease ended. Empty: nothing was learnt (cancelled, caller's fault).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// In order; most outcomes have none or one.
-    pub health: Vec<Health>,
 }
 
 /// A request to be let in.
@@ -183,14 +87,17 @@ pub struct HeldLease {
 /// | `Settle` without `then` | `Done` |
 /// | `Settle` with `then` | `Settled(Some(answer to then))`, `Settled(None)` |
 /// | `Rotate` | `Granted` with the new key, `Settled`, `Grace` |
-/// | `Answered`, `Renew`, `Leave`, `Restate` | `Done` |
+/// | `Answered`, `Renew`, `Leave`, `Restate`, `Bye` | `Done` |
 /// | `Routers` | `Routers` |
 ///
 /// `Settled(None)` after a command with a `then` means that neither the lease nor the ticket is
 /// known: nothing was entered, and the request goes on with an `Acquire` of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Sets limits; dropped unless the pool's generation is the one this replaces (`None`: unset).
+    /// Sets limits; dropped unless the pool's generation is the one this replaces (`None`: unset), and
+    /// while a router is there that offered others which came after these (Q15), unless this one did so
+    /// itself. A generation that skips one says that these are not news: they were overruled before, or
+    /// are another router's; they are not taken while a router is there that offered the present ones.
     /// Lags, cooldowns and leases stay; lags follow their keys by name.
     SetLimits {
         /// The new limits; their generation is greater than `replaces`.
@@ -200,8 +107,8 @@ pub enum Command {
     },
     /// Asks for a slot and a key. A known ticket repeats its answer.
     Acquire(Acquire),
-    /// Confirms a hand-off. The upstream call starts only after the answer, with the key that the
-    /// answer names: it may differ from the event's if the ticket was handed off again since.
+    /// Confirms a hand-off, as the batch that it comes with has done already. The key that the answer
+    /// names may differ from an earlier event's if the ticket was handed off again since.
     Claim(TicketId),
     /// Ends a lease: learns, frees, and enters `then` in the same step. An unknown lease changes
     /// nothing, but a known `then` repeats its answer.
@@ -251,6 +158,9 @@ pub enum Command {
     },
     /// Asks who speaks to the pool. Routers share the limits among those when the store is lost.
     Routers,
+    /// This router goes for good, as the last command of a batch: what it holds is freed, and it is
+    /// neither awaited nor counted from then on. Its session ends.
+    Bye,
 }
 
 /// Why a ticket got no key.
@@ -295,7 +205,7 @@ pub enum Answer {
         /// Why.
         reason: NoKeyReason,
         /// What is noted of the rests in the way, each once, in the order of the limits' keys: of a
-        /// key that of the rest which ends last, empty if nothing is. At most [`NOTES_MAX`].
+        /// key that of the rest which ends last, empty if nothing is. At most [`NOTES_MAX`](crate::NOTES_MAX).
         notes: Vec<Note>,
     },
     /// The claim is too late; the ticket keeps its place.
@@ -314,17 +224,21 @@ pub enum Answer {
 }
 
 /// Something that happened to a ticket outside of its own command. Repeated on every reply until
-/// the ticket is claimed or left, or a hand-off lapses (the ticket then waits again).
+/// the ticket is left, a hand-off that is not claimed lapses (the ticket then waits again), or the router
+/// says that it has heard of one that is ([`Batch::heard`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A freed slot was handed to this ticket; claim it.
+    /// A freed slot was handed to this ticket.
     HandedOff {
-        /// The ticket, now an unclaimed lease.
+        /// The ticket, now a lease.
         ticket: TicketId,
         /// The key.
         key: KeyName,
         /// Its arrival number.
         arrival: u64,
+        /// Whether the lease is confirmed: use it at once. A batch of its router claims what it was
+        /// handed, unless it is a hello or the pool is in its grace; the next one does.
+        claimed: bool,
     },
     /// The ticket's keys became unusable; leave it.
     NoKey {
@@ -349,8 +263,14 @@ pub struct Batch {
     pub session: u64,
     /// Counted up by the router within a session, from 1; may skip, never repeats.
     pub sequence: u64,
-    /// Whether the router served from its own share since its last answered batch.
+    /// The sequence of the last batch of this session whose reply arrived; 0: none. Hand-offs that
+    /// this reply told of as claimed are not told again.
+    pub heard: u64,
+    /// Whether the router served its own share until now: then the batch says again all that it
+    /// holds. Means nothing with a hello, which decides nothing.
     pub was_in_share: bool,
+    /// With a hello: this pool has answered the router before, so it is not a new one.
+    pub knows_pool: bool,
     /// At most [`COMMANDS_MAX`]; none with a hello.
     pub commands: Vec<Command>,
 }
@@ -359,7 +279,10 @@ impl Batch {
     /// A hello of this router, answered with its new session.
     #[must_use]
     pub const fn hello(router: Incarnation) -> Self {
-        Self { router, session: 0, sequence: 0, was_in_share: false, commands: Vec::new() }
+        let (session, sequence, heard) = (0, 0, 0);
+        let (was_in_share, knows_pool) = (false, false);
+        let commands = Vec::new();
+        Self { router, session, sequence, heard, was_in_share, knows_pool, commands }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::keys::Keys;
 
 /// Rows kept before unused ones are forgotten.
 const ROWS_MAX: usize = 1024;
+/// So many classes may have tickets that wait.
+const WAITING_MAX: usize = 4096;
 
 /// A class by its row.
 pub(crate) type ClassId = usize;
@@ -34,6 +36,8 @@ pub(crate) struct Classes {
     ids: HashMap<Class, ClassId>,
     latest: ClassId,
     purge_at: usize,
+    /// Classes that tickets hold.
+    held: usize,
 }
 
 impl Default for Classes {
@@ -44,6 +48,7 @@ impl Default for Classes {
             ids: HashMap::new(),
             latest: 0,
             purge_at: ROWS_MAX,
+            held: 0,
         }
     }
 }
@@ -70,6 +75,7 @@ impl Classes {
     /// Counts a ticket in, so that its row stays.
     pub(crate) fn hold(&mut self, id: ClassId) {
         if let Some(Some(row)) = self.rows.get_mut(id) {
+            self.held += usize::from(row.tickets == 0);
             row.tickets += 1;
         }
     }
@@ -77,8 +83,14 @@ impl Classes {
     /// Counts a ticket out.
     pub(crate) fn release(&mut self, id: ClassId) {
         if let Some(Some(row)) = self.rows.get_mut(id) {
+            self.held -= usize::from(row.tickets == 1);
             row.tickets = row.tickets.saturating_sub(1);
         }
+    }
+
+    /// Whether tickets hold as many classes as may wait, and none this one.
+    pub(crate) fn is_full(&self, id: ClassId) -> bool {
+        self.held >= WAITING_MAX && self.get(id).is_none_or(|row| row.tickets == 0)
     }
 
     /// Looks all keys up again after a change of limits.

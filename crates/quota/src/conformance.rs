@@ -46,6 +46,7 @@ mod probe;
 mod rotate;
 mod sessions;
 mod share;
+mod work;
 
 pub use client::{Client, class, limits};
 pub use invariants::{Step, check_invariants, check_step, moments};
@@ -142,10 +143,12 @@ macro_rules! cases {
 /// Cases for a store made without `timing.grace`.
 pub const CASES: &[Case] = cases![false:
     limits::are_set_once_and_then_replaced,
+    limits::that_were_superseded_do_not_return,
     limits::shrink_drains_and_growth_hands_out,
     limits::a_class_without_known_keys_is_refused,
     sessions::another_session_or_an_old_sequence_changes_nothing,
     sessions::malformed_batches_are_rejected_whole,
+    sessions::a_hello_holds_up_nobody,
     sessions::pool_time_never_goes_back,
     sessions::an_idle_router_is_forgotten,
     sessions::routers_are_named_while_they_are_heard,
@@ -157,7 +160,8 @@ pub const CASES: &[Case] = cases![false:
     admission::a_successor_goes_by_its_arrival,
     admission::an_overdue_ticket_is_dropped,
     admission::a_wait_is_estimated_from_measured_holds,
-    handoff::is_told_until_it_is_claimed,
+    handoff::is_claimed_by_the_batch_that_tells_of_it,
+    handoff::is_told_until_it_is_heard,
     handoff::goes_on_when_its_claim_lapses,
     handoff::passes_a_silent_router,
     handoff::rings_for_other_routers_only,
@@ -165,6 +169,7 @@ pub const CASES: &[Case] = cases![false:
     leases::an_end_counts_once,
     leases::a_dead_router_leaks_no_slot,
     leases::renewal_keeps_a_lease_alive,
+    leases::what_is_granted_again_lives_from_then_on,
     leases::an_unknown_renewed_lease_is_counted,
     leases::restate_replaces_what_the_pool_holds,
     rotate::changes_the_key_and_keeps_the_slot,
@@ -176,6 +181,7 @@ pub const CASES: &[Case] = cases![false:
     cooldown::of_a_key_and_model_spares_other_models,
     cooldown::grows_only_with_new_evidence,
     cooldown::obeys_retry_after_within_bounds,
+    cooldown::of_missing_models_never_end_a_real_one,
     notes::are_told_at_every_router,
     notes::are_told_to_tickets_that_wait,
     notes::go_with_their_rest,
@@ -186,6 +192,13 @@ pub const CASES: &[Case] = cases![false:
     probe::ends_with_the_first_content,
     probe::gives_way_to_a_new_rest,
     probe::is_replaced_while_it_runs,
+    probe::that_hangs_holds_nobody_up,
+    probe::of_a_dead_router_stops_nobody,
+    work::what_can_start_is_never_full,
+    work::a_model_takes_no_more_than_its_part,
+    work::those_that_rest_come_back_in_their_order,
+    work::a_rest_is_told_to_the_last_in_line,
+    work::a_router_is_woken_for_its_own,
     share::weights_hold_in_every_prefix,
     share::zero_weights_serve_last_and_equally,
     share::a_single_key_moves_no_lag,
@@ -197,10 +210,13 @@ pub const GRACE_CASES: &[Case] = cases![true:
     grace::follows_an_empty_pool_for_its_full_length,
     grace::follows_a_gap_and_ends_when_all_have_restated,
     grace::follows_a_gap_no_longer_than_its_limit,
-    grace::follows_a_router_that_served_its_share,
+    grace::is_begun_by_nobodys_return_beside_others,
+    grace::follows_a_silence_of_all_for_those_back_from_their_shares,
+    grace::awaits_nobody_who_has_gone,
     grace::spares_an_idle_pool,
     grace::starts_anew_after_a_silence,
     grace::accepts_leases_above_the_limit,
+    grace::spares_a_silent_router_no_hello,
 ];
 
 /// Plays a case on a store whose futures are ready at once.

@@ -2,6 +2,8 @@
 //!
 //! A gap is a time in which leases may have run out although their routers lived: none could
 //! reach the pool. Knows who still has to restate; what a restate does is not its business.
+//!
+//! Keeps Q11: only a silence of all routers, or a pool found empty, begins one. Nobody's hello does.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +18,15 @@ pub(crate) struct Grace {
     was_empty: bool,
     /// Who has yet to restate.
     awaited: BTreeSet<Incarnation>,
+}
+
+/// Nobody spoke to the pool for a claim limit or longer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Silence {
+    /// The last call before it.
+    pub(crate) from: Micros,
+    /// The first call after it.
+    pub(crate) to: Micros,
 }
 
 impl Grace {
@@ -33,12 +44,25 @@ impl Grace {
         Self { until: now.saturating_add(length), was_empty, awaited }
     }
 
-    /// Awaits one more router.
-    pub(crate) fn await_router(&mut self, router: Incarnation) {
-        self.awaited.insert(router);
+    /// The grace of a pool that has not been there since `since`: by its end everybody who could hold
+    /// something of it has spoken. `None` if that is so already.
+    pub(crate) fn of_new_pool(now: Micros, since: Micros, timing: &Timing) -> Option<Self> {
+        let until = since.saturating_add(timing.all_speak_within());
+        (until > now).then(|| Self { until, was_empty: true, awaited: BTreeSet::new() })
     }
 
-    /// Notes a router's restate.
+    /// A grace of a claim limit after a silence, for those who were heard shortly before it and have
+    /// served shares meanwhile. `None` if there is nobody else.
+    pub(crate) fn after_silence(
+        silence: Silence,
+        timing: &Timing,
+        awaited: BTreeSet<Incarnation>,
+    ) -> Option<Self> {
+        let until = silence.to.saturating_add(timing.claim_limit);
+        (!awaited.is_empty()).then_some(Self { until, was_empty: false, awaited })
+    }
+
+    /// Awaits a router no longer: it has said again what it holds, or is gone.
     pub(crate) fn restated(&mut self, router: Incarnation) {
         self.awaited.remove(&router);
     }
@@ -51,5 +75,15 @@ impl Grace {
     /// How long it lasts at most.
     pub(crate) const fn remaining(&self, now: Micros) -> Micros {
         self.until.saturating_sub(now)
+    }
+}
+
+#[cfg(feature = "canonical")]
+impl Grace {
+    pub(crate) fn write(&self, to: &mut crate::canonical::Scribe) {
+        let Self { until, was_empty, awaited } = self;
+        to.moment(*until);
+        to.flag(*was_empty);
+        to.each(awaited, |to, router| to.word(router.0));
     }
 }

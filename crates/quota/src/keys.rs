@@ -9,10 +9,15 @@ use weir_types::KeyName;
 
 use crate::{Class, Limits};
 
+/// So many limits that were in force before the present ones are remembered.
+const SUPERSEDED_MAX: usize = 16;
+
 /// Limits, weights and lags.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     limits: Limits,
+    /// Digests of limits that were in force before these, the latest last.
+    superseded: Vec<u64>,
     places: HashMap<KeyName, usize>,
     weights: Vec<f64>,
     lags: Vec<f64>,
@@ -22,6 +27,7 @@ impl Default for Keys {
     fn default() -> Self {
         Self {
             limits: Limits::unset(),
+            superseded: Vec::new(),
             places: HashMap::new(),
             weights: Vec::new(),
             lags: Vec::new(),
@@ -45,7 +51,20 @@ impl Keys {
         self.weights = limits.keys.iter().map(|&(_, weight)| weight).collect();
         self.places =
             limits.keys.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
-        self.limits = limits;
+        let before = std::mem::replace(&mut self.limits, limits);
+        self.superseded.retain(|&hash| hash != self.limits.hash);
+        if !before.is_unset() {
+            self.superseded.push(before.hash);
+        }
+        let many = self.superseded.len().saturating_sub(SUPERSEDED_MAX);
+        self.superseded.drain(..many);
+    }
+
+    /// The digests of all limits that came after these, if these were superseded.
+    pub(crate) fn newer_than(&self, hash: u64) -> Option<Vec<u64>> {
+        let at = self.superseded.iter().rposition(|&one| one == hash)?;
+        let newer = self.superseded.iter().skip(at + 1).copied();
+        Some(newer.chain([self.limits.hash]).collect())
     }
 
     /// Whether the limits name this key.
@@ -76,5 +95,16 @@ impl Keys {
     /// Lags in declared order.
     pub(crate) fn lags(&self) -> &[f64] {
         &self.lags
+    }
+}
+
+#[cfg(feature = "canonical")]
+impl Keys {
+    pub(crate) fn write(&self, to: &mut crate::canonical::Scribe) {
+        // The rest follows from the limits.
+        let Self { limits, superseded, places: _, weights: _, lags } = self;
+        to.limits(limits);
+        to.each(superseded, |to, hash| to.word(*hash));
+        to.each(lags, |to, lag| to.word(lag.to_bits()));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Lease {
     pub(crate) model: Arc<str>,
     /// Its ticket's arrival number.
     pub(crate) arrival: u64,
-    /// When the slot was granted; `None` for a lease that was re-asserted.
+    /// When its router was last told that the slot is granted; `None` for a lease that was re-asserted.
     pub(crate) since: Option<Micros>,
     /// When the present key was granted; 0 if that is not known.
     pub(crate) key_since: Micros,
@@ -93,6 +93,22 @@ impl Leases {
         }
     }
 
+    /// Its router is told of it, perhaps again: from then on the slot is in use.
+    pub(crate) fn tell(&mut self, id: TicketId, now: Micros) {
+        if let Some(lease) = self.rows.get_mut(&id).filter(|lease| lease.since.is_some()) {
+            lease.since = Some(now);
+        }
+    }
+
+    /// Lets a lease end at `until`, if that is earlier.
+    pub(crate) fn shorten(&mut self, id: TicketId, until: Micros) {
+        if let Some(lease) = self.rows.get_mut(&id).filter(|lease| lease.until > until) {
+            self.ends.remove(&(lease.until, id));
+            self.ends.insert((until, id));
+            lease.until = until;
+        }
+    }
+
     /// The first lease that has run out.
     pub(crate) fn run_out(&self, now: Micros) -> Option<TicketId> {
         self.ends.first().filter(|&&(until, _)| until <= now).map(|&(_, id)| id)
@@ -113,5 +129,29 @@ impl Leases {
     /// All leases, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TicketId, &Lease)> {
         self.rows.iter().map(|(&id, lease)| (id, lease))
+    }
+}
+
+#[cfg(feature = "canonical")]
+impl Leases {
+    pub(crate) fn write(&self, to: &mut crate::canonical::Scribe) {
+        // The rest follows from the rows.
+        let Self { rows, ends: _, claimed: _ } = self;
+        let mut rows: Vec<_> = rows.iter().collect();
+        rows.sort_unstable_by_key(|&(id, _)| *id);
+        to.each(rows, |to, (id, lease)| {
+            let Lease { key, model, arrival, since, key_since, until, claimed, rotation, probes } =
+                lease;
+            to.ticket(*id);
+            to.text(key);
+            to.text(model);
+            to.arrival(*arrival);
+            to.told(id.router, *since);
+            to.granted(*key_since);
+            to.moment(*until);
+            to.flag(*claimed);
+            to.word(u64::from(*rotation));
+            to.each(probes, |to, scope| to.scope(scope));
+        });
     }
 }

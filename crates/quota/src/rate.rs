@@ -35,3 +35,11 @@ impl Rate {
         self.wait(0, concurrency).unwrap_or(UNMEASURED)
     }
 }
+
+#[cfg(feature = "canonical")]
+impl Rate {
+    pub(crate) fn write(&self, to: &mut crate::canonical::Scribe) {
+        let Self { mean_hold } = self;
+        to.estimate(*mean_hold);
+    }
+}

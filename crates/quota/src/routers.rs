@@ -3,8 +3,9 @@
 //! A router that is silent for a claim limit, or let a claim lapse, is handed nothing until it is
 //! heard again; one silent for a lease's life is forgotten. Knows nothing of slots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::grace::Silence;
 use crate::hash::IdMap;
 use crate::{Batch, Incarnation, Micros, StoreError, TicketId, Timing};
 
@@ -19,8 +20,15 @@ pub(crate) struct RouterRow {
     pub(crate) heard: Micros,
     /// It let a claim lapse since.
     pub(crate) lapsed: bool,
+    /// It has said hello, and nothing since: it may not have heard the answer.
+    pub(crate) greeted: bool,
+    /// The digest of the limits that it offered last: those of its configuration. 0: none yet.
+    pub(crate) limits: u64,
     /// Its tickets that were handed a slot or refused: events of every reply.
     pub(crate) news: BTreeSet<TicketId>,
+    /// Those that were claimed for it, by the batch whose reply told so first, until it is known to
+    /// have heard that.
+    pub(crate) told: BTreeMap<TicketId, u64>,
 }
 
 /// All of them.
@@ -33,10 +41,11 @@ pub(crate) struct Routers {
 }
 
 impl Routers {
-    /// Refuses a batch of another session or of a sequence already seen.
-    pub(crate) fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// Refuses a batch of another session or of a sequence already seen, or of a router that was not heard
+    /// since `from`.
+    pub(crate) fn check(&self, batch: &Batch, from: Micros) -> Result<(), StoreError> {
         let row = self.rows.get(&batch.router).ok_or(StoreError::StaleSession)?;
-        if row.session == batch.session && row.sequence < batch.sequence {
+        if row.session == batch.session && row.sequence < batch.sequence && row.heard >= from {
             return Ok(());
         }
         Err(StoreError::StaleSession)
@@ -49,20 +58,44 @@ impl Routers {
             self.session = now.max(self.session + 1);
         }
         let session = if batch.session == 0 { self.session } else { batch.session };
-        let news = BTreeSet::new();
-        let fresh = RouterRow { session, sequence: 0, heard: now, lapsed: false, news };
+        let fresh = RouterRow {
+            session,
+            sequence: 0,
+            heard: now,
+            lapsed: false,
+            greeted: true,
+            limits: 0,
+            news: BTreeSet::new(),
+            told: BTreeMap::new(),
+        };
         let row = self.rows.entry(batch.router).or_insert(fresh);
         row.session = session;
         row.sequence = if batch.session == 0 { 0 } else { batch.sequence };
         row.heard = now;
+        row.greeted = batch.session == 0;
         session
     }
 
-    /// Notes that a router that was skipped speaks again.
-    pub(crate) fn excuse(&mut self, router: Incarnation) {
-        if let Some(row) = self.rows.get_mut(&router) {
-            row.lapsed = false;
-        }
+    /// When a router that now says hello sent its last batch; `None` if the pool knows of none.
+    pub(crate) fn last_words(&self, batch: &Batch) -> Option<Micros> {
+        let row = self.rows.get(&batch.router).filter(|row| batch.session == 0 && !row.greeted);
+        row.map(|row| row.heard)
+    }
+
+    /// Whether a known router was unheard for longer than `limit`.
+    pub(crate) fn was_silent(&self, router: Incarnation, now: Micros, limit: Micros) -> bool {
+        self.rows.get(&router).is_some_and(|row| now - row.heard > limit)
+    }
+
+    /// Notes that a router that was skipped speaks again. Whether it had let a claim lapse.
+    pub(crate) fn excuse(&mut self, router: Incarnation) -> bool {
+        let row = self.rows.get_mut(&router);
+        row.is_some_and(|row| std::mem::replace(&mut row.lapsed, false))
+    }
+
+    /// Whether a router that is known is skipped.
+    pub(crate) fn is_silent(&self, router: Incarnation, now: Micros, limit: Micros) -> bool {
+        self.rows.contains_key(&router) && self.is_skipped(router, now, limit)
     }
 
     /// Notes that a router let a claim lapse.
@@ -74,7 +107,9 @@ impl Routers {
 
     /// Whether a router is skipped when slots are handed out.
     pub(crate) fn is_skipped(&self, router: Incarnation, now: Micros, limit: Micros) -> bool {
-        self.rows.get(&router).is_none_or(|row| row.lapsed || now - row.heard >= limit)
+        self.rows
+            .get(&router)
+            .is_none_or(|row| row.lapsed || row.greeted || now - row.heard >= limit)
     }
 
     /// Has a ticket mentioned on every reply to its router.
@@ -91,9 +126,27 @@ impl Routers {
         }
     }
 
-    /// What to mention to a router.
-    pub(crate) fn news(&self, router: Incarnation) -> impl Iterator<Item = TicketId> {
-        self.rows.get(&router).into_iter().flat_map(|row| row.news.iter().copied())
+    /// Has a ticket mentioned that was claimed for its router by its batch of that sequence.
+    pub(crate) fn tell_claimed(&mut self, ticket: TicketId, sequence: u64) {
+        if let Some(row) = self.rows.get_mut(&ticket.router) {
+            row.told.insert(ticket, sequence);
+        }
+    }
+
+    /// Mentions no more what the replies up to that sequence told of. In a new session nothing.
+    pub(crate) fn acknowledge(&mut self, batch: &Batch) {
+        if let Some(row) = self.rows.get_mut(&batch.router) {
+            row.told.retain(|_, &mut told| batch.session != 0 && told > batch.heard);
+        }
+    }
+
+    /// What to mention to a router, in order of id.
+    pub(crate) fn news(&self, router: Incarnation) -> BTreeSet<TicketId> {
+        // Mostly there is nothing, and to collect that costs as much as a sweep.
+        let row = self.rows.get(&router).filter(|row| !row.news.is_empty() || !row.told.is_empty());
+        row.map_or_else(BTreeSet::new, |row| {
+            row.news.iter().chain(row.told.keys()).copied().collect()
+        })
     }
 
     /// Forgets one router that was silent for a lease's life.
@@ -121,6 +174,51 @@ impl Routers {
         self.rows.iter().filter(|(_, row)| live(row)).map(|(&router, _)| router).collect()
     }
 
+    /// Routers that were heard within `limit` before a silence, and not since.
+    pub(crate) fn silenced(&self, silence: Silence, limit: Micros) -> BTreeSet<Incarnation> {
+        let until_then = |row: &RouterRow| {
+            row.heard <= silence.from && row.heard.saturating_add(limit) > silence.from
+        };
+        self.rows.iter().filter(|(_, row)| until_then(row)).map(|(&router, _)| router).collect()
+    }
+
+    /// Notes which limits a router's configuration has.
+    pub(crate) fn offers(&mut self, router: Incarnation, limits: u64) {
+        if let Some(row) = self.rows.get_mut(&router) {
+            row.limits = limits;
+        }
+    }
+
+    /// Which limits a router offered last.
+    pub(crate) fn offered(&self, router: Incarnation) -> Option<u64> {
+        self.rows.get(&router).map(|row| row.limits)
+    }
+
+    /// Whether a router other than `but`, heard within `ttl`, has limits of which `these` are.
+    pub(crate) fn any_offers(
+        &self,
+        but: Incarnation,
+        now: Micros,
+        ttl: Micros,
+        these: impl Fn(u64) -> bool,
+    ) -> bool {
+        let has = |(router, row): (&Incarnation, &RouterRow)| {
+            *router != but && row.heard.saturating_add(ttl) > now && these(row.limits)
+        };
+        self.rows.iter().any(has)
+    }
+
+    /// Forgets a router that is gone.
+    pub(crate) fn forget(&mut self, router: Incarnation) {
+        self.rows.remove(&router);
+    }
+
+    /// All speak just now.
+    #[cfg(feature = "faults")]
+    pub(crate) fn hear_all(&mut self, now: Micros) {
+        self.rows.values_mut().for_each(|row| row.heard = now);
+    }
+
     /// Routers known.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
@@ -129,5 +227,31 @@ impl Routers {
     /// All routers, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Incarnation, &RouterRow)> {
         self.rows.iter().map(|(&router, row)| (router, row))
+    }
+}
+
+#[cfg(feature = "canonical")]
+impl Routers {
+    pub(crate) fn write(&self, to: &mut crate::canonical::Scribe) {
+        // Looking later would find the same.
+        let Self { rows, session, check_at: _ } = self;
+        let mut rows: Vec<_> = rows.iter().collect();
+        rows.sort_unstable_by_key(|&(router, _)| *router);
+        to.each(rows, |to, (router, row)| {
+            let RouterRow { session, sequence, heard, lapsed, greeted, limits, news, told } = row;
+            to.word(router.0);
+            to.session(*session);
+            to.sequence(*router, *sequence);
+            to.moment(*heard);
+            to.flag(*lapsed);
+            to.flag(*greeted);
+            to.word(*limits);
+            to.each(news, |to, id| to.ticket(*id));
+            to.each(told, |to, (id, sequence)| {
+                to.ticket(*id);
+                to.sequence(id.router, *sequence);
+            });
+        });
+        to.session(*session);
     }
 }

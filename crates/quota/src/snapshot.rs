@@ -43,7 +43,7 @@ pub struct LeaseView {
     pub model: Arc<str>,
     /// Its ticket's arrival number.
     pub arrival: u64,
-    /// When the slot was granted; `None` if it was re-asserted.
+    /// When its router was last told that the slot is granted; `None` if it was re-asserted.
     pub since: Option<Micros>,
     /// When the present key was granted; 0 if that is not known.
     pub key_since: Micros,
@@ -62,6 +62,8 @@ pub enum Waits {
     Delay(Micros),
     /// A slot and a key.
     Slot,
+    /// The same, out of the line: its keys rest, or its router is not heard.
+    Rest,
     /// Its claim.
     Claim,
     /// Its `Leave`: it was told that it gets no key before then.
@@ -94,8 +96,12 @@ pub struct CooldownView {
     pub until: Micros,
     /// Default rests in a row.
     pub growth: u32,
-    /// The lease that probes it.
-    pub probe: Option<TicketId>,
+    /// Of a model that may not exist.
+    pub missing: bool,
+    /// How many may probe it at once after its rest; `None`: it is free for all then.
+    pub admits: Option<u32>,
+    /// The leases that probe it.
+    pub probes: Vec<TicketId>,
     /// What is said of it.
     pub note: Note,
 }
@@ -113,6 +119,8 @@ pub struct RouterView {
     pub heard: Micros,
     /// Whether it is handed nothing until it is heard.
     pub skipped: bool,
+    /// Hand-offs claimed for it of which it may not have heard.
+    pub unheard: usize,
 }
 
 impl Machine {
@@ -149,6 +157,7 @@ impl Machine {
                 sequence: row.sequence,
                 heard: row.heard,
                 skipped: self.routers.is_skipped(router, now, limit),
+                unheard: row.told.len(),
             })
             .collect();
         routers.sort_by_key(|row| row.router);
@@ -157,7 +166,9 @@ impl Machine {
             scope,
             until: row.until,
             growth: row.growth,
-            probe: row.probe,
+            missing: row.missing,
+            admits: row.admits(now, self.cooldowns.step()),
+            probes: row.probes,
             note: row.note,
         });
         Snapshot {
@@ -182,6 +193,7 @@ impl Machine {
             waits: match ticket.stage {
                 Stage::Delayed(until) => Waits::Delay(until),
                 Stage::Listed => Waits::Slot,
+                Stage::Resting => Waits::Rest,
                 Stage::Offered => Waits::Claim,
                 Stage::Refused(until, reason) => Waits::Leave(until, reason),
             },

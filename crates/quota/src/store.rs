@@ -53,6 +53,12 @@ pub trait QuotaStore: Send + Sync + fmt::Debug + 'static {
 
     /// Whom to tell about hand-offs that no reply has carried.
     fn on_bell(&self, bell: Bell);
+
+    /// Whether the bell would be heard, as far as that is known. To be asked again and again while
+    /// tickets wait: only then does a store look often.
+    fn hears_bell(&self) -> bool {
+        true
+    }
 }
 
 /// Times of the protocol, the same forevery router of a cluster.
@@ -67,6 +73,15 @@ pub struct Timing {
     pub max_cooldown: Micros,
     /// Whether a gap starts a grace; the memory store has none.
     pub grace: bool,
+}
+
+impl Timing {
+    /// Every router that lives and reaches the store has spoken to each of its pools within this: the
+    /// longest pause between polls, and what noticing a broken connection takes.
+    #[must_use]
+    pub const fn all_speak_within(&self) -> Micros {
+        (self.lease_ttl / 4).saturating_add(self.claim_limit)
+    }
 }
 
 impl Default for Timing {

@@ -9,9 +9,13 @@ use weir_types::KeyName;
 use crate::classes::ClassId;
 use crate::cooldown::Blocked;
 use crate::leases::Lease;
+use crate::line::Head;
 use crate::machine::Machine;
-use crate::tickets::{Arrival, ListId, Stage};
+use crate::tickets::{Arrival, Stage};
 use crate::{Micros, NoKeyReason, Note, TicketId};
+
+/// Of what is due a batch does so much at most, of each kind.
+const SWEPT_MAX: usize = 256;
 
 /// Whether a class can be given a key.
 #[derive(Debug, Clone, Copy)]
@@ -24,79 +28,55 @@ pub(crate) enum Standing {
     Unknown,
 }
 
-/// What a look at all lists found.
-#[derive(Debug, Default)]
-struct Survey {
-    /// The list whose head is first among those that could use a slot.
-    first: Option<(ListId, Arrival)>,
-    /// Lists whose tickets can be given no key.
-    refused: Vec<(ListId, Option<Micros>, NoKeyReason)>,
-}
-
 impl Machine {
     /// Does what is due.
     pub(crate) fn sweep(&mut self, now: Micros) {
         if self.grace.is_some() {
             return;
         }
-        while let Some(id) = self.leases.run_out(now) {
-            if self.free(id).is_some_and(|lease| !lease.claimed) {
+        for _ in 0..SWEPT_MAX {
+            let Some(id) = self.leases.run_out(now) else { break };
+            if self.free(now, id).is_some_and(|lease| !lease.claimed) {
                 self.routers.blame(id.router);
                 self.routers.untell(id);
-                self.tickets.move_to(id, Stage::Listed);
-                self.recheck = true;
+                self.list(now, id);
             }
         }
         while let Some(router) = self.routers.forget_silent(now, self.timing.lease_ttl) {
-            for id in self.tickets.of(router) {
-                self.drop_ticket(id);
-            }
-            for id in self.leases.of(router) {
-                self.free(id);
-            }
+            self.let_go(now, router);
         }
-        while let Some(id) = self.tickets.due(now) {
-            self.tickets.move_to(id, Stage::Listed);
-            self.recheck = true;
+        for _ in 0..SWEPT_MAX {
+            let Some(id) = self.tickets.due(now) else { break };
+            self.list(now, id);
         }
         // A hand-off keeps its ticket alive until it is claimed or lapses.
         let unclaimed = |id: &TicketId| self.leases.get(*id).is_some();
-        let overdue: Vec<_> = self.tickets.overdue(now).filter(|id| !unclaimed(id)).collect();
+        let overdue = self.tickets.overdue(now).take(SWEPT_MAX);
+        let overdue: Vec<_> = overdue.filter(|id| !unclaimed(id)).collect();
         for id in overdue {
             self.drop_ticket(id);
         }
-        self.cooldowns.sweep(now, self.timing.max_cooldown);
+        self.cooldowns.sweep(now);
     }
 
     /// Hands free slots to the tickets that can use them, and tells those that get no key.
     pub(crate) fn hand_out(&mut self, now: Micros) {
-        if self.grace.is_some() || self.tickets.listed() == 0 || self.keys.limits().is_unset() {
+        self.note_changes();
+        if self.grace.is_some() || self.keys.limits().is_unset() {
             return;
         }
         loop {
-            let free = self.has_free_slot();
-            if !(free || self.recheck) && self.cooldowns.is_clear() {
-                return;
-            }
-            let survey = self.survey(now);
-            self.recheck = false;
-            for (list, until, reason) in survey.refused {
-                self.refuse(list, until, reason);
-            }
-            let handed =
-                free && survey.first.is_some_and(|(list, head)| self.hand_off(now, list, head));
-            if !handed {
+            self.thaw_some(now);
+            while self.has_free_slot()
+                && let Head::First(head) = self.first_usable(now)
+                && self.hand_off(now, head)
+            {}
+            self.look_at_some(now);
+            // What was handed off may have taken the last place of a probe.
+            if !self.note_changes() {
                 return;
             }
         }
-    }
-
-    /// The first listed ticket that could use a slot.
-    pub(crate) fn first_usable(&self, now: Micros) -> Option<(ListId, Arrival)> {
-        if self.tickets.listed() == 0 {
-            return None;
-        }
-        self.survey(now).first
     }
 
     /// Whether a slot is free: the only gate to a grant (Q1).
@@ -104,14 +84,43 @@ impl Machine {
         self.leases.len() < self.keys.limits().concurrency as usize
     }
 
-    /// Gives a slot and a key to the head of a list, to be claimed.
-    pub(crate) fn hand_off(&mut self, now: Micros, list: ListId, (arrival, id): Arrival) -> bool {
-        let Some(key) = self.choose_key(now, list.class) else {
+    /// Claims for the caller what it was handed.
+    pub(crate) fn claim_offered(&mut self, now: Micros) {
+        if self.grace.is_some() || self.sequence == 0 {
+            return;
+        }
+        let until = now.saturating_add(self.timing.lease_ttl);
+        for id in self.routers.news(self.caller) {
+            let offered = self.tickets.get(id).is_some_and(|one| one.stage == Stage::Offered);
+            if offered {
+                self.drop_ticket(id);
+                self.routers.tell_claimed(id, self.sequence);
+            }
+            // Until it is known to have heard that, the reply says so (again), and cannot be asked to
+            // renew it.
+            self.leases.extend(id, until);
+            self.leases.tell(id, now);
+        }
+    }
+
+    /// Gives a slot and a key to a ticket: to be claimed, or claimed if its router is the caller.
+    pub(crate) fn hand_off(&mut self, now: Micros, (arrival, id): Arrival) -> bool {
+        let Some(class) = self.tickets.get(id).map(|ticket| ticket.class) else {
             return false;
         };
-        self.tickets.move_to(id, Stage::Offered);
-        self.grant(now, id, list.class, key, arrival, false);
-        self.tell(id);
+        let Some(key) = self.choose_key(now, class) else {
+            return false;
+        };
+        if id.router == self.caller && self.sequence > 0 {
+            // Its router hears of it with the reply to this very batch.
+            self.drop_ticket(id);
+            self.grant(now, id, class, key, arrival, true);
+            self.routers.tell_claimed(id, self.sequence);
+        } else {
+            self.tickets.move_to(id, Stage::Offered);
+            self.grant(now, id, class, key, arrival, false);
+            self.tell(id);
+        }
         true
     }
 
@@ -131,7 +140,7 @@ impl Machine {
         let model = row.class.model.clone();
         let life = if claimed { self.timing.lease_ttl } else { self.timing.claim_limit };
         let lease = Lease {
-            probes: self.cooldowns.probe(id, &key, &model),
+            probes: self.cooldowns.probe(id, &key, &model, now),
             key,
             model,
             arrival,
@@ -145,9 +154,9 @@ impl Machine {
     }
 
     /// Ends a lease and its probes.
-    pub(crate) fn free(&mut self, id: TicketId) -> Option<Lease> {
+    pub(crate) fn free(&mut self, now: Micros, id: TicketId) -> Option<Lease> {
         let lease = self.leases.remove(id)?;
-        self.cooldowns.release(id, &lease.probes);
+        self.cooldowns.release(id, &lease.probes, now);
         Some(lease)
     }
 
@@ -196,36 +205,7 @@ impl Machine {
         self.cooldowns.notes(keys, &row.class.model)
     }
 
-    fn survey(&self, now: Micros) -> Survey {
-        let mut survey = Survey::default();
-        let mut latest: Option<(ClassId, Standing)> = None;
-        for (list, head) in self.tickets.heads() {
-            let standing = match latest {
-                Some((class, standing)) if class == list.class => standing,
-                _ => self.standing(now, list.class),
-            };
-            latest = Some((list.class, standing));
-            if let Some((until, reason)) = standing.refusal(list.waits) {
-                survey.refused.push((list, until, reason));
-                continue;
-            }
-            let skipped = || self.routers.is_skipped(list.owner, now, self.timing.claim_limit);
-            let earlier = survey.first.is_none_or(|(_, first)| head < first);
-            if matches!(standing, Standing::Usable) && earlier && !skipped() {
-                survey.first = Some((list, head));
-            }
-        }
-        survey
-    }
-
-    fn refuse(&mut self, list: ListId, until: Option<Micros>, reason: NoKeyReason) {
-        for id in self.tickets.list(list) {
-            self.tickets.move_to(id, Stage::Refused(until, reason));
-            self.tell(id);
-        }
-    }
-
-    fn tell(&mut self, id: TicketId) {
+    pub(crate) fn tell(&mut self, id: TicketId) {
         self.routers.tell(id);
         self.rings |= id.router != self.caller;
     }

@@ -1,24 +1,20 @@
-//! Everything that waits: for a delay to end, for a slot, for its claim, or for its `Leave`.
+//! Everything that waits: for a delay to end, for a slot, for a rest to end, for its claim, or for its
+//! `Leave`.
 //!
-//! Due tickets stand in one list per class, owner and readiness to wait for cooldowns, ordered by
-//! arrival number, so that FIFO costs one look per list (Q5). Knows nothing of slots or keys.
+//! What may be able to use a slot stands in one line in the order of arrival (Q5). What is known not to
+//! be is out of it, by model, so that its length costs nobody anything (Q12). Knows nothing of slots or
+//! keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::classes::ClassId;
 use crate::hash::IdMap;
 use crate::{Incarnation, Micros, NoKeyReason, TicketId};
 
-/// Tickets that differ only in their arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ListId {
-    /// What they can use.
-    pub(crate) class: ClassId,
-    /// Whose they are.
-    pub(crate) owner: Incarnation,
-    /// Whether they wait for cooldowns.
-    pub(crate) waits: bool,
-}
+/// Of the delays that end next so many are looked at for a router's own.
+const OWN_DELAYS_MAX: usize = 16;
 
 /// Place in the order of arrival; the id settles ties.
 pub(crate) type Arrival = (u64, TicketId);
@@ -30,6 +26,8 @@ pub(crate) enum Stage {
     Delayed(Micros),
     /// A slot and a key.
     Listed,
+    /// The same, out of the line: none of its keys can be used, or its router is not heard.
+    Resting,
     /// Its claim: it has been handed a slot.
     Offered,
     /// Its `Leave`: no key can be given before then.
@@ -41,6 +39,8 @@ pub(crate) enum Stage {
 pub(crate) struct Ticket {
     /// What it can use.
     pub(crate) class: ClassId,
+    /// Its class's model.
+    pub(crate) model: Arc<str>,
     /// Its arrival number.
     pub(crate) arrival: u64,
     /// No longer of use from then on.
@@ -51,14 +51,28 @@ pub(crate) struct Ticket {
     pub(crate) stage: Stage,
 }
 
+/// What one router waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Tickets in line.
+    pub(crate) listed: usize,
+    /// Tickets that rest.
+    pub(crate) resting: usize,
+    /// Tickets whose delay is not over.
+    pub(crate) delayed: usize,
+}
+
 /// All of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tickets {
     rows: IdMap<TicketId, Ticket>,
-    lists: BTreeMap<ListId, BTreeSet<Arrival>>,
+    line: BTreeSet<Arrival>,
+    resting: BTreeSet<Arrival>,
+    resting_of: HashMap<Arc<str>, BTreeSet<Arrival>>,
     delayed: BTreeSet<(Micros, TicketId)>,
+    delayed_of: HashMap<Arc<str>, usize>,
     deadlines: BTreeSet<(Micros, TicketId)>,
-    listed: usize,
+    waiting: IdMap<Incarnation, Waiting>,
 }
 
 impl Tickets {
@@ -68,8 +82,24 @@ impl Tickets {
     }
 
     /// Tickets that wait for a slot.
-    pub(crate) const fn listed(&self) -> usize {
-        self.listed
+    pub(crate) fn listed(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Tickets that rest.
+    pub(crate) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Tickets of a model that wait for a rest or for a delay.
+    pub(crate) fn held_back(&self, model: &Arc<str>) -> usize {
+        let delayed = self.delayed_of.get(model).copied().unwrap_or(0);
+        delayed + self.resting_of.get(model).map_or(0, BTreeSet::len)
+    }
+
+    /// What a router waits for.
+    pub(crate) fn waiting(&self, router: Incarnation) -> Waiting {
+        self.waiting.get(&router).copied().unwrap_or_default()
     }
 
     /// One ticket.
@@ -108,9 +138,16 @@ impl Tickets {
         self.delayed.first().filter(|&&(due, _)| due <= now).map(|&(_, id)| id)
     }
 
-    /// When the next delay is over.
-    pub(crate) fn next_due(&self) -> Option<Micros> {
-        self.delayed.first().map(|&(due, _)| due)
+    /// When the next of a router's own delays is over, or a moment before it.
+    pub(crate) fn next_due(&self, router: Incarnation) -> Option<Micros> {
+        let mut last = None;
+        for &(due, id) in self.delayed.iter().take(OWN_DELAYS_MAX) {
+            last = Some(due);
+            if id.router == router {
+                break;
+            }
+        }
+        last
     }
 
     /// Tickets whose deadline has passed.
@@ -118,26 +155,39 @@ impl Tickets {
         self.deadlines.iter().take_while(move |&&(at, _)| at <= now).map(|&(_, id)| id)
     }
 
-    /// Each list that has tickets, with its first one.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = (ListId, Arrival)> {
-        self.lists.iter().filter_map(|(&id, list)| list.first().map(|&first| (id, first)))
+    /// The first in line.
+    pub(crate) fn first(&self) -> Option<Arrival> {
+        self.line.first().copied()
     }
 
-    /// The tickets of one list.
-    pub(crate) fn list(&self, id: ListId) -> Vec<TicketId> {
-        self.lists.get(&id).into_iter().flatten().map(|&(_, ticket)| ticket).collect()
+    /// The first in line after a place.
+    pub(crate) fn after(&self, place: Option<Arrival>) -> Option<Arrival> {
+        beyond(&self.line, place).next()
     }
 
-    /// How many listed tickets arrived before this place.
-    pub(crate) fn ahead_of(&self, place: Arrival) -> u32 {
-        let before = |list: &BTreeSet<Arrival>| match (list.first(), list.last()) {
-            (_, Some(last)) if *last < place => list.len(),
-            // The usual case: the newest, just listed.
-            (_, Some(last)) if *last == place => list.len() - 1,
-            (Some(first), _) if *first >= place => 0,
-            _ => list.range(..place).count(),
+    /// Up to `most` of those that rest after a place, of one model or of all.
+    pub(crate) fn resting_after(
+        &self,
+        model: Option<&Arc<str>>,
+        place: Option<Arrival>,
+        most: usize,
+    ) -> Vec<Arrival> {
+        let Some(model) = model else {
+            return beyond(&self.resting, place).take(most).collect();
         };
-        u32::try_from(self.lists.values().map(before).sum::<usize>()).unwrap_or(u32::MAX)
+        let own = self.resting_of.get(model);
+        own.map_or_else(Vec::new, |own| beyond(own, place).take(most).collect())
+    }
+
+    /// How many in line arrived before this place.
+    pub(crate) fn ahead_of(&self, place: Arrival) -> u32 {
+        let ahead = match self.line.last() {
+            // The usual cases: the newest, listed or not.
+            Some(last) if *last < place => self.line.len(),
+            Some(last) if *last == place => self.line.len() - 1,
+            _ => self.line.range(..place).count(),
+        };
+        u32::try_from(ahead).unwrap_or(u32::MAX)
     }
 
     /// The tickets of a router, in order of id.
@@ -153,38 +203,101 @@ impl Tickets {
     }
 
     fn enter(&mut self, id: TicketId, ticket: &Ticket) {
+        let place = (ticket.arrival, id);
+        let waiting = self.waiting.entry(id.router).or_default();
         match ticket.stage {
             Stage::Delayed(until) => {
                 self.delayed.insert((until, id));
+                *self.delayed_of.entry(Arc::clone(&ticket.model)).or_default() += 1;
+                waiting.delayed += 1;
             }
             Stage::Listed => {
-                self.lists.entry(list_id(id, ticket)).or_default().insert((ticket.arrival, id));
-                self.listed += 1;
+                self.line.insert(place);
+                waiting.listed += 1;
+            }
+            Stage::Resting => {
+                self.resting.insert(place);
+                self.resting_of.entry(Arc::clone(&ticket.model)).or_default().insert(place);
+                waiting.resting += 1;
             }
             Stage::Offered | Stage::Refused(..) => {}
         }
     }
 
     fn exit(&mut self, id: TicketId, ticket: &Ticket) {
+        let place = (ticket.arrival, id);
+        let waiting = self.waiting.entry(id.router).or_default();
         match ticket.stage {
             Stage::Delayed(until) => {
                 self.delayed.remove(&(until, id));
-            }
-            Stage::Listed => {
-                let list_id = list_id(id, ticket);
-                if let Some(list) = self.lists.get_mut(&list_id) {
-                    list.remove(&(ticket.arrival, id));
-                    if list.is_empty() {
-                        self.lists.remove(&list_id);
+                if let Some(count) = self.delayed_of.get_mut(&ticket.model) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.delayed_of.remove(&ticket.model);
                     }
                 }
-                self.listed -= 1;
+                waiting.delayed -= 1;
+            }
+            Stage::Listed => {
+                self.line.remove(&place);
+                waiting.listed -= 1;
+            }
+            Stage::Resting => {
+                self.resting.remove(&place);
+                if let Some(own) = self.resting_of.get_mut(&ticket.model) {
+                    own.remove(&place);
+                    if own.is_empty() {
+                        self.resting_of.remove(&ticket.model);
+                    }
+                }
+                waiting.resting -= 1;
             }
             Stage::Offered | Stage::Refused(..) => {}
+        }
+        if *waiting == Waiting::default() {
+            self.waiting.remove(&id.router);
         }
     }
 }
 
-const fn list_id(id: TicketId, ticket: &Ticket) -> ListId {
-    ListId { class: ticket.class, owner: id.router, waits: ticket.waits }
+fn beyond(line: &BTreeSet<Arrival>, place: Option<Arrival>) -> impl Iterator<Item = Arrival> {
+    let from = place.map_or(Bound::Unbounded, Bound::Excluded);
+    line.range((from, Bound::Unbounded)).copied()
+}
+
+#[cfg(feature = "canonical")]
+impl Tickets {
+    pub(crate) fn write(
+        &self,
+        to: &mut crate::canonical::Scribe,
+        classes: &crate::classes::Classes,
+    ) {
+        // The rest follows from the rows.
+        let Self { rows, line: _, resting: _, resting_of: _, delayed: _, .. } = self;
+        let Self { delayed_of: _, deadlines: _, waiting: _, .. } = self;
+        let mut rows: Vec<_> = rows.iter().collect();
+        rows.sort_unstable_by_key(|&(id, _)| *id);
+        to.each(rows, |to, (id, ticket)| {
+            let Ticket { class, model: _, arrival, deadline, waits, stage } = ticket;
+            to.ticket(*id);
+            to.each(classes.get(*class), |to, row| to.class(&row.class));
+            to.arrival(*arrival);
+            to.moment(*deadline);
+            to.flag(*waits);
+            match stage {
+                Stage::Delayed(until) => {
+                    to.word(0);
+                    to.moment(*until);
+                }
+                Stage::Listed => to.word(1),
+                Stage::Resting => to.word(2),
+                Stage::Offered => to.word(3),
+                Stage::Refused(until, reason) => {
+                    to.word(4);
+                    to.each(until, |to, at| to.moment(*at));
+                    to.word(*reason as u64);
+                }
+            }
+        });
+    }
 }

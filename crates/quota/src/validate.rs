@@ -30,6 +30,8 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), StoreError> {
         Err("a hello carries no commands".to_owned())
     } else if batch.commands.len() > COMMANDS_MAX {
         Err(format!("{} commands, at most {COMMANDS_MAX}", batch.commands.len()))
+    } else if batch.commands.iter().rev().skip(1).any(|one| *one == Command::Bye) {
+        Err("a router that is gone goes on".to_owned())
     } else {
         batch.commands.iter().try_for_each(|one| command(batch.router, one))
     };
@@ -52,7 +54,7 @@ fn command(router: Incarnation, command: &Command) -> Result<(), String> {
         Command::Answered { lease, outcome } => end(router, *lease, outcome, None),
         Command::Renew(leases) => held(router, leases).map(drop),
         Command::Restate { leases, tickets } => restate(router, leases, tickets),
-        Command::Routers => Ok(()),
+        Command::Routers | Command::Bye => Ok(()),
     }
 }
 

@@ -5,13 +5,16 @@
 
 use crate::leases::Lease;
 use crate::machine::Machine;
-use crate::{Acquire, Answer, Class, Command, HeldLease, Limits, Micros, Outcome, TicketId};
+use crate::tickets::Stage;
+use crate::{
+    Acquire, Answer, Class, Command, HeldLease, Incarnation, Limits, Micros, Outcome, TicketId,
+};
 
 impl Machine {
     /// Executes one command.
     pub(crate) fn command(&mut self, now: Micros, command: &Command) -> Answer {
         match command {
-            Command::SetLimits { limits, replaces } => self.set_limits(limits, *replaces),
+            Command::SetLimits { limits, replaces } => self.set_limits(now, limits, *replaces),
             Command::Acquire(acquire) => self.admit(now, acquire, None),
             Command::Claim(id) => self.claim(now, *id),
             Command::Settle { lease, outcome, then } => {
@@ -30,21 +33,48 @@ impl Machine {
             Command::Routers => {
                 Answer::Routers(self.routers.live_at(now, &self.timing).into_iter().collect())
             }
+            Command::Bye => self.bye(now),
         }
     }
 
-    fn set_limits(&mut self, limits: &Limits, replaces: Option<u64>) -> Answer {
+    fn set_limits(&mut self, now: Micros, limits: &Limits, replaces: Option<u64>) -> Answer {
+        let is_again = limits.generation > replaces.unwrap_or(0).saturating_add(1);
+        let had = self.routers.offered(self.caller).filter(|_| !is_again);
         let present = self.keys.limits();
+        let is_late = present.generation != replaces.unwrap_or(0);
+        // A late offer is made again: until then it counts what the router had before.
+        if !is_again && (!is_late || had == Some(0) || limits.hash == present.hash) {
+            self.routers.offers(self.caller, limits.hash);
+        }
         if present == limits {
             return Answer::Done;
         }
-        if present.generation != replaces.unwrap_or(0) {
+        if is_late || self.is_outdated(now, limits.hash, had, is_again) {
             return Answer::LimitsInForce(present.clone());
         }
         self.keys.set(limits.clone());
+        self.routers.offers(self.caller, limits.hash);
         self.classes.resolve(&self.keys);
-        self.recheck = true;
+        self.look_again();
+        self.thaw(None);
         Answer::Done
+    }
+
+    /// Whether a router is there whose own limits came after these (Q15). One that had such itself has
+    /// read these later; `had`: what it had.
+    fn is_outdated(&self, now: Micros, hash: u64, had: Option<u64>, is_again: bool) -> bool {
+        let present = self.keys.limits();
+        let of_present = || (is_again && !present.is_unset()).then(|| vec![present.hash]);
+        let Some(newer) = self.keys.newer_than(hash).or_else(of_present) else {
+            return false;
+        };
+        let is_newer = |one| newer.contains(&one);
+        // Whoever has newer ones may not have been heard since either.
+        if is_again && self.caller_was_silent {
+            return true;
+        }
+        !had.is_some_and(is_newer)
+            && self.routers.any_offers(self.caller, now, self.timing.lease_ttl, is_newer)
     }
 
     fn claim(&mut self, now: Micros, id: TicketId) -> Answer {
@@ -52,11 +82,13 @@ impl Machine {
             return Answer::ClaimRefused;
         };
         let granted = Answer::Granted { key: lease.key.clone(), arrival: lease.arrival };
-        if !lease.claimed {
-            if self.grace.is_some() {
-                return Answer::Grace;
-            }
-            self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
+        let is_new = !lease.claimed;
+        if is_new && self.grace.is_some() {
+            return Answer::Grace;
+        }
+        self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
+        if is_new {
+            self.leases.tell(id, now);
             self.drop_ticket(id);
         }
         granted
@@ -92,17 +124,19 @@ impl Machine {
         let lease = self.leases.get(id)?;
         let (rotation, key_since, arrival) = (lease.rotation, lease.key_since, lease.arrival);
         if attempt <= rotation {
-            return Some(Answer::Granted { key: lease.key.clone(), arrival });
+            let key = lease.key.clone();
+            self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
+            return Some(Answer::Granted { key, arrival });
         }
         if self.grace.is_some() {
             return Some(Answer::Grace);
         }
         self.learn(now, outcome, key_since);
-        self.end_probes(id);
+        self.end_probes(now, id);
         let class = self.classes.intern(class, &self.keys);
         let key = self.choose_key(now, class)?;
         let model = self.classes.get(class)?.class.model.clone();
-        let probes = self.cooldowns.probe(id, &key, &model);
+        let probes = self.cooldowns.probe(id, &key, &model, now);
         let lease = self.leases.get_mut(id)?;
         lease.key = key.clone();
         lease.model = model;
@@ -134,7 +168,7 @@ impl Machine {
         if let Some(lease) = self.leases.get(id) {
             let key_since = lease.key_since;
             self.learn(now, outcome, key_since);
-            self.end_probes(id);
+            self.end_probes(now, id);
         }
         Answer::Done
     }
@@ -154,16 +188,16 @@ impl Machine {
         for id in self.leases.of(router) {
             let claimed = self.leases.get(id).is_some_and(|lease| lease.claimed);
             if !(claimed && named.contains(&id)) {
-                self.free(id);
+                self.free(now, id);
             }
         }
         leases.iter().for_each(|held| self.keep(now, held));
         for ticket in tickets {
             let class = self.classes.intern(&ticket.class, &self.keys);
             let arrival = self.number(now, ticket.arrival);
-            self.enter(now, ticket, class, arrival);
+            self.enter(now, ticket, class, arrival, Stage::Listed);
         }
-        self.recheck = true;
+        self.look_again();
         if let Some(grace) = &mut self.grace {
             grace.restated(router);
         }
@@ -171,6 +205,48 @@ impl Machine {
             self.sweep(now);
         }
         Answer::Done
+    }
+
+    /// The caller says hello, so it has not heard the answer to its last batch, of `last_words`. Until it
+    /// says again what it holds, what waits for it holds up nobody else, nor does a slot of which it may
+    /// not know (Q11).
+    pub(crate) fn doubt(&mut self, now: Micros, last_words: Micros) {
+        let router = self.caller;
+        for id in self.tickets.of(router) {
+            self.free(now, id);
+            self.drop_ticket(id);
+        }
+        let until = now.saturating_add(self.timing.claim_limit);
+        for id in self.leases.of(router) {
+            let told = self.leases.get(id).and_then(|lease| lease.since);
+            if told.is_some_and(|told| told >= last_words) {
+                self.leases.shorten(id, until);
+            }
+        }
+    }
+
+    /// The caller is gone: nobody waits until that shows (Q11).
+    fn bye(&mut self, now: Micros) -> Answer {
+        let router = self.caller;
+        self.routers.forget(router);
+        self.let_go(now, router);
+        if let Some(grace) = &mut self.grace {
+            grace.restated(router);
+        }
+        if self.end_grace(now) {
+            self.sweep(now);
+        }
+        Answer::Done
+    }
+
+    /// Drops all that a router holds.
+    pub(crate) fn let_go(&mut self, now: Micros, router: Incarnation) {
+        for id in self.tickets.of(router) {
+            self.drop_ticket(id);
+        }
+        for id in self.leases.of(router) {
+            self.free(now, id);
+        }
     }
 
     /// Keeps a lease alive, or enters it as its router says.
@@ -181,7 +257,7 @@ impl Machine {
             self.leases.extend(held.lease, until);
             return;
         }
-        self.free(held.lease);
+        self.free(now, held.lease);
         self.drop_ticket(held.lease);
         let lease = Lease {
             key: held.key.clone(),
@@ -201,7 +277,7 @@ impl Machine {
     fn end(&mut self, now: Micros, id: TicketId, outcome: &Outcome) -> Option<Lease> {
         let key_since = self.leases.get(id)?.key_since;
         self.learn(now, outcome, key_since);
-        let lease = self.free(id)?;
+        let lease = self.free(now, id)?;
         self.drop_ticket(id);
         if let Some(since) = lease.since.filter(|_| lease.claimed) {
             self.rate.record(now - since);
@@ -218,8 +294,8 @@ impl Machine {
         }
     }
 
-    fn end_probes(&mut self, id: TicketId) {
+    fn end_probes(&mut self, now: Micros, id: TicketId) {
         let probes = self.leases.get_mut(id).map(|lease| std::mem::take(&mut lease.probes));
-        self.cooldowns.release(id, &probes.unwrap_or_default());
+        self.cooldowns.release(id, &probes.unwrap_or_default(), now);
     }
 }

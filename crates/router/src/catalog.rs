@@ -8,6 +8,7 @@ mod bare;
 mod clients;
 mod entry;
 mod fault;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -16,13 +17,15 @@ use std::sync::Arc;
 
 use weir_quota::Class;
 use weir_rpc::RouterRequest;
-use weir_types::{Fault, FaultCode, KeyName, ModelName, Operation, ProviderName};
+use weir_types::{Dialect, Fault, FaultCode, KeyName, ModelName, Operation, ProviderName};
 
-use crate::settings::ProviderSettings;
+use crate::breaker::Place;
+use crate::settings::{KeySettings, ProviderSettings};
 use bare::BareModels;
 use clients::Access;
 pub(crate) use clients::Catalogs;
 use entry::{Entry, names_of};
+pub(crate) use stored::StoredAt;
 
 /// Fallbacks that one request may name.
 const FALLBACKS_MAX: usize = 16;
@@ -42,6 +45,17 @@ pub(crate) struct Target {
     pub class: Class,
     /// The sum of the weights of the keys of `class`.
     pub weight: f64,
+}
+
+impl Target {
+    /// Where a call with `key` goes.
+    pub(crate) fn place(&self, key: &KeyName) -> Place {
+        Place {
+            provider: self.provider.name.clone(),
+            server: self.provider.server_of(key).unwrap_or_default(),
+            model: self.model.clone(),
+        }
+    }
 }
 
 /// Where a request goes, in order.
@@ -77,6 +91,8 @@ struct Query<'a> {
     pin: Option<&'a str>,
     /// Only keys whose configuration names the model count, not those that serve every model.
     named_only: bool,
+    /// In which format, where that matters.
+    dialect: Option<Dialect>,
 }
 
 impl<'a> Query<'a> {
@@ -86,6 +102,7 @@ impl<'a> Query<'a> {
             stream: request.stream,
             pin: request.target.pin(),
             named_only: false,
+            dialect: Some(request.dialect),
         }
     }
 }
@@ -116,17 +133,26 @@ impl Catalog {
     /// What no fallback could mend: no model, an unknown key pin, too many fallbacks.
     pub(crate) fn route(&self, request: &RouterRequest) -> Result<Route, Fault> {
         match &request.target {
-            weir_types::Target::Model { name, .. } => self.route_of_model(request, name),
+            weir_types::Target::Model { name, .. } => match &request.owner {
+                Some(owner) => self.of_owner(request, name, owner),
+                None => self.route_of_model(request, name),
+            },
             weir_types::Target::Provider { name: Some(name), .. } => self.only(request, name),
-            weir_types::Target::Resource { provider, .. } => self.only(request, provider),
+            weir_types::Target::Resource { provider, key, .. } => {
+                self.of_stored(request, provider.as_deref(), key.as_deref())
+            }
+            weir_types::Target::Provider { name: None, .. }
+                if request.operation.facts().batch_keys_only =>
+            {
+                self.first_able(request)
+            }
             weir_types::Target::Provider { name: None, .. } => {
                 Err(fault::missing_provider(request.operation))
             }
         }
     }
 
-    /// A request for one provider as a whole, or for something that is stored there: nobody else can
-    /// serve it.
+    /// A request for one provider as a whole: nobody else can serve it.
     fn only(&self, request: &RouterRequest, name: &str) -> Result<Route, Fault> {
         let entry = self.known(name)?;
         let ask = Query::of(request);
@@ -174,7 +200,7 @@ impl Catalog {
         pin: Option<&str>,
     ) -> Result<Vec<Arc<Target>>, Fault> {
         let operation = Operation::ListModels;
-        let ask = Query { operation, stream: false, pin, named_only: false };
+        let ask = Query { operation, stream: false, pin, named_only: false, dialect: None };
         if let Some(name) = only {
             let entry = self.known(name)?;
             return entry.target("", ask).map(|target| vec![target]);
@@ -200,6 +226,17 @@ impl Catalog {
             Named::At(entry, model) => entry.target(model, ask).is_ok(),
             Named::Bare(model) => self.bare.can_serve(&self.entries, model, ask),
         }
+    }
+
+    /// A key that has stored something, as it is configured now.
+    fn owned(&self, provider: &str, key: &str) -> Result<(&Entry, &KeySettings), Fault> {
+        let entry = self.entry(provider).ok_or_else(|| fault::provider_removed(provider))?;
+        let found = entry.provider.keys.iter().find(|one| &*one.name == key);
+        let found = found.ok_or_else(|| fault::key_removed(provider, key))?;
+        if !found.enabled {
+            return Err(fault::key_disabled(provider, key));
+        }
+        Ok((entry, found))
     }
 
     fn known(&self, provider: &str) -> Result<&Entry, Fault> {

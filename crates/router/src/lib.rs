@@ -5,7 +5,10 @@
 //! next) ⇄ `admission` (may it start) and `service` (make it happen).
 
 mod admission;
+mod breaker;
 mod catalog;
+mod clock;
+mod hedges;
 mod lists;
 mod plan;
 mod service;

@@ -6,8 +6,10 @@
 //! Within a round each key of the class is tried once. A new round and a transient failure count
 //! as retries, another key within a round does not. A slot is never held while something waits.
 
+mod again;
 mod cause;
 mod health;
+mod hedge;
 mod rejection;
 mod round;
 mod step;
@@ -20,12 +22,15 @@ use std::time::{Duration, Instant};
 use weir_quota::{Class, Outcome};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, ModelName, ProviderName};
 
+use crate::breaker::Outage;
 use crate::catalog::{Route, Target};
 pub(crate) use cause::Cause;
 use health::is_doubted;
 pub(crate) use health::{Conclusion, classify, exhausted, learn, micros};
+pub(crate) use hedge::AfterFirst;
+use hedge::Beside;
 pub(crate) use rejection::Rejection;
-use round::Round;
+use round::{Ready, Round};
 pub(crate) use step::{Action, Bounds, Event, QueuePlace};
 
 /// One request's way through its targets.
@@ -39,12 +44,17 @@ pub(crate) struct Plan {
     attempts: u32,
     /// Why the first target failed; the answer if all fail.
     primary_fault: Option<Fault>,
-    /// Models whose context the prompt does not fit.
-    too_small: Vec<ModelName>,
+    /// Where the prompt does not fit: what bears one name may be larger elsewhere.
+    too_small: Vec<(ProviderName, ModelName)>,
     /// Whether the present attempt may be a probe.
     may_probe: bool,
     /// Keys that were refused to this request.
     accused: Vec<(ProviderName, KeyName)>,
+    /// The attempt beside the present one.
+    beside: Option<Beside>,
+    has_hedged: bool,
+    /// The fallback that could not be asked beside an attempt.
+    postponed: Option<Arc<Target>>,
 }
 
 // === impl Plan ===
@@ -75,6 +85,9 @@ impl Plan {
             too_small,
             may_probe: false,
             accused,
+            beside: None,
+            has_hedged: false,
+            postponed: None,
         };
         let ask = plan.fresh();
         Ok((plan, Action::Acquire { settle: None, ask }))
@@ -95,7 +108,7 @@ impl Plan {
                 Action::Call
             }
             Event::Refused(refusal) => self.refused(refusal, now),
-            Event::Failed(fault) => self.failed(fault, now, draw),
+            Event::Failed { fault, took, outage } => self.failed(fault, took, outage, now, draw),
         }
     }
 
@@ -110,16 +123,24 @@ impl Plan {
             delay: Duration::ZERO,
             arrival: None,
             wait_for_cooldown: false,
+            only_free: false,
         }
     }
 
-    fn failed(&mut self, fault: Fault, now: Instant, draw: f64) -> Action {
+    fn failed(
+        &mut self,
+        fault: Fault,
+        took: Duration,
+        outage: Option<Outage>,
+        now: Instant,
+        draw: f64,
+    ) -> Action {
         let class = classify(&fault);
         let key = self.round.key();
-        let outcome = self.learn(&fault, &key);
+        let outcome = self.learn(&fault, outage, &key);
         let retry_after = fault.detail.retry_after;
         self.round.fault = Some(fault);
-        let Bounds { deadline, replayable, attempts_max } = self.bounds;
+        let Bounds { deadline, replayable, attempts_max, .. } = self.bounds;
         if now >= deadline || !replayable || !class.another_provider_may_help() {
             return self.finish(Some(outcome), now);
         }
@@ -127,19 +148,35 @@ impl Plan {
             return self.give_up(outcome, now);
         }
         if class == FailureClass::ContextLength {
-            self.too_small.push(self.target.model.clone());
+            self.too_small.push(place(&self.target));
         }
         if !class.another_key_may_help() {
             return self.fall_back(Some(outcome), now);
         }
+        if outage.is_some() {
+            return self.leave_server(outcome, retry_after, now, draw);
+        }
         match class {
             FailureClass::Silent if self.has_fallback() => self.fall_back(Some(outcome), now),
+            FailureClass::Transient
+                if took > self.target.provider.slow_failure && self.has_fallback() =>
+            {
+                self.fall_back(Some(outcome), now)
+            }
             FailureClass::Silent | FailureClass::Transient | FailureClass::Cut => {
-                self.round.tried(key, retry_after.map(|after| now + after));
+                self.round.tried(key, retry_after.map(|after| Ready::named(now + after)));
                 self.retry(outcome, retry_after, now, draw)
             }
+            FailureClass::Unreachable => {
+                // Nothing was sent: another server is asked at once.
+                self.tried_server();
+                self.other_key(outcome, now, draw)
+            }
             FailureClass::RateLimited => {
-                let ready = now + retry_after.unwrap_or(health::RATE_LIMITED_BASE);
+                let ready = match retry_after {
+                    Some(after) => Ready::named(now + after),
+                    None => Ready::guessed(now + health::RATE_LIMITED_BASE),
+                };
                 self.round.tried(key, Some(ready));
                 self.other_key(outcome, now, draw)
             }
@@ -155,95 +192,40 @@ impl Plan {
             | FailureClass::Unusable
             | FailureClass::Elsewhere
             | FailureClass::Caller
-            | FailureClass::ClientGone => self.finish(Some(outcome), now),
+            | FailureClass::ClientGone
+            | FailureClass::Cancelled => self.finish(Some(outcome), now),
         }
     }
 
     /// What a failure teaches. One request bears witness against a key once: what it does in all of its
     /// attempts is one and the same mistake, if it is one.
-    fn learn(&mut self, fault: &Fault, key: &KeyName) -> Outcome {
-        if is_doubted(fault) {
-            let accused = (self.target.provider.name.clone(), key.clone());
-            if self.accused.contains(&accused) {
-                return Outcome::default();
-            }
+    fn learn(&mut self, fault: &Fault, outage: Option<Outage>, key: &KeyName) -> Outcome {
+        let target = self.target.clone();
+        if !self.is_first_witness(fault, &target, key) {
+            return Outcome::default();
+        }
+        let conclusion = Conclusion::Failed { fault, may_probe: self.may_probe, outage };
+        learn(conclusion, key, &target)
+    }
+
+    /// Whether this request has not yet borne witness against a key as a failure does that may be its own.
+    fn is_first_witness(&mut self, fault: &Fault, target: &Target, key: &KeyName) -> bool {
+        if !is_doubted(fault) {
+            return true;
+        }
+        let accused = (target.provider.name.clone(), key.clone());
+        let is_new = !self.accused.contains(&accused);
+        if is_new {
             self.accused.push(accused);
         }
-        let conclusion = Conclusion::Failed { fault, may_probe: self.may_probe };
-        learn(conclusion, key, &self.target)
-    }
-
-    /// A counted retry: wait, then another key first.
-    fn retry(
-        &mut self,
-        outcome: Outcome,
-        retry_after: Option<Duration>,
-        now: Instant,
-        draw: f64,
-    ) -> Action {
-        let backoff = self.round.backoff(&self.target, draw);
-        let delay = retry_after.map_or(backoff, |after| after.max(backoff));
-        let too_long = self.has_fallback() && delay > backoff;
-        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.bounds.deadline {
-            return self.fall_back(Some(outcome), now);
-        }
-        let untried = self.round.untried(&self.target);
-        let keys = if untried.is_empty() { self.round.live(&self.target) } else { untried };
-        let narrow = keys.len() < self.round.live(&self.target).len();
-        self.round.retried(narrow.then_some(now + delay));
-        let then = QueuePlace {
-            class: self.class_of(&keys),
-            delay,
-            arrival: self.round.arrival,
-            wait_for_cooldown: !narrow,
-        };
-        Action::Wait { outcome, then }
-    }
-
-    /// The next key at once, uncounted; a new round if all were tried.
-    fn other_key(&mut self, outcome: Outcome, now: Instant, draw: f64) -> Action {
-        let untried = self.round.untried(&self.target);
-        if untried.is_empty() {
-            let Some(then) = self.next_round(now, draw) else {
-                return self.fall_back(Some(outcome), now);
-            };
-            self.round.retried(None);
-            return Action::Wait { outcome, then };
-        }
-        // Where another provider can be asked, nobody waits for keys that cool.
-        let then = if self.has_fallback() { None } else { self.next_round(now, draw) };
-        self.round.rotates(then.is_some());
-        // The pool knows which of the keys cool, and until when; the answer decides.
-        let then = then.map(|ask| QueuePlace { wait_for_cooldown: false, ..ask });
-        Action::Rotate { outcome, class: self.class_of(&untried), then }
-    }
-
-    /// The place to wait for the next round at, if there may be one.
-    fn next_round(&self, now: Instant, draw: f64) -> Option<QueuePlace> {
-        let live = self.round.live(&self.target);
-        if live.is_empty() || !self.round.may_retry(&self.target) {
-            return None;
-        }
-        let backed_off = now + self.round.backoff(&self.target, draw);
-        let ready = self.round.first_ready(&live, now);
-        let start = backed_off.max(ready);
-        let too_long = self.has_fallback() && ready > backed_off;
-        if too_long || start >= self.bounds.deadline {
-            return None;
-        }
-        Some(QueuePlace {
-            class: self.class_of(&live),
-            delay: start.saturating_duration_since(now),
-            arrival: self.round.arrival,
-            wait_for_cooldown: true,
-        })
+        is_new
     }
 
     fn refused(&mut self, refusal: Rejection, now: Instant) -> Action {
         if let Rejection::NoKey { until, cause, .. } = &refusal
-            // A key that is refused is so after its rest, too.
-            && cause.as_ref().is_none_or(|cause| cause.class.may_pass())
-            && let Some(ask) = self.wait_for_key(*until, now)
+            // A key that is refused is so after its rest, too; when an outage ends nobody knows.
+            && cause.as_ref().is_none_or(|cause| cause.class.may_pass() && !cause.class.is_servers())
+            && let Some(ask) = self.wait_for_key(*until, cause.as_ref(), now)
         {
             return Action::Acquire { settle: None, ask };
         }
@@ -257,41 +239,20 @@ impl Plan {
         self.fall_back(None, now)
     }
 
-    /// After "no key": all keys instead of the untried ones, or the end of the cooldown.
-    fn wait_for_key(&mut self, until: Option<Duration>, now: Instant) -> Option<QueuePlace> {
-        let live = self.round.live(&self.target);
-        if live.is_empty() {
-            return None;
-        }
-        if let Some(start) = self.round.widen() {
-            return Some(QueuePlace {
-                class: self.class_of(&live),
-                delay: start.saturating_duration_since(now),
-                arrival: self.round.arrival,
-                wait_for_cooldown: !self.has_fallback(),
-            });
-        }
-        let fits = until.is_some_and(|until| now + until < self.bounds.deadline);
-        if self.has_fallback() || !fits || !self.round.may_wait(&self.target) {
-            return None;
-        }
-        self.round.waits();
-        Some(QueuePlace {
-            class: self.class_of(&live),
-            delay: Duration::ZERO,
-            arrival: self.round.arrival,
-            wait_for_cooldown: true,
-        })
+    fn has_fallback(&self) -> bool {
+        let left = self.postponed.iter().chain(self.fallbacks.as_slice());
+        left.into_iter().any(|target| !self.too_small.contains(&place(target)))
     }
 
-    fn has_fallback(&self) -> bool {
-        self.fallbacks.as_slice().iter().any(|target| !self.too_small.contains(&target.model))
+    fn next_fallback(&mut self) -> Option<Arc<Target>> {
+        let too_small = &self.too_small;
+        let fits = |target: &Arc<Target>| !too_small.contains(&place(target));
+        self.postponed.take().filter(fits).or_else(|| self.fallbacks.find(fits))
     }
 
     /// The next target, or the end.
     fn fall_back(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
-        let too_small = &self.too_small;
-        let next = self.fallbacks.find(|target| !too_small.contains(&target.model));
+        let next = self.next_fallback();
         let Some(next) = next.filter(|_| now < self.bounds.deadline) else {
             return self.finish(settle, now);
         };
@@ -348,4 +309,9 @@ impl Plan {
         }
         Class { keys: Arc::from(keys), ..whole.clone() }
     }
+}
+
+/// A model, where it is served.
+fn place(target: &Target) -> (ProviderName, ModelName) {
+    (target.provider.name.clone(), target.model.clone())
 }

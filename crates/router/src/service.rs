@@ -4,9 +4,11 @@
 //! answer's stream, drops the worker's call first and gives the slot back then.
 
 mod attempt;
+mod hedged;
 mod listing;
 mod relay;
 mod run;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService};
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, Target, TraceContext};
 
+use crate::clock::now;
 use crate::plan::{Bounds, Plan, micros};
 use crate::shared::{Shared, Snapshot};
 use crate::workers::{WorkerMap, Workers};
@@ -67,9 +70,9 @@ impl Router {
 
 impl RouterService for Router {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
-        let (shared, workers) = (self.shared.clone(), self.workers.clone());
+        let workers = self.workers.clone();
+        let mut call = Call::new(self.shared.clone(), &workers, context, request, body);
         Box::pin(async move {
-            let mut call = Call::new(shared, &workers, context, request, body);
             loop {
                 let served = call.serve().await;
                 if served.is_ok() || !call.renew(&workers).await {
@@ -134,6 +137,8 @@ impl Call {
             Err(Fault::new(FaultCode::DeadlineExceeded, "the request's deadline has passed"))
         } else if self.is_listing() {
             listing::serve(self, span.context()).await
+        } else if stored::is_list(&self.request) {
+            Box::pin(stored::serve(self, span.context())).await
         } else {
             self.route(span.context()).await
         };
@@ -165,6 +170,7 @@ impl Call {
             deadline: self.deadline,
             replayable: self.body.is_replayable(),
             attempts_max: self.snapshot.settings.attempts_max,
+            hedge_after: self.request.patience.hedge_after,
         };
         let (plan, first) = Plan::begin(route, bounds)?;
         let mut run = Run::new(self, plan, parent);
@@ -205,9 +211,4 @@ impl Source {
 
 fn count(attempts: &[Attempt]) -> i64 {
     i64::try_from(attempts.len()).unwrap_or(i64::MAX)
-}
-
-/// The runtime's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_quota::Timing;
-use weir_types::{KeyName, KeyRules, ModelList, OperationSet, ProviderName};
+use weir_types::{
+    Commit, Dialect, KeyName, KeyRules, ModelList, Operation, OperationSet, ProviderName,
+};
 
 /// Everything the router is told.
 #[derive(Debug, Clone)]
@@ -80,10 +82,25 @@ pub struct ProviderSettings {
     pub backoff_initial: Duration,
     /// No backoff is longer.
     pub backoff_max: Duration,
+    /// When its streams begin for a client that does not say.
+    pub commit: Commit,
+    /// A failure that may pass and took longer than this is not tried again while a fallback is left.
+    pub slow_failure: Duration,
+    /// So many failures of a model in a row are an outage; 0: none are.
+    pub breaker_failures: u32,
+    /// After how long without a first token a fallback is asked as well; `None`: never.
+    pub hedge_after: Option<Duration>,
+    /// Of a hundred requests that may be hedged so many are.
+    pub hedges_percent: u32,
+    /// How long a key rests for a model that it cannot reach.
+    pub model_missing_rest: Duration,
     /// The worker's own limit up to the head of an answer. The router waits a second longer.
     pub attempt_guard: Duration,
     /// What may be asked of it.
     pub operations: OperationSet,
+    /// In which formats it is asked what passes within one format only. What is not named here may be
+    /// asked in any.
+    pub formats: Vec<(Operation, Dialect)>,
 }
 
 /// One key, by name.
@@ -99,6 +116,8 @@ pub struct KeySettings {
     pub enabled: bool,
     /// Whether batch and file operations may use it.
     pub use_for_batch_api: bool,
+    /// The server that answers it: keys of a provider with equal numbers share one.
+    pub server: usize,
 }
 
 // === impl Settings ===
@@ -121,6 +140,35 @@ impl Default for Settings {
 // === impl ProviderSettings ===
 
 impl ProviderSettings {
+    /// So many failures in a row are an outage, at least as many as one request may make by itself; 0:
+    /// none are.
+    pub(crate) fn outage_after(&self) -> u32 {
+        match self.breaker_failures {
+            0 => 0,
+            failures => failures.max(self.max_retries.saturating_add(1)),
+        }
+    }
+
+    /// The wait after so many retries: min(initial · 2ⁿ, max) · U(0.8, 1.2), capped at max.
+    pub(crate) fn backoff(&self, retries: u32, draw: f64) -> Duration {
+        let max = self.backoff_max;
+        let factor = 1_u32.checked_shl(retries).unwrap_or(u32::MAX);
+        let grown = self.backoff_initial.saturating_mul(factor).min(max);
+        grown.mul_f64(0.8 + 0.4 * draw.clamp(0.0, 1.0)).min(max)
+    }
+
+    /// The server that answers `key`.
+    pub(crate) fn server_of(&self, key: &KeyName) -> Option<usize> {
+        self.keys.iter().find(|one| one.name == *key).map(|one| one.server)
+    }
+
+    /// The keys that the same server answers as `key`, itself among them.
+    pub(crate) fn neighbours(&self, key: &KeyName) -> impl Iterator<Item = &KeyName> {
+        let server = self.server_of(key);
+        let are_near = move |one: &&KeySettings| server == Some(one.server);
+        self.keys.iter().filter(are_near).map(|one| &one.name)
+    }
+
     /// A provider without keys and with the defaults of the configuration format.
     #[must_use]
     pub fn new(name: ProviderName) -> Self {
@@ -132,8 +180,15 @@ impl ProviderSettings {
             max_retries: 0,
             backoff_initial: Duration::from_millis(500),
             backoff_max: Duration::from_secs(5),
+            commit: Commit::default(),
+            slow_failure: Duration::from_secs(10),
+            breaker_failures: 5,
+            hedge_after: None,
+            hedges_percent: 10,
+            model_missing_rest: Duration::from_mins(1),
             attempt_guard: Duration::from_secs(30),
             operations: OperationSet::ALL,
+            formats: Vec::new(),
         }
     }
 }

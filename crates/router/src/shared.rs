@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use weir_quota::{Incarnation, QuotaStore};
 use weir_rpc::{Description, LookAgain};
 use weir_telemetry::Telemetry;
 use weir_types::{ProviderName, QuotaMode};
 
 use crate::admission::Pool;
+use crate::breaker::Breakers;
 use crate::catalog::Catalogs;
+use crate::clock::now;
+use crate::hedges::Hedges;
 use crate::lists::Lists;
 use crate::settings::{ProviderSettings, Settings};
 use crate::usable::Usable;
@@ -36,6 +40,8 @@ pub struct Shared {
     /// Where settings come from a file that may have changed by now.
     look_again: OnceLock<LookAgain>,
     pub(crate) lists: Lists,
+    pub(crate) breakers: Arc<Breakers>,
+    pub(crate) hedges: Hedges,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -87,6 +93,8 @@ impl Shared {
             was_ready: AtomicBool::new(false),
             look_again: OnceLock::new(),
             lists: Lists::default(),
+            breakers: Arc::default(),
+            hedges: Hedges::default(),
             telemetry,
         });
         shared.reload(settings, &[]);
@@ -109,9 +117,9 @@ impl Shared {
         };
         let providers: Arc<[Arc<ProviderSettings>]> =
             settings.providers.iter().cloned().map(Arc::new).collect();
-        usable.reloaded(&present.providers, &providers);
+        usable.reloaded(&present.providers, &providers, now());
         for description in said {
-            usable.described(description);
+            usable.described(description, now());
         }
         let pools = Arc::new(self.pools_of(&providers, &settings));
         let catalogs = Catalogs::new(&providers, &usable.keys(), &settings.client_keys);
@@ -153,16 +161,25 @@ impl Shared {
         pools
     }
 
-    /// Whether every pool has answered at least once. Pools that a reload brings do not make it unready
-    /// again.
+    /// Whether every pool has answered at least once, outside of a grace. Pools that a reload brings do
+    /// not make it unready again.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         if self.was_ready.load(Ordering::Relaxed) {
             return true;
         }
-        let is_ready = self.snapshot.load().pools.values().all(|pool| pool.is_reached());
+        let is_ready = self.snapshot.load().pools.values().all(|pool| pool.is_ready());
         self.was_ready.store(is_ready, Ordering::Relaxed);
         is_ready
+    }
+
+    /// Tells every pool that this process goes: nobody waits for it then, and what it still holds is
+    /// free. To be called when no request runs any more.
+    pub async fn leave(&self) {
+        let pools: Vec<_> = self.lock_pools().values().cloned().collect();
+        let leaving: JoinSet<()> =
+            pools.into_iter().map(|pool| async move { pool.leave().await }).collect();
+        leaving.join_all().await;
     }
 
     /// How each pool's limits are kept at present, in the order of names.
@@ -231,7 +248,7 @@ impl Shared {
         if !is_known {
             return;
         }
-        let is_news = usable.described(description);
+        let is_news = usable.described(description, now());
         if usable.hopes() {
             // From now on its time counts.
             self.reloads.send_modify(|_| {});
@@ -248,7 +265,7 @@ impl Shared {
     /// What workers have not spoken of by now they cannot use.
     pub(crate) fn settle_keys(&self) {
         let mut usable = self.lock_usable();
-        if usable.settle() {
+        if usable.settle(now()) {
             self.count_keys(&usable);
         }
     }

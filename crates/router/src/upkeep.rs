@@ -13,12 +13,11 @@ use weir_rpc::WorkerService;
 use weir_types::ProviderName;
 
 use crate::shared::Shared;
+use crate::usable::SETTLES_AFTER;
 use crate::workers::Workers;
 
 /// Before a worker whose description ended is asked again.
 const DESCRIBE_AGAIN: Duration = Duration::from_secs(1);
-/// By then every worker has read a configuration that its router has read.
-const KEYS_SETTLE: Duration = Duration::from_secs(10);
 
 /// What is going on.
 #[derive(Default)]
@@ -39,7 +38,7 @@ impl Shared {
         loop {
             reloads.mark_unchanged();
             tasks.follow(&self, &workers);
-            let settled = tokio::time::sleep(KEYS_SETTLE);
+            let settled = tokio::time::sleep(SETTLES_AFTER);
             tokio::pin!(settled);
             let mut is_settled = false;
             loop {

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use weir_rpc::Description;
 use weir_types::{KeyName, ProviderName};
@@ -14,11 +15,21 @@ use weir_types::{KeyName, ProviderName};
 use crate::catalog::UsableKeys;
 use crate::settings::ProviderSettings;
 
+/// By then every worker has read a configuration that its router has read.
+pub(crate) const SETTLES_AFTER: Duration = Duration::from_secs(10);
+
 /// What is known.
 #[derive(Debug, Default)]
 pub(crate) struct Usable {
     said: UsableKeys,
-    hoped: Vec<(ProviderName, KeyName)>,
+    hoped: Vec<Hope>,
+}
+
+#[derive(Debug)]
+struct Hope {
+    provider: ProviderName,
+    key: KeyName,
+    since: Instant,
 }
 
 // === impl Usable ===
@@ -27,25 +38,25 @@ impl Usable {
     /// The keys that count. A provider that is absent has not said anything yet: all its keys do.
     pub(crate) fn keys(&self) -> UsableKeys {
         let mut keys = self.said.clone();
-        for (provider, key) in &self.hoped {
-            if let Some(known) = keys.get_mut(provider) {
-                Arc::make_mut(known).insert(key.clone());
+        for hope in &self.hoped {
+            if let Some(known) = keys.get_mut(&hope.provider) {
+                Arc::make_mut(known).insert(hope.key.clone());
             }
         }
         keys
     }
 
     /// Takes in what a worker says; whether anything is different from before.
-    pub(crate) fn described(&mut self, description: &Description) -> bool {
+    pub(crate) fn described(&mut self, description: &Description, now: Instant) -> bool {
         let provider = &description.provider;
         let before = self.keys().remove(provider);
         let names: HashSet<KeyName> = description.keys.iter().map(|key| key.name.clone()).collect();
         let is_named = |key: &KeyName| {
             names.contains(key) || description.unusable.iter().any(|(name, _)| name == key)
         };
-        self.hoped.retain(|(of, _)| of != provider);
+        self.hoped.retain(|hope| hope.provider != *provider || !is_named(&hope.key));
         let silent = before.iter().flat_map(|keys| keys.iter()).filter(|key| !is_named(key));
-        self.hoped.extend(silent.map(|key| (provider.clone(), key.clone())));
+        silent.for_each(|key| self.hope(provider, key, now));
         self.said.insert(provider.clone(), Arc::new(names));
         before.as_ref() != self.keys().get(provider)
     }
@@ -55,26 +66,37 @@ impl Usable {
         !self.hoped.is_empty()
     }
 
-    /// Another configuration is in force.
+    /// `after` is in force in place of `before`.
     pub(crate) fn reloaded(
         &mut self,
         before: &[Arc<ProviderSettings>],
-        now: &[Arc<ProviderSettings>],
+        after: &[Arc<ProviderSettings>],
+        now: Instant,
     ) {
-        self.said.retain(|name, _| now.iter().any(|provider| provider.name == *name));
-        self.hoped.retain(|(name, _)| now.iter().any(|provider| provider.name == *name));
-        for provider in now {
+        let stays = |name: &ProviderName| after.iter().any(|provider| provider.name == *name);
+        self.said.retain(|name, _| stays(name));
+        self.hoped.retain(|hope| stays(&hope.provider));
+        for provider in after {
             let known = before.iter().find(|known| known.name == provider.name);
             let is_new =
                 |name: &KeyName| known.is_none_or(|known| !enabled(known).any(|key| key == name));
             let new = enabled(provider).filter(|name| is_new(name));
-            self.hoped.extend(new.map(|key| (provider.name.clone(), key.clone())));
+            new.for_each(|key| self.hope(&provider.name, key, now));
         }
     }
 
-    /// Hopes no longer; whether there was anything to hope for.
-    pub(crate) fn settle(&mut self) -> bool {
-        !std::mem::take(&mut self.hoped).is_empty()
+    /// Gives up what was hoped for long enough; whether there was anything of the kind. Others may have
+    /// begun to hope a moment ago.
+    pub(crate) fn settle(&mut self, now: Instant) -> bool {
+        let before = self.hoped.len();
+        self.hoped.retain(|hope| now.saturating_duration_since(hope.since) < SETTLES_AFTER);
+        self.hoped.len() < before
+    }
+
+    fn hope(&mut self, provider: &ProviderName, key: &KeyName, now: Instant) {
+        if !self.hoped.iter().any(|hope| hope.provider == *provider && hope.key == *key) {
+            self.hoped.push(Hope { provider: provider.clone(), key: key.clone(), since: now });
+        }
     }
 }
 
@@ -96,6 +118,7 @@ mod tests {
             rules: weir_types::KeyRules::default(),
             enabled: true,
             use_for_batch_api: false,
+            server: 0,
         };
         let keys = keys.iter().map(key).collect();
         vec![Arc::new(ProviderSettings { keys, ..ProviderSettings::new("p".into()) })]
@@ -117,23 +140,40 @@ mod tests {
     #[test]
     fn a_new_key_is_hoped_for_until_its_worker_has_spoken_of_it() {
         let mut usable = Usable::default();
-        assert!(usable.described(&description(&["a"], &["b"])));
-        assert!(!usable.described(&description(&["a"], &["b"])));
-        usable.reloaded(&providers(&["a", "b"]), &providers(&["b", "c", "d"]));
+        let start = Instant::now();
+        assert!(usable.described(&description(&["a"], &["b"]), start));
+        assert!(!usable.described(&description(&["a"], &["b"]), start));
+        usable.reloaded(&providers(&["a", "b"]), &providers(&["b", "c", "d"]), start);
         // What was known stays, the catalog leaves out what is not configured.
         assert_eq!(names(&usable), ["a", "c", "d"]);
         // The worker has not read it yet.
-        usable.described(&description(&["a"], &["b"]));
+        usable.described(&description(&["a"], &["b"]), start);
         assert_eq!(names(&usable), ["a", "c", "d"]);
-        assert!(!usable.described(&description(&["c"], &["b"])));
+        assert!(!usable.described(&description(&["c"], &["b"]), start));
         // It has read it before us, and goes on with what it had.
         assert_eq!(names(&usable), ["a", "c", "d"]);
-        assert!(usable.settle() && !usable.settle());
+        let end = start + SETTLES_AFTER;
+        assert!(usable.settle(end) && !usable.settle(end));
         assert_eq!(names(&usable), ["c"]);
         // What a worker says it cannot use is not hoped for.
-        assert!(usable.described(&description(&["d"], &["c"])));
+        assert!(usable.described(&description(&["d"], &["c"]), end));
         assert_eq!((names(&usable), usable.hopes()), (vec!["d".to_owned()], false));
-        usable.reloaded(&providers(&["c"]), &[]);
+        usable.reloaded(&providers(&["c"]), &[], end);
         assert!(usable.keys().is_empty());
+    }
+
+    #[test]
+    fn each_hope_has_its_own_time() {
+        let mut usable = Usable::default();
+        let start = Instant::now();
+        usable.described(&description(&["a"], &[]), start);
+        usable.reloaded(&providers(&["a"]), &providers(&["a", "b"]), start);
+        let end = start + SETTLES_AFTER;
+        // That the worker says the same again does not lengthen it.
+        usable.described(&description(&["a"], &[]), end);
+        usable.reloaded(&providers(&["a", "b"]), &providers(&["a", "b", "c"]), end);
+        assert!(usable.settle(end));
+        assert_eq!((names(&usable), usable.hopes()), (vec!["a".to_owned(), "c".to_owned()], true));
+        assert!(usable.settle(end + SETTLES_AFTER) && !usable.hopes());
     }
 }

@@ -26,7 +26,10 @@ use tower::Service;
 
 use crate::arrived::Arrived;
 use crate::cork::{Cork, Corked, cork};
+use crate::door::Crowd;
+use crate::line::Line;
 use crate::link::{self, LinkError, LinkSettings};
+use crate::tls;
 
 type Connection = h2::client::Connection<Corked, Bytes>;
 
@@ -43,10 +46,14 @@ pub(crate) struct Channel {
 struct Shared {
     host: String,
     port: u16,
+    /// What its certificate has to be for, if links are encrypted.
+    name: String,
     limits: LinkSettings,
     open: Mutex<Open>,
     /// Held by whoever connects.
     connecting: tokio::sync::Mutex<()>,
+    /// How often the ends did not believe each other.
+    refusals: Crowd,
 }
 
 /// The present connection, if any.
@@ -77,13 +84,15 @@ impl Channel {
     /// # Errors
     /// [`LinkError::Address`].
     pub(crate) fn to(url: &str, limits: &LinkSettings) -> Result<(Self, Uri), LinkError> {
-        let (uri, host, port) = link::parse(url)?;
-        Ok((Self::new(host, port, limits), uri))
+        let (uri, host, port) = link::parse(url, limits.scheme())?;
+        Ok((Self::new(host.clone(), port, host, limits), uri))
     }
 
-    pub(crate) fn new(host: String, port: u16, limits: &LinkSettings) -> Self {
+    /// A connection to `host`, which calls itself `name`.
+    pub(crate) fn new(host: String, port: u16, name: String, limits: &LinkSettings) -> Self {
         let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        let shared = Shared { host, port, limits: limits.clone(), open, connecting };
+        let (limits, refusals) = (limits.clone(), Crowd::default());
+        let shared = Shared { host, port, name, limits, open, connecting, refusals };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -171,7 +180,14 @@ impl Shared {
     async fn handshake(&self) -> Result<(SendRequest<Bytes>, Connection, Cork), ChannelError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        let (stream, cork) = cork(stream);
+        let line = match &self.limits.tls {
+            None => Line::Clear(stream),
+            Some(tls) => {
+                let shaken = tls.connect(stream, &self.name).await;
+                shaken.inspect_err(|error| self.note_disbelief(error))?
+            }
+        };
+        let (stream, cork) = cork(line);
         let (sender, connection) = link::client(&self.limits).handshake(stream).await?;
         Ok((sender, connection, cork))
     }
@@ -183,6 +199,9 @@ impl Shared {
         tokio::select! {
             ended = cork.drive(Pin::new(&mut connection)) => {
                 if let Err(error) = ended {
+                    if let Some(cause) = error.get_io().filter(|cause| tls::is_refusal(cause)) {
+                        self.note_disbelief(cause);
+                    }
                     tracing::debug!(%error, host = self.host, "a link broke");
                 }
             }
@@ -191,6 +210,20 @@ impl Shared {
             }
         }
         self.close(number);
+    }
+
+    /// The service is none of this gateway, or says so of this process.
+    fn note_disbelief(&self, error: &std::io::Error) {
+        let Some(times) = self.refusals.count() else { return };
+        tracing::error!(
+            host = self.host,
+            port = self.port,
+            name = self.name,
+            times,
+            %error,
+            "no encrypted link comes about: have both ends certificates of the authority in \
+             --link-tls-ca, and is that of the service for its name?"
+        );
     }
 
     /// No further call begins on the connection that was made by this try.

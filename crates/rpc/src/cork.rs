@@ -17,6 +17,8 @@ use futures_util::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::line::Line;
+
 /// Gathered at most. More is written as it comes, without a copy if nothing was gathered.
 const GATHERED_MAX: usize = 64 * 1024;
 /// Read at once. A reader that asks for so much itself gets it without a copy.
@@ -29,7 +31,7 @@ pub(crate) struct Corked(Arc<Mutex<Inner>>);
 pub(crate) struct Cork(Arc<Mutex<Inner>>);
 
 struct Inner {
-    stream: TcpStream,
+    stream: Line,
     gathered: BytesMut,
     /// Read, and not yet asked for.
     ahead: BytesMut,
@@ -38,7 +40,7 @@ struct Inner {
 }
 
 /// A stream and its cork.
-pub(crate) fn cork(stream: TcpStream) -> (Corked, Cork) {
+pub(crate) fn cork(stream: Line) -> (Corked, Cork) {
     let (gathered, ahead) = (BytesMut::new(), BytesMut::new());
     let inner = Arc::new(Mutex::new(Inner { stream, gathered, ahead, failed: None }));
     (Corked(Arc::clone(&inner)), Cork(inner))
@@ -83,7 +85,8 @@ impl Inner {
             }
             self.gathered.advance(written);
         }
-        Poll::Ready(Ok(()))
+        // Under TLS what was written may still be here.
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_read(
@@ -95,26 +98,17 @@ impl Inner {
             return Poll::Ready(Err(kind.into()));
         }
         if self.ahead.is_empty() {
-            if buffer.remaining() >= AHEAD_MAX {
-                return Pin::new(&mut self.stream).poll_read(context, buffer);
+            match &mut self.stream {
+                Line::Clear(stream) if buffer.remaining() < AHEAD_MAX => {
+                    ready!(poll_ahead(stream, &mut self.ahead, context))?;
+                }
+                // TLS reads ahead by itself.
+                stream => return Pin::new(stream).poll_read(context, buffer),
             }
-            ready!(self.poll_ahead(context))?;
         }
         let length = buffer.remaining().min(self.ahead.len());
         buffer.put_slice(&self.ahead.split_to(length));
         Poll::Ready(Ok(()))
-    }
-
-    /// Reads what there is; nothing at the end of the stream.
-    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ahead.reserve(AHEAD_MAX);
-        loop {
-            ready!(self.stream.poll_read_ready(context))?;
-            match self.stream.try_read_buf(&mut self.ahead) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
-            }
-        }
     }
 
     fn poll_write(
@@ -132,6 +126,22 @@ impl Inner {
         }
         parts.iter().for_each(|part| self.gathered.extend_from_slice(part));
         Poll::Ready(Ok(length))
+    }
+}
+
+/// Reads what there is; nothing at the end of the stream.
+fn poll_ahead(
+    stream: &TcpStream,
+    ahead: &mut BytesMut,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    ahead.reserve(AHEAD_MAX);
+    loop {
+        ready!(stream.poll_read_ready(context))?;
+        match stream.try_read_buf(ahead) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return Poll::Ready(read.map(drop)),
+        }
     }
 }
 
@@ -200,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_leaves_when_the_turn_is_over_and_in_order() {
         let (ours, mut theirs) = pair().await;
-        let (mut corked, cork) = cork(ours);
+        let (mut corked, cork) = cork(Line::Clear(ours));
         for part in [&b"ab"[..], b"c", b"d"] {
             corked.write_all(part).await.unwrap();
             corked.flush().await.unwrap();
@@ -218,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_is_gathered_waits_for_the_peer_and_loses_nothing() {
         let (ours, mut theirs) = pair().await;
-        let (mut corked, _cork) = cork(ours);
+        let (mut corked, _cork) = cork(Line::Clear(ours));
         let sent: Vec<u8> = (0..20_000_000_u32).map(|n| (n / 3) as u8).collect();
         let writing = async {
             for part in sent.chunks(30_001) {
@@ -235,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_fails_ends_the_connection() {
         let (ours, theirs) = pair().await;
-        let (mut corked, cork) = cork(ours);
+        let (mut corked, cork) = cork(Line::Clear(ours));
         theirs.set_zero_linger().unwrap();
         drop(theirs);
         let mut turn = std::pin::pin!(async {

@@ -19,8 +19,12 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Door {
     tokens: LinkTokens,
     peer: Option<SocketAddr>,
-    turned_away: Arc<Mutex<TurnedAway>>,
+    turned_away: Crowd,
 }
+
+/// What happens again and again, and is told now and then. Clones count together.
+#[derive(Clone, Default)]
+pub(crate) struct Crowd(Arc<Mutex<TurnedAway>>);
 
 /// Calls that were turned away since the log last said so.
 #[derive(Default)]
@@ -31,7 +35,7 @@ struct TurnedAway {
 
 impl Door {
     pub(crate) fn new(tokens: LinkTokens) -> Self {
-        Self { tokens, peer: None, turned_away: Arc::default() }
+        Self { tokens, peer: None, turned_away: Crowd::default() }
     }
 
     /// The same door, for the calls of one connection.
@@ -43,17 +47,26 @@ impl Door {
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         let is_in = self.tokens.admit(headers);
         if !is_in {
-            self.note(Instant::now());
+            self.note();
         }
         is_in
     }
 
-    fn note(&self, now: Instant) {
-        let calls = {
-            let mut away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(calls) = away.count(now) else { return };
-            calls
-        };
+    /// A caller could not show that it is a service of this gateway.
+    pub(crate) fn note_disbelief(&self, error: &io::Error) {
+        let Some(links) = self.turned_away.count() else { return };
+        let peer = self.peer.map(tracing::field::display);
+        tracing::warn!(
+            peer,
+            links,
+            %error,
+            "refused links without a certificate of this gateway: have all services one of the \
+             authority in --link-tls-ca?"
+        );
+    }
+
+    fn note(&self) {
+        let Some(calls) = self.turned_away.count() else { return };
         let peer = self.peer.map(tracing::field::display);
         tracing::warn!(
             peer,
@@ -61,6 +74,13 @@ impl Door {
             "refused calls without this gateway's link token: is it the same --link-token-file for \
              all services?"
         );
+    }
+}
+
+impl Crowd {
+    /// Counts one more; how many there were if it is time to say so.
+    pub(crate) fn count(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now())
     }
 }
 

@@ -11,12 +11,14 @@ mod client;
 mod cork;
 mod door;
 mod exchange;
+mod line;
 mod link;
 mod message;
 mod proto;
 mod serve;
 mod server;
 mod service;
+mod tls;
 mod token;
 mod wire;
 
@@ -24,9 +26,10 @@ pub use balance::{BalancedRouter, BalancedWorker, Lookup, Reach, Resolving};
 pub use client::{RemoteRouter, RemoteWorker};
 pub use link::{LinkError, LinkSettings, check_url};
 pub use message::{
-    Body, Description, End, Frame, FrameStream, Header, Reply, ReplyHead, RouterRequest, Timings,
-    UsableKey, WorkerRequest,
+    Body, Cursor, Description, End, Frame, FrameStream, Header, Owner, Part, Reply, ReplyHead,
+    RouterRequest, Timings, UsableKey, WorkerRequest,
 };
 pub use serve::{Server, router_server, worker_server};
 pub use service::{CallFuture, DescribeStream, LookAgain, RouterService, WorkerService};
+pub use tls::{LinkTls, LinkTlsError};
 pub use token::{LinkTokens, TokenError};

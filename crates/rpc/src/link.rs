@@ -9,6 +9,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use weir_budget::Budget;
 
+use crate::tls::LinkTls;
 use crate::token::LinkTokens;
 
 /// What a stream may send before it is read.
@@ -50,6 +51,8 @@ pub struct LinkSettings {
     /// Streams that break the protocol or come after their end, in the life of a connection; over
     /// it the connection is closed.
     pub faulty_streams_max: usize,
+    /// What both ends of every link show and ask for, if links are encrypted.
+    pub tls: Option<LinkTls>,
     /// What calls carry and are asked for.
     pub tokens: LinkTokens,
     /// What all bodies of the process may take together.
@@ -60,10 +63,12 @@ pub struct LinkSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The address is not one.
-    #[error("`{found}` is not an address of a service: expected http://HOST:PORT")]
+    #[error("`{found}` is not an address of a service: expected {expected}://HOST:PORT")]
     Address {
         /// What was given.
         found: String,
+        /// `http`, or `https` where links are encrypted.
+        expected: &'static str,
     },
 }
 
@@ -80,9 +85,15 @@ impl LinkSettings {
             head_bytes_max: HEAD_BYTES_MAX,
             frame_bytes_max: FRAME_BYTES_MAX,
             faulty_streams_max: FAULTY_STREAMS_MAX,
+            tls: None,
             tokens: LinkTokens::default(),
             budget: Budget::default(),
         }
+    }
+
+    /// What addresses of services begin with.
+    pub(crate) fn scheme(&self) -> &'static str {
+        scheme(self.tls.is_some())
     }
 
     /// Ping after this much silence, and wait the rest of `silence_max` for the answer.
@@ -112,19 +123,25 @@ pub(crate) fn client(limits: &LinkSettings) -> h2::client::Builder {
     protocol
 }
 
-/// Whether `url` can be an address of a service, `http://HOST:PORT`; nothing is looked up.
+/// What addresses of services begin with, where links are encrypted and where they are not.
+const fn scheme(is_encrypted: bool) -> &'static str {
+    if is_encrypted { "https" } else { "http" }
+}
+
+/// Whether `url` can be an address of a service: `http://HOST:PORT`, or `https` if links are encrypted;
+/// nothing is looked up.
 ///
 /// # Errors
 /// [`LinkError::Address`].
-pub fn check_url(url: &str) -> Result<(), LinkError> {
-    parse(url).map(|_| ())
+pub fn check_url(url: &str, is_encrypted: bool) -> Result<(), LinkError> {
+    parse(url, scheme(is_encrypted)).map(|_| ())
 }
 
-/// `http://HOST:PORT` with its host, as a resolver takes it, and port.
-pub(crate) fn parse(url: &str) -> Result<(Uri, String, u16), LinkError> {
-    let wrong = || LinkError::Address { found: url.to_owned() };
+/// `SCHEME://HOST:PORT` with its host, as a resolver takes it, and port.
+pub(crate) fn parse(url: &str, expected: &'static str) -> Result<(Uri, String, u16), LinkError> {
+    let wrong = || LinkError::Address { found: url.to_owned(), expected };
     let uri: Uri = url.parse().map_err(|_| wrong())?;
-    let is_service = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+    let is_service = uri.scheme_str() == Some(expected) && matches!(uri.path(), "" | "/");
     let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
         return Err(wrong());
     };

@@ -9,8 +9,8 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use weir_budget::{Budget, Gather};
 use weir_types::{
-    Attempt, Dialect, Fault, FaultCode, Form, Framing, KeyName, ModelName, Operation, ProviderName,
-    QuotaMode, Target, Usage,
+    Attempt, Commit, Dialect, Fault, FaultCode, Form, Framing, KeyName, ModelName, Operation,
+    Outline, Patience, ProviderName, QuotaMode, SeenModels, Target, Usage,
 };
 
 /// A header that is passed through, name in lower case.
@@ -31,8 +31,14 @@ pub struct RouterRequest {
     pub framing: Framing,
     /// In which form of the format the client sends and reads.
     pub form: Form,
+    /// When a stream is to begin for the client; `None`: as the provider's setting says.
+    pub commit: Option<Commit>,
+    /// How long the client is ready to wait for parts of the answer.
+    pub patience: Patience,
     /// `content-type` of a body that is not JSON; else empty.
     pub content_type: String,
+    /// Where the members of a JSON body stand, if whoever read it says so.
+    pub outline: Option<Outline>,
     /// `provider/model` to go to when the first choice fails, in order.
     pub fallbacks: Vec<String>,
     /// The provider that a route prefix implies for a bare model, if it serves it.
@@ -41,6 +47,32 @@ pub struct RouterRequest {
     pub client_key: Option<Arc<str>>,
     /// Headers for the provider, already filtered by the edge.
     pub headers: Vec<Header>,
+    /// The query for the provider, already filtered by the edge; empty: none.
+    pub query: String,
+    /// Of a list of what keys have stored: where it goes on.
+    pub cursor: Option<Cursor>,
+    /// Whoever has stored what the request refers to: nobody else can serve it.
+    pub owner: Option<Owner>,
+}
+
+/// A key of a provider that has stored something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Where.
+    pub provider: ProviderName,
+    /// With which key.
+    pub key: KeyName,
+}
+
+/// The place in a list over several keys at which it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Whose turn it is.
+    pub provider: ProviderName,
+    /// With which key.
+    pub key: KeyName,
+    /// What the query says besides, to this key alone.
+    pub query: String,
 }
 
 /// What the router asks of one provider's worker: one attempt.
@@ -65,14 +97,22 @@ pub struct WorkerRequest {
     pub framing: Framing,
     /// In which form of the format the client sends and reads.
     pub form: Form,
+    /// When a stream is to begin for the client.
+    pub commit: Commit,
+    /// How long the client is ready to wait for parts of the answer.
+    pub patience: Patience,
     /// `content-type` of a body that is not JSON; else empty.
     pub content_type: String,
+    /// Where the members of a JSON body stand, if whoever read it says so.
+    pub outline: Option<Outline>,
     /// 1 for the first upstream try of the client's request.
     pub attempt: u32,
     /// The request's first choice was another provider.
     pub is_fallback: bool,
     /// Headers for the provider, already filtered by the edge.
     pub headers: Vec<Header>,
+    /// The query for the provider, besides what its address has; empty: none.
+    pub query: String,
 }
 
 impl WorkerRequest {
@@ -104,16 +144,20 @@ impl Body {
         match self {
             Self::Full(bytes) if bytes.len() <= bytes_max => Ok(bytes),
             Self::Full(_) => Err(too_large()),
+            // In a box: whoever has a whole body is no larger for it.
             Self::Stream(mut parts) => {
-                let mut whole = Gather::new(budget, None, bytes_max);
-                while let Some(part) = parts.next().await {
-                    let part = part?;
-                    if whole.len() + part.len() > bytes_max {
-                        return Err(too_large());
+                Box::pin(async move {
+                    let mut whole = Gather::new(budget, None, bytes_max);
+                    while let Some(part) = parts.next().await {
+                        let part = part?;
+                        if whole.len() + part.len() > bytes_max {
+                            return Err(too_large());
+                        }
+                        whole.push(part).await?;
                     }
-                    whole.push(part).await?;
-                }
-                Ok(whole.finish())
+                    Ok(whole.finish())
+                })
+                .await
             }
         }
     }
@@ -138,14 +182,16 @@ impl fmt::Debug for Body {
 /// Where the time up to the head of the answer went, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Waiting for a slot, backoff and cooldown waits included.
+    /// Waiting for the slot of the attempt that answered.
     pub queue_us: u64,
     /// In the router, without what is listed elsewhere.
     pub router_us: u64,
     /// In workers, without the provider's own time.
     pub worker_us: u64,
-    /// From sending to the provider up to its head or first content, failed attempts included.
+    /// From sending to the provider up to its head or first content, of the attempt that answered.
     pub upstream_us: u64,
+    /// Attempts that failed before, their waits for a slot, and what was waited in between.
+    pub earlier_us: u64,
 }
 
 /// The head of an answer; of a worker's `attempts` only a try that it has made again itself.
@@ -167,6 +213,25 @@ pub struct ReplyHead {
     pub timings: Timings,
     /// How the limits were kept that the request met last; a worker leaves it as it is by default.
     pub quota_mode: QuotaMode,
+    /// Of a list of models, for somebody who may not see all of them; of a provider that is not named
+    /// all are. A worker leaves it empty.
+    pub seen: Vec<SeenModels>,
+    /// Of an answer that several keys gave together: whose each part is, in order. A worker leaves it
+    /// empty.
+    pub parts: Vec<Part>,
+    /// The provider's own id of the answer, where it can be asked for it again.
+    pub kept: Option<String>,
+}
+
+/// A part of an answer that several keys gave together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Whose it is.
+    pub provider: ProviderName,
+    /// With which key.
+    pub key: KeyName,
+    /// How long it is.
+    pub bytes: u64,
 }
 
 /// How an answer ended.

@@ -27,10 +27,12 @@ use crate::arrived::Arrived;
 use crate::cork::cork;
 use crate::door::Door;
 use crate::exchange::Bounds;
+use crate::line::Line;
 use crate::link::{self, LinkSettings, MESSAGE_BYTES_MAX};
 use crate::proto::router::router_server::RouterServer;
 use crate::proto::worker::worker_server::WorkerServer;
 use crate::server::{RouterMethods, WorkerMethods};
+use crate::tls::LinkTls;
 use crate::token;
 use crate::{RouterService, WorkerService};
 
@@ -38,6 +40,7 @@ use crate::{RouterService, WorkerService};
 #[derive(Clone)]
 pub struct Server {
     protocol: http2::Builder<TokioExecutor>,
+    tls: Option<LinkTls>,
     routes: Routes,
     reporter: HealthReporter,
     stopping: watch::Sender<bool>,
@@ -70,7 +73,7 @@ impl Server {
         let health = HealthService::from_health_reporter(reporter.clone());
         let door = Door::new(limits.tokens.clone());
         let routes = Routes { service, health: HealthServer::new(health), door };
-        Self { protocol: link::server(limits), routes, reporter, stopping }
+        Self { protocol: link::server(limits), tls: limits.tls.clone(), routes, reporter, stopping }
     }
 
     /// Serves one connection until the peer closes it, or until `stop` resolves: then the health
@@ -79,13 +82,27 @@ impl Server {
     pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
         let routes =
             Routes { door: self.routes.door.of(stream.peer_addr()), ..self.routes.clone() };
-        let (stream, cork) = cork(stream);
+        let mut stop = pin!(stop);
+        let line = match &self.tls {
+            None => Line::Clear(stream),
+            Some(tls) => {
+                let shaken = tokio::select! {
+                    shaken = tls.accept(stream) => shaken,
+                    () = stop.as_mut() => return,
+                };
+                match shaken {
+                    Ok(line) => line,
+                    Err(error) => return routes.door.note_disbelief(&error),
+                }
+            }
+        };
+        let (stream, cork) = cork(line);
         let io = TokioIo::new(stream);
         let mut served = pin!(self.protocol.serve_connection(io, routes));
         let result = tokio::select! {
             biased;
             result = cork.drive(served.as_mut()) => result,
-            () = stop => {
+            () = stop.as_mut() => {
                 self.leave().await;
                 served.as_mut().graceful_shutdown();
                 cork.drive(served.as_mut()).await

@@ -35,6 +35,7 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> (u16, Strin
         }
         ("POST", "/sim/reset") => {
             ledger.reset();
+            shared.store.clear();
             Ok(json!({"reset": true}))
         }
         _ => Err(Refusal::no_route(method, path)),
@@ -57,7 +58,10 @@ fn place(shared: &Shared, body: &[u8]) -> Result<Value, Refusal> {
     };
     let rules = read.map_err(|error| Refusal::bad_request(format!("rule: {error}")))?;
     let ids = shared.ledger.with_rules(|book| {
-        rules.into_iter().map(|rule| book.add(rule)).collect::<Result<Vec<_>, _>>()
+        rules
+            .into_iter()
+            .map(|rule| book.add(rule, std::time::Instant::now()))
+            .collect::<Result<Vec<_>, _>>()
     });
     ids.map(|ids| json!({"ids": ids})).map_err(Refusal::bad_request)
 }

@@ -22,6 +22,8 @@ pub(crate) enum Done {
     Vectors(Vec<Vec<f32>>),
     /// Which document, and how well it fits; the best first.
     Scores(Vec<(usize, f64)>),
+    /// What the format has made already.
+    Bytes(Vec<u8>),
 }
 
 /// What the settings say about answers.
@@ -47,6 +49,10 @@ pub(crate) fn work(ask: &Ask<'_>, salt: &str, making: Making) -> Result<Done, Re
             Done::Vectors(made.collect())
         }
         Task::Rerank(rerank) => Done::Scores(rank::scores(rerank)),
+        Task::Media(ready) => Done::Bytes(match making.answer_bytes.filter(|_| ready.is_long) {
+            Some(length) => ready.body.iter().copied().cycle().take(length).collect(),
+            None => ready.body.clone(),
+        }),
     })
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::answer::events::Events;
 use crate::refusal::Refusal;
 
 /// A request that was understood.
@@ -25,6 +26,30 @@ pub(crate) enum Task<'a> {
     Count(usize),
     Embed(Embed<'a>),
     Rerank(Rerank),
+    /// An answer that the format has made.
+    Media(Ready),
+}
+
+/// An answer that follows from the request, as bytes.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Its content type.
+    pub(crate) kind: &'static str,
+    pub(crate) body: Vec<u8>,
+    /// It comes in pieces, repeated up to the length that is asked for.
+    pub(crate) is_long: bool,
+    /// The same as a stream, where there is one.
+    pub(crate) events: Option<Events>,
+}
+
+impl Ready {
+    pub(crate) fn document(document: &Value) -> Self {
+        Self::plain("application/json", document.to_string())
+    }
+
+    pub(crate) fn plain(kind: &'static str, text: String) -> Self {
+        Self { kind, body: text.into_bytes(), is_long: false, events: None }
+    }
 }
 
 /// A text or calls are wanted.
@@ -55,6 +80,8 @@ pub(crate) struct Chat<'a> {
     pub(crate) seal: Option<String>,
     /// Something in the prompt is marked for the cache.
     pub(crate) cached: bool,
+    /// Members that the answer repeats of the request.
+    pub(crate) echo: Option<Box<Value>>,
 }
 
 impl<'a> Chat<'a> {
@@ -75,6 +102,7 @@ impl<'a> Chat<'a> {
             hides_thoughts: false,
             seal: None,
             cached: false,
+            echo: None,
         }
     }
 }

@@ -38,12 +38,28 @@ pub struct Behaviour {
     pub no_done: bool,
     /// `no-finish`: a stream that ends without finish reason and without the mark at its end.
     pub no_finish: bool,
+    /// `html`: a page with status 200 in place of the answer.
+    pub html: bool,
+    /// `gzip`: the answer is packed.
+    pub gzip: bool,
+    /// `trailing`: garbage follows the answer.
+    pub trailing: bool,
+    /// `linger`: the connection stays open behind a stream's end.
+    pub linger: bool,
+    /// `content-type=TEXT`: the answer is called so.
+    pub content_type: Option<String>,
+    /// `split=N`: the answer is sent in pieces of N bytes.
+    pub split: Option<usize>,
+    /// `comments=MS`: comments for ever, so far apart, where a stream would stall or from its beginning.
+    pub comments: Option<Duration>,
     /// `lenient`: members that the format does not know are let through.
     pub lenient: bool,
     /// `skip=N`: the first N requests that match are served without this behaviour.
     pub skip: u64,
     /// `times=N`: it acts on N requests, then no more.
     pub times: Option<u64>,
+    /// `for=MS`: it acts for so long, then no more.
+    pub lasts: Option<Duration>,
 }
 
 /// A way in which a provider says when to come back.
@@ -162,15 +178,27 @@ impl Behaviour {
             breakage: above.breakage.or(self.breakage),
             no_done: above.no_done || self.no_done,
             no_finish: above.no_finish || self.no_finish,
+            html: above.html || self.html,
+            gzip: above.gzip || self.gzip,
+            trailing: above.trailing || self.trailing,
+            linger: above.linger || self.linger,
+            content_type: above.content_type.or(self.content_type),
+            split: above.split.or(self.split),
+            comments: above.comments.or(self.comments),
             lenient: above.lenient || self.lenient,
             skip: above.skip,
             times: above.times,
+            lasts: above.lasts,
         }
     }
 
-    /// Whether it acts on a request that `earlier` matching ones came before.
+    /// Whether it acts on a request that `earlier` matching ones came before, so long after it was asked
+    /// for.
     #[must_use]
-    pub fn acts_after(&self, earlier: u64) -> bool {
+    pub fn acts_after(&self, earlier: u64, age: Duration) -> bool {
+        if self.lasts.is_some_and(|lasts| age >= lasts) {
+            return false;
+        }
         let Some(turn) = earlier.checked_sub(self.skip) else {
             return false;
         };
@@ -207,6 +235,17 @@ impl Behaviour {
             "reset-tokens" => self.hints.push(Hint::ResetTokens(text(name, value)?)),
             "no-done" => self.no_done = flag(name, value)?,
             "no-finish" => self.no_finish = flag(name, value)?,
+            "html" => self.html = flag(name, value)?,
+            "gzip" => self.gzip = flag(name, value)?,
+            "trailing" => self.trailing = flag(name, value)?,
+            "linger" => self.linger = flag(name, value)?,
+            "content-type" => self.content_type = Some(text(name, value)?),
+            "split" => {
+                let expected = "a number of bytes over 0";
+                self.split = Some(number(name, value, expected, |&n: &usize| n > 0)?);
+            }
+            "comments" => self.comments = Some(millis(name, value)?),
+            "for" => self.lasts = Some(millis(name, value)?),
             "lenient" => self.lenient = flag(name, value)?,
             "skip" => self.skip = number(name, value, "a number", |_| true)?,
             "times" => self.times = Some(number(name, value, "a number", |_| true)?),
@@ -278,7 +317,8 @@ mod tests {
         let text = "latency=5, first-chunk=6,interval=7,chunks=8,answer-bytes=9,status=429,\
                     code=slow_down,retry-after=2,retry-after-ms=1500,retry-after-date=3,\
                     reset-requests=1s,reset-tokens=6m0s,no-done,no-finish,lenient,skip=2,\
-                    times=4,tag=x,reset=3";
+                    times=4,for=10,html,gzip,trailing,linger,content-type=text/plain,split=11,comments=12,\
+                    tag=x,reset=3";
         let behaviour = Behaviour::parse(text).unwrap();
         let expected = Behaviour {
             latency: Some(Duration::from_millis(5)),
@@ -301,6 +341,14 @@ mod tests {
             lenient: true,
             skip: 2,
             times: Some(4),
+            lasts: Some(Duration::from_millis(10)),
+            html: true,
+            gzip: true,
+            trailing: true,
+            linger: true,
+            content_type: Some("text/plain".into()),
+            split: Some(11),
+            comments: Some(Duration::from_millis(12)),
         };
         assert_eq!(behaviour, expected);
     }
@@ -327,6 +375,7 @@ mod tests {
             ("chunks=0", "'chunks' expects a number from 1 to 10000, found '0'"),
             ("cut=x", "'cut' expects 'first' or a number of chunks, found 'x'"),
             ("latency", "'latency' expects milliseconds, at most an hour, found ''"),
+            ("split=0", "'split' expects a number of bytes over 0, found '0'"),
             ("no-done=1", "'no-done' expects no value, found '1'"),
             ("retry-after=\u{1}", "'retry-after' expects printable ASCII"),
         ] {
@@ -341,11 +390,16 @@ mod tests {
     fn skip_and_times_bound_the_turns() {
         let turns = |text: &str| {
             let behaviour = Behaviour::parse(text).unwrap();
-            (0..5).filter(|&earlier| behaviour.acts_after(earlier)).collect::<Vec<_>>()
+            (0..5)
+                .filter(|&earlier| behaviour.acts_after(earlier, Duration::ZERO))
+                .collect::<Vec<_>>()
         };
         assert_eq!(turns("status=500"), [0, 1, 2, 3, 4]);
         assert_eq!(turns("status=500,skip=2"), [2, 3, 4]);
         assert_eq!(turns("status=500,times=2"), [0, 1]);
         assert_eq!(turns("status=500,skip=1,times=2"), [1, 2]);
+        let lasting = Behaviour::parse("status=500,for=100").unwrap();
+        let acts = |ms| lasting.acts_after(7, Duration::from_millis(ms));
+        assert_eq!([acts(0), acts(99), acts(100)], [true, true, false]);
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::{io, vec};
 
 use bytes::Bytes;
@@ -48,6 +49,12 @@ pub(crate) struct Playback {
 enum State {
     Ready,
     Waiting(Pin<Box<Sleep>>),
+    /// The same again and again.
+    Repeating {
+        bytes: Bytes,
+        interval: Duration,
+        next: Pin<Box<Sleep>>,
+    },
     Stalled,
     /// What was sent before must be flushed before the connection breaks.
     Breaking {
@@ -92,6 +99,11 @@ impl Body for Playback {
                     std::task::ready!(sleep.as_mut().poll(cx));
                     this.state = State::Ready;
                 }
+                State::Repeating { bytes, interval, next } => {
+                    std::task::ready!(next.as_mut().poll(cx));
+                    *next = Box::pin(tokio::time::sleep(*interval));
+                    return Poll::Ready(Some(Ok(Frame::data(bytes.clone()))));
+                }
                 State::Breaking { reset } => {
                     let outcome = if *reset { Outcome::Reset } else { Outcome::Cut };
                     if *reset {
@@ -108,6 +120,10 @@ impl Body for Playback {
                 }
                 Some(Step::Wait(time)) => {
                     this.state = State::Waiting(Box::pin(tokio::time::sleep(time)));
+                }
+                Some(Step::Repeat { bytes, interval }) => {
+                    let next = Box::pin(tokio::time::sleep(interval));
+                    this.state = State::Repeating { bytes, interval, next };
                 }
                 Some(Step::Stall) => this.state = State::Stalled,
                 Some(Step::Cut) => return this.break_after_flush(cx, false),

@@ -22,7 +22,9 @@ mod ask;
 mod behaviour;
 mod body;
 mod call;
+mod form;
 mod ledger;
+mod manner;
 mod plan;
 mod refusal;
 mod rule;
@@ -32,6 +34,7 @@ mod server;
 mod service;
 mod settings;
 mod shape;
+mod store;
 mod tool;
 mod wire;
 

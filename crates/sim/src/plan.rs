@@ -15,6 +15,11 @@ const GARBAGE_BODY: &[u8] = b"{\"id\":\"chatcmpl-broken\",\"choices\":[{\"mess";
 pub(crate) enum Step {
     Wait(Duration),
     Send(Bytes),
+    /// The same again and again, for ever.
+    Repeat {
+        bytes: Bytes,
+        interval: Duration,
+    },
     /// Nothing more, for ever.
     Stall,
     /// The connection is closed.
@@ -156,6 +161,7 @@ mod tests {
             });
         let letter = |step: &Step| match step {
             Step::Wait(_) => 'w',
+            Step::Repeat { .. } => 'r',
             Step::Stall => 'S',
             Step::Cut => 'C',
             Step::Reset => 'X',

@@ -23,6 +23,7 @@ use crate::ledger::{Entry, Ledger, Stats};
 use crate::rule::Rule;
 use crate::service::{self, Orders, Shared};
 use crate::settings::Settings;
+use crate::store::Store;
 
 /// Largest head of a request.
 const HEAD_BYTES_MAX: usize = 256 * 1024;
@@ -38,7 +39,14 @@ impl Sim {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let ledger = Arc::new(Ledger::new(settings.log_requests));
-        Self { shared: Arc::new(Shared { settings, ledger, orders: Orders::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                ledger,
+                orders: Orders::default(),
+                store: Store::default(),
+            }),
+        }
     }
 
     /// Serves one listener until the drain begins, and what is in flight then to its end, or to
@@ -78,7 +86,7 @@ impl Sim {
     /// # Errors
     /// What is wrong with the rule.
     pub fn add_rule(&self, rule: Rule) -> Result<u64, String> {
-        self.shared.ledger.with_rules(|rules| rules.add(rule))
+        self.shared.ledger.with_rules(|rules| rules.add(rule, std::time::Instant::now()))
     }
 
     /// Forgets counts, log and rules.

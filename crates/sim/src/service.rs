@@ -1,11 +1,12 @@
 //! One request: count it in, read it, judge it, answer it.
 
+mod given;
 mod orders;
 
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -19,9 +20,11 @@ use crate::behaviour::{Behaviour, Breakage, Hint};
 use crate::body::{Closing, Playback, broken_on_purpose};
 use crate::call::{Call, KEY_HEADERS, key_of};
 use crate::ledger::{Entry, Ledger, Outcome, Ticket, now_us};
+use crate::manner;
 use crate::plan::{Plan, Spoil};
 use crate::refusal::Refusal;
 use crate::rule::{Facts, Verdict};
+use crate::store::Store;
 use crate::wire::{self, Asked, Glimpse, Route, Told, Wire};
 use crate::{Settings, admin};
 
@@ -33,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) orders: Orders,
+    pub(crate) store: Store,
 }
 
 type Answer = Response<Playback>;
@@ -104,7 +108,7 @@ async fn serve(
     let (model, stream) = named(&route, read.as_ref(), body);
     let facts = Facts { key: call.key, model: &model, path: call.path, stream };
     record(shared, &ticket, facts, &call, body, started_us);
-    let judged = shared.ledger.with_rules(|rules| rules.judge(facts));
+    let judged = shared.ledger.with_rules(|rules| rules.judge(facts, Instant::now()));
     let (verdict, grammar) = match judged {
         Ok(verdict) => (verdict, None),
         Err(error) => (Verdict::default(), Some(Refusal::bad_member("model", &error.to_string()))),
@@ -133,17 +137,20 @@ async fn serve(
             door.take(shared, &call, ask, behaviour).await
         }
         (None, Some(Ok(ask))) => door
-            .answer(&shared.settings, ask, behaviour)
+            .kept(shared, (&call, body), ask, behaviour)
             .unwrap_or_else(|refusal| door.error(&refusal)),
         (None, Some(Err(refusal))) => door.error(refusal),
+        (None, None) if route.asked == Asked::Stored => door.stored(shared, &call, body, behaviour),
         (None, None) if wire.takes_orders() => door.tell(shared, &call, behaviour),
         (None, None) => door.listing(shared, &call, behaviour),
     };
+    let draft = Draft { plan: manner::apply(draft.plan, behaviour), ..draft };
     ticket.set_status(draft.status);
     let id = text::hash(&[call.path.as_bytes(), body]);
     Ok(respond(draft, Some(ticket), closing, |headers| {
         put(headers, wire.id_header(), &text::id("req_", id));
         hints(headers, wire, &behaviour.hints);
+        manner::headers(behaviour).for_each(|(name, value)| put(headers, name, value));
         verdict.headers.iter().for_each(|(name, value)| put(headers, name, value));
     }))
 }
@@ -241,6 +248,9 @@ impl Door<'_> {
                 Spoil::Error => wire.error_event(route, &broken(behaviour), earlier),
             });
             return Ok(Draft { content_type: wire.stream_type(route), ..json_draft(plan) });
+        }
+        if let (Task::Media(ready), Done::Bytes(bytes)) = (&ask.task, &done) {
+            return Ok(self.media(settings, ready, (bytes, ask.stream), behaviour));
         }
         Ok(self.json(wire.whole(route, ask, &done), behaviour))
     }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub interval: Duration,
     /// Length of an answer's text in bytes; `None`: a short sentence that repeats the question.
     pub answer_bytes: Option<usize>,
+    /// How long a batch takes.
+    pub batch_time: Duration,
     /// Length of an embedding when the request names none.
     pub dimensions: usize,
     /// Names that `/v1/models` lists. Any other name is answered as well.
@@ -43,6 +45,7 @@ impl Default for Settings {
             chunks: 8,
             interval: Duration::ZERO,
             answer_bytes: None,
+            batch_time: Duration::from_millis(500),
             dimensions: 1536,
             models: models.map(str::to_owned).to_vec(),
             keys: Vec::new(),

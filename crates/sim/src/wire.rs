@@ -11,6 +11,7 @@ pub(crate) mod gemini;
 pub(crate) mod openai;
 pub(crate) mod replicate;
 pub(crate) mod responses;
+pub(crate) mod s3;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,6 +25,8 @@ use crate::answer::reply::Reply;
 use crate::ask::{Ask, Chat};
 use crate::call::Call;
 use crate::refusal::Refusal;
+use crate::store;
+pub(crate) use openai::Media;
 
 /// One wire format.
 pub(crate) trait Wire: fmt::Debug + Sync {
@@ -68,6 +71,11 @@ pub(crate) trait Wire: fmt::Debug + Sync {
 
     /// Requests are orders: their answers are fetched later (`service/orders.rs`).
     fn takes_orders(&self) -> bool {
+        false
+    }
+
+    /// Answers are kept, and later requests may go on from them (`store/responses.rs`).
+    fn keeps(&self) -> bool {
         false
     }
 
@@ -133,6 +141,7 @@ impl Asked {
                 | Self::Order
                 | Self::Events
                 | Self::Cancel
+                | Self::Stored
                 | Self::Nothing
         )
     }
@@ -162,6 +171,8 @@ pub(crate) enum Asked {
     /// Vectors by a general form of prediction.
     Predict,
     Rerank,
+    /// Sound, images, judgements, the text of documents.
+    Media(Media),
     Models,
     /// Models by the regions that serve them together.
     Profiles,
@@ -172,6 +183,10 @@ pub(crate) enum Asked {
     Events,
     /// That one be given up.
     Cancel,
+    /// A long conversation made short.
+    Compact,
+    /// Something about files, batches or responses, which `store` reads.
+    Stored,
     /// A path that nobody knows.
     Nothing,
 }
@@ -210,6 +225,9 @@ const GOTTEN: [&dyn Wire; 6] = [
 
 /// The format of a call and what it asks for. A path that nobody knows is refused by the usual one.
 pub(crate) fn of<'a>(call: &Call<'a>) -> (&'static dyn Wire, Route<'a>) {
+    if let Some(found) = store::of(call) {
+        return found;
+    }
     let asked: &[&'static dyn Wire] = if call.is_get() {
         &GOTTEN
     } else if call.method == http::Method::POST {

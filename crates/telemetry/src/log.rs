@@ -6,6 +6,7 @@
 //! behind types that do not print them.
 
 mod bound;
+mod fields;
 mod mask;
 mod writer;
 
@@ -142,7 +143,10 @@ fn subscriber(
     let registry = tracing_subscriber::registry().with(targets);
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match settings.format {
-        LogFormat::Text => Box::new(registry.with(layer.with_ansi(color))),
+        LogFormat::Text if color => Box::new(registry.with(layer.with_ansi(true))),
+        LogFormat::Text => {
+            Box::new(registry.with(layer.with_ansi(false).fmt_fields(fields::PlainFields)))
+        }
         LogFormat::Json => {
             Box::new(registry.with(
                 layer.json().flatten_event(true).with_current_span(false).with_span_list(false),

@@ -4,6 +4,7 @@
 //! status, class). A name that is not registered is counted under `other`, so no client can make
 //! series. Models are not labels. Updates on the hot path look handles up and add to atomics.
 
+mod clients;
 mod families;
 mod handles;
 mod histogram;
@@ -69,7 +70,7 @@ impl Metrics {
         self.series.families.in_flight.dec();
         self.series.with(record.provider, |of| count_request(of, record));
         if let Some(key) = record.client_key {
-            self.series.families.count_client(key, record);
+            self.series.clients.count(key, record, &self.series.families);
         }
     }
 

@@ -6,8 +6,10 @@
 /// What a failed attempt means for the plan: retry, rotate, fall back or give up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// May work again soon: refused or reset connections, 500 502 503 504 529.
+    /// May work again soon: reset connections, 500 502 503 504 529.
     Transient,
+    /// No connection came about: nothing was sent, and the server is not there for anybody.
+    Unreachable,
     /// This key is used too much for this model now.
     RateLimited,
     /// This key is refused whatever it asks for.
@@ -35,12 +37,15 @@ pub enum FailureClass {
     Cut,
     /// The client went away.
     ClientGone,
+    /// Another attempt of the same request spoke first; nobody failed.
+    Cancelled,
 }
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Transient,
+        Self::Unreachable,
         Self::RateLimited,
         Self::Credential,
         Self::QuotaExhausted,
@@ -53,6 +58,7 @@ impl FailureClass {
         Self::Caller,
         Self::Cut,
         Self::ClientGone,
+        Self::Cancelled,
     ];
 
     /// Stable label for metrics, traces and the wire.
@@ -60,6 +66,7 @@ impl FailureClass {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Transient => "transient",
+            Self::Unreachable => "unreachable",
             Self::RateLimited => "rate_limited",
             Self::Credential => "credential",
             Self::QuotaExhausted => "quota_exhausted",
@@ -72,6 +79,7 @@ impl FailureClass {
             Self::Caller => "caller",
             Self::Cut => "cut",
             Self::ClientGone => "client_gone",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -86,6 +94,7 @@ impl FailureClass {
     pub const fn another_key_may_help(self) -> bool {
         match self {
             Self::Transient
+            | Self::Unreachable
             | Self::RateLimited
             | Self::Credential
             | Self::QuotaExhausted
@@ -97,7 +106,8 @@ impl FailureClass {
             | Self::Unusable
             | Self::Elsewhere
             | Self::Caller
-            | Self::ClientGone => false,
+            | Self::ClientGone
+            | Self::Cancelled => false,
         }
     }
 
@@ -110,13 +120,22 @@ impl FailureClass {
     /// Whether waiting can help: what failed is a matter of time, not of the request or of a key.
     #[must_use]
     pub const fn may_pass(self) -> bool {
-        matches!(self, Self::Transient | Self::RateLimited | Self::Silent | Self::Cut)
+        matches!(
+            self,
+            Self::Transient | Self::Unreachable | Self::RateLimited | Self::Silent | Self::Cut
+        )
+    }
+
+    /// Whether the server is unwell, whoever asks: so many of these in a row are an outage.
+    #[must_use]
+    pub const fn is_servers(self) -> bool {
+        matches!(self, Self::Transient | Self::Unreachable | Self::Silent | Self::Cut)
     }
 
     /// Whether the same request may succeed with another provider or another model.
     #[must_use]
     pub const fn another_provider_may_help(self) -> bool {
-        !matches!(self, Self::Caller | Self::ClientGone)
+        !matches!(self, Self::Caller | Self::ClientGone | Self::Cancelled)
     }
 }
 

@@ -116,6 +116,8 @@ codes! {
     Overloaded = 27, 503, 8, "overloaded", Gateway;
     /// Nobody knows who asks.
     Unauthenticated = 28, 401, 16, "authentication_error", Client;
+    /// A path of a vendor's interface that this gateway does not serve.
+    NotServed = 31, 501, 12, "unsupported_operation", Client;
 }
 
 impl FaultCode {
@@ -150,6 +152,17 @@ pub struct Attempt {
     pub class: Option<FailureClass>,
     /// From grant to head or failure, in microseconds.
     pub duration_us: u64,
+}
+
+impl Attempt {
+    /// What came of it in a word: the provider's status, or why there is none.
+    #[must_use]
+    pub fn outcome(&self) -> Cow<'static, str> {
+        match (self.status, self.class) {
+            (0, Some(class)) => Cow::Borrowed(class.label()),
+            (status, _) => Cow::Owned(status.to_string()),
+        }
+    }
 }
 
 /// What is known beyond the code.

@@ -6,6 +6,7 @@
 //! without regard to that, or to case.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::Dialect;
 
@@ -83,6 +84,12 @@ const TABLE: &[(&str, HeaderClass)] = &[
     ("x-client-name", HeaderClass::Wish),
     ("x-client-request-id", HeaderClass::Wish),
     ("x-goog-api-key", HeaderClass::Credential),
+    ("x-goog-upload-command", HeaderClass::Feature(Dialect::GeminiGenerate)),
+    ("x-goog-upload-file-name", HeaderClass::Feature(Dialect::GeminiGenerate)),
+    ("x-goog-upload-header-content-length", HeaderClass::Feature(Dialect::GeminiGenerate)),
+    ("x-goog-upload-header-content-type", HeaderClass::Feature(Dialect::GeminiGenerate)),
+    ("x-goog-upload-offset", HeaderClass::Feature(Dialect::GeminiGenerate)),
+    ("x-goog-upload-protocol", HeaderClass::Feature(Dialect::GeminiGenerate)),
     ("x-grok-conv-id", HeaderClass::Wish),
     ("x-http-method-override", HeaderClass::Own),
     ("x-ms-client-request-id", HeaderClass::Wish),
@@ -144,11 +151,16 @@ impl Names {
     }
 }
 
-/// Beginnings of names of answers' headers that tell a client something about the provider.
-const ANSWERED_PREFIXES: &[&str] = &["anthropic-", "openai-", "ratelimit", "x-ratelimit-"];
+/// Beginnings of names of answers' headers that tell a client something about the provider, or about an
+/// upload in steps.
+const ANSWERED_PREFIXES: &[&str] =
+    &["anthropic-", "openai-", "ratelimit", "x-goog-upload-", "x-ratelimit-"];
 
 /// Headers that the gateway adds to an answer itself, on their way between its services.
-const ANSWERED_OWN: &[&str] = &[LEFT_OUT, LOSSES, OUTDATED];
+const ANSWERED_OWN: &[&str] = &[COMMIT, LEFT_OUT, LOSSES, OUTDATED];
+
+/// The header by which a client says when a stream is to begin for it, and is told when it did.
+pub const COMMIT: &str = "x-weir-commit";
 
 /// The header that names the providers whose models are missing from a list.
 pub const LEFT_OUT: &str = "x-weir-left-out";
@@ -240,11 +252,17 @@ pub fn client_may(name: &str, dialect: Dialect) -> ClientMay {
 /// client speaks.
 #[must_use]
 pub fn passes_by_itself(name: &str, dialect: Dialect) -> bool {
-    match row(name) {
-        Some((_, HeaderClass::Feature(of) | HeaderClass::Version(of))) => *of == dialect,
-        _ => false,
-    }
+    OF_FORMATS.iter().any(|(known, of)| *of == dialect && is_same_header(known, name))
 }
+
+/// The few rows that say so: every header of every request is looked up here.
+static OF_FORMATS: LazyLock<Vec<(&'static str, Dialect)>> = LazyLock::new(|| {
+    let of_format = |(name, class): &(&'static str, HeaderClass)| match class {
+        HeaderClass::Feature(of) | HeaderClass::Version(of) => Some((*name, *of)),
+        _ => None,
+    };
+    TABLE.iter().filter_map(of_format).collect()
+});
 
 /// Whether a client's header goes to a provider that is asked in the format `dialect` and whose vendor
 /// takes `wishes`; `is_listed`: the operator lets it pass.

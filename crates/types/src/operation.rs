@@ -36,7 +36,8 @@ pub struct OperationFacts {
     pub label: &'static str,
     /// The configuration's name of it.
     pub config_name: &'static str,
-    /// The configuration's name of it where the answer is streamed; `None`: it is never streamed.
+    /// The configuration's name of it where the answer is streamed, which may be the same; `None`: it is
+    /// never streamed.
     pub config_name_stream: Option<&'static str>,
     /// What it is addressed to.
     pub addressee: Addressee,
@@ -87,7 +88,8 @@ operations! {
     /// A turn of a conversation in OpenAI's Responses format, whose answers a provider may keep.
     Responses: "responses", "responses", Some("responses_stream"), Model, Json => Json;
     /// A kept response.
-    ResponsesRetrieve: "responses_retrieve", "responses_retrieve", None, Resource, Empty => Json;
+    ResponsesRetrieve: "responses_retrieve", "responses_retrieve", Some("responses_retrieve"), Resource,
+        Empty => Json;
     /// Deletes a kept response.
     ResponsesDelete: "responses_delete", "responses_delete", None, Resource, Empty => Json;
     /// Stops a response that is made in the background.
@@ -110,6 +112,10 @@ operations! {
     /// Speech to text.
     Transcription: "transcription", "transcription", Some("transcription_stream"), Model,
         Multipart => Json;
+    /// Speech in any language to English text.
+    Translation: "translation", "translation", None, Model, Multipart => Json;
+    /// Whether texts or images are harmful.
+    Moderation: "moderation", "moderation", None, Model, Json => Json;
     /// Images from text.
     ImageGeneration: "image_generation", "image_generation", Some("image_generation_stream"),
         Model, Json => Json;
@@ -240,7 +246,10 @@ impl Operation {
 
     /// Every name of the configuration format, each once, in the order of the table.
     pub fn config_names() -> impl Iterator<Item = &'static str> {
-        FACTS.iter().flat_map(|facts| [Some(facts.config_name), facts.config_name_stream]).flatten()
+        let streamed = |facts: &'static OperationFacts| {
+            facts.config_name_stream.filter(|name| *name != facts.config_name)
+        };
+        FACTS.iter().flat_map(move |facts| [Some(facts.config_name), streamed(facts)]).flatten()
     }
 
     /// Whether it can be streamed.
@@ -262,6 +271,13 @@ impl Operation {
                 | Self::Embedding
                 | Self::Rerank
         )
+    }
+
+    /// Whether an answer of this kind may be plain text where a document is usual: the client says so
+    /// in a way that only the provider reads.
+    #[must_use]
+    pub const fn may_be_text(self) -> bool {
+        matches!(self, Self::Transcription | Self::Translation)
     }
 
     /// Whether a request of this kind names a model.
@@ -324,12 +340,17 @@ mod tests {
             assert_eq!(Operation::from_label(operation.label()), Some(operation));
             assert_eq!(Operation::ALL[operation.index()], operation);
             assert!(labels.insert(operation.label()), "{operation:?}");
-            assert_eq!(operation.streams(), operation.config_name(true).ends_with("_stream"));
+            let has_name = operation.config_name(true).ends_with("_stream");
+            assert_eq!(
+                operation.streams(),
+                has_name || operation == Operation::ResponsesRetrieve,
+                "{operation:?}"
+            );
         }
         for name in Operation::config_names() {
             assert!(names.insert(name), "{name}");
         }
-        assert_eq!(names.len(), 60);
+        assert_eq!(names.len(), 62);
         assert_eq!(Operation::from_label("chat_completion"), None);
     }
 

@@ -20,12 +20,12 @@ pub enum Target {
         pin: Option<String>,
     },
     /// Something that one key of one provider has stored. Whoever holds its id has read provider and
-    /// key from it.
+    /// key from it, if it says them.
     Resource {
-        /// Where it is.
-        provider: ProviderName,
-        /// Whose it is.
-        key: KeyName,
+        /// Where it is; `None`: the id does not say.
+        provider: Option<ProviderName>,
+        /// Whose it is; `None`: the only key that can have it, if there is only one.
+        key: Option<KeyName>,
         /// The provider's own id of it.
         id: String,
     },
@@ -46,19 +46,22 @@ impl Target {
     pub fn pin(&self) -> Option<&str> {
         match self {
             Self::Model { pin, .. } | Self::Provider { pin, .. } => pin.as_deref(),
-            Self::Resource { key, .. } => Some(key),
+            Self::Resource { key, .. } => key.as_deref(),
         }
     }
 
-    /// Whether requests of `operation` are for such a thing.
+    /// Whether requests of `operation` are for such a thing. What is made of something stored is asked
+    /// of the key that has that.
     #[must_use]
     pub const fn fits(&self, operation: Operation) -> bool {
         use crate::Addressee;
-        matches!(
-            (self, operation.facts().addressee),
+        let facts = operation.facts();
+        match (self, facts.addressee) {
             (Self::Model { .. }, Addressee::Model)
-                | (Self::Provider { .. }, Addressee::Provider)
-                | (Self::Resource { .. }, Addressee::Resource)
-        )
+            | (Self::Provider { .. }, Addressee::Provider)
+            | (Self::Resource { .. }, Addressee::Resource) => true,
+            (Self::Resource { .. }, Addressee::Provider) => facts.batch_keys_only,
+            _ => false,
+        }
     }
 }

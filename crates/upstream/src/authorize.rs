@@ -14,7 +14,6 @@ mod aws_login;
 mod aws_tools;
 mod azure;
 mod bearer;
-mod dates;
 mod exchange;
 mod files;
 mod google;

@@ -33,7 +33,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    lanes: Lanes<Pool<Connector, Outgoing>>,
+    /// Shared, because a pool is costly to copy.
+    lanes: Lanes<Arc<Pool<Connector, Outgoing>>>,
     transport: Arc<Transport>,
     /// For servers of this machine; made when it is first needed.
     local: OnceLock<Client>,
@@ -107,7 +108,7 @@ impl Client {
     #[must_use]
     pub fn new(transport: Arc<Transport>) -> Self {
         let shared = Arc::clone(&transport);
-        let lanes = Lanes::new(transport.settings.enforce_http2, move || pool(&shared));
+        let lanes = Lanes::new(transport.settings.enforce_http2, move || Arc::new(pool(&shared)));
         let (local, aside) = (OnceLock::new(), OnceLock::new());
         Self(Arc::new(Inner { lanes, transport, local, aside }))
     }
@@ -117,36 +118,42 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`]; at the latest at `deadline`.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<impl Into<Outgoing>>,
         deadline: Instant,
-    ) -> Result<Response<Body>, Error> {
-        let permit = self.0.transport.permit(request.uri(), deadline).await?;
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
+        // Outside: what an async function is given it keeps twice.
         let mut request = request.map(Into::into);
-        self.0.authorize(&mut request);
-        let uri = request.uri().clone();
-        let (pool, place) = self.0.lanes.take();
-        match timeout_at(deadline, pool.request(request)).await {
-            Ok(Ok(mut response)) => {
-                if response.version() == Version::HTTP_2 {
-                    self.0.lanes.share();
+        async move {
+            let permit = self.0.transport.permit(request.uri(), deadline).await?;
+            self.0.authorize(&mut request);
+            let uri = request.uri().clone();
+            let (answer, place) = {
+                let (pool, place) = self.0.lanes.take();
+                (pool.request(request), place)
+            };
+            match timeout_at(deadline, answer).await {
+                Ok(Ok(mut response)) => {
+                    if response.version() == Version::HTTP_2 {
+                        self.0.lanes.share();
+                    }
+                    self.0.accepted(&uri, &response)?;
+                    let decoder = Decoder::of(response.headers_mut());
+                    Ok(response.map(|incoming| Body::new(incoming, (permit, place), decoder)))
                 }
-                self.0.accepted(&uri, &response)?;
-                let decoder = Decoder::of(response.headers_mut());
-                Ok(response.map(|incoming| Body::new(incoming, (permit, place), decoder)))
-            }
-            Ok(Err(error)) => {
-                let target = uri.authority().map_or("", |authority| authority.as_str());
-                let was_asked = self.0.transport.was_asked();
-                let error = Error::from_client(&error, target, was_asked);
-                if matches!(error, Error::Stale(_)) {
-                    // The others that lie there are as old.
-                    self.0.lanes.retire(&place);
+                Ok(Err(error)) => {
+                    let target = uri.authority().map_or("", |authority| authority.as_str());
+                    let was_asked = self.0.transport.was_asked();
+                    let error = Error::from_client(&error, target, was_asked);
+                    if matches!(error, Error::Stale(_)) {
+                        // The others that lie there are as old.
+                        self.0.lanes.retire(&place);
+                    }
+                    Err(self.0.explained(error, &uri))
                 }
-                Err(self.0.explained(error, &uri))
+                Err(_) => Err(self.0.timed_out(&uri)),
             }
-            Err(_) => Err(self.0.timed_out(&uri)),
         }
     }
 

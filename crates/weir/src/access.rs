@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use weir_config::Config;
-use weir_rpc::LinkTokens;
+use weir_rpc::LinkSettings;
 use weir_runtime::Hosts;
 
 use crate::cli::{HostArgs, PublicArgs};
@@ -39,20 +39,22 @@ fn insist_on_keys(listen: SocketAddr, is_allowed: bool) -> Result<(), Failure> {
     .into())
 }
 
-/// Fails if other services could come from elsewhere and are not asked for a token, and the operator
-/// has not said that they may.
-pub(crate) fn insist_on_token(
+/// Fails if other services could come from elsewhere and are asked neither for a token nor for a
+/// certificate, and the operator has not said that they may.
+pub(crate) fn insist_on_door(
     listen: SocketAddr,
-    tokens: &LinkTokens,
+    links: &LinkSettings,
     args: &OpenLinkArgs,
 ) -> Result<(), Failure> {
-    if is_loopback(listen.ip()) || !tokens.is_empty() || args.allow_open_link {
+    let are_asked = !links.tokens.is_empty() || links.tls.is_some();
+    if is_loopback(listen.ip()) || are_asked || args.allow_open_link {
         return Ok(());
     }
     Err(format!(
         "--listen {listen}: whoever reaches this address could use the keys of every provider behind \
          it, because calls are not asked for a token. Give all services of the gateway the same \
-         --link-token-file (`weir token --out FILE` makes one), listen on loopback (--listen \
+         --link-token-file (`weir token --out FILE` makes one), or certificates of an authority of \
+         their own (--link-tls-cert, --link-tls-key and --link-tls-ca), listen on loopback (--listen \
          127.0.0.1:{port}), or start with --allow-open-link if nobody else is on the network",
         port = listen.port(),
     )
@@ -87,14 +89,22 @@ mod tests {
     #[test]
     fn links_from_elsewhere_need_a_token_or_a_word() {
         let token = weir_types::Secret::new("0123456789abcdef".to_owned());
-        let (none, some) = (LinkTokens::default(), LinkTokens::parse(&token).unwrap());
-        let insist = |listen: &str, tokens: &LinkTokens, allow_open_link| {
-            insist_on_token(listen.parse().unwrap(), tokens, &OpenLinkArgs { allow_open_link })
+        let none = LinkSettings::new(1);
+        let tokens = weir_rpc::LinkTokens::parse(&token).unwrap();
+        let some = LinkSettings { tokens, ..none.clone() };
+        let insist = |listen: &str, links: &LinkSettings, allow_open_link| {
+            insist_on_door(listen.parse().unwrap(), links, &OpenLinkArgs { allow_open_link })
         };
         assert!(insist("127.0.0.1:7101", &none, false).is_ok());
         for listen in ["0.0.0.0:7101", "[::]:7101", "10.0.0.1:7101"] {
             let why = insist(listen, &none, false).unwrap_err().to_string();
-            for part in [listen, "127.0.0.1:7101", "--link-token-file", "--allow-open-link"] {
+            for part in [
+                listen,
+                "127.0.0.1:7101",
+                "--link-token-file",
+                "--link-tls-ca",
+                "--allow-open-link",
+            ] {
                 assert!(why.contains(part), "{listen}: {why}");
             }
             assert!(insist(listen, &some, false).is_ok(), "{listen}");

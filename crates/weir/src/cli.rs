@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use values::{allowed_host, listen_address, size};
 use weir_types::Secret;
 
+use crate::ids::IdArgs;
 use crate::link::{LinkArgs, OpenLinkArgs, TokenArgs};
 use crate::tls::TlsArgs;
 
@@ -76,6 +77,8 @@ pub(crate) struct ServeArgs {
     pub(crate) public: PublicArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) ids: IdArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]
@@ -103,6 +106,8 @@ pub(crate) struct EdgeArgs {
     pub(crate) public: PublicArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) ids: IdArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 picks a free one
     #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9100")]
     #[arg(value_parser = listen_address)]
@@ -351,6 +356,9 @@ pub(crate) struct SimArgs {
     /// Pad every plain answer to about this many bytes
     #[arg(long, env = "WEIR_ANSWER_BYTES", value_name = "N")]
     pub(crate) answer_bytes: Option<usize>,
+    /// Milliseconds that a batch takes
+    #[arg(long, env = "WEIR_BATCH_MS", value_name = "MS", default_value_t = 500)]
+    pub(crate) batch_ms: u64,
     /// How many requests /sim/requests remembers; 0 switches the log off
     #[arg(long, env = "WEIR_LOG_REQUESTS", value_name = "N", default_value_t = 10_000)]
     pub(crate) log_requests: usize,

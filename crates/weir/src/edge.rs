@@ -12,6 +12,7 @@ use weir_telemetry::Metrics;
 
 use crate::cli::EdgeArgs;
 use crate::file::Source;
+use crate::ids::Ids;
 use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, print};
 use crate::reload::Reload;
@@ -28,20 +29,23 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
     let (tracer, spans) = process::traces("weir-edge")?;
     let telemetry = parts::telemetry(&config, tracer);
     for url in &args.routers {
-        weir_rpc::check_url(url).map_err(|error| format!("--router: {error}"))?;
+        weir_rpc::check_url(url, args.link.tls.is_given())
+            .map_err(|error| format!("--router: {error}"))?;
     }
     let budget = process::budget(&args.memory);
-    let limits = link::settings(&config, &args.link, budget, &logs)?;
+    let (limits, linked) = link::settings(&config, &args.link, budget, &logs)?;
     let tls = ServedTls::read(&args.tls)?;
     let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
     let hosts = access::hosts(public.address, &config, &args.hosts);
     let limits_of_clients = parts::client_limits(&args.public, cores.count, budget);
-    let live = weir_edge::Live::new(rooms::edge(&config, hosts, budget, &args.public));
+    let ids = Ids::read(&args.ids, Some(&limits.tokens), &logs)?;
+    let live = weir_edge::Live::new(rooms::edge(&config, (hosts, &ids), budget, &args.public));
     let reload = Reload::new(file.source, file.version, &telemetry.metrics);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
         .reloading(Some(reload.clone()));
     let taking = Taking {
         live: live.clone(),
+        ids,
         address: public.address,
         admin: shell.hosts(),
         budget,
@@ -72,7 +76,10 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
             telemetry.clone(),
             drain.clone(),
         );
-        shell.live(core, drain, state, tls.watch(), serve).await
+        let certificates = async {
+            tokio::join!(tls.watch(), linked.watch());
+        };
+        shell.live(core, drain, state, certificates, serve, std::future::ready(())).await
     });
     process::end_traces(spans);
     stop?;
@@ -82,6 +89,7 @@ pub(crate) fn run(args: &EdgeArgs) -> Result<(), Failure> {
 /// What another configuration changes.
 struct Taking {
     live: Arc<weir_edge::Live>,
+    ids: Ids,
     address: SocketAddr,
     admin: AdminHosts,
     budget: Budget,
@@ -95,7 +103,7 @@ impl Taking {
         access::insist(&self.args.public, config)?;
         parts::register(config, &self.metrics);
         let hosts = access::hosts(self.address, config, &self.args.hosts);
-        self.live.replace(rooms::edge(config, hosts, self.budget, &self.args.public));
+        self.live.replace(rooms::edge(config, (hosts, &self.ids), self.budget, &self.args.public));
         self.admin.reload(config);
         link::needs_restart(&self.started_with, config);
         Ok(())

@@ -14,7 +14,7 @@ use weir_upstream::{
     AwsIdentity, AwsKeys, AwsRole, AwsSource, AzureIdentity, AzureSource, GoogleIdentity,
     OAuthClient,
 };
-use weir_worker::{Credential, KeySettings};
+use weir_worker::{Bucket, Credential, KeySettings, Storage};
 
 use ambient::Surroundings;
 
@@ -34,8 +34,22 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
         model: model::without_alias(key),
         aliases: key.aliases.iter().map(|alias| model::of_alias(key, alias)).collect(),
         variants,
+        storage: storage(key, &mut missing),
         unusable: missing.reason,
     }
+}
+
+/// Where the key keeps files.
+fn storage(key: &Key, missing: &mut Missing) -> Storage {
+    let Some(block) = &key.blocks.bedrock_key_config else { return Storage::default() };
+    let named = block.batch_s3_config.iter().flat_map(|s3| &s3.buckets);
+    let buckets = named.filter_map(|bucket| {
+        let name = missing.text("bucket_name", &bucket.bucket_name)?;
+        let prefix = missing.text("prefix", &bucket.prefix).unwrap_or_default();
+        Some(Bucket::new(&name, &prefix, bucket.is_default))
+    });
+    let buckets = buckets.collect();
+    Storage { buckets, role: missing.text("role_arn", &block.role_arn) }
 }
 
 fn credential(

@@ -16,6 +16,7 @@ use weir_types::Secret;
 
 use crate::cli::secret;
 use crate::process::print;
+use crate::tls::{LinkTlsArgs, LinkedTls};
 use crate::{Failure, reload, rooms};
 
 /// Random bytes of a token.
@@ -26,6 +27,8 @@ const TOKEN_FILE_MODE: u32 = 0o640;
 /// What calls between services carry, and what a link may cost.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LinkArgs {
+    #[command(flatten)]
+    pub(crate) tls: LinkTlsArgs,
     /// A file with the token that all services of this gateway share, one in a line: calls to other
     /// services carry the first, calls from them may carry any
     #[arg(long, env = "WEIR_LINK_TOKEN_FILE", value_name = "FILE")]
@@ -59,7 +62,7 @@ pub(crate) struct LinkArgs {
 /// Whether services may come from elsewhere without a token.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OpenLinkArgs {
-    /// Serve whoever reaches --listen without a link token, also from elsewhere
+    /// Serve whoever reaches --listen without a link token or certificate, also from elsewhere
     #[arg(long, env = "WEIR_ALLOW_OPEN_LINK")]
     pub(crate) allow_open_link: bool,
 }
@@ -73,19 +76,19 @@ pub(crate) struct TokenArgs {
     out: Option<PathBuf>,
 }
 
-/// What the links of a process may cost, and who may make one. The tokens are masked in the logs from
-/// now on.
+/// What the links of a process may cost, and who may make one; and what keeps their certificates new. The
+/// tokens are masked in the logs from now on.
 pub(crate) fn settings(
     config: &Config,
     args: &LinkArgs,
     budget: Budget,
     logs: &LogGuard,
-) -> Result<LinkSettings, Failure> {
+) -> Result<(LinkSettings, LinkedTls), Failure> {
     let usual = rooms::link(config, budget);
-    let tokens = tokens(args)?;
+    let (tokens, tls) = (tokens(args)?, LinkedTls::read(&args.tls)?);
     let masks = logs.masks();
     tokens.secrets().for_each(|token| masks.add(token));
-    Ok(LinkSettings {
+    let settings = LinkSettings {
         streams_max: args.link_streams.unwrap_or(usual.streams_max),
         head_bytes_max: args.link_head_bytes.unwrap_or(usual.head_bytes_max),
         frame_bytes_max: args.link_frame_bytes.unwrap_or(usual.frame_bytes_max),
@@ -93,9 +96,11 @@ pub(crate) fn settings(
             .link_faults
             .and_then(|faults| usize::try_from(faults).ok())
             .unwrap_or(usual.faulty_streams_max),
+        tls: tls.ends(),
         tokens,
         ..usual
-    })
+    };
+    Ok((settings, tls))
 }
 
 /// Says what of a changed configuration the links of this process do not follow.
@@ -155,7 +160,7 @@ pub(crate) fn random_digits() -> Result<String, Failure> {
 
 /// Writes `token` to `path` as if at once: nobody reads a half, and of two who write one only the
 /// first does. Whether it was this one.
-fn write_whole(path: &Path, token: &str) -> io::Result<bool> {
+pub(crate) fn write_whole(path: &Path, token: &str) -> io::Result<bool> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let draft = path.with_file_name(name);
@@ -182,6 +187,7 @@ mod tests {
 
     fn args(file: Option<&Path>, token: Option<&str>) -> LinkArgs {
         LinkArgs {
+            tls: LinkTlsArgs::default(),
             link_token_file: file.map(Path::to_owned),
             link_token: token.map(|token| Secret::new(token.to_owned())),
             link_streams: None,

@@ -12,6 +12,7 @@ mod demo;
 mod edge;
 mod file;
 mod fleet;
+mod ids;
 mod keys;
 mod link;
 mod parts;

@@ -278,8 +278,8 @@ impl ProcessShell {
     }
 
     /// One core's life: it serves, and core 0 answers operators and keeps `upkeep` going until
-    /// every core has finished, because the others rest on it. `state` and `upkeep` of the other
-    /// cores are not used.
+    /// every core has finished, because the others rest on it, and says `farewell` then. `state`,
+    /// `upkeep` and `farewell` of the other cores are not used.
     pub(crate) async fn live(
         &self,
         core: usize,
@@ -287,6 +287,7 @@ impl ProcessShell {
         state: AdminState,
         upkeep: impl Future<Output = ()>,
         serve: impl Future<Output = io::Result<()>>,
+        farewell: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let mut serve = Box::pin(serve);
         let serve = async {
@@ -308,6 +309,7 @@ impl ProcessShell {
         let serve = async {
             let (served, admin) = tokio::join!(serve, admin);
             self.finished.wait().await;
+            farewell.await;
             served.and(admin)
         };
         tokio::select! {

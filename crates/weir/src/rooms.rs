@@ -14,11 +14,12 @@ use weir_provider::Vendor;
 use weir_quota::Timing;
 use weir_rpc::LinkSettings;
 use weir_runtime::Hosts;
-use weir_types::{Operation, OperationSet};
+use weir_types::{Dialect, Operation, OperationSet};
 use weir_upstream::{Credentials, Reach};
 
 use crate::cli::PublicArgs;
 use crate::client_keys;
+use crate::ids::Ids;
 use crate::keys::{Missing, worker_key};
 
 const MIB: usize = 1 << 20;
@@ -26,13 +27,14 @@ const MIB: usize = 1 << 20;
 /// The edge's part; `hosts` are the names of its listener.
 pub(crate) fn edge(
     config: &Config,
-    hosts: Hosts,
+    (hosts, ids): (Hosts, &Ids),
     budget: Budget,
     args: &PublicArgs,
 ) -> weir_edge::Settings {
     let client = &config.client;
     weir_edge::Settings {
         client_keys: client_keys::edge(config),
+        ids: ids.of(config),
         hosts,
         allowed_origins: client.allowed_origins.clone(),
         allowed_headers: client.allowed_headers.clone(),
@@ -42,6 +44,7 @@ pub(crate) fn edge(
         body_bytes_max: body_bytes_max(config),
         request_deadline: client.request_deadline,
         body_rate_min: usize::try_from(args.body_rate_min).unwrap_or(usize::MAX),
+        stream_quiet_max: client.stream_keep_alive,
         stream_time_max: args.stream_seconds_max.map(Duration::from_secs),
         budget,
         ..weir_edge::Settings::default()
@@ -104,24 +107,46 @@ fn bytes(mebibytes: u32) -> usize {
 
 fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::ProviderSettings {
     let network = &provider.network;
+    let server = |key: &Key| provider.keys.iter().position(|first| first.shares_server(key));
+    // A key that can keep nothing is asked only where no other can: it says what is missing.
+    let some_keep = provider.keys.iter().any(|key| key.use_for_batch_api && key.keeps_files());
     let key = |key: &Key| weir_router::KeySettings {
+        server: server(key).unwrap_or_default(),
         name: key.name.clone(),
         weight: key.weight,
         rules: key.rules(),
         enabled: key.enabled,
-        use_for_batch_api: key.use_for_batch_api,
+        use_for_batch_api: key.use_for_batch_api && (key.keeps_files() || !some_keep),
     };
+    // On a server of one's own a model may be loaded at any moment.
+    let is_own = vendor.keys_may_be_empty || provider.custom.is_some();
+    let model_missing_rest = Duration::from_secs(if is_own { 5 } else { 60 });
     weir_router::ProviderSettings {
+        model_missing_rest,
         keys: provider.keys.iter().map(key).collect(),
         concurrency: provider.pool.concurrency,
         buffer: provider.pool.buffer_size,
         max_retries: network.max_retries,
         backoff_initial: network.retry_backoff_initial,
         backoff_max: network.retry_backoff_max,
-        attempt_guard: network.default_request_timeout,
+        commit: network.commit,
+        slow_failure: network.slow_failure,
+        breaker_failures: network.breaker_failures,
+        hedge_after: network.hedge_after,
+        hedges_percent: network.hedge_max_percent,
+        attempt_guard: first_token(network, vendor)
+            .unwrap_or_default()
+            .max(network.default_request_timeout),
         operations: operations(provider, vendor),
+        formats: formats(vendor),
         ..weir_router::ProviderSettings::new(provider.name.clone())
     }
+}
+
+/// In which formats a vendor is asked what passes within one alone.
+fn formats(vendor: &Vendor) -> Vec<(Operation, Dialect)> {
+    let own = vendor.all_routes().filter(|route| !route.operation.is_translated());
+    own.map(|route| (route.operation, route.dialect)).collect()
 }
 
 /// What may be asked: what the vendor offers, less what `allowed_requests` leaves out, plus what
@@ -186,7 +211,7 @@ fn worker(
         beta_overrides: network.beta_header_overrides.clone(),
         timeouts: weir_worker::Timeouts {
             attempt: network.default_request_timeout,
-            first_token: network.first_token_timeout,
+            first_token: first_token(network, vendor),
             stream_idle: network.stream_idle_timeout,
             pace: network.stream_throughput_guard.map(|guard| weir_worker::Pace {
                 characters_per_second: guard.minimum_output_characters_per_second,
@@ -196,6 +221,7 @@ fn worker(
         },
         request_bytes_max: body_bytes_max(config),
         answer_bytes_max: bytes(network.max_answer_size_mb),
+        held_bytes_max: bytes(network.max_held_stream_mb),
         event_bytes_max: bytes(network.max_event_size_mb),
         memory: memory.clone(),
         upstream,
@@ -240,6 +266,15 @@ fn upstream(provider: &Provider, missing: &mut Missing) -> weir_upstream::Settin
         insecure_skip_verify: network.insecure_skip_verify,
         proxy: proxy(&provider.proxy, missing),
     }
+}
+
+/// A server of one's own may read a long prompt for minutes before its first token.
+const OWN_FIRST_TOKEN: Duration = Duration::from_mins(5);
+
+/// How long a stream may take to its first token, where that is not as long as an answer may.
+fn first_token(network: &Network, vendor: &Vendor) -> Option<Duration> {
+    let own = || network.default_request_timeout.max(OWN_FIRST_TOKEN);
+    network.first_token_timeout.or_else(|| vendor.keys_may_be_empty.then(own))
 }
 
 /// A connection that takes longer than this will not come.

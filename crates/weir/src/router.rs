@@ -28,7 +28,8 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     let cores = process::cores(&args.process);
     let file = Source::shared(&args.file, None).load()?;
     let config = file.config;
-    let urls = worker_urls(&config, &args.workers, args.worker_url.as_deref())?;
+    let urls =
+        worker_urls(&config, &args.workers, args.worker_url.as_deref(), args.link.tls.is_given())?;
     let logs = process::logs(&args.process)?;
     let (tracer, spans) = process::traces("weir-router")?;
     let telemetry = parts::telemetry(&config, tracer);
@@ -37,8 +38,9 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         tracing::warn!("limits are kept in memory: they hold for this one router only");
     }
     let shared = parts::router(&config, &store, &args.plan, &telemetry);
-    let limits = link::settings(&config, &args.link, process::budget(&args.memory), &logs)?;
-    access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
+    let budget = process::budget(&args.memory);
+    let (limits, linked) = link::settings(&config, &args.link, budget, &logs)?;
+    access::insist_on_door(args.listen, &limits, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let reload = Reload::new(file.source, file.version, &telemetry.metrics);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
     };
     shared.look_again_by(reload.look_again());
     reload.start(move |config| taking.take(config))?;
-    print(&format!("listening on http://{}", links.address))?;
+    print(&format!("listening on {}://{}", args.link.tls.scheme(), links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let stop = cores.run(async |core, drain| {
         let connected = Connected::default();
@@ -66,9 +68,9 @@ pub(crate) fn run(args: &RouterArgs) -> Result<(), Failure> {
         let serve = parts::serve_links(links.take(core)?, server, drain.clone());
         let serve = parts::following(&shared, &workers, serve);
         let upkeep = async {
-            tokio::join!(shared.clone().run(workers.clone()), store.run());
+            tokio::join!(shared.clone().run(workers.clone()), store.run(), linked.watch());
         };
-        shell.live(core, drain, state, upkeep, serve).await
+        shell.live(core, drain, state, upkeep, serve, shared.leave()).await
     });
     process::end_traces(spans);
     stop?;
@@ -92,14 +94,14 @@ struct Taking {
 
 impl Taking {
     fn take(&self, config: &Config) -> Result<(), Failure> {
-        let RouterArgs { workers, worker_url, .. } = &self.args;
+        let RouterArgs { workers, worker_url, link, .. } = &self.args;
         store::needs_restart(&self.args.store, &self.started_with, config)?;
         let mut config = config.clone();
         let reached = |provider: &weir_config::Provider| {
             let own = Config { providers: vec![provider.clone()], ..Config::default() };
             let name = |pair: &&String| of_provider(pair).is_some_and(|of| of == *provider.name);
             let named: Vec<String> = workers.iter().filter(name).cloned().collect();
-            let urls = worker_urls(&own, &named, worker_url.as_deref());
+            let urls = worker_urls(&own, &named, worker_url.as_deref(), link.tls.is_given());
             // The others serve; a restart would ask for the flag, too.
             urls.inspect_err(|why| tracing::error!("{why}, which needs a restart"))
         };
@@ -122,9 +124,14 @@ fn of_provider(pair: &str) -> Option<String> {
 }
 
 /// Each provider's workers, `--worker` before `--worker-url`.
-fn worker_urls(config: &Config, named: &[String], rest: Option<&str>) -> Result<Urls, Failure> {
+fn worker_urls(
+    config: &Config,
+    named: &[String],
+    rest: Option<&str>,
+    is_encrypted: bool,
+) -> Result<Urls, Failure> {
     let check = |name: &str, url: &str| {
-        weir_rpc::check_url(url).map_err(|error| format!("worker of {name}: {error}"))
+        weir_rpc::check_url(url, is_encrypted).map_err(|error| format!("worker of {name}: {error}"))
     };
     let mut given = HashMap::<&str, Vec<String>>::new();
     for pair in named {
@@ -212,7 +219,7 @@ mod tests {
 
     fn urls(named: &[&str], rest: Option<&str>) -> Result<Vec<String>, String> {
         let named: Vec<_> = named.iter().map(|&pair| pair.to_owned()).collect();
-        let urls = worker_urls(&config(&["openai", "my-host"]), &named, rest);
+        let urls = worker_urls(&config(&["openai", "my-host"]), &named, rest, false);
         let urls = urls.map_err(|failure| failure.to_string())?;
         let line = |name: &str| Some(format!("{name} {}", urls.get(name)?.join(" ")));
         Ok(["openai", "my-host"].into_iter().filter_map(line).collect())

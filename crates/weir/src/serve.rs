@@ -16,6 +16,7 @@ use weir_telemetry::{LogGuard, Metrics, Telemetry};
 use crate::cli::ServeArgs;
 use crate::file::{File, Source};
 use crate::fleet::Fleet;
+use crate::ids::Ids;
 use crate::parts::{self, AdminHosts, ProcessShell};
 use crate::process::{self, Listeners, eprint, print};
 use crate::reload::Reload;
@@ -26,6 +27,7 @@ use crate::{Failure, access, check, demo, rooms};
 /// Everything that the cores of one gateway share.
 struct Gateway {
     edge: Arc<weir_edge::Live>,
+    ids: Arc<Ids>,
     budget: Budget,
     limits: HttpLimits,
     router: Arc<weir_router::Shared>,
@@ -108,10 +110,12 @@ impl Gateway {
         let tls = ServedTls::read(&args.tls)?;
         let public = Listeners::bind("--listen", args.public.listen, cores.count)?;
         let hosts = access::hosts(public.address, config, &args.hosts);
+        let ids = Arc::new(Ids::read(&args.ids, None, logs)?);
         Ok(Self {
             budget,
             limits: parts::client_limits(&args.public, cores.count, budget),
-            edge: weir_edge::Live::new(rooms::edge(config, hosts, budget, &args.public)),
+            edge: weir_edge::Live::new(rooms::edge(config, (hosts, &ids), budget, &args.public)),
+            ids,
             router: parts::router(config, &store, &args.plan, &telemetry),
             fleet,
             store,
@@ -154,7 +158,7 @@ impl Gateway {
                 tokio::join!(rooms, self.store.run(), self.tls.watch());
             };
             let state = self.admin_state(drain.clone());
-            self.shell.live(core, drain.clone(), state, upkeep, serve).await
+            self.shell.live(core, drain.clone(), state, upkeep, serve, self.router.leave()).await
         })?;
         Ok(())
     }
@@ -163,6 +167,7 @@ impl Gateway {
     fn taking(&self, args: &ServeArgs, started_with: Config) -> Taking {
         Taking {
             edge: self.edge.clone(),
+            ids: self.ids.clone(),
             router: self.router.clone(),
             fleet: self.fleet.clone(),
             metrics: self.telemetry.metrics.clone(),
@@ -203,6 +208,7 @@ impl Gateway {
 /// What another configuration changes.
 struct Taking {
     edge: Arc<weir_edge::Live>,
+    ids: Arc<Ids>,
     router: Arc<weir_router::Shared>,
     fleet: Arc<Fleet>,
     metrics: Arc<Metrics>,
@@ -225,7 +231,7 @@ impl Taking {
         let said = self.fleet.descriptions();
         parts::reload_router(&self.router, config, &self.args.plan, &self.metrics, &said);
         let hosts = access::hosts(self.address, config, &self.args.hosts);
-        self.edge.replace(rooms::edge(config, hosts, self.budget, &self.args.public));
+        self.edge.replace(rooms::edge(config, (hosts, &self.ids), self.budget, &self.args.public));
         self.admin.reload(config);
         Ok(())
     }

@@ -29,6 +29,7 @@ fn settings(args: &SimArgs) -> Settings {
         chunks: args.chunks,
         interval: Duration::from_millis(args.chunk_interval_ms),
         answer_bytes: args.answer_bytes,
+        batch_time: Duration::from_millis(args.batch_ms),
         keys: args.keys.clone(),
         log_requests: args.log_requests,
         log_body_bytes: args.log_body_bytes,

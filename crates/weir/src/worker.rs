@@ -32,13 +32,13 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let name: ProviderName = judged.names().into_iter().next().ok_or("no provider is served")?;
     fleet.take(judged);
     let fleet = Arc::new(fleet);
-    let limits = link::settings(&config, &args.link, budget, &logs)?;
-    access::insist_on_token(args.listen, &limits.tokens, &args.open)?;
+    let (limits, linked) = link::settings(&config, &args.link, budget, &logs)?;
+    access::insist_on_door(args.listen, &limits, &args.open)?;
     let links = Listeners::bind("--listen", args.listen, cores.count)?;
     let reload = Reload::new(file.source, file.version, &telemetry.metrics);
     let shell = ProcessShell::bind(args.admin, cores, &config, &args.hosts)?
         .reloading(Some(reload.clone()));
-    print(&format!("listening on http://{}", links.address))?;
+    print(&format!("listening on {}://{}", args.link.tls.scheme(), links.address))?;
     print(&format!("admin on http://{}", shell.address()))?;
     let usable: usize = fleet.descriptions().iter().map(|one| one.keys.len()).sum();
     print(&format!("provider: {}, usable keys: {usable}", args.provider))?;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), Failure> {
         let page = (telemetry.metrics.clone(), budget);
         let state = admin_state(&fleet, &name, &shell, page, drain.clone());
         let serve = parts::serve_links(links.take(core)?, server, drain.clone());
-        shell.live(core, drain, state, std::future::pending(), serve).await
+        shell.live(core, drain, state, linked.watch(), serve, std::future::ready(())).await
     });
     process::end_traces(spans);
     stop?;

@@ -1,33 +1,34 @@
 //! One attempt: checks, the body's way, the call, and whose turn it is then.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use tokio::time::Instant;
 use weir_budget::Hold;
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_provider::{Fit, refuses_sealed};
+use weir_provider::Fit;
 use weir_rpc::{Body as Incoming, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{CallContext, Content, Fault, FaultCode, Operation, Usage};
-use weir_upstream::{Body, Client, Outgoing};
+use weir_types::{CallContext, Commit, Content, Fault, Usage};
+use weir_upstream::{Body, Client, Error, Outgoing};
 
 use crate::call::{Call, Counted, Limit};
 use crate::clients::Features;
+use crate::clock::unix_seconds;
 use crate::destination::{self, Destination};
 use crate::endpoint::Endpoint;
 use crate::fault::Failed;
 use crate::headers::{self, Expect};
 use crate::later::Desk;
+use crate::sendable::{Sendable, all_of, of_body, opened, unsealed};
 use crate::sender::Sender;
 use crate::stream::Framings;
 use crate::upload::Upload;
-use crate::way::{self, Ready, Start, Way};
-use crate::{Shared, fault, rejection, room, streamed, whole};
+use crate::way::Start;
+use crate::{Shared, fault, held, raw, rejection, room, streamed, whole};
 
 /// An attempt that is made once, or twice if only what is sealed in the request was refused.
 struct Attempt<'a> {
@@ -49,97 +50,102 @@ struct Attempt<'a> {
 }
 
 /// Makes one attempt.
-pub(crate) async fn run(
+pub(crate) fn run(
     shared: Arc<Shared>,
     client: Client,
     context: CallContext,
     request: WorkerRequest,
     body: Incoming,
-) -> Result<Reply, Fault> {
+) -> impl Future<Output = Result<Reply, Fault>> + Send {
+    // Outside: what an async function is given it keeps twice.
     let started = Instant::now();
-    let at = destination::find_key(&shared, &request)?;
-    let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
-    let Destination { endpoint, base, fit, uri, model, known_as } =
-        destination::of(&shared, key, &request)?;
-    let stream = request.is_streamed();
-    let formats = (format(request.dialect), format(endpoint.route.dialect));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let start = Start {
-        client: formats.0,
-        provider: formats.1,
-        errors: endpoint.route.errors.map(format),
-        operations: (request.operation, endpoint.route.operation),
-        asked_model: &request.model,
-        wire_model: &model,
-        known_as: known_as.unwrap_or(&model),
-        stream,
-        form: request.form,
-        quirks: &endpoint.quirks,
-        features: Features::new(&shared.headers.clients, &request.headers, endpoint.route.dialect),
-        vendor: shared.vendor.name,
-        id: &context.request_id,
-        now: now.as_secs(),
-        // What was sealed elsewhere is of no use here.
-        is_unsealed: request.is_fallback,
-    };
-    let (body, document) = opened(body, &shared, request.operation).await?;
-    let room = match &document {
-        Some(document) if !fit.is_same() => {
-            room::of_request(shared.memory.budget(), document).await?
+    async move {
+        let at = destination::find_key(&shared, &request)?;
+        let key = shared.keys.get(at).ok_or_else(|| fault::no_key(&shared, &request.key))?;
+        let Destination { endpoint, base, fit, uri, model, known_as } =
+            destination::of(&shared, key, &request)?;
+        let stream = request.is_streamed();
+        let formats = (format(request.dialect), format(endpoint.route.dialect));
+        let start = Start {
+            client: formats.0,
+            provider: formats.1,
+            errors: endpoint.route.errors.map(format),
+            operations: (request.operation, endpoint.route.operation),
+            asked_model: &request.model,
+            wire_model: &model,
+            known_as: known_as.unwrap_or(&model),
+            stream,
+            form: request.form,
+            quirks: &endpoint.quirks,
+            features: Features::new(
+                &shared.headers.clients,
+                &request.headers,
+                endpoint.route.dialect,
+            ),
+            vendor: shared.vendor.name,
+            id: &context.request_id,
+            now: unix_seconds(),
+            // What was sealed elsewhere is of no use here.
+            is_unsealed: request.is_fallback,
+            outline: request.outline.as_ref(),
+        };
+        let (body, document) = opened(body, &shared, request.operation).await?;
+        let translated = document.as_deref().filter(|_| !fit.is_same());
+        let room = room::of_request(shared.memory.budget(), translated.unwrap_or_default()).await?;
+        let whole = all_of(&body);
+        let sendable = of_body(body, document.as_ref(), fit, &start, &request.content_type)?;
+        let (shared, client, context) = (&shared, &client, &context);
+        let (request, uri, model) = (&request, &uri, model.as_str());
+        let attempt = Attempt {
+            shared,
+            client,
+            context,
+            request,
+            document: document.as_ref(),
+            key: at,
+            endpoint,
+            base,
+            uri,
+            model,
+            room,
+            started,
+        };
+        let sent = Instant::now();
+        let limit = Limit::new(shared, context, stream, request.patience.first_token, sent);
+        let mut made = attempt.make(sendable, limit, Duration::ZERO).await;
+        if let (Err(Failed { is_stale: true, fault }), Some(whole)) = (&made, &whole) {
+            // In boxes, as the next: requests that are sent once are no larger for it.
+            made = Box::pin(attempt.once_more(whole, (fit, &start), limit, fault)).await;
         }
-        _ => None,
-    };
-    let sendable = match &document {
-        Some(document) => Sendable::of(way::ready(document, fit, &start)?),
-        None => unread(body, &start),
-    };
-    let (shared, client, context) = (&shared, &client, &context);
-    let (request, uri, model) = (&request, &uri, model.as_str());
-    let attempt = Attempt {
-        shared,
-        client,
-        context,
-        request,
-        document: document.as_ref(),
-        key: at,
-        endpoint,
-        base,
-        uri,
-        model,
-        room,
-        started,
-    };
-    let sent = Instant::now();
-    let limit = Limit::new(shared, context, stream, sent);
-    let mut made = attempt.make(sendable, limit, Duration::ZERO).await;
-    if let (Err(Failed { is_stale: true, fault }), Some(document)) = (&made, &document) {
-        // Free: nobody has done anything about it.
-        tracing::debug!(provider = shared.provider.as_str(), %fault, "sent once more");
-        let sendable = Sendable::of(way::ready(document, fit, &start)?);
-        made = attempt.make(sendable, limit, Duration::ZERO).await;
+        let fault = match made {
+            Ok(reply) => return Ok(reply),
+            Err(failed) => failed.fault,
+        };
+        match document.as_ref().and_then(|document| unsealed(&fault, document, fit, &start)) {
+            None => Err(fault),
+            Some(sendable) => {
+                Box::pin(attempt.again(sendable, limit, &fault, sent.elapsed())).await
+            }
+        }
     }
-    let fault = match made {
-        Ok(reply) => return Ok(reply),
-        Err(failed) => failed.fault,
-    };
-    match document.as_ref().and_then(|document| unsealed(&fault, document, fit, &start)) {
-        None => Err(fault),
-        Some(sendable) => attempt.again(sendable, limit, &fault, sent.elapsed()).await,
-    }
-}
-
-/// The body for one more try, if what was refused is sealed and can be left out.
-fn unsealed(fault: &Fault, document: &Bytes, fit: Fit, start: &Start<'_>) -> Option<Sendable> {
-    let refuses = fault.code == FaultCode::UpstreamRejected
-        && refuses_sealed(fault.detail.code.as_deref().unwrap_or_default(), &fault.detail.message);
-    if !refuses || start.is_unsealed {
-        return None;
-    }
-    let ready = way::ready(document, fit, &Start { is_unsealed: true, ..*start }).ok()?;
-    ready.is_stripped.then(|| Sendable::of(ready))
 }
 
 impl Attempt<'_> {
+    /// Makes it again where `fault` says that nobody has done anything about it: that is free.
+    async fn once_more(
+        &self,
+        whole: &Bytes,
+        (fit, start): (Fit, &Start<'_>),
+        limit: Limit,
+        fault: &Fault,
+    ) -> Result<Reply, Failed> {
+        tracing::debug!(provider = self.shared.provider.as_str(), %fault, "sent once more");
+        let body = Incoming::Full(whole.clone());
+        let sendable = of_body(body, self.document, fit, start, &self.request.content_type);
+        let sendable = sendable.map_err(Fault::from)?;
+        self.make(sendable, limit, Duration::ZERO).await
+    }
+
     /// Makes it once more; `fault` is what the first try came to, which took so long.
     async fn again(
         &self,
@@ -165,6 +171,12 @@ impl Attempt<'_> {
                 Err(fault)
             }
         }
+    }
+
+    /// How long a stream may be silent: as the client says, within the settings.
+    fn stream_idle(&self) -> Duration {
+        let idle = self.shared.timeouts.stream_idle;
+        self.request.patience.stream_idle.map_or(idle, |asked| asked.min(idle))
     }
 
     /// Sends the request and waits for what comes back. `refused` is the time that a try before took.
@@ -196,8 +208,10 @@ impl Attempt<'_> {
                 event_bytes_max: shared.event_bytes_max,
             },
             losses,
+            may_stream: endpoint.may(request.operation, true),
             model: self.model.to_owned(),
             limit,
+            stream_idle: self.stream_idle(),
             document: self.document.cloned(),
             has_clients_headers: shared
                 .headers
@@ -222,9 +236,14 @@ impl Attempt<'_> {
         let result = begin(&mut this, sent, asked, stream).await;
         match result {
             Ok(Begun::Whole(reply)) => Ok(*reply),
-            Ok(Begun::Stream(streamed)) => {
+            Ok(begun) if request.commit == Commit::Complete => {
+                let limit = this.limit;
+                let reply = begun.into_reply(this, true);
+                Ok(Box::pin(held::back(reply, shared, limit)).await?)
+            }
+            Ok(begun) => {
                 this.document = None;
-                Ok(streamed.into_reply(this))
+                Ok(begun.into_reply(this, false))
             }
             Err(mut failed) => {
                 this.ended(&Usage::default(), None, Some(&mut failed.fault));
@@ -243,64 +262,32 @@ fn headers_of(
     features: &str,
 ) -> HeaderMap {
     let stream = request.is_streamed();
-    let sends = request.operation.facts().request != Content::Empty;
+    let facts = request.operation.facts();
+    let sends = facts.request != Content::Empty;
     let expect = Expect {
         stream: stream.then_some(endpoint.route.framing),
+        answer: facts.answer,
         content_type: sends.then_some(&request.content_type),
     };
     headers::of_call(&shared.headers, endpoint, &request.headers, span.context(), &expect, features)
-}
-
-/// A request's body, ready to be sent.
-struct Sendable {
-    outgoing: Outgoing,
-    upload: Option<Upload>,
-    way: Way,
-    losses: Losses,
-    /// As in [`Ready::features`].
-    features: String,
-}
-
-impl Sendable {
-    fn of(ready: Ready) -> Self {
-        let Ready { parts, way, losses, features, .. } = ready;
-        Self { outgoing: Outgoing::parts(parts), upload: None, way, losses, features }
-    }
-}
-
-/// The body, and all of it if it is a document that must be looked at.
-async fn opened(
-    body: Incoming,
-    shared: &Shared,
-    operation: Operation,
-) -> Result<(Incoming, Option<Bytes>), Fault> {
-    if operation.facts().request != Content::Json {
-        return Ok((body, None));
-    }
-    let document = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
-    Ok((Incoming::Full(Bytes::new()), Some(document)))
-}
-
-/// A body that is not looked at.
-fn unread(body: Incoming, start: &Start<'_>) -> Sendable {
-    let way = Way::Same { format: start.provider, errors: start.errors, choices: 1 };
-    let (outgoing, upload) = match (start.operations.0.facts().request, body) {
-        (Content::Empty, _) => (Outgoing::parts(Vec::new()), None),
-        (_, Incoming::Full(bytes)) => (Outgoing::from(bytes), None),
-        (_, Incoming::Stream(pieces)) => {
-            let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
-            (Outgoing::stream(pieces, None), Some(upload))
-        }
-    };
-    let mut losses = Losses::default();
-    let features = start.line(&start.features.told(&[], &mut losses));
-    Sendable { outgoing, upload, way, losses, features }
 }
 
 /// An answer that has begun.
 enum Begun {
     Whole(Box<Reply>),
     Stream(Box<streamed::Streamed>),
+    Bytes(Box<raw::Raw>),
+}
+
+impl Begun {
+    /// The reply; `call` lives as long as its frames. `is_held`: nobody sees them before their end.
+    fn into_reply(self, call: Call, is_held: bool) -> Reply {
+        match self {
+            Self::Whole(reply) => *reply,
+            Self::Stream(streamed) => streamed.into_reply(call, is_held),
+            Self::Bytes(raw) => raw.into_reply(call),
+        }
+    }
 }
 
 async fn send(
@@ -310,16 +297,26 @@ async fn send(
 ) -> Result<Response<Body>, Failed> {
     match &call.upload {
         None => sender.send(&call.shared, request, call.limit).await,
+        // In a box: other calls are no larger for it.
         Some(upload) => {
-            let mut request = request;
-            sender.authorize(&call.shared, &mut request, call.limit.at).await?;
-            let sent = upload.send(sender.client, request, call.limit.own, call.limit.deadline);
-            let sent = sent.await;
-            // The rest of the answer has a time of its own.
-            call.limit = call.limit.again(Instant::now());
-            sent.map_err(|error| Failed::of_call(&call.shared, &error, call.limit))
+            let (sent, limit) = Box::pin(send_upload(call, upload, sender, request)).await?;
+            call.limit = limit;
+            sent.map_err(|error| Failed::of_call(&call.shared, &error, limit))
         }
     }
+}
+
+/// What came of it, and the limit for the rest of the answer, which has a time of its own.
+async fn send_upload(
+    call: &Call,
+    upload: &Upload,
+    sender: Sender<'_>,
+    mut request: Request<Outgoing>,
+) -> Result<(Result<Response<Body>, Error>, Limit), Fault> {
+    let limit = call.limit;
+    sender.authorize(&call.shared, &mut request, limit.at).await?;
+    let sent = upload.send(sender.client, request, limit.own, limit.deadline).await;
+    Ok((sent, limit.again(Instant::now())))
 }
 
 /// `asked`: what was asked for, to be told of where that fails.
@@ -336,13 +333,30 @@ async fn begin(
         call.span.set(semconv::HTTP_RESPONSE_STATUS_CODE, status);
     }
     if !head.status.is_success() {
-        return Err(rejection::rejected(call.error_context(), asked, &head, body).await.into());
+        let rejected = rejection::rejected(call.error_context(), asked, &head, body);
+        return Err(Box::pin(rejected).await.into());
     }
-    if stream {
+    let is_unasked = !stream && streams_unasked(call, &head);
+    if is_unasked && !call.may_stream {
+        return Err(fault::unsupported(&call.shared, call.operation, true).into());
+    }
+    if stream || is_unasked {
         let streamed = streamed::open(call, head, body).await;
         return Ok(Begun::Stream(Box::new(streamed?)));
     }
+    if call.operation.facts().answer == Content::Bytes {
+        return Ok(Begun::Bytes(Box::new(raw::open(call, &head, body).await?)));
+    }
     Ok(Begun::Whole(Box::new(whole::reply(call, head, body).await?)))
+}
+
+/// Whether a stream comes that was asked for where only the provider could read it: behind the file of
+/// a form that nobody held.
+fn streams_unasked(call: &Call, head: &http::response::Parts) -> bool {
+    let content_type = headers::text(&head.headers, http::header::CONTENT_TYPE);
+    call.upload.is_some()
+        && call.operation.streams()
+        && content_type.starts_with(call.framings.provider.media_type())
 }
 
 /// Tells the trace what the request's translation left out.
@@ -354,7 +368,8 @@ fn note_losses(span: &mut Span, losses: &Losses) {
     }
 }
 
-fn start_span(
+/// The span of an attempt.
+pub(crate) fn start_span(
     shared: &Shared,
     context: &CallContext,
     request: &WorkerRequest,

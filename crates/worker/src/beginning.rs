@@ -1,7 +1,5 @@
 //! How the answer to a request for a stream begins: in time and at a pace, or as a whole.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 use weir_dialect::unfold;
@@ -9,6 +7,7 @@ use weir_types::{FailureClass, Fault};
 use weir_upstream::{Body, Error};
 
 use crate::call::{Call, Limit};
+use crate::clock::unix_seconds;
 use crate::rejection::{error_in_band, quoted};
 use crate::settings::Pace;
 use crate::{fault, whole};
@@ -37,8 +36,7 @@ pub(crate) async fn unfolded(
     if format.observe_answer(&body).is_ok_and(|answer| answer.is_error) {
         return Err(error_in_band(call.error_context(), body));
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let named = (call.way.id(), now.as_secs());
+    let named = (call.way.id(), unix_seconds());
     let framing = call.framings.provider;
     unfold(format, call.way.operation(call.operation), framing, &body, named).ok_or_else(|| {
         let said = quoted(call.error_context(), &body);

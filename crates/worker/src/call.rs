@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use weir_budget::Hold;
 use weir_dialect::ir::Losses;
+use weir_dialect::stored::is_stored;
 use weir_provider::Asked;
 use weir_rpc::{ReplyHead, Timings};
 use weir_telemetry::{Span, semconv};
@@ -27,6 +28,9 @@ pub(crate) struct Limit {
     pub(crate) at: Instant,
     /// The request's own deadline comes first.
     pub(crate) is_requests: bool,
+    /// The attempt's own is the client's, shorter than the settings': that it passes says nothing of the
+    /// provider.
+    pub(crate) is_clients: bool,
     /// The attempt's own.
     pub(crate) own: Duration,
     /// The request's.
@@ -34,12 +38,20 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    pub(crate) fn new(shared: &Shared, context: &CallContext, stream: bool, now: Instant) -> Self {
+    /// `asked`: the client's own limit up to the first content of a stream; the settings are its bound.
+    pub(crate) fn new(
+        shared: &Shared,
+        context: &CallContext,
+        stream: bool,
+        asked: Option<Duration>,
+        now: Instant,
+    ) -> Self {
         let timeouts = &shared.timeouts;
-        let first = timeouts.first_token.filter(|_| stream).unwrap_or(timeouts.attempt);
-        let own = timeouts.attempt.min(first);
+        let own = timeouts.first_token.filter(|_| stream).unwrap_or(timeouts.attempt);
+        let shorter = asked.filter(|asked| stream && *asked < own);
+        let (own, is_clients) = (shorter.unwrap_or(own), shorter.is_some());
         let deadline = Instant::from_std(context.deadline.instant());
-        Self { at: now, is_requests: false, own, deadline }.again(now)
+        Self { at: now, is_requests: false, is_clients, own, deadline }.again(now)
     }
 
     /// The same limits for what begins `now`.
@@ -77,9 +89,13 @@ pub(crate) struct Call {
     /// As the provider writes it.
     pub(crate) model: String,
     pub(crate) limit: Limit,
+    /// How long a stream may be silent after its first content.
+    pub(crate) stream_idle: Duration,
     /// The request, until the first content of its answer has come; unless it was not looked at.
     pub(crate) document: Option<Bytes>,
     pub(crate) has_clients_headers: bool,
+    /// Whether a stream may be asked for; whoever asks where only the provider reads it is told then.
+    pub(crate) may_stream: bool,
     /// Set where the request's body is still arriving when it is sent.
     pub(crate) upload: Option<Upload>,
     pub(crate) span: Span,
@@ -147,7 +163,18 @@ impl Call {
                 ..Timings::default()
             },
             quota_mode: QuotaMode::default(),
+            seen: Vec::new(),
+            parts: Vec::new(),
+            kept: None,
         }
+    }
+
+    /// The answer's id, where the provider can be asked for it again: one that is translated has none
+    /// that its client could use.
+    pub(crate) fn kept(&self, id: Option<String>) -> Option<String> {
+        let asks_again = || self.shared.vendor.offers(Operation::ResponsesRetrieve, false);
+        let is_kept = self.operation == Operation::Responses && !self.way.is_translated();
+        id.filter(|_| is_kept && asks_again())
     }
 
     /// What a provider said in an answer and is told elsewhere as well.
@@ -163,6 +190,12 @@ impl Call {
     pub(crate) fn first_content(&self) {
         let after = self.sent.elapsed();
         self.shared.telemetry.metrics.first_token(&self.shared.provider, self.operation, after);
+    }
+
+    /// What the answer cost, of what it says of that: an answer that was kept says what it cost when it
+    /// was made, however often it is looked at.
+    pub(crate) fn cost(&self, said: Usage) -> Usage {
+        if is_stored(self.operation) { Usage::default() } else { said }
     }
 
     /// The attempt is over; tells the span what came of it.

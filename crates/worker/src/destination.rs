@@ -55,10 +55,35 @@ pub(crate) fn of<'a>(
         None => shared.vendor.wire_model(resolved.name).into_owned(),
     };
     let resource = request.resource.as_deref().unwrap_or_default();
-    let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(|why| {
-        Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller)
-    })?;
+    let refused = |why| Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller);
+    let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(refused)?;
+    let uri = with_query(uri, &request.query).map_err(refused)?;
     let known_as = resolved.settings.known_as.as_deref();
     let base = endpoints.base();
     Ok(Destination { endpoint, base, fit, uri, model, known_as })
+}
+
+/// `uri`, and `query` behind what it asks already.
+fn with_query(uri: Uri, query: &str) -> Result<Uri, String> {
+    if query.is_empty() {
+        return Ok(uri);
+    }
+    let gap = if uri.query().is_some() { '&' } else { '?' };
+    format!("{uri}{gap}{query}").parse().map_err(|_| "the query is not valid".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_stands_behind_the_one_of_the_address() {
+        let with = |uri: &'static str, query| {
+            with_query(Uri::from_static(uri), query).map(|uri| uri.to_string())
+        };
+        assert_eq!(with("http://h/v1/files", "a=b"), Ok("http://h/v1/files?a=b".to_owned()));
+        assert_eq!(with("http://h/f?x=1", "a=b&c=d"), Ok("http://h/f?x=1&a=b&c=d".to_owned()));
+        assert_eq!(with("http://h/f?x=1", ""), Ok("http://h/f?x=1".to_owned()));
+        assert!(with("http://h/f", "a b").is_err());
+    }
 }

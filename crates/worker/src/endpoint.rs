@@ -61,7 +61,7 @@ impl Endpoints {
         let own = variant.map(|variant| variant.variables.as_slice()).unwrap_or_default();
         let place = Place { base: &base, own, keys: &key.variables };
         let mut list = Vec::new();
-        for route in settings.vendor.routes.iter().cloned().chain(added(settings)) {
+        for route in settings.vendor.all_routes().cloned().chain(added(settings)) {
             let endpoint = Endpoint::new(settings, &place, authorizers, route)?;
             list.extend(endpoint.filter(|endpoint| endpoint.allowed != OperationSet::NONE));
         }
@@ -150,6 +150,11 @@ fn added(settings: &Settings) -> Vec<Route> {
 }
 
 impl Endpoint {
+    /// Whether this may be sent here.
+    pub(crate) const fn may(&self, operation: Operation, stream: bool) -> bool {
+        self.allowed.contains(operation, stream)
+    }
+
     /// `None`: the key lacks a variable that the route needs, or has a credential that does not
     /// open it.
     fn new(

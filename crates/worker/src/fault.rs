@@ -85,11 +85,15 @@ pub(crate) fn of_call(shared: &Shared, error: &Error, limit: Limit) -> Fault {
         Error::Proxy { .. } => return ours(shared, FaultCode::UpstreamUnreachable, error),
         Error::ProxySilent { .. } => return ours(shared, FaultCode::UpstreamTimedOut, error),
         Error::Forbidden { .. } => return ours(shared, FaultCode::UpstreamUnreachable, error),
-        Error::Connect { .. }
-        | Error::Tls { .. }
-        | Error::ConnectTimeout { .. }
-        | Error::Stale(_)
-        | Error::Closed(_) => (FaultCode::UpstreamUnreachable, FailureClass::Transient),
+        Error::ConnectTimeout { .. } if limit.is_clients => {
+            return timed_out(shared, &error.to_string(), limit);
+        }
+        Error::Connect { .. } | Error::Tls { .. } | Error::ConnectTimeout { .. } => {
+            (FaultCode::UpstreamUnreachable, FailureClass::Unreachable)
+        }
+        Error::Stale(_) | Error::Closed(_) => {
+            (FaultCode::UpstreamUnreachable, FailureClass::Transient)
+        }
         Error::Garbage(_) | Error::Encoding { .. } => {
             (FaultCode::UpstreamBroken, FailureClass::Unusable)
         }
@@ -112,7 +116,8 @@ pub(crate) fn timed_out(shared: &Shared, why: &str, limit: Limit) -> Fault {
     if limit.is_requests {
         return Fault::new(FaultCode::DeadlineExceeded, message);
     }
-    Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Silent)
+    let fault = Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Silent);
+    if limit.is_clients { fault.with_side(Side::Client) } else { fault }
 }
 
 /// All answers that are held take as much as they may. This one has been given already.

@@ -7,8 +7,8 @@ use weir_dialect::ir::Losses;
 use weir_framing::Framing;
 use weir_provider::Betas;
 use weir_rpc::Header;
-use weir_types::TraceContext;
 use weir_types::headers::{BETAS, LOSSES, answered_as, is_same_header, operator_may_set, sent_as};
+use weir_types::{Content, TraceContext};
 
 use crate::betas::Filter;
 use crate::clients::Clients;
@@ -107,7 +107,7 @@ pub(crate) fn of_call(
     for (name, value) in &endpoint.own_headers {
         headers.insert(name, value.clone());
     }
-    headers.insert(header::ACCEPT, accept(body.stream));
+    headers.insert(header::ACCEPT, accept(body));
     match body.content_type {
         Some("") => {
             headers.insert(header::CONTENT_TYPE, JSON);
@@ -142,18 +142,21 @@ pub(crate) fn of_call(
     headers
 }
 
-fn accept(stream: Option<Framing>) -> HeaderValue {
-    match stream {
-        Some(framing) => HeaderValue::from_static(framing.media_type()),
-        None => JSON,
+fn accept(body: &Expect<'_>) -> HeaderValue {
+    match (body.stream, body.answer) {
+        (Some(framing), _) => HeaderValue::from_static(framing.media_type()),
+        (None, Content::Bytes) => HeaderValue::from_static("*/*"),
+        (None, _) => JSON,
     }
 }
 
 /// What a call sends and expects back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expect<'a> {
-    /// How the stream is framed that is to come; `None`: a document is to come.
+    /// How the stream is framed that is to come; `None`: none is to come.
     pub(crate) stream: Option<Framing>,
+    /// What comes if it is no stream.
+    pub(crate) answer: Content,
     /// The body's type, empty for JSON; `None`: nothing is sent.
     pub(crate) content_type: Option<&'a str>,
 }

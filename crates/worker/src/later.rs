@@ -298,7 +298,7 @@ impl Desk {
         let place = self.place(url)?;
         let request = self.request(Method::POST, &place);
         let at = Instant::now() + GRACE;
-        let limit = Limit { at, is_requests: false, own: GRACE, deadline: at };
+        let limit = Limit { at, is_requests: false, is_clients: false, own: GRACE, deadline: at };
         let sent = self.sender(place.is_own).send(&self.shared, request, limit).await;
         sent.map(|response| response.status()).map_err(|failed| failed.fault)
     }

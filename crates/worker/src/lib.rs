@@ -7,22 +7,29 @@
 mod attempt;
 mod beginning;
 mod betas;
+mod breakage;
+mod buckets;
 mod call;
 mod clients;
+mod clock;
 mod credential;
 mod destination;
 mod endpoint;
 mod fault;
+mod form;
 mod headers;
+mod held;
 mod hidden;
 mod later;
 mod live;
 mod looks;
 mod memory;
 mod models;
+mod raw;
 mod reason;
 mod rejection;
 mod room;
+mod sendable;
 mod sender;
 mod settings;
 mod shared;
@@ -37,9 +44,11 @@ mod worker;
 pub use live::Live;
 pub use memory::Memory;
 pub use settings::{
-    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Timeouts, Variant,
+    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Storage, Timeouts,
+    Variant,
 };
 pub use shared::Shared;
+pub use weir_dialect::buckets::Bucket;
 pub use weir_upstream::{Credentials, Proxy, Settings as UpstreamSettings};
 pub use worker::Worker;
 

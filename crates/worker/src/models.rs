@@ -11,7 +11,7 @@ use weir_dialect::ir::Losses;
 use weir_dialect::{Models, format};
 use weir_provider::Asked;
 use weir_rpc::{Frame, Reply, ReplyHead, Timings, WorkerRequest};
-use weir_types::{CallContext, FailureClass, Fault, FaultCode, Operation, QuotaMode};
+use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation, QuotaMode};
 use weir_upstream::{Client, Outgoing};
 
 use crate::call::{ErrorContext, Limit};
@@ -37,7 +37,7 @@ pub(crate) async fn list(
         return Err(fault::unsupported(&shared, Operation::ListModels, false));
     }
     let asked = shared.key(&request.key).ok_or_else(|| fault::no_key(&shared, &request.key))?;
-    let limit = Limit::new(&shared, &context, false, started);
+    let limit = Limit::new(&shared, &context, false, None, started);
     let mut servers = vec![asked];
     for key in &shared.keys {
         if servers.iter().all(|server| server.endpoints.base() != key.endpoints.base()) {
@@ -77,6 +77,9 @@ pub(crate) async fn list(
         attempts: Vec::new(),
         timings: Timings { upstream_us: upstream, ..Timings::default() },
         quota_mode: QuotaMode::default(),
+        seen: Vec::new(),
+        parts: Vec::new(),
+        kept: None,
     };
     let frames = [Frame::Chunk(document), Frame::End(Box::default())];
     Ok(Reply { head, frames: Box::pin(stream::iter(frames)) })
@@ -97,7 +100,7 @@ async fn ask(
     let uri = endpoint
         .uri(Operation::ListModels, false, "", "")
         .map_err(|why| Fault::new(FaultCode::Internal, why))?;
-    let expect = Expect { stream: None, content_type: None };
+    let expect = Expect { stream: None, answer: Content::Json, content_type: None };
     let callers = &request.headers;
     let features = Features::new(&shared.headers.clients, callers, endpoint.route.dialect);
     let features = features.told(&[], &mut Losses::default()).join(",");

@@ -37,7 +37,7 @@ pub(crate) async fn of(budget: Budget, text: &[u8]) -> Result<Option<Hold>, NoRo
     }
     let values = memchr2_iter(b'{', b'[', text).count();
     let bytes = text.len().saturating_mul(2).saturating_add(values.saturating_mul(VALUE_BYTES));
-    let mut hold = budget.hold(Some(bytes));
+    let mut hold = budget.hold(Some(bytes)).made_of(text.len());
     hold.grow_to(bytes).await?;
     Ok(Some(hold))
 }

@@ -35,21 +35,40 @@ impl Sender<'_> {
     }
 
     /// Gives `request` its credential and sends it.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
         shared: &Shared,
         mut request: Request<Outgoing>,
         limit: Limit,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> impl Future<Output = Result<Response<Body>, Failed>> + Send {
         let renews = self.authorizer.filter(|authorizer| authorizer.renews());
-        let spare = renews.and_then(|authorizer| Some((authorizer, again(&request)?)));
+        async move {
+            if let Some(authorizer) = renews
+                && let Some(spare) = again(&request)
+            {
+                // In a box: calls whose credential is not fetched are no larger for it.
+                let sent = self.send_or_renew(shared, (request, spare), authorizer, limit);
+                return Box::pin(sent).await;
+            }
+            self.authorize(shared, &mut request, limit.at).await?;
+            let sent = self.client.send(request, limit.at).await;
+            sent.map_err(|error| Failed::of_call(shared, &error, limit))
+        }
+    }
+
+    /// Sends `request`, and `spare`, which is the same, with another credential if that of the first is
+    /// refused.
+    async fn send_or_renew(
+        &self,
+        shared: &Shared,
+        (mut request, mut spare): (Request<Outgoing>, Request<Outgoing>),
+        authorizer: &dyn Authorizer,
+        limit: Limit,
+    ) -> Result<Response<Body>, Failed> {
         self.authorize(shared, &mut request, limit.at).await?;
-        let headers = spare.is_some().then(|| request.headers().clone());
+        let headers = request.headers().clone();
         let failed = |error| Failed::of_call(shared, &error, limit);
         let answer = self.client.send(request, limit.at).await.map_err(failed)?;
-        let (Some((authorizer, mut spare)), Some(headers)) = (spare, headers) else {
-            return Ok(answer);
-        };
         if !is_refused(&answer) || !authorizer.renew(&headers, self.client, limit.at).await {
             return Ok(answer);
         }

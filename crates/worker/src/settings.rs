@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use weir_dialect::buckets::Bucket;
 use weir_provider::{Choices, Family, Vendor};
 use weir_types::{KeyName, KeyRules, ProviderName, Secret};
 use weir_upstream::{AwsIdentity, AzureIdentity, GoogleIdentity, OAuthClient};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub answer_bytes_max: usize,
     /// An event of a stream is not longer.
     pub event_bytes_max: usize,
+    /// Of a stream that is to be complete before it begins no more is held back.
+    pub held_bytes_max: usize,
     /// What all answers that are held may take together; shared by the workers of a process.
     pub memory: Memory,
     /// How the provider is reached.
@@ -66,8 +69,19 @@ pub struct KeySettings {
     pub aliases: Vec<ModelSettings>,
     /// Models that are called in another way; of several that fit one the first counts.
     pub variants: Vec<Variant>,
+    /// Where it keeps files, if its vendor has no place for them.
+    pub storage: Storage,
     /// Why the key cannot be used, if something it refers to is missing. Without secrets.
     pub unusable: Option<String>,
+}
+
+/// Where a key keeps files, and who works on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Its buckets, in the order of the configuration.
+    pub buckets: Vec<Bucket>,
+    /// The role as which batches are worked off, where a request names none.
+    pub role: Option<String>,
 }
 
 /// What the configuration says of a model beside its names.
@@ -164,7 +178,7 @@ impl Credential {
 pub struct Timeouts {
     /// For one attempt: a whole answer, or a stream up to its first content.
     pub attempt: Duration,
-    /// For a stream up to its first content, where that is to be shorter.
+    /// For a stream up to its first content, where that is another one.
     pub first_token: Option<Duration>,
     /// Between two reads of a stream after its first content.
     pub stream_idle: Duration,

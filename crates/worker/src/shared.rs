@@ -15,7 +15,9 @@ use crate::endpoint::Endpoints;
 use crate::headers::{self, Template};
 use crate::hidden::Hidden;
 use crate::memory::Memory;
-use crate::settings::{Custom, KeySettings, ModelSettings, Models, Settings, Timeouts, Variant};
+use crate::settings::{
+    Credential, Custom, KeySettings, ModelSettings, Models, Settings, Storage, Timeouts, Variant,
+};
 
 /// One key, ready for use.
 pub(crate) struct Key {
@@ -27,6 +29,11 @@ pub(crate) struct Key {
     pub(crate) hidden: Hidden,
     pub(crate) endpoints: Endpoints,
     variants: Vec<(Variant, Endpoints)>,
+    /// What the vendor's addresses need of it.
+    variables: Vec<(String, String)>,
+    pub(crate) storage: Storage,
+    /// What it shows is a value, and no signature.
+    pub(crate) shows_value: bool,
 }
 
 /// A model as a key knows it.
@@ -38,6 +45,16 @@ pub(crate) struct Resolved<'k, 'm> {
     pub(crate) wire_name: Option<&'k str>,
     pub(crate) endpoints: &'k Endpoints,
     pub(crate) settings: &'k ModelSettings,
+    /// The model's own, and the key's.
+    variables: [&'k [(String, String)]; 2],
+}
+
+impl Resolved<'_, '_> {
+    /// A variable of the vendor's addresses.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let mut all = self.variables.iter().copied().flatten();
+        all.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 impl Key {
@@ -53,6 +70,10 @@ impl Key {
         let variant = self.variants.iter().find(|(variant, _)| is_meant(variant));
         Resolved {
             name,
+            variables: [
+                variant.map(|(variant, _)| variant.variables.as_slice()).unwrap_or_default(),
+                &self.variables,
+            ],
             wire_name: variant.and_then(|(variant, _)| variant.model.as_deref()),
             endpoints: variant.map_or(&self.endpoints, |(_, endpoints)| endpoints),
             settings: at.and_then(|at| self.aliases.get(at)).unwrap_or(&self.model),
@@ -90,6 +111,7 @@ pub struct Shared {
     pub(crate) request_bytes_max: usize,
     pub(crate) answer_bytes_max: usize,
     pub(crate) event_bytes_max: usize,
+    pub(crate) held_bytes_max: usize,
     pub(crate) memory: Memory,
     pub(crate) transport: Arc<Transport>,
     /// Every way that calls may still be under way by, this one and those before.
@@ -145,6 +167,9 @@ impl Shared {
                             hidden: hidden(&settings, key),
                             endpoints,
                             variants,
+                            variables: key.variables.clone(),
+                            storage: key.storage.clone(),
+                            shows_value: matches!(key.credential, Credential::Secret(_)),
                         });
                         continue;
                     }
@@ -182,6 +207,7 @@ impl Shared {
             request_bytes_max: settings.request_bytes_max,
             answer_bytes_max: settings.answer_bytes_max,
             event_bytes_max: settings.event_bytes_max,
+            held_bytes_max: settings.held_bytes_max,
             memory: settings.memory,
             transport,
             ways,

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use weir_dialect::lenient::without_nan;
 use weir_dialect::{Depth, Garbage};
 use weir_framing::{Decoder, Frame, FrameError, Framing};
-use weir_types::Usage;
+use weir_types::{Operation, Usage};
 
 use crate::settings::Pace;
 use crate::way::Way;
@@ -104,14 +104,21 @@ impl Framings {
 }
 
 impl Events {
-    /// The stream of a request that went `way`, which is held until it has shown its `pace`; `None`
+    /// The stream of a request for `operation` that went `way`, which is held until it has shown its `pace`; `None`
     /// if streams of these formats cannot be translated.
-    pub(crate) fn new(way: &Way, framings: Framings, pace: Option<Pace>) -> Option<Self> {
+    pub(crate) fn new(
+        way: &Way,
+        operation: Operation,
+        framings: Framings,
+        pace: Option<Pace>,
+    ) -> Option<Self> {
         let characters = pace.map(Pace::characters);
         Some(match way {
             Way::Same { format, choices, .. } => {
                 let proof = characters.map(|count| Proof::new(count, format.stream_reader()));
-                Self::Same(Same::new(*format, *choices, framings, Held::new(proof)))
+                let mut held = Held::new(proof);
+                held.reads_all = !is_text(operation);
+                Self::Same(Same::new(*format, operation, *choices, framings, held))
             }
             Way::Translated(translation) => {
                 let held = Held::new(characters.map(|count| Proof::new(count, None)));
@@ -211,6 +218,14 @@ impl Events {
         }
     }
 
+    /// What the answer is called, if its first events have said it.
+    pub(crate) fn id(&mut self) -> Option<String> {
+        match self {
+            Self::Same(same) => same.id.take(),
+            Self::Translated(_) => None,
+        }
+    }
+
     /// What the translation could not carry so far.
     pub(crate) fn losses(&mut self) -> weir_dialect::ir::Losses {
         match self {
@@ -233,6 +248,11 @@ fn readable<'a>(frame: &'a Frame<'_>) -> Option<Frame<'a>> {
     }
 }
 
+/// Whether answers are text in many small events.
+const fn is_text(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Completion | Operation::Responses)
+}
+
 /// Whether a frame only keeps the connection open: it has no data, or empty ones.
 fn is_comment(frame: &Frame<'_>) -> bool {
     !frame.is_exception && frame.data.is_none()
@@ -246,6 +266,9 @@ struct Held {
     heard: Heard,
     /// Whether events are read in full until one says something.
     looks_closely: bool,
+    /// Every event is read in full: what ends an answer is not told by the few names that are looked
+    /// for where events are many.
+    reads_all: bool,
     /// Set where content alone is not enough.
     proof: Option<Proof>,
 }
@@ -258,13 +281,15 @@ impl Held {
             is_committed: false,
             heard: Heard::default(),
             looks_closely: false,
+            reads_all: false,
             proof,
         }
     }
 
     /// How closely the next event is to be read.
     fn depth(&self, finishes: &Finishes) -> Depth {
-        let skims = self.is_committed && !finishes.are_many() && !self.looks_closely;
+        let skims =
+            self.is_committed && !finishes.are_many() && !self.looks_closely && !self.reads_all;
         if skims { Depth::Skim } else { Depth::Full }
     }
 

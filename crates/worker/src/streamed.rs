@@ -15,20 +15,19 @@ use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use tokio::time::{Instant, Sleep};
-use weir_dialect::Garbage;
 use weir_provider::StreamEnd;
 use weir_rpc::{End, Frame, Reply, ReplyHead};
 use weir_types::{FailureClass, Fault, FaultCode, Usage};
 use weir_upstream::{Body, Error};
 
 use crate::beginning::{next, unfolded};
+use crate::breakage::{Cause, after_commit, before_commit};
 use crate::call::Call;
 use crate::memory::Held;
-use crate::rejection::{error_in_band, without_mark};
-use crate::shared::Shared;
+use crate::rejection::without_mark;
 use crate::signs::Signs;
 use crate::stream::{Broken, Events, Step};
-use crate::{fault, headers, looks};
+use crate::{headers, looks};
 
 /// After the last event the body is read to its end, so that the connection can be used again; not
 /// for longer than this.
@@ -38,16 +37,6 @@ const DRAIN_MAX: Duration = Duration::from_millis(200);
 const AFTER_FINISH_MAX: Duration = Duration::from_secs(2);
 
 const NO_ROOM: &str = "there is no room for a long event (client.max_buffered_answers_mb)";
-
-/// Why a stream ended without its end.
-enum Cause {
-    Broken(Broken),
-    Connection(Error),
-    EndedEarly,
-    Stalled,
-    /// Only comments have come for too long.
-    SaysNothing,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -89,13 +78,13 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
             if looks::like_stream(framing, is_called_so, &chunk) {
                 (Some(Ok(chunk)), Some(body))
             } else {
-                (Some(Ok(unfolded(call, content_type, chunk, body).await?)), None)
+                (Some(Ok(Box::pin(unfolded(call, content_type, chunk, body)).await?)), None)
             }
         }
         ended => (ended, Some(body)),
     };
     let pace = call.shared.timeouts.pace;
-    let Some(events) = Events::new(&call.way, call.framings, pace) else {
+    let Some(events) = Events::new(&call.way, call.operation, call.framings, pace) else {
         let provider = &call.shared.provider;
         let message = format!("streams of {provider} are not translated for this client's format");
         return Err(Fault::new(FaultCode::UnsupportedOperation, message)
@@ -132,55 +121,11 @@ pub(crate) async fn open(call: &Call, head: Parts, body: Body) -> Result<Streame
     };
     call.first_content();
     let mut head = call.reply_head(&head, &pipe.events.losses());
+    head.kept = call.kept(pipe.events.id());
     if call.way.is_translated() || call.framings.client != framing || !is_called_so {
         call.framings.client.media_type().clone_into(&mut head.content_type);
     }
     Ok(Streamed { head, pipe, cause })
-}
-
-fn before_commit(call: &Call, cause: &mut Cause) -> Fault {
-    let shared = &call.shared;
-    match cause {
-        Cause::Broken(Broken::Error(data)) => {
-            error_in_band(call.error_context(), std::mem::take(data))
-        }
-        Cause::Broken(Broken::Garbage(why)) => fault::broken(shared, why, FailureClass::Unusable),
-        Cause::Connection(error) => fault::of_call(shared, error, call.limit),
-        Cause::EndedEarly => {
-            let why = "the stream ended before any content";
-            fault::broken(shared, why, FailureClass::Transient)
-        }
-        Cause::Stalled | Cause::SaysNothing => {
-            fault::timed_out(shared, "the stream stalled", call.limit)
-        }
-    }
-}
-
-fn after_commit(call: &Call, cause: Cause) -> Fault {
-    let shared = &call.shared;
-    let cut = |why: &str| fault::broken(shared, why, FailureClass::Cut);
-    match cause {
-        Cause::Broken(Broken::Error(data)) => {
-            error_in_band(call.error_context(), data).with_class(FailureClass::Cut)
-        }
-        Cause::Broken(Broken::Garbage(why)) => cut(why),
-        Cause::Connection(error) => cut(&error.to_string()),
-        Cause::EndedEarly => cut(Garbage::ENDS_EARLY.0),
-        Cause::Stalled => {
-            let idle = shared.timeouts.stream_idle.as_secs_f64();
-            stalled(shared, &format!("stalled for {idle} s"))
-        }
-        Cause::SaysNothing => {
-            let limit = shared.timeouts.stream_comments.as_secs_f64();
-            let setting = "network_config.stream_comment_timeout_in_seconds";
-            stalled(shared, &format!("only kept its connection open for {limit} s ({setting})"))
-        }
-    }
-}
-
-fn stalled(shared: &Shared, how: &str) -> Fault {
-    let message = format!("{}: the stream {how}", shared.provider);
-    Fault::new(FaultCode::UpstreamTimedOut, message).with_class(FailureClass::Cut)
 }
 
 impl Pipe {
@@ -265,13 +210,14 @@ impl Pipe {
 }
 
 impl Streamed {
-    /// The reply; `call` lives as long as its frames.
-    pub(crate) fn into_reply(self, call: Call) -> Reply {
-        let fault = self.cause.map(|cause| after_commit(&call, cause));
-        let idle = call.shared.timeouts.stream_idle;
+    /// The reply; `call` lives as long as its frames. `is_held`: nobody sees them before their end.
+    pub(crate) fn into_reply(self, call: Call, is_held: bool) -> Reply {
+        let fault = self.cause.map(|cause| after_commit(&call, cause, is_held));
+        let idle = call.stream_idle;
         let signs = Signs::new(call.shared.timeouts.stream_comments);
         let relay = StreamBody {
             call,
+            is_held,
             pipe: self.pipe,
             fault,
             idle,
@@ -289,6 +235,7 @@ struct StreamBody {
     /// Before `call`, which counts the connection as free when it goes.
     pipe: Pipe,
     call: Call,
+    is_held: bool,
     fault: Option<Fault>,
     idle: Duration,
     /// Since when nothing has come although it was asked for. A slow reader is not a stall.
@@ -320,7 +267,7 @@ impl StreamBody {
             if matches!(cause, Cause::Stalled) && self.signs.are_over() {
                 cause = Cause::SaysNothing;
             }
-            self.fault = Some(after_commit(&self.call, cause));
+            self.fault = Some(after_commit(&self.call, cause, self.is_held));
         }
     }
 
@@ -365,6 +312,7 @@ impl StreamBody {
     fn end(&mut self) -> Frame {
         self.pipe.state = State::Ended;
         let (usage, finish) = self.pipe.events.sum();
+        let usage = self.call.cost(usage);
         let mut fault = self.fault.take();
         let finish = finish.map(|finish| self.call.without_secrets(finish));
         self.call.ended(&usage, finish.as_deref(), fault.as_mut());

@@ -6,6 +6,7 @@ mod credentials;
 mod fake;
 mod later;
 mod live;
+mod media;
 mod sealed;
 mod setup;
 mod stream;

@@ -13,7 +13,7 @@ use weir_dialect::{
     Written, ir,
 };
 use weir_provider::Fit;
-use weir_types::{Form, Operation, UpstreamAnswer};
+use weir_types::{Form, Operation, Outline, UpstreamAnswer};
 
 use ir::Losses;
 
@@ -91,6 +91,8 @@ pub(crate) struct Start<'a> {
     pub(crate) now: u64,
     /// Without anything that only its maker can read.
     pub(crate) is_unsealed: bool,
+    /// Where the members of the body stand, if that is known.
+    pub(crate) outline: Option<&'a Outline>,
 }
 
 impl Start<'_> {
@@ -121,7 +123,8 @@ fn patched(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
         None => (Cow::Borrowed(body), Losses::default()),
     };
     let told = start.features.told(&[], &mut losses);
-    let patch = Patch { model: start.wire_model, quirks: start.quirks, features: &told };
+    let outline = start.outline.filter(|_| !is_stripped);
+    let patch = Patch { model: start.wire_model, quirks: start.quirks, features: &told, outline };
     let patched = start.provider.patch(&body, &patch)?;
     losses.extend(patched.losses);
     let way = Way::Same { format: start.provider, errors: start.errors, choices: patched.choices };
@@ -159,7 +162,8 @@ fn translated(body: &Bytes, start: &Start<'_>) -> Result<Ready, RequestFault> {
         // Answers are written with the client's names.
         renames.restore_tools(&mut chat.tools);
     }
-    let patch = Patch { model: start.wire_model, quirks: start.quirks, features: &told };
+    let patch =
+        Patch { model: start.wire_model, quirks: start.quirks, features: &told, outline: None };
     let parts = if *start.quirks == Quirks::NONE {
         vec![written.body]
     } else {
@@ -280,6 +284,30 @@ impl Translation {
         match &self.request {
             ir::Request::Chat(chat) => chat.sampling.n.unwrap_or(1),
             _ => 1,
+        }
+    }
+
+    /// The way back alone: for an answer to `request`, in the provider's own words, that was asked for
+    /// as `operation` in the format `client`. `named`: the model as the client called it, and the
+    /// request's id.
+    pub(crate) fn back(
+        (client, provider): (&'static dyn Format, &'static dyn Format),
+        operation: Operation,
+        request: ir::Request,
+        (model, id): (&str, &str),
+        now: u64,
+    ) -> Self {
+        Self {
+            client,
+            provider,
+            errors: None,
+            request,
+            renames: Renames::default(),
+            operations: (operation, Operation::Chat),
+            form: Form::Usual,
+            model: model.to_owned(),
+            id: id.to_owned(),
+            now,
         }
     }
 

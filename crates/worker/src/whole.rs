@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use weir_budget::Gather;
 use weir_dialect::AnswerFacts;
@@ -13,12 +14,15 @@ use weir_upstream::Body;
 use crate::call::{Call, Limit};
 use crate::memory::Held;
 use crate::rejection::{self, Collected, Stopped, collect};
-use crate::{Shared, fault, room};
+use crate::{Shared, fault, headers, room};
 
 /// The reply for an answer whose status says success.
 pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Reply, Fault> {
     let (bytes, held) = read(&call.shared, call.limit, Bytes::new(), body).await?;
-    if call.operation.facts().answer != Content::Json {
+    let facts = call.operation.facts();
+    // That something is gone, or that more of it may come, needs no document.
+    let is_document = facts.answer == Content::Json && !(facts.batch_keys_only && bytes.is_empty());
+    if !is_document || (call.operation.may_be_text() && is_plain(&head)) {
         return Ok(bare(call, &head, bytes, held));
     }
     let room = match call.way.is_translated() {
@@ -38,12 +42,15 @@ pub(crate) async fn reply(call: &mut Call, head: Parts, body: Body) -> Result<Re
     if answer.facts.is_error {
         return Err(rejection::error_in_band(call.error_context(), answer.body));
     }
-    let AnswerFacts { usage, finish, .. } = answer.facts;
+    let AnswerFacts { usage, finish, id, .. } = answer.facts;
+    let usage = call.cost(usage);
     let finish = finish.map(|finish| call.without_secrets(&finish));
     call.ended(&usage, finish.as_deref(), None);
     let mut reply_head = call.reply_head(&head, &answer.losses);
+    reply_head.kept = call.kept(id);
     // Some servers call everything text.
-    if call.way.is_translated() || !reply_head.content_type.contains("json") {
+    let is_called_so = |kind: &str| kind == "application/json" || kind.contains("json");
+    if call.way.is_translated() || !is_called_so(&reply_head.content_type) {
         "application/json".clone_into(&mut reply_head.content_type);
     }
     let end = End { usage, finish, fault: None };
@@ -57,6 +64,13 @@ fn bare(call: &mut Call, head: &Parts, bytes: Bytes, held: Held) -> Reply {
         head: call.reply_head(head, &Losses::default()),
         frames: frames(bytes, End::default(), held),
     }
+}
+
+/// Whether an answer is called plain text, or subtitles.
+fn is_plain(head: &Parts) -> bool {
+    let kind = headers::text(&head.headers, CONTENT_TYPE).split(';').next().unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    matches!(&*kind, "text/plain" | "text/vtt" | "text/srt" | "application/x-subrip")
 }
 
 /// The frames of a whole answer; what it takes counts until the last of them is taken.

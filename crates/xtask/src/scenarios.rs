@@ -1,5 +1,5 @@
-//! The scenarios of `tests/python`: on every topology, one after the other, because the machine is
-//! small and each of them wants it all.
+//! The scenarios of `tests/python`, on every topology. They mostly wait, so two topologies run at a time,
+//! a long one beside a short one; in soak each has the machine for itself.
 
 use std::path::Path;
 
@@ -9,9 +9,12 @@ use crate::test::is_pytest_summary;
 /// Where they are.
 pub(crate) const FOLDER: &str = "tests/python";
 
-/// The names that `tests/python/harness/topology.py` knows.
-const TOPOLOGIES: [&str; 5] =
-    ["all-in-one-memory", "all-in-one-redis", "processes", "processes-redis", "cluster"];
+/// The names that `tests/python/harness/topology.py` knows, as they run side by side.
+const TOPOLOGIES: [&[&str]; 3] =
+    [&["all-in-one-memory", "cluster"], &["processes", "all-in-one-redis"], &[IN_BETWEEN]];
+/// The one between two others: outside of soak only what waits for long runs there, among it what runs
+/// nowhere else.
+const IN_BETWEEN: &str = "processes-redis";
 
 /// Runs all of them against `binary`. `soak`: with times in full, where they are cut short else.
 ///
@@ -25,12 +28,23 @@ pub(crate) fn run(
     soak: bool,
 ) -> Result<(), TaskError> {
     let program = interpreter.to_string_lossy();
-    for topology in TOPOLOGIES {
+    let step = |topology: &'static str| {
         let mut arguments = vec!["-m", "pytest", FOLDER, "--topology", topology];
         arguments.extend(soak.then_some("--soak"));
+        if !soak && topology == IN_BETWEEN {
+            arguments.extend(["-m", "slow"]);
+        }
         let name = format!("scenarios, {topology}");
         let pytest = Step::new(&name, root, &program, &arguments).with_var("WEIR_BIN", binary);
-        steps.run(pytest.summed_up_by(is_pytest_summary))?;
+        pytest.summed_up_by(is_pytest_summary)
+    };
+    for together in TOPOLOGIES {
+        if soak {
+            together.iter().try_for_each(|topology| steps.run(step(topology)))?;
+        } else {
+            let together = together.iter().map(|topology| (*topology, step(topology)));
+            steps.run_together(together.collect())?;
+        }
     }
     Ok(())
 }

@@ -69,22 +69,27 @@ impl Step {
         self
     }
 
-    fn run(mut self) -> Done {
-        say(&format!("==> {}: {}", self.name, self.shown));
+    fn run(self) -> Done {
+        self.run_marked("")
+    }
+
+    /// Puts `mark` before every line of the command, where several run at a time.
+    fn run_marked(mut self, mark: &str) -> Done {
+        say(&format!("{mark}==> {}: {}", self.name, self.shown));
         let started = Instant::now();
-        let (passed, summary) = self.spawn_and_follow().unwrap_or_else(|error| {
+        let (passed, summary) = self.spawn_and_follow(mark).unwrap_or_else(|error| {
             complain(&format!("{}: {error}", self.shown));
             (false, Vec::new())
         });
         Done { name: self.name, passed, summary, took: started.elapsed() }
     }
 
-    fn spawn_and_follow(&mut self) -> std::io::Result<(bool, Vec<String>)> {
+    fn spawn_and_follow(&mut self, mark: &str) -> std::io::Result<(bool, Vec<String>)> {
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (sender, lines) = channel();
         let readers = [
-            child.stdout.take().map(|out| follow(out, say, sender.clone())),
-            child.stderr.take().map(|out| follow(out, complain, sender)),
+            child.stdout.take().map(|out| follow(out, mark, say, sender.clone())),
+            child.stderr.take().map(|out| follow(out, mark, complain, sender)),
         ];
         let summary = lines.into_iter().filter(|line: &String| (self.is_summary)(line)).collect();
         for reader in readers.into_iter().flatten() {
@@ -97,15 +102,17 @@ impl Step {
 /// Passes every line on to the terminal and to `lines`.
 fn follow(
     out: impl Read + Send + 'static,
+    mark: &str,
     show: fn(&str),
     lines: Sender<String>,
 ) -> thread::JoinHandle<()> {
+    let mark = mark.to_owned();
     thread::spawn(move || {
         let mut out = BufReader::new(out);
         let mut bytes = Vec::new();
         while matches!(out.read_until(b'\n', &mut bytes), Ok(1..)) {
             let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            show(&line);
+            show(&format!("{mark}{line}"));
             // The other end lives as long as this thread.
             let _kept = lines.send(line);
             bytes.clear();
@@ -119,12 +126,29 @@ impl Steps {
     /// # Errors
     /// If it fails; what was done so far is summed up.
     pub(crate) fn run(&mut self, step: Step) -> Result<(), TaskError> {
-        let done = step.run();
-        let (name, passed) = (done.name.clone(), done.passed);
-        self.done.push(done);
-        if passed {
-            return Ok(());
-        }
+        self.note(vec![step.run()])
+    }
+
+    /// Runs steps at the same time, each with a mark of its own before its lines.
+    ///
+    /// # Errors
+    /// If one fails, when all have ended; what was done so far is summed up.
+    pub(crate) fn run_together(&mut self, steps: Vec<(&str, Step)>) -> Result<(), TaskError> {
+        let done: Vec<Done> = thread::scope(|scope| {
+            let running: Vec<_> = steps
+                .into_iter()
+                .map(|(mark, step)| scope.spawn(move || step.run_marked(&format!("{mark}: "))))
+                .collect();
+            running.into_iter().filter_map(|one| one.join().ok()).collect()
+        });
+        self.note(done)
+    }
+
+    /// Keeps what was done; the first that failed is an error, and all is summed up.
+    fn note(&mut self, done: Vec<Done>) -> Result<(), TaskError> {
+        let failed = done.iter().find(|done| !done.passed).map(|done| done.name.clone());
+        self.done.extend(done);
+        let Some(name) = failed else { return Ok(()) };
         self.sum_up();
         Err(TaskError::Step(name))
     }
@@ -181,6 +205,26 @@ mod tests {
         assert_eq!(error.to_string(), "step 'bad' failed");
         let absent = Step::new("absent", Path::new("."), "no-such-program-here", &[]);
         assert!(steps.run(absent).is_err());
+    }
+
+    #[test]
+    fn of_steps_that_run_together_each_ends_and_the_one_that_fails_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let met = folder.path().join("met").display().to_string();
+        // Each waits for the other.
+        let waits =
+            format!("mkdir {met}.$0 && until test -d {met}.$1; do sleep 0.05; done; echo sum");
+        let script = |own: &str, other: &str, end: &str| {
+            let script = format!("{waits}; {end}");
+            let arguments = ["-c", &script, own, other];
+            let step = Step::new(own, Path::new("."), "sh", &arguments);
+            step.summed_up_by(|line| line == "sum")
+        };
+        let mut steps = Steps::default();
+        let both = vec![("a", script("a", "b", "exit 3")), ("b", script("b", "a", "exit 0"))];
+        assert_eq!(steps.run_together(both).unwrap_err().to_string(), "step 'a' failed");
+        let told: Vec<_> = steps.done.iter().map(|done| (done.passed, &*done.summary)).collect();
+        assert_eq!(told, [(false, &["sum".to_owned()][..]), (true, &["sum".to_owned()][..])]);
     }
 
     #[test]

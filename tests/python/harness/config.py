@@ -70,5 +70,19 @@ class Config:
         self.document.setdefault("client", {}).update(settings)
         return self
 
+    def clients(self, *names: str, **reach) -> dict[str, str]:
+        """Lets in only whoever has the key of one of these clients, which may reach the provider that
+        `reach` describes (with all its keys, unless it says which); the keys, by name."""
+        reach = {"key_ids": ["*"], **reach}
+        secrets_of = {name: Key(name).secret for name in names}
+        listed = [
+            {"name": name, "value": f"env.E2E_{name.upper()}", "provider_configs": [reach]}
+            for name in names
+        ]
+        self.document["governance"] = {"virtual_keys": listed}
+        self.env |= {f"E2E_{name.upper()}": secret for name, secret in secrets_of.items()}
+        self.client(enforce_auth_on_inference=True)
+        return secrets_of
+
     def secret(self, key: str) -> str:
         return self.keys[key].secret

@@ -145,7 +145,7 @@ class Gateway:
     def waiting(self, provider: str = "openai") -> int:
         """How many requests wait for a slot. Routers hear late of each other's, Redis does not."""
         if self.redis:
-            return self.redis.command("ZCARD", f"{self.prefix}:v1:{{{provider}}}:deadlines")
+            return self.redis.command("ZCARD", f"{self.prefix}:v2:{{{provider}}}:deadlines")
         (router,) = self.routers
         found = re.search(rf'weir_queue_depth{{provider="{provider}"}} (\d+)', router.metrics())
         return int(found.group(1)) if found else 0

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from dataclasses import dataclass, field
 from typing import Iterator
@@ -19,8 +20,29 @@ def keep(headers: dict[str, str], body: bytes = b"") -> None:
     ANSWERS.append(f"{headers}\n{body[:KEPT_BYTES].decode('utf-8', 'replace')}")
 
 
+def tries_of(headers) -> str:
+    """Who was asked and what came of it, without the times."""
+    return re.sub(r";ms=\d+", "", headers.get("x-weir-attempts", ""))
+
+
+class Tried:
+    """What the headers of an answer say of its tries."""
+
+    headers: dict[str, str]
+
+    @property
+    def tries(self) -> str:
+        """Who was asked and what came of it, without the times."""
+        return tries_of(self.headers)
+
+    @property
+    def tries_ms(self) -> list[int]:
+        """How long each try took."""
+        return [int(ms) for ms in re.findall(r";ms=(\d+)", self.headers["x-weir-attempts"])]
+
+
 @dataclass
-class Answer:
+class Answer(Tried):
     """A whole answer."""
 
     status: int
@@ -40,7 +62,7 @@ class Answer:
 
 
 @dataclass
-class Events:
+class Events(Tried):
     """A stream that was read to its end."""
 
     status: int
@@ -66,7 +88,7 @@ class Events:
         return "".join(delta.get("content") or "" for delta in deltas)
 
 
-class Stream:
+class Stream(Tried):
     """A streamed answer over a bare socket, so that a stream that is cut can be told from one
     that ends. Closing it early is what a client that leaves does."""
 
@@ -76,7 +98,8 @@ class Stream:
         lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += [f"host: {parts.netloc}", "content-type: application/json"]
         lines += [f"content-length: {len(raw)}"]
-        head = f"POST {parts.path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        head = f"POST {path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=timeout)
         self.socket.sendall(head.encode() + raw)
         self._file = self.socket.makefile("rb")

@@ -52,8 +52,13 @@ class Pipe:
                 target.sendall(data)
         except OSError:
             pass
-        for one in (source, target):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        shut(source, target)
+
+
+def shut(*both: socket.socket) -> None:
+    """Whoever reads or writes there is at its end."""
+    for one in both:
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass

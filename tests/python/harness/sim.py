@@ -12,9 +12,11 @@ from .process import Process
 class Sim:
     """`weir sim`, started; `url` is what a provider's base_url points at."""
 
-    def __init__(self, binary: str, name: str, directory: Path, flags: list[str] = ()):
+    def __init__(
+        self, binary: str, name: str, directory: Path, flags: list[str] = (), port: int = 0
+    ):
         log = ["--log-requests", "20000", "--log-body-bytes", "4096"]
-        argv = [binary, "sim", "--listen", "127.0.0.1:0", *log, *flags]
+        argv = [binary, "sim", "--listen", f"127.0.0.1:{port}", *log, *flags]
         self.process = Process(name, argv, {}, directory)
         self.url = self.process.wait_for(r"listening on (http://\S+)").group(1)
 

@@ -30,6 +30,8 @@ class Order:
     warm_redis: Callable[[], WarmRedis]
     # For tests that do something to Redis: an empty one that nobody else uses.
     own_redis: bool = False
+    # For tests that start a gateway where another one is: that one's.
+    on_redis: Redis | None = None
     # For tests that cut routers off from it: so many of them get there by a way of their own.
     relays: int = 0
     # What services ask each other for.
@@ -42,7 +44,9 @@ class Order:
 
     def environment(self) -> dict[str, str]:
         """What every process gets, without keys."""
-        return {"WEIR_LOG_LEVEL": self.log_level, **self.env}
+        # What is kept from one start to the next: not in the home of whoever runs this.
+        state = str(self.directory / "state")
+        return {"WEIR_LOG_LEVEL": self.log_level, "XDG_STATE_HOME": state, **self.env}
 
     def keys(self, provider: str | None = None) -> dict[str, str]:
         """The variables with keys, all or those that a provider refers to."""
@@ -93,7 +97,9 @@ def with_redis(order: Order, start: Callable[[Order, RouterFlags], Gateway]) -> 
     prefix = order.name.partition("-")[0]
     settings = order.config.document.setdefault("quota_store", {})
     settings["prefix"] = prefix
-    if order.own_redis:
+    if order.on_redis:
+        redis = order.on_redis
+    elif order.own_redis:
         redis = Redis(f"{order.name}-redis", order.directory)
     else:
         redis = order.warm_redis().lay_out(prefix, list(order.config.document["providers"]))

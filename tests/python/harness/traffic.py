@@ -79,6 +79,15 @@ class Traffic:
         for call in self.calls:
             http.keep(call.headers, call.body)
 
+    def assert_all_served(self) -> None:
+        """Not one of them failed, and there were some; says what the first that failed got."""
+        assert self.calls
+        failed = [call for call in self.calls if not call.served]
+        # As text of its own: pytest cuts what it shows of values.
+        told = [f"{call.name}: {call.status} {call.broken} {call.body!r}" for call in failed[:5]]
+        if failed:
+            raise AssertionError("\n".join([f"{len(failed)} of {len(self.calls)} failed", *told]))
+
     async def _run(self) -> None:
         await asyncio.gather(*(self._client(address) for address in self._addresses))
 

@@ -21,7 +21,7 @@ class WarmRedis:
 
     def take(self) -> None:
         """Copies what that pool consists of now."""
-        pool = f"{SEED}:v1:{{{PROVIDER}}}:"
+        pool = f"{SEED}:v2:{{{PROVIDER}}}:"
         for key in self.redis.contents(pool):
             self._parts[key.decode().removeprefix(pool)] = self.redis.command("DUMP", key)
         assert "rows" in self._parts, self._parts
@@ -29,6 +29,6 @@ class WarmRedis:
     def lay_out(self, prefix: str, providers: list[str]) -> Redis:
         for provider in providers:
             for part, blob in self._parts.items():
-                key = f"{prefix}:v1:{{{provider}}}:{part}"
+                key = f"{prefix}:v2:{{{provider}}}:{part}"
                 self.redis.command("RESTORE", key, 0, blob)
         return self.redis

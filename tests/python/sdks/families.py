@@ -288,6 +288,14 @@ FAMILIES = [
         shows_thoughts=False,
         url_in_key=True,
     ),
+    Family(
+        "replicate",
+        "Replicate",
+        "replicate",
+        chat="meta/meta-llama-3-70b-instruct",
+        shows_thoughts=False,
+        path="/predictions",
+    ),
 ]
 BY_NAME = {family.name: family for family in FAMILIES}
 

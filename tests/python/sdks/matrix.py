@@ -29,6 +29,10 @@ class Seat:
         """The last request that the provider saw."""
         return self.sim.requests()[-1]
 
+    def asked(self) -> dict:
+        """The last one that asked for work: what follows may look for its answer."""
+        return [entry for entry in self.sim.requests() if entry["body"]][-1]
+
     def fault(self, behaviour: str) -> str:
         return self.family.fault(behaviour, self.driver.name)
 

@@ -5,6 +5,29 @@ from .families import BY_NAME
 
 NO_COUNT = "the SDK has no call for it"
 
+NO_TOOLS = "Replicate's models are given no tools"
+NOT_ON_REPLICATE = {
+    **dict.fromkeys(
+        (
+            "one tool",
+            "one tool, streamed",
+            "parallel tools",
+            "zero-argument tool",
+            "tool round trip",
+            "tool called elsewhere",
+            "forced tool",
+            "named tool",
+            "thinking",
+            "thinking, streamed",
+        ),
+        NO_TOOLS,
+    ),
+    "image": "Replicate's language models take text only",
+    "structured output": "Replicate's models cannot be bound to a schema",
+    "embeddings": "Replicate has no call for embeddings of its own",
+    "token counting": "the provider has no call for it",
+}
+
 # (sdk, provider family, scenario) -> reason; `*` stands for all. What is listed here is tried all
 # the same, and must be refused: by the SDK, which has no way to say it, or by Weir with a 400.
 NOT: dict[tuple[str, str, str], str] = {
@@ -36,10 +59,16 @@ NOT: dict[tuple[str, str, str], str] = {
         if sdk != "cohere"
     },
     **{
+        (sdk, "replicate", "document"): "Replicate's models take documents as text only"
+        for sdk in NAMES
+        if sdk != "cohere"
+    },
+    **{
         ("*", family, "token counting"): "the provider has no call for it"
         for family in ("cohere", "mistral", "groq", "azure", "vertex-mistral", "vertex-others",
                        "mantle", "databricks")
     },
+    **{("*", "replicate", scenario): why for scenario, why in NOT_ON_REPLICATE.items()},
     # What Mistral's SDK expects and OpenAI's format, in which Weir serves it, does not have.
     ("mistralai", "*", "list of models"): "the SDK wants Mistral's own description of models",
 }

@@ -7,6 +7,7 @@ use crate::aliases::{self, Alias};
 use crate::arn;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
+use crate::report::Draft;
 use crate::text;
 
 /// Where Bedrock is called, and as whom if the key has no value.
@@ -34,6 +35,13 @@ pub struct BedrockKey {
     pub project_id: SecretRef,
     /// Where batch files are kept.
     pub batch_s3_config: Option<BatchS3>,
+}
+
+impl BedrockKey {
+    /// Whether it names a bucket.
+    pub(crate) fn has_buckets(&self) -> bool {
+        self.batch_s3_config.as_ref().is_some_and(|s3| !s3.buckets.is_empty())
+    }
 }
 
 /// Buckets for batch files.
@@ -128,14 +136,25 @@ fn batch(field: &Field<'_>) -> Option<BatchS3> {
     let mut section = field.section()?;
     let buckets = section.field("buckets").and_then(|field| field.items()).unwrap_or_default();
     section.finish();
-    Some(BatchS3 { buckets: buckets.iter().filter_map(bucket).collect() })
+    let read: Vec<_> = buckets.iter().filter_map(|field| Some((field, bucket(field)?))).collect();
+    let mut defaults = read.iter().filter(|(_, bucket)| bucket.is_default);
+    if let (Some((first, _)), Some((second, _))) = (defaults.next(), defaults.next()) {
+        let draft = Draft::error("a second bucket with is_default");
+        second.report(
+            draft
+                .expected("one bucket at most that files go to if nothing else is said")
+                .found(format!("{} has is_default too", first.path))
+                .help("remove is_default from all but one"),
+        );
+    }
+    Some(BatchS3 { buckets: read.into_iter().map(|(_, bucket)| bucket).collect() })
 }
 
 fn bucket(field: &Field<'_>) -> Option<Bucket> {
     let mut section = field.section()?;
     let bucket = Bucket {
-        bucket_name: section.needed("bucket_name", "the bucket's name", text::line),
-        prefix: section.reference("prefix"),
+        bucket_name: section.needed("bucket_name", "the bucket's name", text::bucket),
+        prefix: section.judged("prefix", text::prefix),
         is_default: section.flag("is_default").unwrap_or_default(),
     };
     section.finish();

@@ -50,11 +50,7 @@ fn examples_are_free_of_needless_warnings() {
         let paths = loaded.warnings.into_iter().map(|warning| warning.path);
         told.extend(paths.map(|path| format!("{name} {path}")));
     }
-    let expected = [
-        "bedrock.json providers.bedrock.keys[4].use_for_batch_api",
-        "openai.json providers.openai.keys[2].use_for_batch_api",
-        "tls-last-resort.json providers.openai.network_config.insecure_skip_verify",
-    ];
+    let expected = ["tls-last-resort.json providers.openai.network_config.insecure_skip_verify"];
     assert_eq!(told, expected);
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use weir_config::{
     Config, Loaded, OnLoss, Options, Provider, ProxyType, SecretRef, Version, parse,
 };
-use weir_types::ModelList;
+use weir_types::{Commit, ModelList};
 
 fn load_with(options: &Options, file: &serde_json::Value) -> Loaded {
     let text = serde_json::to_string_pretty(file).unwrap();
@@ -52,6 +52,10 @@ fn defaults_are_those_of_the_format() {
     assert_eq!(network.max_conns_per_host, 5000);
     assert_eq!(network.stream_idle_timeout, Duration::from_mins(1));
     assert_eq!(network.first_token_timeout, None);
+    assert_eq!(network.slow_failure, Duration::from_secs(10));
+    assert_eq!((network.commit, network.max_held_stream_mb), (Commit::First, 16));
+    assert_eq!(network.breaker_failures, 5);
+    assert_eq!((network.hedge_after, network.hedge_max_percent), (None, 10));
     assert_eq!(openai.proxy.kind, ProxyType::None);
     assert!(openai.keys[0].enabled && openai.custom.is_none());
 }
@@ -59,7 +63,7 @@ fn defaults_are_those_of_the_format() {
 #[test]
 fn every_value_arrives_in_its_unit() {
     let file = json!({
-        "client": { "request_deadline_in_seconds": 7, "required_headers": ["x-team"],
+        "client": { "request_deadline_in_seconds": 7, "stream_keep_alive_in_seconds": 15, "required_headers": ["x-team"],
             "header_filter_config": { "allowlist": ["x-custom-*"], "denylist": ["x-custom-a"] } },
         "quota_store": { "url": "env.REDIS", "prefix": "w", "on_loss": "refuse",
             "lease_ttl_ms": 2000 },
@@ -71,6 +75,8 @@ fn every_value_arrives_in_its_unit() {
                 "max_retries": 3, "retry_backoff_initial_ms": 100, "retry_backoff_max_ms": 200,
                 "max_conns_per_host": 10_000, "stream_idle_timeout_in_seconds": 5,
                 "keep_alive_timeout_in_seconds": 1, "first_token_timeout_in_seconds": 9,
+                "slow_failure_in_seconds": 8, "commit": "complete", "max_held_stream_mb": 7,
+                "breaker_failures": 0, "hedge_after_ms": 1500, "hedge_max_percent": 25,
                 "extra_headers": { "x-a": "1", "x-b": "env.SET" }
             },
             "concurrency_and_buffer_size": { "concurrency": 8, "buffer_size": 8 }
@@ -94,6 +100,11 @@ fn every_value_arrives_in_its_unit() {
     assert_eq!(network.retry_backoff_initial, Duration::from_millis(100));
     assert_eq!(network.retry_backoff_max, Duration::from_millis(200));
     assert_eq!(network.first_token_timeout, Some(Duration::from_secs(9)));
+    assert_eq!(network.slow_failure, Duration::from_secs(8));
+    assert_eq!((network.commit, network.max_held_stream_mb), (Commit::Complete, 7));
+    assert_eq!(network.breaker_failures, 0);
+    let hedge_after = Some(Duration::from_millis(1500));
+    assert_eq!((network.hedge_after, network.hedge_max_percent), (hedge_after, 25));
     let (name, value) = &network.extra_headers[1];
     let value = value.resolve_with(lookup).unwrap().unwrap();
     assert_eq!((&**name, value.expose()), ("x-b", "from-env"));
@@ -335,4 +346,22 @@ fn certificates_are_accepted_alone_and_in_bundles() {
             assert_eq!(reference.resolve_with(lookup).unwrap().unwrap().expose(), pem.trim());
         }
     }
+}
+
+#[test]
+fn a_key_of_bedrock_that_cannot_keep_files_is_told_so() {
+    let warned = |value: &str, buckets: serde_json::Value, is_for_batches: bool| {
+        let block = json!({"region": "us-east-1", "batch_s3_config": {"buckets": buckets}});
+        let key = json!({"name": "a", "value": value, "models": ["*"], "weight": 1,
+            "use_for_batch_api": is_for_batches, "bedrock_key_config": block});
+        let options = Options { variable: None, ..Options::new(|_| true) };
+        let loaded = load_with(&options, &json!({"providers": {"bedrock": {"keys": [key]}}}));
+        let told = loaded.warnings.iter().map(ToString::to_string);
+        told.filter(|text| text.contains("files and batches will be refused")).collect::<String>()
+    };
+    let one = json!([{"bucket_name": "weir-1", "prefix": "a/b"}]);
+    assert_eq!(warned("", one.clone(), true), "");
+    assert_eq!(warned("env.K", json!([]), false), "");
+    assert!(warned("", json!([]), true).contains("found:    no bucket"));
+    assert!(warned("env.K", one, true).contains("an API key in `value`"));
 }

@@ -26,6 +26,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
         usage: document.value("usage").map(|usage| Counts::of(&usage)).unwrap_or_default().usage(),
         finish: document.text("stop_reason").map(Cow::into_owned),
         is_error: false,
+        id: None,
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) fn peek(body: Bytes, path: &PathFacts<'_>) -> Result<Peeked, RequestF
         // What is wrong with it is said in the words of all formats.
         _ => return peek::peek(body, path),
     };
-    Ok(Peeked { body, ..peek::peek(without, path)? })
+    Ok(Peeked { body, outline: None, ..peek::peek(without, path)? })
 }
 
 fn is_anthropics(members: &Members<'_>) -> bool {

@@ -31,6 +31,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
             usage,
             finish: document.text("stopReason").map(Cow::into_owned),
             is_error: says && document.is_no_answer(),
+            id: None,
         }
     })
 }

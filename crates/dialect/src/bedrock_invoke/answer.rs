@@ -104,6 +104,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
             usage: usage(&counted),
             is_error: says && finish.is_none() && document.is_no_answer(),
             finish: finish.map(Cow::into_owned),
+            id: None,
         }
     })
 }

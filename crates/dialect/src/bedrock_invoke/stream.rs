@@ -56,6 +56,7 @@ fn of_others(event: &Value) -> Observed {
         kind: if says_nothing(event) { Kind::Preamble } else { Kind::Content },
         choices: vec![(0, finish.map(Cow::into_owned))],
         usage: counted.reduce(|_, later| later),
+        id: None,
     }
 }
 

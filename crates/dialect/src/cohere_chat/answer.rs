@@ -28,6 +28,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
             usage: counts.as_ref().and_then(usage::read).unwrap_or_default(),
             is_error: is_text && finish.is_none() && document.is_no_answer(),
             finish,
+            id: None,
         }
     })
 }

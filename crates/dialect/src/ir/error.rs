@@ -1,5 +1,7 @@
 //! Errors as formats write them.
 
+use weir_types::Attempt;
+
 /// What kind of mistake or misfortune it is; formats have a word for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -56,6 +58,8 @@ pub struct ErrorContext {
     pub model: String,
     /// The configuration's name of the operation.
     pub operation: &'static str,
+    /// Every try, in order.
+    pub attempts: Vec<Attempt>,
     /// The gateway itself refuses or failed, not a provider.
     pub is_gateways: bool,
 }

@@ -21,6 +21,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
         usage: document.raw("usage").and_then(usage::read).unwrap_or_default(),
         finish: document.raw("choices").and_then(finish),
         is_error: false,
+        id: None,
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod choice;
 mod deltas;
+mod media;
 mod part;
 mod read;
 mod whole;
@@ -34,6 +35,8 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     object: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -132,9 +135,12 @@ pub(super) fn observe(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     };
     let is_error = says_something(chunk.error)
         || event == b"error"
-        || chunk.object.is_some_and(|object| object.get() == "\"error\"");
+        || [chunk.object, chunk.kind].into_iter().flatten().any(|kind| kind.get() == "\"error\"");
     if is_error {
         return Ok(Observed::plain(Kind::Error));
+    }
+    if let Some(seen) = media::observe(chunk.kind, chunk.usage) {
+        return Ok(seen);
     }
     let choices = chunk.choices.unwrap_or_default();
     let has_content = choices.iter().any(|choice| {
@@ -147,6 +153,7 @@ pub(super) fn observe(event: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
             .map(|choice| (choice.index.unwrap_or(0), usage::text(choice.finish_reason)))
             .collect(),
         usage: chunk.usage.and_then(|raw| usage::read(raw.get().as_bytes())),
+        id: None,
     })
 }
 

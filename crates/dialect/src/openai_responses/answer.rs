@@ -13,6 +13,8 @@ pub(super) use output::{
 pub(super) use read::{read, seconds};
 pub(super) use write::write;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::usage;
@@ -30,6 +32,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
             usage: document.raw("usage").and_then(usage::read_raw).unwrap_or_default(),
             finish: ended_by(status.as_deref(), details.as_ref()),
             is_error: status.as_deref() == Some("failed"),
+            id: document.text("id").map(Cow::into_owned),
         }
     })
 }

@@ -49,6 +49,8 @@ struct Item<'a> {
 #[derive(Deserialize)]
 struct Response<'a> {
     #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     status: Option<Cow<'a, str>>,
     #[serde(default)]
     incomplete_details: Option<Value>,
@@ -76,7 +78,9 @@ pub(super) fn observe(name: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
     let word = event.kind.as_deref().unwrap_or(&named);
     let kind = kind_of(word, &event);
     let mut observed = Observed::plain(kind);
-    if let Some(response) = event.response.filter(|_| matches!(kind, Kind::Done | Kind::Error)) {
+    let Some(response) = event.response else { return Ok(observed) };
+    observed.id = response.id.map(Cow::into_owned);
+    if matches!(kind, Kind::Done | Kind::Error) {
         // The type of the event says more than a status that a host forgot to change.
         let status = word.strip_prefix("response.").or(response.status.as_deref());
         let finish = ended_by(status, response.incomplete_details.as_ref());

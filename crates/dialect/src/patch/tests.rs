@@ -4,7 +4,7 @@ use super::*;
 use crate::quirks::ModelDrops;
 
 fn patch(body: &Bytes, quirks: &Quirks) -> Result<Patched, RequestFault> {
-    apply(body, &Patch { model: "m", quirks, features: &["a-1", "b\"2"] })
+    apply(body, &Patch { model: "m", quirks, features: &["a-1", "b\"2"], outline: None })
 }
 
 fn patched(body: &'static str, quirks: &Quirks) -> String {
@@ -145,4 +145,28 @@ fn the_model_leaves_the_body_where_it_stands_in_the_path() {
     assert_eq!(patched(body, &quirks), expected);
     let own = r#"{"anthropic_version":"x"}"#;
     assert_eq!(patched(own, &quirks), own);
+}
+
+/// Where the members stand may come from somebody else: then nothing is scanned, and what comes out is
+/// the same. What cannot be right is not believed.
+#[test]
+fn an_outline_is_as_good_as_a_scan_and_a_wrong_one_does_no_harm() {
+    let body = Bytes::from_static(br#"{"model" : "a", "messages":[{"role":"user"}], "n": 2}"#);
+    let right = Members::scan(&body).unwrap().outline().unwrap();
+    let mut wrong = right.positions().to_vec();
+    wrong[2] += 1;
+    let wrong = Outline::new(&wrong).unwrap();
+    let patched = |outline| {
+        let patch = Patch { model: "m", quirks: &Quirks::NONE, features: &[], outline };
+        let patched = apply(&body, &patch).unwrap();
+        (patched.joined(), patched.choices)
+    };
+    let expected = br#"{"model" : "m", "messages":[{"role":"user"}], "n": 2}"#;
+    for outline in [None, Some(&right), Some(&wrong)] {
+        assert_eq!(patched(outline), (Bytes::from_static(expected), 2));
+    }
+    // Nothing is scanned: what is broken in a value is passed on.
+    let broken = Bytes::from_static(br#"{"model" : "a", "messages":[{"role" "user"}], "n": 2}"#);
+    let patch = Patch { model: "m", quirks: &Quirks::NONE, features: &[], outline: Some(&right) };
+    apply(&broken, &patch).unwrap();
 }

@@ -12,7 +12,8 @@ use crate::ir::{self, ChatAnswer, Choice, Finish, FinishReason, Losses, Part, Pa
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
     let document = document(body)?;
     let finish = document.get("why").and_then(Value::as_str).map(str::to_owned);
-    Ok(AnswerFacts { usage: usage(&document), finish, is_error: document.get("oops").is_some() })
+    let is_error = document.get("oops").is_some();
+    Ok(AnswerFacts { usage: usage(&document), finish, is_error, id: None })
 }
 
 pub(super) fn read(body: &[u8]) -> Result<ir::Answer, AnswerFault> {

@@ -10,7 +10,7 @@ use crate::format::{Target, Written};
 use crate::ir::{self, Losses, Message, Part, PartBody, Role};
 use crate::json::{Members, Splices, quoted};
 use crate::patch::{Patch, Patched};
-use crate::peek::Peeked;
+use crate::peek::{Keeping, Peeked};
 
 const NO_MEMBER: &str = "the target has no such member";
 
@@ -23,7 +23,8 @@ pub(super) fn peek(body: Bytes) -> Result<Peeked, RequestFault> {
     };
     let stream = members.truth("live").map_err(|fault| RequestFault::json(&fault, "live"))?;
     let (model, stream) = (model.into_owned(), stream.unwrap_or(false));
-    Ok(Peeked { model, stream, fallbacks: Vec::new(), body })
+    let keeping = Keeping::default();
+    Ok(Peeked { model, stream, fallbacks: Vec::new(), body, outline: None, keeping })
 }
 
 /// The same request with the model called as `patch` says.

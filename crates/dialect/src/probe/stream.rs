@@ -24,7 +24,7 @@ pub(super) fn observe(frame: &Frame<'_>) -> Result<Observed, Garbage> {
     if let Some(why) = line.get("end").and_then(Value::as_str) {
         let usage = Some(answer::usage(&line)).filter(|usage| !usage.is_empty());
         let choices = vec![(0, Some(why.to_owned()))];
-        return Ok(Observed { kind: Kind::Done, choices, usage });
+        return Ok(Observed { choices, usage, ..Observed::plain(Kind::Done) });
     }
     let is_content = line.get("+").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     let kind = if is_content { Kind::Content } else { Kind::Preamble };

@@ -41,6 +41,7 @@ pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
             usage: usage::of(&serde_json::json!({ "metrics": metrics, "logs": logs })),
             is_error: status == Some(Status::Failed),
             finish: text.filter(|_| status == Some(Status::Succeeded)).map(Into::into),
+            id: None,
         }
     })
 }

@@ -22,7 +22,10 @@ fn expected(fixture: &Fixture, model: &str) -> Option<Vec<u8>> {
 
 fn patched(format: &dyn Format, fixture: &Fixture, model: &str, omits_model: bool) -> Vec<Bytes> {
     let quirks = Quirks { omits_model, ..Quirks::NONE };
-    format.patch(&fixture.bytes, &Patch { model, quirks: &quirks, features: &[] }).unwrap().parts
+    format
+        .patch(&fixture.bytes, &Patch { model, quirks: &quirks, features: &[], outline: None })
+        .unwrap()
+        .parts
 }
 
 #[test]

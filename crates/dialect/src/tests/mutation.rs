@@ -32,7 +32,8 @@ pub(super) fn feed_request(
 ) {
     let path = path(format.dialect(), operation, &Value::Null, true);
     let _ = format.peek(body.clone(), &path);
-    let _ = format.patch(body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[] });
+    let _ = format
+        .patch(body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[], outline: None });
     let Ok(request) = format.read_request(body, &path) else { return };
     for to in writers {
         let mut request = request.clone();

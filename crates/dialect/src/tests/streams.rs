@@ -172,7 +172,7 @@ fn check_written(to: &dyn Format, framing: Framing, events: &[Event]) -> Vec<Str
     let read = Said::by(&order::collected(&heard.events));
     found.extend(before.differs(&read, !losses.is_empty()));
     let done = heard.full.iter().flatten().filter(|seen| seen.kind == Kind::Done).count();
-    if done > 1 || (done == 0 && to.terminator().is_some()) {
+    if done > 1 || (done == 0 && to.terminator(Operation::Chat).is_some()) {
         found.push(format!("{done} events end the stream"));
     }
     found.into_iter().map(|text| format!("{text}\n    in {stream:?}")).collect()

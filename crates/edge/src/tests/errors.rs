@@ -30,6 +30,7 @@ async fn every_fault_has_its_status_and_the_native_shape() {
             "extra_fields": {
                 "provider": "openai", "model_requested": "openai/gpt-4o",
                 "request_type": "chat_completion",
+                "attempts": [{"provider": "openai", "key": "key-a", "outcome": "silent", "ms": 1}],
             },
         });
         assert_eq!(body, expected, "{code:?}");
@@ -55,7 +56,7 @@ async fn errors_carry_every_attempt_and_blame_the_first_provider() {
     let response = failing(fault).await;
     assert_eq!(
         header(&response, "x-weir-attempts"),
-        Some("openai/key-a:429, openai/key-b:transient, groq/key-c:500")
+        Some("openai/key-a:429;ms=1, openai/key-b:transient;ms=1, groq/key-c:500;ms=1")
     );
     assert_eq!(header(&response, "x-weir-provider"), Some("openai"));
     assert_eq!(header(&response, "x-weir-key"), Some("key-b"));
@@ -183,7 +184,7 @@ async fn an_answer_that_breaks_before_anything_was_sent_is_an_error() {
         });
         let response = edge.send(chat()).await;
         assert_eq!(response.status(), 502);
-        assert_eq!(header(&response, "x-weir-attempts"), Some("openai/key-a:200"));
+        assert_eq!(header(&response, "x-weir-attempts"), Some("openai/key-a:200;ms=1"));
         assert_eq!(json(response).await["error"]["type"], "upstream_answer_broken");
         assert_eq!(edge.in_flight(), 0);
     }

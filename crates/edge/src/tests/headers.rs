@@ -143,8 +143,13 @@ fn told() -> Reply {
         attempt("key-a", 429, Some(FailureClass::RateLimited)),
         attempt("schlüssel 1, neu", 200, None),
     ];
-    reply.head.timings =
-        Timings { queue_us: 12_345, router_us: 250, worker_us: 1_001, upstream_us: 700_000 };
+    reply.head.timings = Timings {
+        queue_us: 12_345,
+        router_us: 250,
+        worker_us: 1_001,
+        upstream_us: 700_000,
+        earlier_us: 0,
+    };
     reply
 }
 
@@ -155,7 +160,7 @@ async fn the_head_of_an_answer_says_who_when_and_with_what() {
     assert_eq!(header(&response, "x-weir-key"), Some("schl%C3%BCssel 1%2C neu"));
     assert_eq!(
         header(&response, "x-weir-attempts"),
-        Some("openai/key-a:429, openai/schl%C3%BCssel 1%2C neu:200")
+        Some("openai/key-a:429;ms=1, openai/schl%C3%BCssel 1%2C neu:200;ms=1")
     );
     assert_eq!(header(&response, "x-weir-queue-ms"), Some("12"));
     assert_eq!(header(&response, "x-ratelimit-remaining-requests"), Some("9"));
@@ -185,8 +190,13 @@ async fn server_timing_adds_up_to_the_time_to_the_first_byte() {
                 tokio::task::yield_now().await;
             }
             let mut reply = json_reply(b"{}");
-            reply.head.timings =
-                Timings { queue_us: 4_000, router_us: 1_007, worker_us: 500, upstream_us: 9_000 };
+            reply.head.timings = Timings {
+                queue_us: 4_000,
+                router_us: 1_007,
+                worker_us: 500,
+                upstream_us: 7_000,
+                earlier_us: 2_000,
+            };
             Ok(reply)
         })
     };
@@ -196,8 +206,8 @@ async fn server_timing_adds_up_to_the_time_to_the_first_byte() {
     let seen_ms = begun.elapsed().as_secs_f64() * 1000.0;
     let parts = timing(&response);
     let names: Vec<_> = parts.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["queue", "router", "worker", "upstream", "edge"]);
-    assert!((parts[1].1 - 1.007).abs() < 1e-9);
+    assert_eq!(names, ["earlier", "queue", "router", "worker", "upstream", "edge"]);
+    assert!((parts[2].1 - 1.007).abs() < 1e-9);
     let sum: f64 = parts.iter().map(|(_, ms)| ms).sum();
     assert!((20.0..=seen_ms).contains(&sum), "{sum} of {seen_ms}");
 }
@@ -219,7 +229,7 @@ async fn a_long_list_of_attempts_is_cut_readably() {
     });
     let response = edge.send(chat()).await;
     let attempts = header(&response, "x-weir-attempts").unwrap();
-    assert!(attempts.len() < 4200 && attempts.starts_with("openai/key-000:429, "));
+    assert!(attempts.len() < 4200 && attempts.starts_with("openai/key-000:429;ms=1, "));
     let listed = attempts.matches(":429").count();
     assert!(attempts.ends_with(&format!(", and {} more", 500 - listed)), "{attempts}");
 }

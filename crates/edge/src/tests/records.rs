@@ -115,7 +115,7 @@ async fn the_line_comes_with_the_last_byte_and_says_it_all() {
             ("key", "key-a"),
             ("model", "openai/gpt-4o"),
             ("stream", "false"),
-            ("attempts", "openai/key-a:200"),
+            ("attempts", "openai/key-a:200;ms=1"),
             ("queue_ms", "1.5"),
             ("input_tokens", "11"),
             ("output_tokens", "7"),
@@ -147,7 +147,7 @@ async fn failures_say_what_and_why() {
             ("reason", "no head within 30 s"),
             ("provider", "openai"),
             ("key", "key-b"),
-            ("attempts", "openai/key-b:silent"),
+            ("attempts", "openai/key-b:silent;ms=1"),
         ],
     );
     text(edge.send(post("/nowhere", "")).await).await;

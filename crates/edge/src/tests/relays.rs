@@ -52,6 +52,45 @@ async fn a_stream_that_takes_too_long_is_ended_with_an_error() {
     assert_eq!(edge.in_flight(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_says_that_it_is_alive_after_a_quiet_time_between_events() {
+    let stream_quiet_max = Some(Duration::from_secs(15));
+    let (edge, feed) = fed(Settings { stream_quiet_max, ..Settings::default() }, SSE);
+    let mut body = edge.send(chat_stream()).await.into_body();
+    let start = tokio::time::Instant::now();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(14)).await;
+        feed.send(chunk("data: 1\n\n")).await;
+        assert_eq!(piece(&mut body).await, "data: 1\n\n");
+    }
+    for seconds in [57, 72] {
+        assert_eq!(piece(&mut body).await, ": keep-alive\n\n");
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+    // Nothing goes into the middle of an event.
+    feed.send(chunk("data: {\"half\"")).await;
+    assert_eq!(piece(&mut body).await, "data: {\"half\"");
+    let waits = tokio::time::timeout(Duration::from_secs(100), body.frame()).await;
+    assert!(waits.is_err());
+    feed.send(chunk(": 1}\n\n")).await;
+    assert_eq!(piece(&mut body).await, ": 1}\n\n");
+    assert_eq!(piece(&mut body).await, ": keep-alive\n\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_stream_of_events_says_nothing_in_between() {
+    let stream_quiet_max = Some(Duration::from_secs(15));
+    let (edge, feed) =
+        fed(Settings { stream_quiet_max, ..Settings::default() }, "application/json");
+    feed.send(chunk("[1")).await;
+    feed.send(chunk(",2")).await;
+    let mut body = edge.send(chat()).await.into_body();
+    for part in ["[1", ",2"] {
+        assert_eq!(piece(&mut body).await, part);
+    }
+    assert!(tokio::time::timeout(Duration::from_secs(100), body.frame()).await.is_err());
+}
+
 #[tokio::test]
 async fn a_stream_is_relayed_frame_by_frame_as_it_comes() {
     let (edge, feed) = fed(Settings::default(), SSE);

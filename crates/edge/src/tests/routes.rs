@@ -1,7 +1,9 @@
 //! Which paths exist, and what each asks of the router.
 
 use super::*;
-use weir_types::{Dialect, Form, Framing, Operation, Target};
+use weir_types::{
+    Dialect, Form, Framing, ModelList, Operation, Outline, Patience, SeenModels, Served, Target,
+};
 
 #[tokio::test]
 async fn every_route_asks_for_its_operation() {
@@ -29,11 +31,17 @@ async fn every_route_asks_for_its_operation() {
                 stream: false,
                 framing: Framing::Sse,
                 form: Form::Usual,
+                commit: None,
+                patience: Patience::default(),
                 content_type: String::new(),
+                outline: Outline::new(&[1, 8, 9, 17]),
                 fallbacks: Vec::new(),
                 preferred_provider: preferred.map(str::to_owned),
                 client_key: None,
                 headers: Vec::new(),
+                query: String::new(),
+                cursor: None,
+                owner: None,
             };
             assert_eq!(seen.request, expected, "{path}");
         });
@@ -272,6 +280,43 @@ async fn one_broken_list_is_an_error_and_not_a_shorter_list() {
     assert_eq!(edge.send(get("/v1/models")).await.status(), 502);
     let edge = Edge::replying(|| Ok(reply_of("application/json", vec![chunk("{\"data\":[]}")])));
     assert_eq!(edge.send(get("/v1/models")).await.status(), 503);
+}
+
+#[tokio::test]
+async fn lists_show_what_the_router_says_that_the_client_may_see() {
+    let list = r#"{"data":[{"id":"one/a"},{"id":"one/b"},{"id":"one-more/a"},{"id":"two/b/c"},{"id":"two/a"}]}"#;
+    let served = |models, except: &[&str]| Served {
+        models,
+        except: except.iter().map(|&name| name.into()).collect(),
+    };
+    let some = || ModelList::Names(vec!["A".into(), "b/c".into()]);
+    let seen = |provider: &str, keys| SeenModels { provider: provider.into(), keys };
+    for (said, expected) in [
+        (vec![], vec!["one-more/a", "one/a", "one/b", "two/a", "two/b/c"]),
+        (vec![seen("one", vec![])], vec!["one-more/a", "two/a", "two/b/c"]),
+        (
+            vec![
+                seen("one", vec![served(ModelList::None, &[]), served(ModelList::All, &["a"])]),
+                seen("two", vec![served(some(), &["a"])]),
+            ],
+            vec!["one-more/a", "one/b", "two/b/c"],
+        ),
+    ] {
+        let edge = Edge::replying(move || {
+            let mut reply = reply_of("application/json", vec![chunk(list), end()]);
+            reply.head.seen.clone_from(&said);
+            Ok(reply)
+        });
+        for path in
+            ["/v1/models", "/anthropic/v1/models", "/genai/v1beta/models", "/cohere/v1/models"]
+        {
+            let list = text(edge.send(get(path)).await).await;
+            for id in ["one-more/a", "one/a", "one/b", "two/a", "two/b/c"] {
+                let is_there = list.contains(&format!("{id}\""));
+                assert_eq!(is_there, expected.contains(&id), "{path} {id}: {list}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

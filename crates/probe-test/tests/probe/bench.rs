@@ -118,6 +118,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         model: ModelSettings::default(),
         aliases: Vec::new(),
         variants: Vec::new(),
+        storage: weir_worker::Storage::default(),
         unusable: None,
     };
     weir_worker::Settings {
@@ -134,6 +135,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         request_bytes_max: 1 << 20,
         answer_bytes_max: 16 << 20,
         event_bytes_max: 1 << 20,
+        held_bytes_max: 1 << 20,
         memory: weir_worker::Memory::default(),
         upstream: UpstreamSettings::default(),
     }
@@ -150,6 +152,7 @@ fn router(workers: Workers, attempt: Duration) -> Router {
             rules: rules(),
             enabled: true,
             use_for_batch_api: false,
+            server: 0,
         };
         weir_router::ProviderSettings {
             keys: vec![key],

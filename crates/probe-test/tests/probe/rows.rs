@@ -33,6 +33,7 @@ const fn vendor(name: &'static str, routes: &'static [Offer], auth: Auth) -> Ven
     Vendor {
         name,
         routes,
+        stored: &[],
         base_url: "",
         auth,
         stream_end: StreamEnd::NeedsDone,

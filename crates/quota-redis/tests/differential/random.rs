@@ -31,7 +31,11 @@ impl World {
         if self.routers[at].restates && self.dice.percent(50) {
             commands.insert(0, self.honest_restate(at));
         }
-        let was_in_share = self.dice.below(400) == 0;
+        let was_in_share = self.dice.below(if self.is_stormy { 40 } else { 400 }) == 0;
+        if self.dice.below(300) == 0 {
+            commands.push(Command::Bye);
+        }
+        let heard_before = self.dice.below(3);
         let mut spoil = self.dice.below(300);
         let skip = if self.dice.percent(10) { self.dice.below(1_000) } else { 0 };
         let router = &mut self.routers[at];
@@ -44,7 +48,9 @@ impl World {
             3 => sequence = sequence.saturating_sub(5),
             _ => spoil = 0,
         }
-        let mut batch = Batch { router: router.id, session, sequence, was_in_share, commands };
+        let heard = sequence.saturating_sub(1 + heard_before);
+        let hello = Batch::hello(router.id);
+        let mut batch = Batch { session, sequence, heard, was_in_share, commands, ..hello };
         if spoil == 0 && self.dice.below(100) == 0 {
             self.spoil(&mut batch);
         }
@@ -54,7 +60,8 @@ impl World {
     /// Makes it malformed.
     fn spoil(&mut self, batch: &mut Batch) {
         let stranger = TicketId { router: Incarnation(batch.router.0 ^ 1), number: 1 };
-        let bad = match self.dice.below(3) {
+        let bad = match self.dice.below(4) {
+            3 if !batch.commands.is_empty() => return batch.commands.insert(0, Command::Bye),
             0 => Command::Leave(stranger),
             1 => Command::SetLimits { limits: Limits::unset(), replaces: None },
             _ => Command::Renew(vec![HeldLease {
@@ -216,7 +223,8 @@ impl World {
         let base = if huge { u64::MAX } else { base };
         let max = if huge { u64::MAX } else { 1_000_000 + self.dice.below(5_000_000) };
         let note = Note::from(self.dice.pick(&["", "no", "wait", "not \u{fc}"]).unwrap());
-        Health::Cool { scope, retry_after, base, max, note }
+        let missing = self.dice.percent(20);
+        Health::Cool { scope, retry_after, base, max, missing, note }
     }
 
     fn held(&mut self, at: usize, most: u64) -> Vec<HeldLease> {
@@ -259,8 +267,10 @@ impl World {
 
     fn limits(&mut self) -> Command {
         let stale = self.dice.percent(5);
-        let replaces = (self.generation > 0).then(|| self.generation - u64::from(stale));
-        self.generation += 1;
+        let present = self.view.limits.generation;
+        let replaces = (present > 0).then(|| present - u64::from(stale));
+        // Some are superseded and come again, and are refused as long as somebody has newer ones.
+        self.generation = self.view.limits.generation + 1;
         let mut keys = Vec::new();
         for name in &KEYS[..5] {
             if self.dice.percent(80) {
@@ -270,7 +280,9 @@ impl World {
         let most = if self.dice.percent(50) { 4 } else { 40 };
         let concurrency = 1 + u32::try_from(self.dice.below(most)).unwrap();
         let buffer = u32::try_from(self.dice.below(2 * most)).unwrap();
-        let (generation, hash) = (self.generation, self.dice.next());
+        // One that is skipped says that these are no news.
+        let generation = self.generation + u64::from(self.dice.percent(20));
+        let hash = if self.dice.percent(70) { 1 + self.dice.below(4) } else { self.dice.next() };
         let limits = Limits { generation, hash, concurrency, buffer, keys };
         if stale && replaces == Some(0) {
             return Command::SetLimits { limits, replaces: None };

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redis::Value;
 use weir_quota::conformance::moments;
 use weir_quota::{
-    Answer, Batch, BatchReply, Command, Event, Incarnation, Machine, Micros, NoKeyReason,
-    QuotaStore, Snapshot, StoreError, TicketId, Timing, Waits,
+    Answer, Batch, BatchReply, Command, CooldownView, Event, Incarnation, Machine, Micros,
+    NoKeyReason, QuotaStore, Scope, Snapshot, StoreError, TicketId, Timing, Waits,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::ProviderName;
@@ -38,7 +38,7 @@ pub(crate) struct World {
     raw: Arc<AtomicU64>,
     pub(super) routers: Vec<Router>,
     /// Long silences are common, so graces are.
-    is_stormy: bool,
+    pub(super) is_stormy: bool,
     pub(super) generation: u64,
     rings: u64,
     publishes: u64,
@@ -155,7 +155,8 @@ impl World {
 
     async fn greet(&mut self, at: usize) {
         let was_in_share = self.dice.below(20) == 0;
-        let hello = Batch { was_in_share, ..Batch::hello(self.routers[at].id) };
+        let knows_pool = self.routers[at].session != 0;
+        let hello = Batch { was_in_share, knows_pool, ..Batch::hello(self.routers[at].id) };
         let reply = self.send(at, hello).await.unwrap();
         let router = &mut self.routers[at];
         (router.session, router.sequence) = (reply.session, 0);
@@ -208,31 +209,44 @@ impl World {
             pool.tickets.iter().filter(|ticket| waits(&ticket.waits)).count()
         };
         let listed = waiting(|waits| matches!(waits, Waits::Slot));
+        let news = waiting(|w| matches!(w, Waits::Claim | Waits::Leave(..)));
+        let resting = waiting(|waits| matches!(waits, Waits::Rest));
+        let delayed = waiting(|waits| matches!(waits, Waits::Delay(_)));
         let classes: BTreeSet<_> = pool.tickets.iter().map(|ticket| &ticket.class).collect();
         let ids: BTreeSet<_> = pool.leases.iter().map(|lease| lease.id).collect();
         let ids: BTreeSet<_> = ids.into_iter().chain(pool.tickets.iter().map(|t| t.id)).collect();
         // What is there once: core, routers, limits.
-        let once =
-            if pool.routers.is_empty() { 0 } else { 2 + usize::from(pool.limits.generation > 0) };
+        let unwell = usize::from(!pool.cooldowns.is_empty());
+        let limits = usize::from(pool.limits.generation > 0);
+        let once = if pool.now == 0 { 0 } else { 3 + limits + unwell };
+        let of_models = || {
+            let key_and_model = |row: &CooldownView| match &row.scope {
+                Scope::KeyModel(_, model) => Some((model.clone(), row.missing)),
+                _ => None,
+            };
+            pool.cooldowns.iter().filter_map(key_and_model)
+        };
+        let models: BTreeSet<_> = of_models().map(|(model, _)| model).collect();
         let rows = [
             ("HLEN", "rows", once + ids.len() + classes.len()),
             ("ZCARD", "ends", pool.leases.len()),
             ("ZCARD", "deadlines", pool.tickets.len()),
             ("ZCARD", "order", listed),
-            ("ZCARD", "lists", listed),
-            ("ZCARD", "delayed", waiting(|waits| matches!(waits, Waits::Delay(_)))),
-            ("ZCARD", "news", waiting(|w| matches!(w, Waits::Claim | Waits::Leave(..)))),
-            ("HLEN", "cooldowns", pool.cooldowns.len()),
-            ("ZCARD", "rests", pool.cooldowns.len()),
+            ("ZCARD", "resting", resting),
+            ("ZCARD", "models", resting + delayed),
+            ("ZCARD", "delayed", delayed),
+            ("ZCARD", "news", news + pool.routers.iter().map(|row| row.unheard).sum::<usize>()),
+            ("HLEN", "cooldowns", models.len()),
+            ("ZCARD", "missing", of_models().filter(|(_, missing)| *missing).count()),
             ("HLEN", "notes", pool.cooldowns.iter().filter(|row| !row.note.is_empty()).count()),
         ];
         for (verb, part, expected) in rows {
-            let key = format!("{}:v1:{{acme%7B%7D}}:{part}", self.prefix);
+            let key = format!("{}:v2:{{acme%7B%7D}}:{part}", self.prefix);
             let found = self.server.say(&[verb, &key]).await;
             assert_eq!(found, Value::Int(i64::try_from(expected).unwrap()), "{key}: {pool:?}");
         }
         let Value::Int(keys) = self.server.say(&["DBSIZE"]).await else { panic!() };
-        assert!(keys <= 10, "{keys} keys");
+        assert!(keys <= 13, "{keys} keys");
     }
 
     /// The bell was rung as often as the machine said.
@@ -274,6 +288,7 @@ fn verb_of(command: &Command) -> &'static str {
         Command::Leave(_) => "leave",
         Command::Restate { .. } => "say again",
         Command::Routers => "ask for routers",
+        Command::Bye => "bye",
     }
 }
 

@@ -43,6 +43,13 @@ impl Router {
         self.send(vec![Command::SetLimits { limits, replaces: None }]).await.unwrap();
     }
 
+    /// Says hello to another pool as one that knows it, or does not; how long its grace lasts.
+    pub(crate) async fn grace_of(&self, pool: &str, knows_pool: bool) -> Option<u64> {
+        let hello = Batch { knows_pool, ..Batch::hello(self.id) };
+        let reply = self.store.execute(&ProviderName::from(pool), hello).await.unwrap();
+        reply.wake_in.filter(|_| reply.restate)
+    }
+
     pub(crate) async fn greet(&mut self) -> Result<BatchReply, StoreError> {
         let reply = self.store.execute(&self.pool, Batch::hello(self.id)).await?;
         (self.session, self.sequence) = (reply.session, 0);
@@ -51,8 +58,8 @@ impl Router {
 
     pub(crate) fn batch(&mut self, commands: Vec<Command>) -> Batch {
         self.sequence += 1;
-        let (router, session, sequence) = (self.id, self.session, self.sequence);
-        Batch { router, session, sequence, was_in_share: false, commands }
+        let (session, sequence) = (self.session, self.sequence);
+        Batch { session, sequence, commands, ..Batch::hello(self.id) }
     }
 
     pub(crate) async fn send(&mut self, commands: Vec<Command>) -> Result<BatchReply, StoreError> {
@@ -82,7 +89,8 @@ impl Router {
     pub(crate) async fn cool_first(&mut self) -> Result<BatchReply, StoreError> {
         let lease = TicketId { router: self.id, number: 1 };
         let (scope, retry_after) = (Scope::Key("k".into()), Some(1));
-        let cool = Health::Cool { scope, retry_after, base: 1, max: 1, note: Note::default() };
+        let (missing, note) = (false, Note::default());
+        let cool = Health::Cool { scope, retry_after, base: 1, max: 1, missing, note };
         let outcome = Outcome { health: vec![cool] };
         self.send(vec![Command::Settle { lease, outcome, then: None }]).await
     }

@@ -25,6 +25,8 @@ pub struct Client {
     pub session: u64,
     /// The last sequence sent.
     pub sequence: u64,
+    /// The last sequence answered.
+    pub heard: u64,
     numbers: u64,
 }
 
@@ -59,7 +61,8 @@ pub(super) fn cool(scope: Scope, retry_after: Option<Micros>) -> Outcome {
 /// The same, with words about it.
 pub(super) fn cool_for(scope: Scope, retry_after: Option<Micros>, note: &str) -> Outcome {
     let (base, max, note) = (1_000_000, 600_000_000, Note::from(note));
-    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, note }] }
+    let missing = false;
+    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, missing, note }] }
 }
 
 /// An outcome that shows a scope healthy.
@@ -139,7 +142,8 @@ impl Client {
     /// What the store failed with.
     pub async fn hello(rig: &Rig, router: u64) -> Result<Self, String> {
         let router = Incarnation(router);
-        let mut client = Self { rig: rig.clone(), router, session: 0, sequence: 0, numbers: 0 };
+        let (session, sequence, heard, numbers) = (0, 0, 0, 0);
+        let mut client = Self { rig: rig.clone(), router, session, sequence, heard, numbers };
         client.greet(false).await?;
         Ok(client)
     }
@@ -163,10 +167,11 @@ impl Client {
     /// # Errors
     /// What the store failed with.
     pub async fn greet(&mut self, was_in_share: bool) -> Result<BatchReply, String> {
-        let hello = Batch { was_in_share, ..Batch::hello(self.router) };
+        let hello =
+            Batch { was_in_share, knows_pool: self.session != 0, ..Batch::hello(self.router) };
         let reply = self.execute(hello).await.map_err(|error| error.to_string())?;
         self.session = reply.session;
-        self.sequence = 0;
+        (self.sequence, self.heard) = (0, 0);
         Ok(reply)
     }
 
@@ -191,10 +196,26 @@ impl Client {
             router: self.router,
             session: self.session,
             sequence: self.sequence,
+            heard: self.heard,
             was_in_share: false,
+            knows_pool: false,
             commands,
         };
-        self.execute(batch).await
+        let reply = self.execute(batch).await?;
+        self.heard = self.sequence;
+        Ok(reply)
+    }
+
+    /// Sends commands as a router that served its share until now.
+    ///
+    /// # Errors
+    /// What the store failed with.
+    pub async fn send_from_share(&mut self, commands: Vec<Command>) -> Result<BatchReply, String> {
+        self.sequence += 1;
+        let (session, sequence) = (self.session, self.sequence);
+        let batch =
+            Batch { session, sequence, was_in_share: true, commands, ..Batch::hello(self.router) };
+        self.execute(batch).await.map_err(|error| error.to_string())
     }
 
     /// Sends any batch as it is.

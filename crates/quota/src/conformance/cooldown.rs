@@ -5,7 +5,7 @@ use super::client::{
     settle,
 };
 use super::{Rig, Verdict};
-use crate::{Answer, Command, Event, Micros, NoKeyReason, Note, Scope};
+use crate::{Answer, Command, Event, Health, Micros, NoKeyReason, Note, Outcome, Scope};
 
 const SECOND: Micros = 1_000_000;
 
@@ -158,4 +158,41 @@ pub(super) async fn obeys_retry_after_within_bounds(rig: Rig) -> Verdict {
     granted(&a.acquire(&class_for("x", &["k"])).await?.1).map_or(Ok(()), |found| {
         Err(format!("a key that rests was granted for another model: {found:?}"))
     })
+}
+
+/// Whatever clients make up, a real rest stays, and what is kept has a bound.
+pub(super) async fn of_missing_models_never_end_a_real_one(rig: Rig) -> Verdict {
+    const MADE_UP: usize = 2_000;
+    let mut a = Client::start(&rig, 1, limits(4, 4, &[("k", 1.0)])).await?;
+    let scope = |model: &str| Scope::KeyModel("k".into(), model.into());
+    let (lease, _) = a.take(&class(&["k"])).await?;
+    a.one(settle(lease, cool(scope("m"), Some(SECOND)))).await?;
+    let (lease, _) = a.take(&class_for("x", &["k"])).await?;
+    let missing = |n: usize| Health::Cool {
+        scope: scope(&format!("made-up-{n}")),
+        retry_after: None,
+        base: 60 * SECOND,
+        max: 60 * SECOND,
+        missing: true,
+        note: Note::from("no such model"),
+    };
+    let all: Vec<_> = (0..MADE_UP).map(missing).collect();
+    for some in all.chunks(16 * 100) {
+        let told = some.chunks(16).map(|health| {
+            let outcome = Outcome { health: health.to_vec() };
+            Command::Answered { lease, outcome }
+        });
+        a.send(told.collect()).await?;
+    }
+    no_key(&a.acquire(&class(&["k"])).await?.1)?;
+    no_key(&a.acquire(&class_for(&format!("made-up-{}", MADE_UP - 1), &["k"])).await?.1)?;
+    let cooling = a.poll().await?.status.cooling;
+    ensure!(cooling < 1_100, "{cooling} scopes are kept");
+    a.one(end(lease)).await?;
+    rig.pass(60 * SECOND);
+    for _ in 0..20 {
+        a.poll().await?;
+    }
+    ensure_eq!(a.poll().await?.status.cooling, 1, "of those the real one is remembered");
+    Ok(())
 }

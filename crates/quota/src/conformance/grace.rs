@@ -2,7 +2,7 @@
 
 use super::client::{Client, class, end, granted, handed, limits, queued};
 use super::{Rig, Verdict};
-use crate::{Answer, Command, Micros, Outcome, TicketId};
+use crate::{Acquire, Answer, Command, Micros, Outcome, StoreError, TicketId};
 
 /// The longest a grace lasts.
 fn length(rig: &Rig) -> Micros {
@@ -114,18 +114,78 @@ pub(super) async fn follows_a_gap_no_longer_than_its_limit(rig: Rig) -> Verdict 
     sit_out(&rig, &mut [&mut a]).await?;
     let reply = a.poll().await?;
     ensure!(!reply.restate, "the grace lasts too long");
-    ensure_eq!(handed(&reply), vec![waiting], "the dead router's slot");
+    granted(&a.one(Command::Claim(waiting)).await?)?;
     ensure_eq!((reply.status.leases, reply.status.routers), (2, 1), "gauges");
     Ok(())
 }
 
-pub(super) async fn follows_a_router_that_served_its_share(rig: Rig) -> Verdict {
+/// Q11: whoever is in trouble says hello again and again, and says at last what it holds. The others
+/// notice nothing, but that nothing is granted above the limit.
+pub(super) async fn is_begun_by_nobodys_return_beside_others(rig: Rig) -> Verdict {
+    let [(mut a, of_a), (mut b, of_b)] = settled(&rig, 3).await?;
+    let wanted = class(&["k"]);
+    for _ in 0..9 {
+        rig.pass(rig.timing().claim_limit / 3);
+        let hello = b.greet(true).await?;
+        ensure!(!hello.restate, "a hello begins no grace");
+        let (lease, _) = a.take(&wanted).await?;
+        a.one(end(lease)).await?;
+    }
+    let extra = [b.id(), b.id()];
+    let reply = b.send_from_share(vec![restate(&[of_b, extra[0], extra[1]])]).await?;
+    ensure!(!reply.restate, "nor does what it held beside the others");
+    ensure_eq!(reply.status.leases, 4, "with what it granted itself");
+    let (waiting, answer) = a.acquire(&wanted).await?;
+    queued(&answer)?;
+    ensure_eq!(handed(&a.send(vec![end(of_a)]).await?), vec![], "nothing above the limit");
+    b.send(vec![end(of_b)]).await?;
+    ensure_eq!(handed(&a.poll().await?), vec![waiting], "then the next");
+    Ok(())
+}
+
+/// Nobody reached the pool for a while: who served shares is waited for, for a claim limit.
+pub(super) async fn follows_a_silence_of_all_for_those_back_from_their_shares(rig: Rig) -> Verdict {
     let [(mut a, of_a), (mut b, of_b)] = settled(&rig, 2).await?;
-    ensure!(b.greet(true).await?.restate, "a router back from its share starts a grace");
-    ensure!(a.send(vec![restate(&[of_a])]).await?.restate, "the other is not enough");
+    rig.pass(rig.timing().claim_limit * 2);
+    ensure!(!a.greet(false).await?.restate, "a hello begins no grace");
+    let reply = a.send_from_share(vec![restate(&[of_a])]).await?;
+    ensure!(reply.restate, "the other may have granted something itself");
     let extra = b.id();
-    let reply = b.send(vec![restate(&[of_b, extra])]).await?;
+    ensure!(b.greet(false).await?.restate, "the other has not said yet what it holds");
+    let reply = b.send_from_share(vec![restate(&[of_b, extra])]).await?;
     ensure_eq!((reply.restate, reply.status.leases), (false, 3), "with what it granted itself");
+
+    rig.pass(rig.timing().claim_limit * 2);
+    a.greet(false).await?;
+    ensure!(a.send_from_share(vec![restate(&[of_a])]).await?.restate, "once for each silence");
+    rig.pass(rig.timing().claim_limit - 1);
+    ensure!(a.poll().await?.restate, "as long as a claim limit");
+    rig.pass(1);
+    ensure!(!a.poll().await?.restate, "and no longer");
+    rig.pass(rig.timing().claim_limit * 2);
+    a.greet(false).await?;
+    let reply = a.send_from_share(vec![restate(&[of_a])]).await?;
+    ensure!(!reply.restate, "who was unheard before is not awaited");
+    Ok(())
+}
+
+/// Q11.
+pub(super) async fn awaits_nobody_who_has_gone(rig: Rig) -> Verdict {
+    let [(mut a, of_a), (mut b, _)] = settled(&rig, 2).await?;
+    let (waiting, answer) = a.acquire(&class(&["k"])).await?;
+    queued(&answer)?;
+    let own = b.ask(&class(&["k"]));
+    let reply = b.send(vec![Command::Acquire(own), Command::Bye]).await?;
+    ensure_eq!(reply.answers[1], Answer::Done, "a farewell");
+    let reply = a.poll().await?;
+    ensure_eq!(handed(&reply), vec![waiting], "its slot");
+    ensure_eq!((reply.status.routers, reply.status.tickets), (1, 0), "gauges");
+    ensure_eq!(a.one(Command::Routers).await?, Answer::Routers(vec![a.router]), "who is there");
+    ensure_eq!(b.try_send(vec![]).await, Err(StoreError::StaleSession), "its session");
+    a.one(Command::Claim(waiting)).await?;
+    rig.pass(rig.timing().lease_ttl);
+    let reply = a.send(vec![restate(&[of_a, waiting])]).await?;
+    ensure!(!reply.restate, "all that are there have restated");
     Ok(())
 }
 
@@ -166,5 +226,31 @@ pub(super) async fn accepts_leases_above_the_limit(rig: Rig) -> Verdict {
     let reply = a.send(vec![end(held[0]), end(held[1])]).await?;
     ensure_eq!(handed(&reply), vec![], "nothing is granted above the limit");
     ensure_eq!(handed(&a.send(vec![end(held[2])]).await?), vec![waiting], "then the next");
+    Ok(())
+}
+
+/// Q9: what was handed to a router may run out unheard, and nothing would tell it. Who is silent for a
+/// lease's life while others speak says again what it holds.
+pub(super) async fn spares_a_silent_router_no_hello(rig: Rig) -> Verdict {
+    let [(mut a, of_a), (mut b, of_b)] = settled(&rig, 2).await?;
+    let (waiting, answer) = a.acquire(&class(&["k"])).await?;
+    let arrival = queued(&answer)?;
+    let before = a.heard;
+    b.one(end(of_b)).await?;
+    ensure_eq!(handed(&a.send(vec![end(of_a)]).await?), vec![waiting], "handed off, and claimed");
+    a.heard = before;
+    // Others speak meanwhile, but not at its end.
+    let third = rig.timing().lease_ttl / 3;
+    for _ in 0..2 {
+        rig.pass(third);
+        b.poll().await?;
+    }
+    rig.pass(rig.timing().lease_ttl - 2 * third);
+    let refused = a.try_send(vec![]).await;
+    ensure_eq!(refused, Err(StoreError::StaleSession), "a router that is as good as forgotten");
+    a.greet(false).await?;
+    let ask = Acquire { ticket: waiting, arrival: Some(arrival), ..a.ask(&class(&["k"])) };
+    let reply = a.send(vec![Command::Restate { leases: vec![], tickets: vec![ask] }]).await?;
+    ensure_eq!(handed(&reply), vec![waiting], "handed off again");
     Ok(())
 }

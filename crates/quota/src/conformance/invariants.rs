@@ -44,10 +44,14 @@ pub fn check_invariants(pool: &Snapshot, timing: &Timing) -> Verdict {
         ensure!(leased, "Q9: {ticket:?} was handed nothing");
     }
     for row in &pool.cooldowns {
-        let Some(probe) = row.probe else { continue };
-        let lease = pool.leases.iter().find(|lease| lease.id == probe);
-        let fits = lease.is_some_and(|lease| scopes(&lease.key, &lease.model).contains(&row.scope));
-        ensure!(fits, "Q6: {row:?} is probed by nobody");
+        let probes = |id: &TicketId| {
+            let lease = pool.leases.iter().find(|lease| lease.id == *id);
+            lease.is_some_and(|lease| scopes(&lease.key, &lease.model).contains(&row.scope))
+        };
+        ensure!(row.probes.iter().all(probes), "Q6: {row:?} is probed by nobody");
+        let most = row.admits.map_or(usize::MAX, |most| most as usize);
+        ensure!(row.probes.len() <= most, "Q6: {row:?} has too many probes");
+        ensure!(row.until <= pool.now || row.probes.is_empty(), "Q6: {row:?} rests");
     }
     if pool.in_grace { Ok(()) } else { check_decided(pool, timing) }
 }
@@ -70,11 +74,12 @@ fn check_decided(pool: &Snapshot, timing: &Timing) -> Verdict {
         ensure!(!over, "Q9: {ticket:?} was not dropped");
         match ticket.waits {
             Waits::Delay(until) => ensure!(until > pool.now, "{ticket:?} is due"),
-            Waits::Slot => {
+            Waits::Slot | Waits::Rest => {
                 let usable = is_usable(pool, &ticket.class, &BTreeSet::new());
                 let starves = free && usable && !is_skipped(pool, ticket.id.router);
                 ensure!(!starves, "Q10: {ticket:?} could use a free slot");
-                let untold = !usable && !ticket.wait_for_cooldown;
+                let heard = !is_skipped(pool, ticket.id.router);
+                let untold = !usable && !ticket.wait_for_cooldown && heard;
                 ensure!(!untold, "Q9: {ticket:?} was not told that it gets no key");
             }
             Waits::Claim | Waits::Leave(..) => {}
@@ -103,14 +108,38 @@ fn check_bounds(step: &Step<'_>, told: &Told, granted: usize) -> Verdict {
     let limits = &step.after.limits;
     let (leases, slots) = (step.after.leases.len(), limits.concurrency as usize);
     ensure!(granted == 0 || leases <= slots, "Q1: {leases} leases of {slots} after a grant");
-    let known: BTreeSet<_> = ids(step.before).collect();
-    let reasserted = told.held.iter().chain(&told.waiting).filter(|id| !known.contains(id)).count();
+    let entered = told.waiting.len() + if told.restates { told.held.len() } else { 0 };
+    let reasserted = if told.restates { entered } else { 0 };
+    // Hand-offs of a limit that shrank are still to be claimed.
+    let offered = step.after.tickets.iter().filter(|t| t.waits == Waits::Claim).count();
+    let bound = limits.buffer as usize + slots.max(offered);
+    let (before, found) = (step.before.tickets.len(), step.after.tickets.len());
+    let allowed = bound.max(before) + reasserted;
+    // An heir stands where its lease stood.
     let total = |pool: &Snapshot| ids(pool).count();
-    let bound = (limits.buffer + limits.concurrency) as usize;
-    let allowed = bound.max(total(step.before)) + reasserted;
-    let found = total(step.after);
-    ensure!(found <= allowed, "Q2: {found} tickets and leases, at most {allowed}");
+    let is_same = total(step.after) <= total(step.before);
+    ensure!(found <= allowed || is_same, "Q2: {found} tickets, at most {allowed}");
+    check_work(step, slots)
+}
+
+/// Q2 and Q13: what can start is not refused as full, and what cannot waits in the buffer.
+fn check_work(step: &Step<'_>, slots: usize) -> Verdict {
+    let [Command::Acquire(acquire)] = &step.batch.commands[..] else { return Ok(()) };
+    if step.after.in_grace || step.before.in_grace || acquire.delay > 0 {
+        return Ok(());
+    }
+    let waits = |pool: &Snapshot| pool.tickets.iter().filter(|t| t.waits != Waits::Claim).count();
+    let buffer = (step.after.limits.buffer as usize).max(waits(step.before));
+    ensure!(waits(step.after) <= buffer, "Q2: more than {buffer} wait");
+    let is_full = matches!(step.answers, [Answer::Full { .. }]);
+    let free = step.after.leases.len() < slots;
+    let usable = is_usable(step.after, &acquire.class, &BTreeSet::new());
+    ensure!(!(is_full && free && usable), "Q13: {acquire:?} could have started");
     Ok(())
+}
+
+fn is_ready(ticket: &TicketView) -> bool {
+    matches!(ticket.waits, Waits::Slot | Waits::Rest)
 }
 
 /// Tickets and leases, a hand-off once.
@@ -121,7 +150,7 @@ fn ids(pool: &Snapshot) -> impl Iterator<Item = TicketId> {
 
 fn check_order(step: &Step<'_>, granted: &[&LeaseView]) -> Verdict {
     let pool = step.after;
-    for ticket in pool.tickets.iter().filter(|ticket| ticket.waits == Waits::Slot) {
+    for ticket in pool.tickets.iter().filter(|ticket| is_ready(ticket)) {
         let place = (ticket.arrival, ticket.id);
         let passed = granted.iter().filter(|lease| (lease.arrival, lease.id) > place);
         let passed: BTreeSet<_> = passed.map(|lease| lease.id).collect();
@@ -146,7 +175,8 @@ fn check_keys(step: &Step<'_>, granted: &[&LeaseView]) -> Verdict {
         let own = scopes(&lease.key, &lease.model);
         let rows = step.after.cooldowns.iter().filter(|row| own.contains(&row.scope));
         for row in rows {
-            let is_probe = row.until <= step.after.now && row.probe == Some(lease.id);
+            let is_known = row.admits.is_none() || row.probes.contains(&lease.id);
+            let is_probe = row.until <= step.after.now && is_known;
             ensure!(is_probe, "Q6: {lease:?} was granted on {row:?}");
         }
         let known = step.after.limits.keys.iter().any(|(name, _)| *name == lease.key);
@@ -200,7 +230,8 @@ fn is_usable(pool: &Snapshot, class: &Class, free: &BTreeSet<TicketId>) -> bool 
     let admits = |scope: Scope| {
         let row = pool.cooldowns.iter().find(|row| row.scope == scope);
         row.is_none_or(|row| {
-            row.until <= pool.now && row.probe.is_none_or(|probe| free.contains(&probe))
+            let taken = row.probes.iter().filter(|probe| !free.contains(probe)).count();
+            row.until <= pool.now && row.admits.is_none_or(|most| taken < most as usize)
         })
     };
     let known = |key: &&KeyName| pool.limits.keys.iter().any(|(name, _)| name == *key);
@@ -230,7 +261,8 @@ struct Told {
 
 impl Told {
     fn of(batch: &Batch) -> Self {
-        let mut told = Self::default();
+        // What waits ends with a hello, until it is said again.
+        let mut told = Self { restates: batch.session == 0, ..Self::default() };
         for command in &batch.commands {
             told.add(command);
         }
@@ -255,6 +287,7 @@ impl Told {
                 self.waiting.extend(tickets.iter().map(|ticket| ticket.ticket));
                 self.restates = true;
             }
+            Command::Bye => self.restates = true,
             Command::SetLimits { .. }
             | Command::Claim(_)
             | Command::Answered { .. }
@@ -268,7 +301,7 @@ impl Told {
 pub fn moments(pool: &Snapshot) -> BTreeSet<Micros> {
     let delay = |ticket: &TicketView| match ticket.waits {
         Waits::Delay(until) => Some(until),
-        Waits::Slot | Waits::Claim | Waits::Leave(..) => None,
+        Waits::Slot | Waits::Rest | Waits::Claim | Waits::Leave(..) => None,
     };
     let ends = pool.leases.iter().map(|lease| lease.until);
     let rests = pool.cooldowns.iter().map(|row| row.until);

@@ -2,7 +2,7 @@
 
 use super::client::{Client, class, end, granted, handed, key, limits, queued};
 use super::{Rig, Verdict};
-use crate::{Answer, Command};
+use crate::{Answer, Command, Outcome};
 
 /// Q3.
 pub(super) async fn an_end_counts_once(rig: Rig) -> Verdict {
@@ -73,6 +73,44 @@ pub(super) async fn renewal_keeps_a_lease_alive(rig: Rig) -> Verdict {
     Ok(())
 }
 
+/// Q4: who is told again that it was granted a slot has not known that it has to renew it.
+pub(super) async fn what_is_granted_again_lives_from_then_on(rig: Rig) -> Verdict {
+    let almost = rig.timing().lease_ttl - 1;
+    let mut a = Client::start(&rig, 1, limits(2, 4, &[("k", 1.0), ("l", 1.0)])).await?;
+    let ask = a.ask(&class(&["k"]));
+    let rotate = Command::Rotate {
+        lease: ask.ticket,
+        attempt: 1,
+        outcome: Outcome::default(),
+        class: class(&["l"]),
+        then: None,
+    };
+    for command in [Command::Acquire(ask.clone()), rotate] {
+        for turn in 0..3 {
+            let answer = a.one(command.clone()).await?;
+            granted(&answer).map_err(|found| format!("turn {turn}: {found}"))?;
+            rig.pass(almost);
+        }
+    }
+    ensure_eq!(a.poll().await?.status.leases, 1, "just before its end");
+    a.one(end(ask.ticket)).await?;
+    // A hand-off of which nothing is heard.
+    let wanted = class(&["k"]);
+    let (running, other) = (a.take(&wanted).await?.0, a.take(&wanted).await?.0);
+    let (waiting, answer) = a.acquire(&wanted).await?;
+    queued(&answer)?;
+    let before = a.heard;
+    for turn in 0..3 {
+        let told = vec![end(running), Command::Renew(vec![Client::held(other, "k")])];
+        let reply = a.send(told).await?;
+        ensure_eq!(handed(&reply), vec![waiting], format!("turn {turn}"));
+        a.heard = before;
+        rig.pass(almost);
+    }
+    ensure_eq!(a.poll().await?.status.leases, 2, "kept although nothing was heard of it");
+    Ok(())
+}
+
 /// Q1: re-inserted even above the limit, and then nothing is granted.
 pub(super) async fn an_unknown_renewed_lease_is_counted(rig: Rig) -> Verdict {
     let mut a = Client::start(&rig, 1, limits(1, 4, &[("k", 1.0)])).await?;
@@ -105,7 +143,6 @@ pub(super) async fn restate_replaces_what_the_pool_holds(rig: Rig) -> Verdict {
     ensure_eq!(handed(&a.send(vec![end(forgotten)]).await?), vec![older.ticket], "handed off");
 
     // The restate knows nothing of the hand-off, and of more tickets than the buffer holds.
-    a.greet(false).await?;
     let restated = crate::Acquire { arrival: Some(place), ..older.clone() };
     fresh.arrival = Some(place + 1);
     let more = crate::Acquire { arrival: Some(place + 2), ..a.ask(&wanted) };

@@ -32,6 +32,64 @@ pub(super) async fn are_set_once_and_then_replaced(rig: Rig) -> Verdict {
     Ok(())
 }
 
+/// Q15: who comes back with an older configuration does not undo a newer one, as long as anybody is there
+/// who has it.
+pub(super) async fn that_were_superseded_do_not_return(rig: Rig) -> Verdict {
+    let made = |hash: u64, generation| {
+        let concurrency = u32::try_from(hash).unwrap_or(1);
+        Limits { hash, generation, ..limits(concurrency, 2, &[("k", 1.0)]) }
+    };
+    let set = |hash, generation: u64| Command::SetLimits {
+        limits: made(hash, generation),
+        replaces: (generation > 1).then(|| generation - 1),
+    };
+    let mut a = Client::hello(&rig, 1).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let mut c = Client::hello(&rig, 3).await?;
+    a.one(set(8, 1)).await?;
+    ensure_eq!(b.one(set(2, 2)).await?, Answer::Done, "a newer configuration");
+    let refused = Answer::LimitsInForce(made(2, 2));
+    ensure_eq!(a.one(set(8, 3)).await?, refused, "the older one again");
+    ensure_eq!(a.poll().await?.status.limits_hash, 2, "told by every reply");
+    ensure_eq!(c.one(set(8, 3)).await?, refused, "and from somebody else");
+    ensure_eq!(b.one(set(9, 3)).await?, Answer::Done, "one that was never in force");
+    ensure_eq!(c.one(set(2, 4)).await?, Answer::LimitsInForce(made(9, 3)), "one in between");
+    ensure_eq!(a.one(set(8, 4)).await?, Answer::LimitsInForce(made(9, 3)), "the first");
+
+    // Taken back: by one that had the newer ones, before the others have heard of it.
+    let mut d = Client::hello(&rig, 4).await?;
+    ensure_eq!(d.one(set(9, 1)).await?, Answer::LimitsInForce(made(9, 3)), "one that had them too");
+    ensure_eq!(b.one(set(2, 4)).await?, Answer::Done, "by the first that reads it");
+    ensure_eq!(
+        d.one(set(9, 5)).await?,
+        Answer::LimitsInForce(made(2, 4)),
+        "by who had them before"
+    );
+    d.one(Command::Bye).await?;
+
+    // Offered again, as no news: not while somebody has those that are in force, remembered or not.
+    let again = |hash, generation: u64| Command::SetLimits {
+        limits: made(hash, generation + 1),
+        replaces: Some(generation - 1),
+    };
+    ensure_eq!(a.one(again(7, 5)).await?, Answer::LimitsInForce(made(2, 4)), "no news");
+    b.one(Command::Bye).await?;
+    c.one(Command::Bye).await?;
+    ensure_eq!(a.one(again(8, 5)).await?, Answer::Done, "when nobody is left");
+
+    let mut d = Client::hello(&rig, 5).await?;
+    ensure_eq!(d.one(set(3, 7)).await?, Answer::Done, "a newer configuration");
+    let mut waited = 0;
+    while waited < rig.timing().lease_ttl {
+        ensure_eq!(a.one(again(8, 8)).await?, Answer::LimitsInForce(made(3, 7)), "while it lives");
+        let step = rig.timing().lease_ttl / 4;
+        rig.pass(step);
+        waited += step;
+    }
+    ensure_eq!(a.one(again(8, 8)).await?, Answer::Done, "by who has outlived it");
+    Ok(())
+}
+
 /// Q1: a shrunk limit drains, nothing is cut and nothing granted until it is kept again.
 pub(super) async fn shrink_drains_and_growth_hands_out(rig: Rig) -> Verdict {
     let first = limits(3, 4, &[("k", 1.0)]);

@@ -1,6 +1,6 @@
 //! Sessions and sequences: what is refused is refused whole, and the pool's time.
 
-use super::client::{Client, class, cool_for, granted, key, limits, queued, settle};
+use super::client::{Client, class, cool_for, end, granted, handed, key, limits, queued, settle};
 use super::{Rig, Verdict};
 use crate::{
     Answer, Batch, COMMANDS_MAX, Command, Incarnation, Limits, NOTE_MAX, StoreError, TicketId,
@@ -16,7 +16,9 @@ pub(super) async fn another_session_or_an_old_sequence_changes_nothing(rig: Rig)
         router: client.router,
         session,
         sequence,
+        heard: 0,
         was_in_share: false,
+        knows_pool: false,
         commands: vec![Command::Acquire(client.clone().ask(&wanted))],
     };
     let tries = [
@@ -77,6 +79,9 @@ pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
         ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "{one:?} gave {outcome:?}");
         a.sequence -= 1;
     }
+    let outcome = a.try_send(vec![Command::Bye, good.clone()]).await;
+    ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "words after a farewell: {outcome:?}");
+    a.sequence -= 1;
     let many = vec![Command::Leave(own); COMMANDS_MAX + 1];
     let outcome = a.try_send(many).await;
     ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "too many commands: {outcome:?}");
@@ -85,6 +90,39 @@ pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
     let outcome = a.execute(hello).await;
     ensure!(matches!(outcome, Err(StoreError::Rejected(_))), "a loaded hello: {outcome:?}");
     ensure_eq!(a.poll().await?.status.leases, 0, "leases after rejected batches");
+    Ok(())
+}
+
+/// Q11: whoever says hello has not heard its last answer, and may hear none for long.
+pub(super) async fn a_hello_holds_up_nobody(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(2, 2, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let wanted = class(&["k"]);
+    let (known, _) = a.take(&wanted).await?;
+    rig.pass(1000);
+    let (unknown, waiting) = (a.ask(&wanted), a.ask(&wanted));
+    let lost = vec![Command::Acquire(unknown.clone()), Command::Acquire(waiting)];
+    let reply = a.send(lost).await?;
+    granted(&reply.answers[0])?;
+    queued(&reply.answers[1])?;
+    let (of_b, answer) = b.acquire(&wanted).await?;
+    queued(&answer)?;
+    for _ in 0..3 {
+        let reply = a.greet(true).await?;
+        ensure_eq!((reply.status.leases, reply.status.tickets), (2, 1), "what waited is gone");
+        rig.pass(rig.timing().claim_limit / 4);
+        ensure_eq!(handed(&b.poll().await?), vec![], "what was granted may be in use");
+    }
+    rig.pass(rig.timing().claim_limit / 4);
+    ensure_eq!(handed(&b.poll().await?), vec![of_b], "a slot that nobody speaks of");
+    let (next, answer) = b.acquire(&wanted).await?;
+    queued(&answer)?;
+    a.greet(true).await?;
+    let reply = b.send(vec![end(of_b)]).await?;
+    ensure_eq!(handed(&reply), vec![next], "nothing is handed to whoever only greets");
+    let leases = [known, unknown.ticket].map(|lease| Client::held(lease, "k")).to_vec();
+    let reply = a.send(vec![Command::Restate { leases, tickets: vec![] }]).await?;
+    ensure_eq!(reply.status.leases, 3, "said again, it counts");
     Ok(())
 }
 

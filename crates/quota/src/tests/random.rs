@@ -75,10 +75,13 @@ impl World {
 
     fn batch(&mut self, at: usize, commands: Vec<Command>) -> Batch {
         let was_in_share = self.dice.below(400) == 0;
+        let heard_before = 1 + self.dice.below(3);
         let router = &mut self.routers[at];
         router.sequence += 1;
         let (session, sequence) = (router.session, router.sequence);
-        Batch { router: router.id, session, sequence, was_in_share, commands }
+        let heard = sequence.saturating_sub(heard_before);
+        let hello = Batch::hello(router.id);
+        Batch { session, sequence, heard, was_in_share, commands, ..hello }
     }
 
     /// Executes and checks one step. False if the router has to say hello.
@@ -123,7 +126,11 @@ impl World {
             let poll = self.batch(at, Vec::new());
             assert!(self.step(&poll));
         }
-        if self.dice.percent(25) {
+        if self.dice.below(300) == 0 {
+            let farewell = self.batch(at, vec![Command::Bye]);
+            assert!(self.step(&farewell));
+            self.routers[at].session = 0;
+        } else if self.dice.percent(25) {
             self.several(at);
         } else {
             self.one(at);
@@ -272,7 +279,8 @@ impl World {
         let retry_after = self.dice.percent(50).then(|| self.dice.below(2_000_000));
         let (base, max) = (self.dice.below(500_000), 1_000_000 + self.dice.below(5_000_000));
         let note = Note::from(self.dice.pick(&["", "no", "wait"]).unwrap());
-        Health::Cool { scope, retry_after, base, max, note }
+        let missing = self.dice.percent(20);
+        Health::Cool { scope, retry_after, base, max, missing, note }
     }
 
     fn held(&mut self, at: usize, most: u64) -> Vec<HeldLease> {

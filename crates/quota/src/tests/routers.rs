@@ -89,15 +89,16 @@ impl World {
         let fate = if faults { self.dice.below(100) } else { 99 };
         if fate < 4 {
             self.late.push(batch);
-            self.routers[at].unanswered();
+            let doubts = self.dice.percent(50);
+            self.routers[at].unanswered(doubts);
             return;
         }
         let reply = self.execute(&batch);
         let (dice, router) = (&mut self.dice, &mut self.routers[at]);
         match reply {
-            Ok(_) if fate < 8 => router.unanswered(),
+            Ok(_) if fate < 8 => router.unanswered(dice.percent(50)),
             Ok(reply) => router.hear(&batch, &reply, self.raw, dice),
-            Err(StoreError::StaleSession) => router.unanswered(),
+            Err(StoreError::StaleSession) => router.unanswered(true),
             Err(error) => panic!("{error} after {batch:?}"),
         }
     }

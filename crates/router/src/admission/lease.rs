@@ -4,15 +4,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use weir_quota::{Class, Outcome};
+use weir_quota_client::{Ask, Found, Refusal};
 use weir_types::KeyName;
 
 use super::pool::Pool;
-use super::state::Found;
-use crate::plan::{QueuePlace, Rejection};
+use crate::plan::{Cause, QueuePlace, Rejection, micros};
 
 /// A place in a pool's queue, or a key being changed. Dropping it gives it up, the slot of a
 /// rotate included.
@@ -36,6 +37,14 @@ pub(crate) struct Lease {
     from_then: bool,
     may_probe: bool,
     settled: bool,
+    /// How often leases had been lost when this one was last known not to be.
+    stops: AtomicU64,
+}
+
+/// Ready when a lease is lost.
+pub(crate) struct Watch {
+    /// Who is woken.
+    told: Option<Waker>,
 }
 
 // === impl Pool: the ways in ===
@@ -53,8 +62,17 @@ impl Pool {
 
     /// Enters the queue, at once.
     pub(super) fn enter(self: &Arc<Self>, ask: QueuePlace, deadline: Instant) -> Waiting {
-        let number = self.with(|state, now| state.enter(ask, deadline, now));
+        let (ask, until) = (asked(ask), self.micros_of(deadline));
+        let number = self.with(|client, now| client.enter(ask, until, now));
         Waiting::new(self.clone(), number, deadline)
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    pub(crate) const fn new() -> Self {
+        Self { told: None }
     }
 }
 
@@ -87,7 +105,7 @@ impl Waiting {
                 }
                 Found::Refused(refusal) => {
                     self.done = true;
-                    return Poll::Ready(Err(refusal));
+                    return Poll::Ready(Err(rejection(refusal)));
                 }
                 Found::Granted { key, arrival, may_probe } => {
                     self.done = true;
@@ -99,6 +117,7 @@ impl Waiting {
                         from_then: self.moved,
                         may_probe,
                         settled: false,
+                        stops: AtomicU64::new(self.pool.stops.load(Ordering::Acquire)),
                     }));
                 }
             }
@@ -117,7 +136,7 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.done {
-            self.pool.with(|state, _| state.withdraw(self.number));
+            self.pool.with(|client, _| client.withdraw(self.number));
         }
     }
 }
@@ -146,6 +165,20 @@ impl Lease {
         self.may_probe
     }
 
+    /// Ready once the slot is not held any more, because the process stood still for so long: what it is
+    /// for is to be dropped. Costs little to ask again and again with one `watch`.
+    pub(crate) fn poll_lost(&self, watch: &mut Watch, context: &Context<'_>) -> Poll<()> {
+        let stops = self.pool.stops.load(Ordering::Acquire);
+        let is_watched = watch.told.as_ref().is_some_and(|told| told.will_wake(context.waker()));
+        if is_watched && stops == self.stops.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        self.stops.store(stops, Ordering::Relaxed);
+        watch.told = Some(context.waker().clone());
+        let is_lost = self.pool.lock().watch(self.number, context.waker());
+        if is_lost { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Ends it.
     pub(crate) fn settle(mut self, outcome: Outcome) {
         self.settled = true;
@@ -161,8 +194,8 @@ impl Lease {
     ) -> Waiting {
         self.settled = true;
         let number = self.number;
-        let then = Some((ask, deadline));
-        let then = self.pool.with(|state, now| state.settle(number, outcome, then, now));
+        let then = Some((asked(ask), self.pool.micros_of(deadline)));
+        let then = self.pool.with(|client, now| client.settle(number, outcome, then, now));
         Waiting::new(self.pool.clone(), then.unwrap_or(number), deadline)
     }
 
@@ -176,14 +209,14 @@ impl Lease {
     ) -> Waiting {
         self.settled = true;
         let number = self.number;
-        let then = then.map(|ask| (ask, deadline));
-        self.pool.with(|state, now| state.rotate(number, outcome, class, then, now));
+        let then = then.map(|ask| (asked(ask), self.pool.micros_of(deadline)));
+        self.pool.with(|client, now| client.rotate(number, outcome, class, then, now));
         Waiting::new(self.pool.clone(), number, deadline)
     }
 
     /// The head of the answer came: what it shows need not wait for the last byte.
     pub(crate) fn answered(&self, outcome: Outcome) {
-        self.pool.with(|state, _| state.answered(self.number, outcome));
+        self.pool.with(|client, _| client.answered(self.number, outcome));
     }
 }
 
@@ -192,5 +225,24 @@ impl Drop for Lease {
         if !self.settled {
             self.pool.settle(self.number, Outcome::default());
         }
+    }
+}
+
+fn asked(place: QueuePlace) -> Ask {
+    let QueuePlace { class, delay, arrival, wait_for_cooldown, only_free } = place;
+    Ask { class, delay: micros(delay), arrival, wait_for_cooldown, only_free }
+}
+
+fn rejection(refusal: Refusal) -> Rejection {
+    match refusal {
+        Refusal::Full { retry_after } => {
+            Rejection::Full { retry_after: Duration::from_micros(retry_after) }
+        }
+        Refusal::NoKey { until, reason, notes } => {
+            let (until, cause) = (until.map(Duration::from_micros), Cause::common(&notes));
+            Rejection::NoKey { until, reason, cause }
+        }
+        Refusal::Unavailable(why) => Rejection::Unavailable(why),
+        Refusal::Defect(why) => Rejection::Defect(why),
     }
 }

@@ -61,6 +61,7 @@ mod tests {
             rules: weir_types::KeyRules::default(),
             enabled,
             use_for_batch_api: false,
+            server: 0,
         };
         let provider = |keys: Vec<KeySettings>, concurrency: u32| ProviderSettings {
             keys,

@@ -1,34 +1,47 @@
-//! Carries batches between the state and the store: one at a time, each with all that has come
+//! Carries batches between the client and the store: one at a time, each with all that has come
 //! up since the last.
 //!
 //! A store that answers at once is executed on the spot, without a task or a wake-up; one that
 //! makes us wait is driven by a task of its own. The lock is held for bookkeeping only, never
 //! while the store works or a waiter is woken.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use weir_quota::{
-    BatchReply, ExecuteFuture, Incarnation, Outcome, PoolStatus, QuotaStore, StoreError, Timing,
+    BatchReply, ExecuteFuture, Incarnation, Micros, Outcome, PoolStatus, QuotaStore, StoreError,
+    Timing,
 };
+use weir_quota_client::{Defect, PoolClient};
 use weir_types::{ProviderName, QuotaMode};
 
 use super::limits::limits;
-use super::state::State;
+use crate::clock::now;
 use crate::settings::ProviderSettings;
+
+/// A process that ends does not wait longer for the store.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// The bookkeeping of one pool, where requests that wait are woken by their tasks' wakers.
+type Client = PoolClient<Waker>;
 
 /// One provider's slots and keys, as this process deals with them.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) name: ProviderName,
-    store: Arc<dyn QuotaStore>,
-    pub(super) timing: Timing,
-    pub(super) state: Mutex<State>,
+    pub(super) store: Arc<dyn QuotaStore>,
+    client: Mutex<Client>,
+    /// The client counts its time from then on.
+    begun: Instant,
     /// Wakes the keeper before its time.
     pub(super) changed: Notify,
+    /// The pool knows that this process goes.
+    gone: Notify,
+    /// How often the process stood still and leases were lost.
+    pub(super) stops: AtomicU64,
     /// Its provider is configured no longer.
     retired: AtomicBool,
     /// A batch that left where no runtime could drive it; the keeper does.
@@ -51,13 +64,15 @@ impl Pool {
         timing: Timing,
         serves_share: bool,
     ) -> Arc<Self> {
-        let limits = limits(provider);
+        let client = PoolClient::new(router, limits(provider), timing, serves_share, 0);
         Arc::new(Self {
             name: provider.name.clone(),
             store,
-            timing,
-            state: Mutex::new(State::new(router, limits, timing, serves_share)),
+            client: Mutex::new(client),
+            begun: now(),
             changed: Notify::new(),
+            gone: Notify::new(),
+            stops: AtomicU64::new(0),
             retired: AtomicBool::new(false),
             orphan: Mutex::default(),
         })
@@ -66,7 +81,7 @@ impl Pool {
     /// Puts other limits in force, for all routers.
     pub(crate) fn resize(self: &Arc<Self>, provider: &ProviderSettings) {
         let limits = limits(provider);
-        self.with(|state, _| state.resize(limits));
+        self.with(|client, _| client.resize(limits));
         self.changed.notify_one();
     }
 
@@ -86,9 +101,21 @@ impl Pool {
         self.is_retired() && Arc::strong_count(self) <= 2 && self.lock().is_empty()
     }
 
-    /// Whether the store has ever answered for this pool.
-    pub(crate) fn is_reached(&self) -> bool {
-        self.lock().reached()
+    /// Whether requests can be served: the pool has answered, and knew who holds what of it.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.lock().is_ready()
+    }
+
+    /// Tells the pool that this process goes, which gives back all that it holds. Nothing is said after
+    /// that. Waits for the answer, as long as for any two.
+    pub(crate) async fn leave(self: &Arc<Self>) {
+        self.with(|client, _| client.leave_pool());
+        let told = async {
+            while !self.lock().is_gone() {
+                self.gone.notified().await;
+            }
+        };
+        let _told_in_time = tokio::time::timeout(FAREWELL_MAX, told).await;
     }
 
     /// Whether other limits than ours are in force.
@@ -103,7 +130,7 @@ impl Pool {
 
     /// What the pool looked like when it last answered.
     pub(crate) fn status(&self) -> PoolStatus {
-        self.lock().status
+        self.lock().status()
     }
 
     /// A hand-off may wait for us.
@@ -112,40 +139,72 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The client's time.
+    pub(super) fn now(&self) -> Micros {
+        self.micros_of(now())
     }
 
-    /// Changes the state and says what there is to say.
-    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, Instant) -> T) -> T {
-        let now = now();
-        let mut state = self.lock();
-        let result = change(&mut state, now);
-        self.pump(state, now);
+    /// The client's time of a moment.
+    pub(super) fn micros_of(&self, moment: Instant) -> Micros {
+        crate::plan::micros(moment.saturating_duration_since(self.begun))
+    }
+
+    /// The moment of a time of the client's.
+    pub(super) fn moment_of(&self, time: Micros) -> Instant {
+        self.begun + Duration::from_micros(time)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the client and says what there is to say.
+    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut Client, Micros) -> T) -> T {
+        let now = self.now();
+        let mut client = self.lock_alive(now);
+        let result = change(&mut client, now);
+        self.pump(client, now);
         result
+    }
+
+    /// The client, once it is known whether the process stood still until now.
+    fn lock_alive(&self, now: Micros) -> MutexGuard<'_, Client> {
+        let mut client = self.lock();
+        let Some(wakers) = client.lives(now) else {
+            return client;
+        };
+        self.stops.fetch_add(1, Ordering::Release);
+        tracing::warn!(
+            calls = client.lost_calls(),
+            "the process stood still: calls without a slot are ended"
+        );
+        drop(client);
+        wakers.into_iter().for_each(Waker::wake);
+        self.changed.notify_one();
+        self.lock()
     }
 
     /// Gives a lease back.
     pub(super) fn settle(self: &Arc<Self>, lease: u64, outcome: Outcome) {
-        self.with(|state, now| state.settle(lease, outcome, None, now));
+        self.with(|client, now| client.settle(lease, outcome, None, now));
     }
 
     /// Sends batches until there is nothing to say or the store makes us wait. What a store
     /// answers at once counts as answered at `now`: reading a clock is not free.
-    fn pump<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, now: Instant) {
+    fn pump<'a>(self: &'a Arc<Self>, mut client: MutexGuard<'a, Client>, now: Micros) {
         loop {
-            if let Some(wakers) = state.serve_share(now) {
-                state = self.wake(state, wakers, now);
+            if let Some(wakers) = client.serve_share(now) {
+                client = self.wake(client, wakers, now);
                 continue;
             }
-            let Some(batch) = state.next_batch(now) else {
+            let Some(batch) = client.next_batch(now) else {
                 return;
             };
-            drop(state);
+            drop(client);
             let mut running = self.store.execute(&self.name, batch);
             let mut context = Context::from_waker(Waker::noop());
             match running.as_mut().poll(&mut context) {
-                Poll::Ready(result) => state = self.absorb(result, now),
+                Poll::Ready(result) => client = self.absorb(result, now),
                 Poll::Pending => return self.drive(running),
             }
         }
@@ -154,25 +213,31 @@ impl Pool {
     fn absorb(
         &self,
         result: Result<BatchReply, StoreError>,
-        now: Instant,
-    ) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        let wakers = state.absorb(result, now);
-        self.wake(state, wakers, now)
+        now: Micros,
+    ) -> MutexGuard<'_, Client> {
+        let mut client = self.lock_alive(now);
+        let wakers = client.absorb(result, now);
+        if client.is_gone() {
+            self.gone.notify_one();
+        }
+        self.wake(client, wakers, now)
     }
 
     /// Wakes requests, and the keeper if it sleeps for too long now, without the lock.
     fn wake<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        mut client: MutexGuard<'a, Client>,
         wakers: Vec<Waker>,
-        now: Instant,
-    ) -> MutexGuard<'a, State> {
-        let early = state.armed.is_some_and(|armed| state.next_poll(now) < armed);
-        if wakers.is_empty() && !early {
-            return state;
+        now: Micros,
+    ) -> MutexGuard<'a, Client> {
+        if let Some(Defect { why, commands }) = client.take_defect() {
+            tracing::error!(why, commands, "the quota store refused a batch");
         }
-        drop(state);
+        let early = client.oversleeps(now);
+        if wakers.is_empty() && !early {
+            return client;
+        }
+        drop(client);
         wakers.into_iter().for_each(Waker::wake);
         if early {
             self.changed.notify_one();
@@ -197,7 +262,7 @@ impl Pool {
     }
 }
 
-/// The state waits for the result of its batch. If the task that would bring it ends early, or
+/// The client waits for the result of its batch. If the task that would bring it ends early, or
 /// never starts, the batch counts as unanswered.
 struct Owed {
     pool: Arc<Pool>,
@@ -212,9 +277,9 @@ impl Orphan {
         let result = self.running.await;
         self.owed.paid = true;
         let pool = &self.owed.pool;
-        let now = now();
-        let state = pool.absorb(result, now);
-        pool.pump(state, now);
+        let now = pool.now();
+        let client = pool.absorb(result, now);
+        pool.pump(client, now);
     }
 }
 
@@ -222,7 +287,7 @@ impl Drop for Owed {
     fn drop(&mut self) {
         if !self.paid {
             let why = "the task that waited for the answer was ended".to_owned();
-            drop(self.pool.absorb(Err(StoreError::Unanswered(why)), now()));
+            drop(self.pool.absorb(Err(StoreError::Unanswered(why)), self.pool.now()));
             self.pool.changed.notify_one();
         }
     }
@@ -232,9 +297,4 @@ impl std::fmt::Debug for Orphan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Orphan")
     }
-}
-
-/// The runtime's clock, which tests can stop.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -1,6 +1,7 @@
 //! The driver against the memory store, with the clock stopped, and against stores that are slow
 //! or lose what they are told.
 
+mod beside;
 mod faulty;
 mod group;
 mod lost;
@@ -15,8 +16,8 @@ use weir_quota_memory::MemoryStore;
 use weir_telemetry::Metrics;
 use weir_types::{FailureClass, KeyName};
 
-use super::pool::now;
 use super::{Lease, Pool};
+use crate::clock::now;
 use crate::plan::{Cause, QueuePlace, Rejection};
 use crate::settings::{KeySettings, ProviderSettings};
 
@@ -35,6 +36,7 @@ fn provider(concurrency: u32, buffer: u32, keys: &[&str]) -> ProviderSettings {
         rules: weir_types::KeyRules::default(),
         enabled: true,
         use_for_batch_api: false,
+        server: 0,
     };
     let keys = keys.iter().map(key).collect();
     ProviderSettings { concurrency, buffer, keys, ..ProviderSettings::new("openai".into()) }
@@ -58,6 +60,7 @@ fn ask(keys: &[&str]) -> QueuePlace {
         delay: Duration::ZERO,
         arrival: None,
         wait_for_cooldown: false,
+        only_free: false,
     }
 }
 
@@ -74,12 +77,22 @@ fn held(store: &MemoryStore) -> (usize, usize) {
     (snapshot.leases.len(), snapshot.tickets.len())
 }
 
+fn slow_down() -> Cause {
+    Cause {
+        class: FailureClass::RateLimited,
+        said: "slow down".into(),
+        code: None,
+        is_named: true,
+        status: 429,
+    }
+}
+
 fn cool(key: &str, retry_after: Duration) -> Outcome {
     let scope = Scope::KeyModel(key.into(), "gpt".into());
     let retry_after = Some(crate::plan::micros(retry_after));
-    let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
-    let (base, max, note) = (1, 600_000_000, why.note());
-    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, note }] }
+    let (base, max, note) = (1, 600_000_000, slow_down().note());
+    let missing = false;
+    Outcome { health: vec![Health::Cool { scope, retry_after, base, max, missing, note }] }
 }
 
 fn keep(pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
@@ -262,8 +275,7 @@ async fn a_refusal_for_cooling_keys_says_why_they_cool_at_whichever_router() {
             panic!("the key cools");
         };
         assert_eq!(until, Some(Duration::from_secs(20)));
-        let why = Cause { class: FailureClass::RateLimited, said: "slow down".into(), code: None };
-        assert_eq!(cause, Some(why));
+        assert_eq!(cause, Some(slow_down()));
     }
     assert_eq!(held(&store), (0, 0));
 }

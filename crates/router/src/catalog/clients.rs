@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use weir_rpc::RouterRequest;
-use weir_types::{Fault, FaultCode};
+use weir_types::{Fault, FaultCode, SeenModels};
 
-use super::{Catalog, Route, Target, UsableKeys};
+use super::{Catalog, Route, StoredAt, Target, UsableKeys};
 use crate::settings::{ClientKeySettings, ClientKeys, ProviderAccess, ProviderSettings};
 
 /// The catalogs of all who may ask.
@@ -63,15 +63,17 @@ impl Access {
 impl Client {
     fn catalog(&self) -> &Catalog {
         self.catalog.get_or_init(|| {
-            Catalog::limited(&self.providers, &self.usable, |provider| {
-                let is_named =
-                    |access: &&Arc<ProviderAccess>| access.provider.eq_ignore_ascii_case(provider);
-                let accesses = &self.settings.providers;
-                let named = accesses.iter().find(is_named);
-                let any = || accesses.iter().find(|access| access.provider == "*");
-                named.or_else(any).map_or(Access::Denied, |access| Access::Only(access.clone()))
-            })
+            Catalog::limited(&self.providers, &self.usable, |provider| self.access(provider))
         })
+    }
+
+    fn access(&self, provider: &str) -> Access {
+        let is_named =
+            |access: &&Arc<ProviderAccess>| access.provider.eq_ignore_ascii_case(provider);
+        let accesses = &self.settings.providers;
+        let named = accesses.iter().find(is_named);
+        let any = || accesses.iter().find(|access| access.provider == "*");
+        named.or_else(any).map_or(Access::Denied, |access| Access::Only(access.clone()))
     }
 }
 
@@ -149,6 +151,41 @@ impl Catalogs {
                 Err(forbidden(client, &what))
             }
         }
+    }
+
+    /// The keys of which a list of what is stored is made. What is stored with a key is everybody's who
+    /// uses it, so only those are listed that nobody else reaches.
+    ///
+    /// # Errors
+    /// There is none; as [`Catalogs::route`].
+    pub(crate) fn stores(
+        &self,
+        request: &RouterRequest,
+        only: Option<&str>,
+    ) -> Result<Vec<StoredAt>, Fault> {
+        let is_alone = |provider: &str, key: &str| {
+            let admits = |client: &&Client| client.access(provider).admits(key, None);
+            let others = usize::from(!self.is_key_required);
+            self.clients.is_empty() || self.clients.values().filter(admits).count() + others == 1
+        };
+        let Some(client) = self.client(request)? else {
+            return self.all.stores(request, only, is_alone);
+        };
+        client.catalog().stores(request, only, is_alone)
+    }
+
+    /// Which models of `targets` whoever asks may see, where that is not all that the worker lists.
+    ///
+    /// # Errors
+    /// As [`Catalogs::route`].
+    pub(crate) fn seen(
+        &self,
+        request: &RouterRequest,
+        targets: &[Arc<Target>],
+    ) -> Result<Vec<SeenModels>, Fault> {
+        let Some(client) = self.client(request)? else { return Ok(Vec::new()) };
+        let of = |target: &Arc<Target>| client.catalog().entry(&target.provider.name)?.seen();
+        Ok(targets.iter().filter_map(of).collect())
     }
 
     /// Whether the client's key of `request` is one of these, if it has one.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use weir_quota::Class;
-use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation};
+use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation, SeenModels};
 
 use super::clients::Access;
 use super::{Query, Target, fault};
@@ -50,6 +50,9 @@ impl Entry {
             let what = ask.operation.config_name(ask.stream);
             return Err(fault::unsupported(&self.provider, what));
         }
+        if self.speaks_another(ask) {
+            return Err(fault::other_format(&self.provider, ask.operation));
+        }
         if ask.operation.has_model() && model.is_empty() {
             return Err(fault::missing_model_part(&self.provider));
         }
@@ -75,6 +78,14 @@ impl Entry {
         }
         targets.insert(Arc::from(model), target.clone());
         Ok(target)
+    }
+
+    /// Whether what is asked passes within one format only, and this provider speaks another.
+    fn speaks_another(&self, ask: Query<'_>) -> bool {
+        let Some(dialect) = ask.dialect else { return false };
+        let formats = self.provider.formats.iter();
+        let mut formats = formats.filter(|(operation, _)| *operation == ask.operation).peekable();
+        formats.peek().is_some() && formats.all(|(_, format)| *format != dialect)
     }
 
     /// The enabled keys that serve `model`.
@@ -138,6 +149,16 @@ impl Entry {
             return Err(fault::unusable(provider, std::slice::from_ref(&key.name)));
         }
         Ok(key)
+    }
+
+    /// Which models whoever asks may see in a list; `None`: all that are listed.
+    pub(super) fn seen(&self) -> Option<SeenModels> {
+        let Access::Only(access) = &self.access else { return None };
+        let enabled = self.provider.keys.iter().filter(|key| key.enabled);
+        let admitted = enabled.filter(|key| access.keys.contains(&key.name));
+        let (allowed, denied) = (&access.allowed_models, &access.blacklisted_models);
+        let keys = admitted.map(|key| key.rules.narrowed(allowed, denied)).collect();
+        Some(SeenModels { provider: self.provider.name.clone(), keys })
     }
 
     fn can_use(&self, key: &KeyName) -> bool {

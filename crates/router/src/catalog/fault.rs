@@ -31,7 +31,93 @@ pub(super) fn no_batch_keys(provider: &ProviderSettings, operation: Operation) -
     let message = format!(
         "no key of `{name}` may serve {what}; set `use_for_batch_api` to true on one of its keys"
     );
+    unmarked(message)
+}
+
+/// As it is configured, the gateway does not do this, and will not before that is changed: nothing to try
+/// again.
+fn unmarked(message: String) -> Fault {
+    let mut fault = Fault::new(FaultCode::UnsupportedOperation, message);
+    fault.detail.code = Some("no_batch_keys".into());
+    fault.with_class(FailureClass::Elsewhere)
+}
+
+/// The provider does it, but in the words of another format.
+pub(super) fn other_format(provider: &ProviderSettings, operation: Operation) -> Fault {
+    let (name, what) = (&provider.name, operation.label());
+    let message = format!(
+        "`{name}` does {what} in a wire format of its own, which this path is not; ask on the path of \
+         its own SDK"
+    );
+    Fault::new(FaultCode::UnsupportedOperation, message).with_class(FailureClass::Elsewhere)
+}
+
+fn gone(message: String) -> Fault {
+    let mut fault = Fault::new(FaultCode::NotFound, message);
+    fault.detail.code = Some("key_removed".into());
+    fault
+}
+
+/// What is stored is out of reach: its provider is not configured any more.
+pub(super) fn provider_removed(provider: &str) -> Fault {
+    gone(format!("the id belongs to the provider `{provider}`, which is not configured any more"))
+}
+
+/// Or its key is not.
+pub(super) fn key_removed(provider: &str, key: &str) -> Fault {
+    gone(format!(
+        "the id belongs to the key `{key}` of `{provider}`, which is not configured any more"
+    ))
+}
+
+/// Or may not be used.
+pub(super) fn key_disabled(provider: &str, key: &str) -> Fault {
+    let message = format!("the id belongs to the key `{key}` of `{provider}`, which is disabled");
     Fault::new(FaultCode::NoEligibleKeys, message)
+}
+
+/// Or not for this.
+pub(super) fn key_not_for_batches(provider: &str, key: &str) -> Fault {
+    let message = format!(
+        "the id belongs to the key `{key}` of `{provider}`, which has no `use_for_batch_api`"
+    );
+    unmarked(message)
+}
+
+/// What the request refers to is at another provider than the one that it names.
+pub(super) fn owner_elsewhere(named: &ProviderSettings, provider: &str, key: &str) -> Fault {
+    let message = format!(
+        "the request refers to what the key `{key}` of `{provider}` has stored, and names the provider \
+         `{}`, which does not have it; name a model of `{provider}`",
+        named.name
+    );
+    Fault::new(FaultCode::InvalidRequest, message).with_param("model")
+}
+
+/// Or with another key than the one that is asked for.
+pub(super) fn owner_not_pinned(provider: &str, key: &str) -> Fault {
+    let message = format!(
+        "the request refers to what the key `{key}` of `{provider}` has stored, and asks for another key"
+    );
+    Fault::new(FaultCode::InvalidRequest, message).with_param("x-bf-api-key")
+}
+
+/// An id of a provider's own, which says nothing of its key.
+pub(super) fn owner_unknown(keys: usize) -> Fault {
+    let message = format!(
+        "the id does not say whose it is, and {keys} keys may have it; use the id that this gateway \
+         gave, or name the provider (`?provider=NAME`) and the key (x-bf-api-key)"
+    );
+    Fault::new(FaultCode::NotFound, message)
+}
+
+/// Whoever lists what a key has stored sees what everybody has stored with it.
+pub(super) fn shared_lists() -> Fault {
+    let message = "lists show all that is stored with a provider's key, and every such key that this \
+                   client key may use serves others as well; what was stored is found by its id";
+    let mut fault = Fault::new(FaultCode::Forbidden, message);
+    fault.detail.code = Some("key_shared".into());
+    fault
 }
 
 pub(super) fn missing_model_part(provider: &ProviderSettings) -> Fault {

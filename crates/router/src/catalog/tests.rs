@@ -1,9 +1,9 @@
 //! Requests in, targets or faults out.
 
-use weir_types::{Dialect, Form, Framing, KeyRules, ModelList, OperationSet};
+use weir_rpc::Owner;
+use weir_types::{Dialect, Form, Framing, KeyRules, ModelList, OperationSet, Patience};
 
 use super::*;
-use crate::settings::KeySettings;
 
 fn key(name: &str, weight: f64, models: &[&str]) -> KeySettings {
     let models = match models {
@@ -16,6 +16,7 @@ fn key(name: &str, weight: f64, models: &[&str]) -> KeySettings {
         rules: KeyRules { models, ..KeyRules::default() },
         enabled: true,
         use_for_batch_api: false,
+        server: 0,
     }
 }
 
@@ -36,11 +37,17 @@ fn request(model: &str) -> RouterRequest {
         stream: false,
         framing: Framing::Sse,
         form: Form::Usual,
+        commit: None,
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         fallbacks: Vec::new(),
         preferred_provider: None,
         client_key: None,
         headers: Vec::new(),
+        query: String::new(),
+        cursor: None,
+        owner: None,
     }
 }
 
@@ -307,6 +314,42 @@ fn keys_without_a_secret_at_the_worker_are_left_out() {
     let nobody = UsableKeys::from([("one".into(), usable(&[])), ("two".into(), usable(&["c"]))]);
     let catalog = Catalog::new(&providers, &nobody);
     assert_eq!(primary(&catalog, &request("m")), Ok("two/m[c]".to_owned()));
+}
+
+#[test]
+fn what_refers_to_something_stored_goes_to_whoever_has_it() {
+    let catalog = Catalog::new(
+        &[
+            provider("one", vec![key("a", 1.0, &["m"]), key("b", 9.0, &["m"])]),
+            provider("two", vec![key("c", 1.0, &["m"]), key("d", 1.0, &["n"])]),
+        ],
+        &UsableKeys::new(),
+    );
+    let owned = |model: &str, owner: &str, key: &str| RouterRequest {
+        owner: Some(Owner { provider: owner.into(), key: key.into() }),
+        fallbacks: vec!["two/m".to_owned()],
+        ..request(model)
+    };
+    for model in ["one/m", "m"] {
+        let request = owned(model, "one", "a");
+        assert_eq!(primary(&catalog, &request), Ok("one/m[a]".to_owned()));
+        // Nobody else has it.
+        assert!(fallbacks(&catalog, &request).is_empty());
+    }
+    let refused = |request: &RouterRequest| primary(&catalog, request).unwrap_err();
+    let (code, message) = refused(&owned("two/m", "one", "a"));
+    assert_eq!(code, FaultCode::InvalidRequest);
+    assert!(message.contains("name a model of `one`"), "{message}");
+    assert_eq!(refused(&owned("n", "two", "c")).0, FaultCode::NoKeySupportsModel);
+    assert_eq!(refused(&owned("", "two", "c")).0, FaultCode::InvalidRequest);
+    let target = for_model("one/m", Some("b"));
+    let pinned = RouterRequest { target, ..owned("one/m", "one", "a") };
+    assert_eq!(refused(&pinned).0, FaultCode::InvalidRequest);
+    for (provider, key) in [("one", "gone"), ("gone", "a")] {
+        let (code, message) = refused(&owned("m", provider, key));
+        assert_eq!(code, FaultCode::NotFound);
+        assert!(message.contains("`gone`"), "{message}");
+    }
 }
 
 #[test]

@@ -12,11 +12,18 @@ use weir_types::{FailureClass, Fault, told_within};
 pub(crate) struct Cause {
     /// What the failure meant.
     pub(crate) class: FailureClass,
+    /// Whether the provider named the time of the rest.
+    pub(crate) is_named: bool,
+    /// The status that it was said with; 0: there was no answer.
+    pub(crate) status: u16,
     /// What the provider said; of a very long text the beginning.
     pub(crate) said: Arc<str>,
     /// Its code for it.
     pub(crate) code: Option<Cow<'static, str>>,
 }
+
+/// Follows the status of a rest whose time the provider named.
+const NAMED: &str = ",named";
 
 // === impl Cause ===
 
@@ -24,29 +31,39 @@ impl Cause {
     /// What a failure of this class says.
     pub(super) fn of(fault: &Fault, class: FailureClass) -> Self {
         let said = Arc::from(&*fault.detail.message);
-        Self { class, said, code: fault.detail.code.clone() }
+        let is_named = fault.detail.retry_after.is_some();
+        let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
+        Self { class, is_named, status, said, code: fault.detail.code.clone() }
     }
 
-    /// Three lines: class, code, and what was said, which may have more of them.
+    /// Three lines: the class, the status and whether the time was named; the code; and what was said,
+    /// which may have more of them.
     pub(crate) fn note(&self) -> Note {
+        let named = if self.is_named { NAMED } else { "" };
         let code = self.code.as_deref().filter(|code| !code.contains('\n')).unwrap_or_default();
-        let note = format!("{}\n{code}\n{}", self.class.label(), self.said);
+        let note = format!("{},{}{named}\n{code}\n{}", self.class.label(), self.status, self.said);
         told_within(&note, NOTE_MAX).into()
     }
 
     /// The inverse; `None` of what is no such note.
     fn read(note: &str) -> Option<Self> {
         let mut lines = note.splitn(3, '\n');
-        let class = lines.next().and_then(FailureClass::from_label)?;
+        let first = lines.next()?;
+        let rest = first.strip_suffix(NAMED);
+        let (label, status) = rest.unwrap_or(first).split_once(',')?;
+        let (class, status) = (FailureClass::from_label(label)?, status.parse().ok()?);
         let code = lines.next().filter(|code| !code.is_empty());
         let code = code.map(|code| Cow::Owned(code.to_owned()));
-        Some(Self { class, said: lines.next()?.into(), code })
+        let said = lines.next()?.into();
+        Some(Self { class, is_named: rest.is_some(), status, said, code })
     }
 
-    /// The cause that all keys share of whose rests these are the notes.
+    /// The cause that all keys share of whose rests these are the notes. Its time is named if all were.
     pub(crate) fn common(notes: &[Note]) -> Option<Self> {
         let mut causes: Vec<Self> =
             notes.iter().map(|note| Self::read(note)).collect::<Option<_>>()?;
+        let are_named = causes.iter().all(|cause| cause.is_named);
+        causes.iter_mut().for_each(|cause| cause.is_named = are_named);
         let first = causes.first()?.class;
         if causes.iter().all(|cause| cause.class == first) {
             return Some(causes.swap_remove(0));
@@ -62,7 +79,8 @@ mod tests {
     use super::*;
 
     fn cause(class: FailureClass, said: &str, code: Option<&'static str>) -> Cause {
-        Cause { class, said: said.into(), code: code.map(Cow::Borrowed) }
+        let code = code.map(Cow::Borrowed);
+        Cause { class, is_named: false, status: 404, said: said.into(), code }
     }
 
     #[test]
@@ -70,11 +88,15 @@ mod tests {
         let texts = ["", "no", "two\nlines\n", "ü\u{0}"];
         for class in FailureClass::ALL {
             for (said, code) in texts.into_iter().flat_map(|t| [(t, None), (t, Some("its"))]) {
-                let cause = cause(class, said, code);
-                assert_eq!(Cause::read(&cause.note()), Some(cause));
+                for is_named in [false, true] {
+                    let cause = Cause { is_named, ..cause(class, said, code) };
+                    assert_eq!(Cause::read(&cause.note()), Some(cause));
+                }
             }
         }
-        for other in ["", "credential", "credential\nits", "weather\n\nfine"] {
+        for other in
+            ["", "credential", "credential\nits", "credential\n\nno", "weather,404\n\nfine"]
+        {
             assert_eq!(Cause::read(other), None, "{other:?}");
         }
     }

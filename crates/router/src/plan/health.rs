@@ -6,6 +6,7 @@ use weir_quota::{Health, Outcome, Scope};
 use weir_types::{FailureClass, Fault, FaultCode, KeyName, Side};
 
 use super::Cause;
+use crate::breaker::Outage;
 use crate::catalog::Target;
 
 /// The first rest after a 429 that does not say for how long. Doubles while it goes on.
@@ -29,8 +30,15 @@ const CERTAIN: [&str; 8] = [
     "insufficient_balance",
     "token_expired",
 ];
-/// The rest of a key that cannot reach a model.
-const MODEL_MISSING: Duration = Duration::from_secs(60);
+/// The first rest of a server that could not be reached. Doubles while it goes on.
+const UNREACHABLE_BASE: Duration = Duration::from_millis(500);
+/// No rest of such a server is longer: who is there again has its share back soon, and asking costs
+/// nobody anything, because another server is asked at once.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(4);
+/// The first rest in an outage. Doubles while it goes on.
+const OUTAGE_BASE: Duration = Duration::from_secs(1);
+/// No rest in an outage is longer: who is well again is asked again within seconds.
+const OUTAGE_MAX: Duration = Duration::from_secs(8);
 /// No rest is longer, whatever a provider asks for.
 const ANY_MAX: Duration = Duration::from_secs(600);
 
@@ -68,6 +76,8 @@ pub(crate) enum Conclusion<'a> {
         fault: &'a Fault,
         /// The key had rested before, and this call was to find out whether it is well again.
         may_probe: bool,
+        /// It is one of many in a row.
+        outage: Option<Outage>,
     },
 }
 
@@ -78,7 +88,10 @@ pub(crate) fn learn(conclusion: Conclusion<'_>, key: &KeyName, target: &Target) 
         Conclusion::Answered => well(key, target),
         // Our own troubles and the client's mistakes say nothing of the provider.
         Conclusion::Failed { fault, .. } if fault.side() != Side::Provider => Outcome::default(),
-        Conclusion::Failed { fault, may_probe } => unwell(fault, may_probe, key, target),
+        Conclusion::Failed { fault, outage: Some(outage), .. } if classify(fault).is_servers() => {
+            out(fault, outage, key, target)
+        }
+        Conclusion::Failed { fault, may_probe, .. } => unwell(fault, may_probe, key, target),
     }
 }
 
@@ -97,6 +110,7 @@ fn unwell(fault: &Fault, may_probe: bool, key: &KeyName, target: &Target) -> Out
     let class = classify(fault);
     let asked = fault.detail.retry_after;
     let key_model = || Scope::KeyModel(key.clone(), target.class.model.clone());
+    let missing = target.provider.model_missing_rest;
     let health = match class {
         FailureClass::RateLimited => {
             let max = if asked.is_some() { ANY_MAX } else { RATE_LIMITED_MAX };
@@ -111,7 +125,10 @@ fn unwell(fault: &Fault, may_probe: bool, key: &KeyName, target: &Target) -> Out
             };
             cool(Scope::Key(key.clone()), asked, base, ANY_MAX, fault)
         }
-        FailureClass::ModelMissing => cool(key_model(), None, MODEL_MISSING, MODEL_MISSING, fault),
+        FailureClass::Unreachable => return server_lost(fault, key, target),
+        FailureClass::ModelMissing => {
+            may_not_exist(cool(key_model(), None, missing, missing, fault))
+        }
         FailureClass::Transient
         | FailureClass::Silent
         | FailureClass::ContextLength
@@ -120,9 +137,38 @@ fn unwell(fault: &Fault, may_probe: bool, key: &KeyName, target: &Target) -> Out
         | FailureClass::Refused
         | FailureClass::Caller
         | FailureClass::Cut
-        | FailureClass::ClientGone => return Outcome::default(),
+        | FailureClass::ClientGone
+        | FailureClass::Cancelled => return Outcome::default(),
     };
     Outcome { health: vec![health] }
+}
+
+/// An outage: the keys of the server rest for the model, or for all.
+fn out(fault: &Fault, outage: Outage, key: &KeyName, target: &Target) -> Outcome {
+    let model = &target.class.model;
+    let scope = |key: &KeyName| match outage {
+        Outage::Model => Scope::KeyModel(key.clone(), model.clone()),
+        Outage::Server => Scope::Key(key.clone()),
+    };
+    let asked = fault.detail.retry_after;
+    let max = if asked.is_some() { ANY_MAX } else { OUTAGE_MAX };
+    let rests = |key| cool(scope(key), asked, OUTAGE_BASE, max, fault);
+    let near = target.provider.neighbours(key);
+    let is_meant = |key: &&KeyName| outage == Outage::Server || target.class.keys.contains(*key);
+    Outcome { health: near.filter(is_meant).map(rests).collect() }
+}
+
+/// The server of `key` is not there. Its keys rest if another server can answer meanwhile; where there
+/// is one alone, each request finds out for itself.
+fn server_lost(fault: &Fault, key: &KeyName, target: &Target) -> Outcome {
+    let near: Vec<&KeyName> = target.provider.neighbours(key).collect();
+    if target.class.keys.iter().all(|one| near.contains(&one)) {
+        return Outcome::default();
+    }
+    let rests = |key: &KeyName| {
+        cool(Scope::Key(key.clone()), None, UNREACHABLE_BASE, UNREACHABLE_MAX, fault)
+    };
+    Outcome { health: near.into_iter().map(rests).collect() }
 }
 
 /// What a success teaches of the key that answered.
@@ -181,7 +227,16 @@ fn cool(
     why: &Fault,
 ) -> Health {
     let (retry_after, note) = (asked.map(micros), Cause::of(why, classify(why)).note());
-    Health::Cool { scope, retry_after, base: micros(base), max: micros(max), note }
+    let (base, max, missing) = (micros(base), micros(max), false);
+    Health::Cool { scope, retry_after, base, max, missing, note }
+}
+
+/// The rest of a model that a client may have made up.
+fn may_not_exist(mut health: Health) -> Health {
+    if let Health::Cool { missing, .. } = &mut health {
+        *missing = true;
+    }
+    health
 }
 
 /// As the quota protocol counts time.

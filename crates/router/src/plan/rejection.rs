@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use weir_quota::NoKeyReason;
-use weir_types::{FailureClass, Fault, FaultCode};
+use weir_types::{FailureClass, Fault, FaultCode, UpstreamAnswer};
 
 use super::{Cause, health};
 use crate::catalog::Target;
@@ -85,6 +86,11 @@ fn no_key(
     reason: NoKeyReason,
     cause: Option<Cause>,
 ) -> Fault {
+    if let Some(missing) = cause.as_ref().filter(|cause| cause.class == FailureClass::ModelMissing)
+        && reason == NoKeyReason::Cooling
+    {
+        return still_missing(missing);
+    }
     let (provider, model) = (&target.provider.name, &target.model);
     let said = |cause: &Cause| format!(", as it said a moment ago ({})", cause.said);
     let said = cause.as_ref().map(said).unwrap_or_default();
@@ -100,10 +106,15 @@ fn no_key(
             fault.detail.code = its_code;
             return fault;
         }
-        (NoKeyReason::Cooling, Some(FailureClass::ModelMissing)) => (
-            FaultCode::UnknownModel,
-            Some(FailureClass::ModelMissing),
-            format!("no key of `{provider}` reaches the model `{model}`{said}"),
+        (NoKeyReason::Cooling, Some(FailureClass::Unreachable)) => (
+            FaultCode::UpstreamUnreachable,
+            Some(FailureClass::Unreachable),
+            format!("no server of `{provider}` that serves `{model}` can be reached{said}"),
+        ),
+        (NoKeyReason::Cooling, Some(class)) if class.is_servers() => (
+            FaultCode::NoEligibleKeys,
+            Some(class),
+            format!("`{provider}` rests after failures of `{model}`{said}"),
         ),
         (NoKeyReason::Cooling, _) => (
             FaultCode::RateLimited,
@@ -123,5 +134,16 @@ fn no_key(
     let retry_after = until.map(|until| if until.is_zero() { PROBE } else { until });
     let mut fault = Fault::new(code, message).with_retry_after(retry_after);
     fault.detail.class = class;
+    fault
+}
+
+/// A model that was not there a moment ago, told as it was then.
+fn still_missing(cause: &Cause) -> Fault {
+    let message = format!("{} (as it said a moment ago: nobody was asked again)", cause.said);
+    let mut fault = Fault::new(FaultCode::UpstreamRejected, message).with_class(cause.class);
+    fault.detail.code.clone_from(&cause.code);
+    let status = if cause.status == 0 { 404 } else { cause.status };
+    let (content_type, body) = (String::new(), Bytes::new());
+    fault.detail.upstream = Some(UpstreamAnswer { status, content_type, body });
     fault
 }

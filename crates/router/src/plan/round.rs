@@ -17,10 +17,18 @@ pub(super) struct Round {
     key: Option<KeyName>,
     retries: u32,
     /// Tried in this round, and when each may be asked again, where that is known.
-    tried: Vec<(KeyName, Option<Instant>)>,
+    tried: Vec<(KeyName, Option<Ready>)>,
     /// Not asked again by this request, and why.
     dead: Vec<(KeyName, Fault)>,
     attempted: bool,
+}
+
+/// When a key may be asked again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ready {
+    at: Instant,
+    /// The provider said so.
+    is_named: bool,
 }
 
 /// What the place in the queue is for that has been asked for since the last attempt.
@@ -34,6 +42,18 @@ enum Place {
     KeyOrNextRound,
     /// The end of a cooldown. There is one such wait per attempt.
     CooldownsEnd,
+}
+
+impl Ready {
+    /// As the provider said.
+    pub(super) const fn named(at: Instant) -> Self {
+        Self { at, is_named: true }
+    }
+
+    /// As nobody said.
+    pub(super) const fn guessed(at: Instant) -> Self {
+        Self { at, is_named: false }
+    }
 }
 
 impl Round {
@@ -65,7 +85,7 @@ impl Round {
         self.key.clone().unwrap_or_else(|| KeyName::from(""))
     }
 
-    pub(super) fn tried(&mut self, key: KeyName, ready: Option<Instant>) {
+    pub(super) fn tried(&mut self, key: KeyName, ready: Option<Ready>) {
         self.tried.retain(|(tried, _)| *tried != key);
         self.tried.push((key, ready));
     }
@@ -119,12 +139,8 @@ impl Round {
         self.place = Place::CooldownsEnd;
     }
 
-    /// min(initial · 2ⁿ, max) · U(0.8, 1.2), capped at max.
     pub(super) fn backoff(&self, target: &Target, draw: f64) -> Duration {
-        let max = target.provider.backoff_max;
-        let factor = 1_u32.checked_shl(self.retries).unwrap_or(u32::MAX);
-        let grown = target.provider.backoff_initial.saturating_mul(factor).min(max);
-        grown.mul_f64(0.8 + 0.4 * draw.clamp(0.0, 1.0)).min(max)
+        target.provider.backoff(self.retries, draw)
     }
 
     /// The keys that this request may still ask.
@@ -144,15 +160,26 @@ impl Round {
     pub(super) fn first_ready(&self, keys: &[KeyName], now: Instant) -> Instant {
         let ready = |key: &KeyName| {
             let tried = self.tried.iter().find(|(tried, _)| tried == key);
-            tried.and_then(|(_, ready)| *ready).unwrap_or(now)
+            tried.and_then(|(_, ready)| *ready).map_or(now, |ready| ready.at)
         };
         keys.iter().map(ready).min().unwrap_or(now).max(now)
+    }
+
+    /// When the first of those among `keys` that this round has asked may be asked again, if that is
+    /// no guess: the provider named it, or nothing is in the way.
+    pub(super) fn first_named(&self, keys: &[KeyName], now: Instant) -> Option<Instant> {
+        let asked = self.tried.iter().filter(|(key, _)| keys.contains(key));
+        let named = asked.filter_map(|(_, ready)| match ready {
+            Some(ready) => ready.is_named.then_some(ready.at),
+            None => Some(now),
+        });
+        named.min().map(|at| at.max(now))
     }
 
     /// How long until the first key of this round may be asked again, of those that said.
     pub(super) fn first_known_ready(&self, now: Instant) -> Option<Duration> {
         let ready = self.tried.iter().filter_map(|(_, ready)| *ready);
-        ready.map(|at| at.saturating_duration_since(now)).min()
+        ready.map(|ready| ready.at.saturating_duration_since(now)).min()
     }
 
     /// The keys and why, if no key may be asked any more.

@@ -6,6 +6,7 @@ use weir_quota::{Class, Outcome};
 use weir_types::{Fault, KeyName};
 
 use super::Rejection;
+use crate::breaker::Outage;
 
 /// A place in a pool's queue.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub(crate) struct QueuePlace {
     pub arrival: Option<u64>,
     /// Stay while the keys cool.
     pub wait_for_cooldown: bool,
+    /// A slot that is free, or none: nobody waits.
+    pub only_free: bool,
 }
 
 /// How far a plan may go.
@@ -29,6 +32,9 @@ pub(crate) struct Bounds {
     pub replayable: bool,
     /// Calls to providers, at all targets together.
     pub attempts_max: u32,
+    /// After how long without a word a fallback is asked as well; `None`: as each provider's setting
+    /// says, zero: never.
+    pub hedge_after: Option<Duration>,
 }
 
 /// What happened.
@@ -48,7 +54,14 @@ pub(crate) enum Event {
     /// No slot, no key; no lease is held.
     Refused(Rejection),
     /// The attempt failed; its lease is held.
-    Failed(Fault),
+    Failed {
+        /// How.
+        fault: Fault,
+        /// How long it took.
+        took: Duration,
+        /// It is one of many in a row.
+        outage: Option<Outage>,
+    },
 }
 
 /// What to do.

@@ -1,21 +1,26 @@
 //! Scenarios as scripts and traces: what the provider does, what the plan does about it.
 
+mod hedges;
 mod property;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use weir_quota::{Health, NoKeyReason, Scope};
-use weir_types::UpstreamAnswer;
+use weir_types::{KeyRules, UpstreamAnswer};
 
 use super::*;
-use crate::settings::ProviderSettings;
+use crate::settings::{KeySettings, ProviderSettings};
 
 /// What a scenario's world does next.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// The attempt fails with this class, and perhaps a Retry-After in seconds.
     Fail(FailureClass, Option<u64>),
+    /// The attempt fails with this class after so many seconds.
+    FailSlowly(FailureClass, u64),
+    /// The attempt fails with this class, as many before it.
+    Again(FailureClass, Outage),
     /// The attempt succeeds.
     Answer,
     /// The pool is full.
@@ -31,20 +36,37 @@ enum Step {
 }
 
 use FailureClass as C;
-use Step::{Answer, Fail, Full, Gone, NoKey, NoOther, Rests};
+use Step::{Again, Answer, Fail, FailSlowly, Full, Gone, NoKey, NoOther, Rests};
 
+/// A target whose keys one server answers.
 fn target(provider: &str, model: &str, keys: &[&str], max_retries: u32) -> Arc<Target> {
-    let provider = ProviderSettings { max_retries, ..ProviderSettings::new(provider.into()) };
+    let keys: Vec<(&str, usize)> = keys.iter().map(|key| (*key, 0)).collect();
+    at(provider, model, &keys, max_retries)
+}
+
+/// A target with these keys, each at the server of that number.
+fn at(provider: &str, model: &str, keys: &[(&str, usize)], max_retries: u32) -> Arc<Target> {
+    let key = |&(name, server): &(&str, usize)| KeySettings {
+        name: name.into(),
+        weight: 1.0,
+        rules: KeyRules::default(),
+        enabled: true,
+        use_for_batch_api: false,
+        server,
+    };
+    let settings = ProviderSettings::new(provider.into());
+    let provider =
+        ProviderSettings { max_retries, keys: keys.iter().map(key).collect(), ..settings };
     let class = Class {
         model: model.into(),
         operation: "chat".into(),
-        keys: keys.iter().map(|key| KeyName::from(*key)).collect(),
+        keys: keys.iter().map(|(key, _)| KeyName::from(*key)).collect(),
     };
     Arc::new(Target { provider: Arc::new(provider), model: model.into(), class, weight: 1.0 })
 }
 
 fn begin(route: Route, deadline: Instant, replayable: bool) -> Result<(Plan, Action), Fault> {
-    Plan::begin(route, Bounds { deadline, replayable, attempts_max: 1000 })
+    Plan::begin(route, Bounds { deadline, replayable, attempts_max: 1000, hedge_after: None })
 }
 
 fn route(targets: &[Arc<Target>]) -> Route {
@@ -59,7 +81,8 @@ fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
         C::Refused => 403,
         C::ModelMissing | C::Elsewhere => 404,
         C::Caller | C::ContextLength => 400,
-        C::Transient | C::Silent | C::Unusable | C::Cut | C::ClientGone => 503,
+        C::Unreachable => 502,
+        C::Transient | C::Silent | C::Unusable | C::Cut | C::ClientGone | C::Cancelled => 503,
     };
     let content_type = String::new();
     let answer = UpstreamAnswer { status, content_type, body: bytes::Bytes::new() };
@@ -68,6 +91,10 @@ fn failure(class: FailureClass, retry_after: Option<u64>) -> Fault {
         .with_retry_after(retry_after.map(Duration::from_secs));
     fault.detail.upstream = Some(answer);
     fault
+}
+
+fn failed(fault: Fault) -> Event {
+    Event::Failed { fault, took: Duration::from_millis(100), outage: None }
 }
 
 /// Runs a script to its end; what the plan did, in short.
@@ -92,7 +119,16 @@ fn trace(route: Route, script: &[Step]) -> String {
                 return trace;
             }
             Action::Call => match script.pop_front() {
-                Some(Fail(class, retry_after)) => Event::Failed(failure(class, retry_after)),
+                Some(Fail(class, retry_after)) => failed(failure(class, retry_after)),
+                Some(Again(class, outage)) => Event::Failed {
+                    fault: failure(class, None),
+                    took: Duration::from_millis(100),
+                    outage: Some(outage),
+                },
+                Some(FailSlowly(class, seconds)) => {
+                    let took = Duration::from_secs(seconds);
+                    Event::Failed { fault: failure(class, None), took, outage: None }
+                }
                 Some(Answer) => {
                     assert!(script.is_empty(), "unused: {script:?} after {trace}");
                     return trace + "ok";
@@ -132,10 +168,16 @@ fn refusal(script: &mut VecDeque<Step>) -> Option<Event> {
         Rests(class, seconds) => Rejection::NoKey {
             until: Some(Duration::from_secs(*seconds)),
             reason: NoKeyReason::Cooling,
-            cause: Some(Cause { class: *class, said: "no".into(), code: Some("its".into()) }),
+            cause: Some(Cause {
+                class: *class,
+                is_named: true,
+                status: 404,
+                said: "no".into(),
+                code: Some("its".into()),
+            }),
         },
         Gone => Rejection::Unavailable("gone".to_owned()),
-        Fail(..) | Answer | NoOther => return None,
+        Fail(..) | Again(..) | FailSlowly(..) | Answer | NoOther => return None,
     };
     script.pop_front();
     Some(Event::Refused(refusal))
@@ -293,13 +335,13 @@ fn rate_limits_rotate_uncounted_and_rounds_count() {
             "ask one ab@0 | call a | a:3 rotate b or ab'@500 | call b | \
              b:8 wait ab'@3000~ | call a | ok",
         ),
-        // Nobody waits for keys while another provider can be asked.
+        // While another provider can be asked, nobody waits for longer than a backoff.
         (
             1,
             &["a", "b"],
             2,
-            &[limited, NoOther, Answer],
-            "ask one ab@0 | call a | a:3 rotate b | ask two x@0 | call x | ok",
+            &[Fail(C::RateLimited, Some(6)), NoOther, Answer],
+            "ask one ab@0 | call a | a:6 rotate b | ask two x@0 | call x | ok",
         ),
         // The untried key cools, and the round's ticket is granted.
         (
@@ -316,6 +358,186 @@ fn rate_limits_rotate_uncounted_and_rounds_count() {
             1,
             &[limited, NoKey(Some(3)), Answer],
             "ask one ab@0 | call a | a:3 rotate b or ab'@500 | ask one ab'@0~ | call a | ok",
+        ),
+    ]);
+}
+
+/// With `max_retries` 2 and a fallback: what is waited for, and what is not. The longest backoff is 5 s.
+#[test]
+fn a_short_wait_that_the_provider_named_is_a_backoff_though_there_is_a_fallback() {
+    let limited = |after| Fail(C::RateLimited, after);
+    let rests = |seconds| Rests(C::RateLimited, seconds);
+    let to_two = "ask two x@0 | call x | ok";
+    let of_two = |first: &str| format!("{first}{to_two}");
+    let cases: [(u32, &[&str], &[Step], String); 13] = [
+        (
+            2,
+            &["a"],
+            &[limited(Some(2)), Answer],
+            "ask one a@0 | call a | a:2 wait a'@2000 | call a | ok".into(),
+        ),
+        (
+            2,
+            &["a"],
+            &[limited(Some(5)), Answer],
+            "ask one a@0 | call a | a:5 wait a'@5000 | call a | ok".into(),
+        ),
+        (2, &["a"], &[limited(Some(6)), Answer], of_two("ask one a@0 | call a | a:6 ")),
+        (0, &["a"], &[limited(Some(2)), Answer], of_two("ask one a@0 | call a | a:2 ")),
+        (2, &["a"], &[limited(None), Answer], of_two("ask one a@0 | call a | a:1 ")),
+        (
+            2,
+            &["a", "b"],
+            &[limited(None), limited(None), Answer],
+            of_two("ask one ab@0 | call a | a:1 rotate b | call b | b:1 "),
+        ),
+        // Of several keys the first that said when.
+        (
+            2,
+            &["a", "b"],
+            &[limited(None), limited(Some(3)), Answer],
+            "ask one ab@0 | call a | a:1 rotate b | call b | b:3 wait ab'@3000 | call a | ok"
+                .into(),
+        ),
+        (
+            2,
+            &["a", "b"],
+            &[limited(Some(3)), NoOther, Answer],
+            "ask one ab@0 | call a | a:3 rotate b or ab'@3000 | call a | ok".into(),
+        ),
+        (
+            2,
+            &["a"],
+            &[Fail(C::Transient, Some(3)), Answer],
+            "ask one a@0 | call a | wait a'@3000 | call a | ok".into(),
+        ),
+        (2, &["a"], &[Fail(C::Transient, Some(6)), Answer], of_two("ask one a@0 | call a | ")),
+        // Whoever comes during the rest.
+        (2, &["a"], &[rests(2), Answer], "ask one a@0 | ask one a@2000 | call a | ok".into()),
+        (2, &["a"], &[rests(6), Answer], of_two("ask one a@0 | ")),
+        (2, &["a"], &[rests(2), rests(2), Answer], of_two("ask one a@0 | ask one a@2000 | ")),
+    ];
+    for (retries, keys, script, expected) in cases {
+        let all = [target("one", "m", keys, retries), target("two", "n", &["x"], 0)];
+        assert_eq!(trace(route(&all), script), expected, "{script:?}");
+    }
+}
+
+fn at_servers(keys: &[(&str, usize)], max_retries: u32) -> Arc<Target> {
+    at("one", "m", keys, max_retries)
+}
+
+const TWO: [(&str, usize); 3] = [("a", 0), ("b", 0), ("c", 1)];
+
+#[test]
+fn a_server_that_is_not_there_costs_nothing_where_another_one_answers() {
+    let lost = Fail(C::Unreachable, None);
+    let cases: [(u32, &[Step], &str); 4] = [
+        (0, &[lost, Answer], "ask one abc@0 | call a | A:0 B:0 rotate c | call c | ok"),
+        (
+            0,
+            &[lost, lost],
+            "ask one abc@0 | call a | A:0 B:0 rotate c | call c | C:0 end upstream_error 502",
+        ),
+        (
+            1,
+            &[lost, lost, Answer],
+            "ask one abc@0 | call a | A:0 B:0 rotate c or abc'@500 | call c | \
+             C:0 wait abc'@500~ | call a | ok",
+        ),
+        // The other one rests, and this is the last try.
+        (
+            1,
+            &[lost, NoOther, lost, NoOther],
+            "ask one abc@0 | call a | A:0 B:0 rotate c or abc'@500 | call a | A:0 B:0 rotate c | \
+             end upstream_error 502",
+        ),
+    ];
+    for (retries, script, expected) in cases {
+        assert_eq!(trace(route(&[at_servers(&TWO, retries)]), script), expected, "{script:?}");
+    }
+    let both = [at_servers(&TWO, 2), target("two", "n", &["x"], 0)];
+    assert_eq!(
+        trace(route(&both), &[lost, NoOther, Answer]),
+        "ask one abc@0 | call a | A:0 B:0 rotate c or abc'@500 | call a | ok"
+    );
+}
+
+#[test]
+fn a_server_without_another_one_beside_it_is_tried_like_one_that_fails() {
+    let lost = Fail(C::Unreachable, None);
+    let cases: [(u32, &[Step], &str); 3] = [
+        (0, &[lost], "ask one ab@0 | call a | end upstream_error 502"),
+        (1, &[lost, Answer], "ask one ab@0 | call a | wait ab'@500~ | call a | ok"),
+        (
+            1,
+            &[lost, lost],
+            "ask one ab@0 | call a | wait ab'@500~ | call a | end upstream_error 502",
+        ),
+    ];
+    for (retries, script, expected) in cases {
+        let target = at_servers(&TWO[..2], retries);
+        assert_eq!(trace(route(&[target]), script), expected, "{script:?}");
+    }
+    let both = [at_servers(&TWO[..2], 1), target("two", "n", &["x"], 0)];
+    assert_eq!(
+        trace(route(&both), &[lost, lost, Answer]),
+        "ask one ab@0 | call a | wait ab'@500 | call a | ask two x@0 | call x | ok"
+    );
+}
+
+#[test]
+fn in_an_outage_nobody_finds_out_again_what_is_known() {
+    let out = |class| Again(class, Outage::Model);
+    check(&[
+        // Neither a retry nor another key of the server, but the fallback.
+        (
+            2,
+            &["a"],
+            2,
+            &[out(C::Transient), Answer],
+            "ask one a@0 | call a | a:1 ask two x@0 | call x | ok",
+        ),
+        (2, &["a"], 1, &[out(C::Silent)], "ask one a@0 | call a | a:1 end upstream_error 503"),
+        // Whoever comes meanwhile.
+        (2, &["a"], 2, &[Rests(C::Cut, 3), Answer], "ask one a@0 | ask two x@0 | call x | ok"),
+        (2, &["a"], 1, &[Rests(C::Transient, 3)], "ask one a@0 | end no_eligible_keys 503 3s"),
+    ]);
+    let one_server = [("a", 0), ("b", 0)];
+    type Case<'a> = (u32, &'a [(&'a str, usize)], &'a [Step], &'a str);
+    let cases: [Case<'_>; 3] = [
+        (
+            2,
+            &one_server,
+            &[Again(C::Transient, Outage::Server)],
+            "ask one ab@0 | call a | A:1 B:1 end upstream_error 503",
+        ),
+        // Another server may be well.
+        (
+            2,
+            &TWO,
+            &[out(C::Cut), Answer],
+            "ask one abc@0 | call a | a:1 b:1 wait c'@500 | call c | ok",
+        ),
+        (0, &TWO, &[out(C::Cut)], "ask one abc@0 | call a | a:1 b:1 end upstream_error 503"),
+    ];
+    for (retries, keys, script, expected) in cases {
+        assert_eq!(trace(route(&[at_servers(keys, retries)]), script), expected, "{script:?}");
+    }
+}
+
+#[test]
+fn a_slow_failure_is_not_had_again_while_a_fallback_is_left() {
+    let slow = FailSlowly(C::Transient, 11);
+    check(&[
+        (2, &["a"], 2, &[slow, Answer], "ask one a@0 | call a | ask two x@0 | call x | ok"),
+        (2, &["a"], 1, &[slow, Answer], "ask one a@0 | call a | wait a'@500~ | call a | ok"),
+        (
+            2,
+            &["a"],
+            2,
+            &[FailSlowly(C::Transient, 9), Answer],
+            "ask one a@0 | call a | wait a'@500 | call a | ok",
         ),
     ]);
 }
@@ -444,7 +666,7 @@ fn a_body_that_is_gone_does_not_blame_the_callers_credential() {
             now,
             0.5,
         );
-        let failed = plan.on(Event::Failed(failure(class, Some(9))), now, 0.5);
+        let failed = plan.on(failed(failure(class, Some(9))), now, 0.5);
         let Action::Finish { fault, .. } = failed else { panic!("{failed:?}") };
         assert_eq!((fault.http_status(), fault.invites_retry()), (502, false), "{class:?}");
     }
@@ -479,13 +701,13 @@ fn silence_context_length_and_caller_faults_go_their_own_ways() {
             &[elsewhere, Answer],
             "ask one ab@0 | call a | ask two x@0 | call x | ok",
         ),
-        // Three has the model that the prompt did not fit.
+        // Three has a model of the name of the one that the prompt did not fit: it may be larger there.
         (
             3,
             &["a"],
             3,
-            &[too_long, Fail(C::Transient, None)],
-            "ask one a@0 | call a | ask two x@0 | call x | end upstream_error 400",
+            &[too_long, Fail(C::Transient, None), Answer],
+            "ask one a@0 | call a | ask two x@0 | call x | ask three yz@0 | call y | ok",
         ),
         (
             3,
@@ -495,6 +717,16 @@ fn silence_context_length_and_caller_faults_go_their_own_ways() {
             "ask one a@0 | call a | end upstream_error 503",
         ),
     ]);
+}
+
+#[test]
+fn what_the_prompt_did_not_fit_is_not_asked_again() {
+    let (one, two) = (target("one", "m", &["a"], 0), target("two", "m", &["x"], 0));
+    let too_long = Fail(C::ContextLength, None);
+    assert_eq!(
+        trace(route(&[one.clone(), one, two]), &[too_long, Answer]),
+        "ask one a@0 | call a | ask two x@0 | call x | ok"
+    );
 }
 
 #[test]
@@ -527,7 +759,7 @@ fn refusals_fall_back_or_are_told_or_waited_for() {
             &[Rests(C::QuotaExhausted, 20)],
             "ask one a@0 | end upstream_quota_exhausted 502",
         ),
-        (1, &["a"], 1, &[Rests(C::ModelMissing, 20)], "ask one a@0 | end model_not_found 400 20s"),
+        (1, &["a"], 1, &[Rests(C::ModelMissing, 20)], "ask one a@0 | end upstream_error 404"),
         // The wait is no retry.
         (
             1,
@@ -582,7 +814,7 @@ fn a_body_that_is_gone_and_a_passed_deadline_end_the_plan() {
     for (deadline, replayable) in [(now + Duration::from_secs(9), false), (now, true)] {
         let (mut plan, _) = begin(route(&targets), deadline, replayable).unwrap();
         assert_eq!(plan.on(granted(), now, 0.5), Action::Call);
-        let failed = plan.on(Event::Failed(failure(C::Transient, None)), now, 0.5);
+        let failed = plan.on(failed(failure(C::Transient, None)), now, 0.5);
         let Action::Finish { settle: Some(_), fault } = failed else {
             panic!("{failed:?}");
         };
@@ -613,18 +845,29 @@ fn only_a_providers_own_failures_teach_anything() {
     let target = target("one", "m", &["a"], 0);
     for class in [C::RateLimited, C::Credential, C::QuotaExhausted, C::ModelMissing] {
         let fault = failure(class, Some(5));
-        let learned = learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
+        let learned = learn(
+            Conclusion::Failed { fault: &fault, may_probe: false, outage: None },
+            &key,
+            &target,
+        );
         assert_eq!(learned.health.len(), 1, "{class:?}");
         for side in [weir_types::Side::Gateway, weir_types::Side::Client] {
             let fault = fault.clone().with_side(side);
-            let learned =
-                learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
+            let learned = learn(
+                Conclusion::Failed { fault: &fault, may_probe: false, outage: None },
+                &key,
+                &target,
+            );
             assert_eq!(learned, Outcome::default(), "{class:?} {side:?}");
         }
     }
     for code in [FaultCode::LinkBroken, FaultCode::Unavailable, FaultCode::NoEligibleKeys] {
         let fault = Fault::new(code, "ours").with_class(C::Credential);
-        let learned = learn(Conclusion::Failed { fault: &fault, may_probe: false }, &key, &target);
+        let learned = learn(
+            Conclusion::Failed { fault: &fault, may_probe: false, outage: None },
+            &key,
+            &target,
+        );
         assert_eq!(learned, Outcome::default(), "{code:?}");
     }
     assert_eq!(learn(Conclusion::Answered, &key, &target).health.len(), 2);
@@ -640,7 +883,7 @@ fn two_answers_decide_where_a_failure_leads() {
         let granted =
             Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe: false };
         plan.on(granted, Instant::now(), 0.5);
-        let next = plan.on(Event::Failed(failure(class, None)), Instant::now(), 0.5);
+        let next = plan.on(failed(failure(class, None)), Instant::now(), 0.5);
         let ends = matches!(next, Action::Finish { .. });
         assert_eq!(ends, !class.another_provider_may_help(), "{class:?}");
         let falls_back = &*plan.target().provider.name == "two";
@@ -655,7 +898,12 @@ fn calls_until_given_up(attempts_max: u32, repeated: usize) -> (u32, Fault) {
     let names: Vec<String> = (0..17).map(|at| format!("p{at}")).collect();
     let targets: Vec<_> = names.iter().map(|name| target(name, "m", &["a", "b"], 3)).collect();
     let mut now = Instant::now();
-    let bounds = Bounds { deadline: now + Duration::from_hours(1), replayable: true, attempts_max };
+    let bounds = Bounds {
+        deadline: now + Duration::from_hours(1),
+        replayable: true,
+        attempts_max,
+        hedge_after: None,
+    };
     let (mut plan, mut action) = Plan::begin(route(&targets), bounds).unwrap();
     let mut calls = 0;
     loop {
@@ -664,7 +912,7 @@ fn calls_until_given_up(attempts_max: u32, repeated: usize) -> (u32, Fault) {
             Action::Call => {
                 calls += 1;
                 plan.repeated(repeated);
-                Event::Failed(failure(C::Transient, None))
+                failed(failure(C::Transient, None))
             }
             Action::Acquire { ask: QueuePlace { class, delay, .. }, .. }
             | Action::Wait { then: QueuePlace { class, delay, .. }, .. } => {
@@ -708,7 +956,8 @@ fn a_request_leads_to_no_more_calls_than_it_may() {
 /// The first rest that a failure of key `a` teaches, in seconds; doubled for each one before.
 fn first_rest(fault: &Fault, may_probe: bool) -> u64 {
     let target = target("one", "m", &["a"], 0);
-    let learned = learn(Conclusion::Failed { fault, may_probe }, &"a".into(), &target);
+    let learned =
+        learn(Conclusion::Failed { fault, may_probe, outage: None }, &"a".into(), &target);
     let [Health::Cool { scope: Scope::Key(_), retry_after: None, base, .. }] = &learned.health[..]
     else {
         panic!("{learned:?}");
@@ -750,14 +999,12 @@ fn one_request_bears_witness_against_a_key_once() {
         let granted =
             |may_probe| Event::Granted { key: "a".into(), arrival: 1, from_then: false, may_probe };
         plan.on(granted(false), now, 0.5);
-        let Action::Acquire { settle: Some(first), .. } =
-            plan.on(Event::Failed(fault.clone()), now, 0.5)
+        let Action::Acquire { settle: Some(first), .. } = plan.on(failed(fault.clone()), now, 0.5)
         else {
             panic!("no fallback");
         };
         plan.on(granted(true), now, 0.5);
-        let Action::Finish { settle: Some(second), .. } = plan.on(Event::Failed(fault), now, 0.5)
-        else {
+        let Action::Finish { settle: Some(second), .. } = plan.on(failed(fault), now, 0.5) else {
             panic!("no end");
         };
         assert_eq!((first.health.len(), second.health.len()), (1, expected), "{code:?}");

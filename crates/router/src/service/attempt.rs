@@ -1,17 +1,73 @@
 //! One attempt: the worker's call with its guard, up to the head of the answer.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use weir_rpc::WorkerRequest;
+use weir_rpc::{CallFuture, Reply, WorkerRequest};
 use weir_telemetry::{Span, SpanKind, semconv};
-use weir_types::{CallContext, Deadline, FailureClass, Fault, FaultCode};
+use weir_types::{CallContext, Commit, Deadline, FailureClass, Fault, FaultCode};
 
-use super::relay::Answered;
+use super::relay::{Answered, stood_still};
 use super::run::Run;
+use crate::admission::{Lease, Watch};
+use crate::catalog::Target;
 use crate::plan::{Conclusion, classify, learn};
 
 /// How much longer than the worker's own limit the router waits.
 const GUARD_SLACK: Duration = Duration::from_secs(1);
+
+/// An attempt under way.
+pub(super) struct Trying {
+    /// Before `lease`: first the worker's call ends, then the slot is given back.
+    answer: CallFuture,
+    pub(super) lease: Lease,
+    pub(super) target: Arc<Target>,
+    span: Span,
+    /// When it is given up, and whether that is the guard's doing.
+    limit: Instant,
+    is_guard: bool,
+    watch: Watch,
+    pub(super) begun: Instant,
+}
+
+impl Trying {
+    /// The head of the answer, or why there is none. May be dropped and asked again.
+    pub(super) async fn head(&mut self) -> Result<Reply, Fault> {
+        let Self { answer, lease, watch, .. } = self;
+        let while_held = poll_fn(|context| {
+            if lease.poll_lost(watch, context).is_ready() {
+                return Poll::Ready(Err(stood_still()));
+            }
+            answer.as_mut().poll(context)
+        });
+        let in_time = tokio::time::timeout_at(self.limit.into(), while_held).await;
+        let provider = &self.target.provider;
+        in_time.unwrap_or_else(|_| {
+            Err(if self.is_guard { silent(provider) } else { too_late(provider) })
+        })
+    }
+
+    /// Ends it because another one spoke first: its lease.
+    pub(super) fn cancel(self) -> Lease {
+        let Self { answer, lease, mut span, .. } = self;
+        drop(answer);
+        span.set(semconv::WEIR_FAILURE_CLASS, FailureClass::Cancelled.label());
+        lease
+    }
+
+    /// Ends it because it failed: its lease.
+    pub(super) fn fail(self, fault: &Fault) -> Lease {
+        let Self { answer, lease, mut span, .. } = self;
+        drop(answer);
+        if span.is_recording() {
+            span.set(semconv::WEIR_FAILURE_CLASS, classify(fault).label());
+            span.fail(fault.code.kind(), &fault.detail.message);
+        }
+        lease
+    }
+}
 
 impl Run<'_> {
     /// Makes one attempt with the key that is held.
@@ -19,25 +75,41 @@ impl Run<'_> {
     /// # Errors
     /// Why there is no answer; the slot is still held.
     pub(super) async fn attempt(&mut self) -> Result<Answered, Fault> {
-        let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let mut span = self.attempt_span(number);
-        let result = self.call_worker(&span, number).await;
+        let Some(lease) = self.lease.take() else {
+            return Err(Fault::new(FaultCode::Internal, "an attempt needs a slot"));
+        };
+        let mut trying = self.begin(lease, self.target().clone(), 1);
+        let result = trying.head().await;
+        self.conclude(trying, result)
+    }
+
+    /// Takes in how an attempt at the plan's target ended.
+    ///
+    /// # Errors
+    /// Why there is no answer; the slot is still held.
+    pub(super) fn conclude(
+        &mut self,
+        trying: Trying,
+        result: Result<Reply, Fault>,
+    ) -> Result<Answered, Fault> {
+        self.clock = trying.begun;
         let mut reply = match result {
             Ok(reply) => reply,
             Err(fault) => {
-                if span.is_recording() {
-                    span.set(semconv::WEIR_FAILURE_CLASS, classify(&fault).label());
-                    span.fail(fault.code.kind(), &fault.detail.message);
-                }
+                self.lease = Some(trying.fail(&fault));
                 return Err(fault);
             }
         };
+        let Trying { answer, lease, span, .. } = trying;
+        drop(answer);
         let took = self.tick();
         let took = self.note_repeated(std::mem::take(&mut reply.head.attempts), took);
-        self.record(reply.head.status, None, took);
-        if let Some(lease) = self.lease().filter(|lease| lease.may_probe()) {
+        let provider = self.target().provider.name.clone();
+        self.record(&provider, lease.key(), reply.head.status, None, took);
+        if lease.may_probe() {
             lease.answered(learn(Conclusion::Answered, lease.key(), self.target()));
         }
+        self.lease = Some(lease);
         reply.head.attempts = std::mem::take(&mut self.attempts);
         reply.head.timings = self.timings(reply.head.timings);
         reply.head.quota_mode = self.quota_mode;
@@ -46,24 +118,43 @@ impl Run<'_> {
         Ok(Answered { head: reply.head, frames: reply.frames, held })
     }
 
-    async fn call_worker(&self, span: &Span, number: u32) -> Result<weir_rpc::Reply, Fault> {
+    /// Begins an attempt, the `nth` from those that are recorded on.
+    pub(super) fn begin(&self, lease: Lease, target: Arc<Target>, nth: usize) -> Trying {
         let call = self.call;
-        let target = self.target();
+        let number = u32::try_from(self.attempts.len() + nth).unwrap_or(u32::MAX);
+        let span = self.attempt_span(&lease, &target, number);
         let provider = &target.provider;
-        let Some(lease) = self.lease() else {
-            return Err(Fault::new(FaultCode::Internal, "an attempt needs a slot"));
-        };
+        let commit = call.request.commit.unwrap_or(provider.commit);
+        // While a body is still arriving, or a stream is held back, only the worker knows whether the
+        // provider is waited for.
+        let is_held = call.request.stream && commit == Commit::Complete;
+        let is_told_early = call.body.is_replayable() && !is_held;
+        let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
+        let limit = if is_told_early { guard_at.min(call.deadline) } else { call.deadline };
+        let answer = self.ask_worker(&lease, &target, &span, number, commit);
+        let is_guard = limit < call.deadline;
+        let (watch, begun) = (Watch::new(), self.clock);
+        Trying { answer, lease, target, span, limit, is_guard, watch, begun }
+    }
+
+    fn ask_worker(
+        &self,
+        lease: &Lease,
+        target: &Target,
+        span: &Span,
+        number: u32,
+        commit: Commit,
+    ) -> CallFuture {
+        let call = self.call;
+        let provider = &target.provider;
+        let fails = |fault| -> CallFuture { Box::pin(std::future::ready(Err(fault))) };
         let Some(worker) = call.workers.get(&provider.name) else {
             let message = format!("the provider `{}` has no worker", provider.name);
-            return Err(Fault::new(FaultCode::Unavailable, message));
+            return fails(Fault::new(FaultCode::Unavailable, message));
         };
         let Some(body) = call.body.body() else {
-            return Err(Fault::new(FaultCode::Internal, "the request's body is already sent"));
+            return fails(Fault::new(FaultCode::Internal, "the request's body is already sent"));
         };
-        // While a body is still arriving, only the worker knows whether the provider is waited for.
-        let is_here = call.body.is_replayable();
-        let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
-        let limit = if is_here { guard_at.min(call.deadline) } else { call.deadline };
         let context = CallContext {
             request_id: call.context.request_id.clone(),
             deadline: Deadline::at(call.deadline),
@@ -79,29 +170,26 @@ impl Run<'_> {
             stream: call.request.stream,
             framing: call.request.framing,
             form: call.request.form,
+            commit,
+            patience: call.request.patience,
             content_type: call.request.content_type.clone(),
+            outline: call.request.outline.clone(),
             attempt: number,
             is_fallback: provider.name != self.first_choice,
             headers: call.request.headers.clone(),
+            query: call.request.query.clone(),
         };
-        let answer = worker.call(context, request, body);
-        let in_time = tokio::time::timeout_at(limit.into(), answer).await;
-        in_time.unwrap_or_else(|_| {
-            Err(if limit < call.deadline { silent(provider) } else { too_late(provider) })
-        })
+        worker.call(context, request, body)
     }
 
-    fn attempt_span(&self, number: u32) -> Span {
+    fn attempt_span(&self, lease: &Lease, target: &Target, number: u32) -> Span {
         let tracer = &self.call.shared.telemetry.tracer;
         let mut span = tracer.start(self.parent, "attempt", SpanKind::Client);
         if span.is_recording() {
-            let target = self.target();
             span.set(semconv::WEIR_PROVIDER, &*target.provider.name);
             span.set(semconv::WEIR_MODEL, &*target.model);
             span.set(semconv::WEIR_ATTEMPT, i64::from(number));
-            if let Some(lease) = self.lease() {
-                span.set(semconv::WEIR_KEY, &**lease.key());
-            }
+            span.set(semconv::WEIR_KEY, &**lease.key());
         }
         span
     }

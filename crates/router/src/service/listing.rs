@@ -1,6 +1,8 @@
 //! The list of models: every provider is asked at once. A list costs a provider next to nothing and
 //! takes none of its slots; one that is slow is left out, or what it last said is given.
 
+mod turns;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -12,8 +14,8 @@ use weir_rpc::{Body, Frame, Header, Reply, ReplyHead, RouterRequest, Timings, Wo
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::headers::{LEFT_OUT, OUTDATED, passes_by_itself};
 use weir_types::{
-    Attempt, CallContext, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName, Operation,
-    ProviderName, QuotaMode, TraceContext,
+    Attempt, CallContext, Commit, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName,
+    Operation, Patience, ProviderName, QuotaMode, TraceContext,
 };
 
 use super::Call;
@@ -21,9 +23,7 @@ use super::relay::{Answered, Held, cut_off};
 use crate::catalog::Target;
 use crate::lists::{List, Recent};
 use crate::plan::{classify, exhausted, micros};
-
-/// Keys of one provider that are asked one after another.
-const KEYS_MAX: usize = 3;
+use turns::Turns;
 
 /// One provider's list.
 struct Listed {
@@ -71,6 +71,11 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
             (call.snapshot.catalogs.listing(&chat, Some(name), pin)?, true)
         }
     };
+    // Of a model that is asked for, it has been said.
+    let seen = match is_for_model {
+        false => call.snapshot.catalogs.seen(&call.request, &targets)?,
+        true => Vec::new(),
+    };
     let asked = targets.iter().map(|target| recent_or_asked(call, target, parent));
     let mut outcomes = join_all(asked).await;
     let attempts = outcomes.iter_mut().flat_map(|one| std::mem::take(&mut one.attempts)).collect();
@@ -101,12 +106,15 @@ pub(super) async fn serve(call: &Call, parent: &TraceContext) -> Result<Answered
         attempts,
         timings: slowest(call, &outcomes),
         quota_mode,
+        seen,
+        parts: Vec::new(),
+        kept: None,
     };
     let lists = outcomes.into_iter().filter_map(|one| one.list);
     let end = Frame::End(Box::default());
     let frames: Vec<Frame> = lists.map(|list| Frame::Chunk(list.body)).chain([end]).collect();
     // There was no slot.
-    let held = Held::new(None, target);
+    let held = Held::new(None, target, call.shared.breakers.clone());
     Ok(Answered { head, frames: Box::pin(stream::iter(frames)), held })
 }
 
@@ -154,52 +162,60 @@ async fn recent_or_asked(call: &Call, target: &Arc<Target>, parent: &TraceContex
     }
 }
 
-/// One provider's list: from its first key that gives one.
+/// One provider's list: from its first key that gives one. What may pass is tried again by the
+/// provider's retry settings, for as long as lists are waited for.
 async fn ask(call: &Call, target: &Arc<Target>, parent: &TraceContext) -> Result<Listed, Fault> {
-    let patience = call.snapshot.settings.listing_patience;
-    let limit = (Instant::now() + patience).min(call.deadline.into());
+    let settings = &call.snapshot.settings;
+    let limit = (Instant::now() + settings.listing_patience).min(call.deadline.into());
+    let attempts_max = usize::try_from(settings.attempts_max).unwrap_or(usize::MAX);
+    let mut turns = Turns::new(target);
     let mut attempts = Vec::new();
     let mut last = None;
-    for (at, key) in target.class.keys.iter().take(KEYS_MAX).enumerate() {
+    while let Some(key) = turns.key() {
         let begun = Instant::now();
-        let asked = ask_with(call, target, key, (at, limit), parent).await;
-        let mut attempt = Attempt {
-            provider: target.provider.name.clone(),
-            key: key.clone(),
-            status: 0,
-            class: None,
-            duration_us: micros(begun.elapsed()),
-        };
-        let metrics = &call.shared.telemetry.metrics;
-        match asked {
+        let asked = ask_with(call, target, key, (attempts.len(), limit), parent).await;
+        attempts.push(tried(call, target, key, &asked, begun));
+        let fault = match asked {
             Ok(mut listed) => {
-                metrics.attempt(&attempt.provider, key, None);
-                attempt.status = listed.head.status;
-                attempts.push(attempt);
                 listed.head.attempts = attempts;
                 return Ok(listed);
             }
-            Err(fault) => {
-                let class = classify(&fault);
-                metrics.attempt(&attempt.provider, key, Some(class));
-                attempt.status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
-                attempt.class = Some(class);
-                attempts.push(attempt);
-                let of_key = class.refuses_key() || class == FailureClass::RateLimited;
-                last = Some(match class.refuses_key() {
-                    true => exhausted(target, &[(key.clone(), fault)]),
-                    false => fault,
-                });
-                if !of_key || Instant::now() >= limit {
-                    break;
-                }
-            }
-        }
+            Err(fault) => fault,
+        };
+        let wait = turns.failed(key, &fault, fastrand::f64());
+        last = Some(match classify(&fault).refuses_key() {
+            true => exhausted(target, &[(key.clone(), fault)]),
+            false => fault,
+        });
+        let in_time = wait.filter(|wait| Instant::now() + *wait < limit);
+        let Some(wait) = in_time.filter(|_| attempts.len() < attempts_max) else { break };
+        tokio::time::sleep(wait).await;
     }
     let nobody = || Fault::new(FaultCode::NoEligibleKeys, "the provider has no key to list with");
     let mut fault = last.unwrap_or_else(nobody);
     fault.detail.attempts = attempts;
     Err(fault)
+}
+
+/// What is told of one try.
+fn tried(
+    call: &Call,
+    target: &Target,
+    key: &KeyName,
+    asked: &Result<Listed, Fault>,
+    begun: Instant,
+) -> Attempt {
+    let (status, class) = match asked {
+        Ok(listed) => (listed.head.status, None),
+        Err(fault) => {
+            let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
+            (status, Some(classify(fault)))
+        }
+    };
+    let provider = target.provider.name.clone();
+    call.shared.telemetry.metrics.attempt(&provider, key, class);
+    let duration_us = micros(begun.elapsed());
+    Attempt { provider, key: key.clone(), status, class, duration_us }
 }
 
 async fn ask_with(
@@ -231,10 +247,14 @@ async fn ask_with(
         stream: false,
         framing: call.request.framing,
         form: call.request.form,
+        commit: Commit::default(),
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         attempt: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1),
         is_fallback: false,
         headers: call.request.headers.clone(),
+        query: String::new(),
     };
     let listed = async {
         let Some(worker) = call.workers.get(provider) else {
@@ -281,7 +301,7 @@ fn too_long(provider: &ProviderName, bytes_max: usize) -> Fault {
 
 /// Where the slowest provider's time went; what it does not explain was spent collecting.
 fn slowest(call: &Call, outcomes: &[Outcome]) -> Timings {
-    let sum = |t: &Timings| t.queue_us + t.router_us + t.worker_us + t.upstream_us;
+    let sum = |t: &Timings| t.queue_us + t.router_us + t.worker_us + t.upstream_us + t.earlier_us;
     let timings = outcomes.iter().map(|one| one.timings).max_by_key(sum);
     let timings = timings.unwrap_or_default();
     let collecting = call.elapsed_us().saturating_sub(sum(&timings));

@@ -8,11 +8,12 @@ use futures_core::Stream;
 use weir_quota::Outcome;
 use weir_rpc::{End, Frame, FrameStream, Reply, ReplyHead};
 use weir_telemetry::Span;
-use weir_types::{FailureClass, Fault, FaultCode, Side};
+use weir_types::{FailureClass, Fault, FaultCode, KeyName, Side};
 
-use crate::admission::Lease;
+use crate::admission::{Lease, Watch};
+use crate::breaker::{Breakers, Outage};
 use crate::catalog::Target;
-use crate::plan::{Conclusion, learn};
+use crate::plan::{Action, Conclusion, classify, learn};
 
 /// An answer whose head has arrived.
 pub(super) struct Answered {
@@ -21,10 +22,30 @@ pub(super) struct Answered {
     pub(super) held: Held,
 }
 
+/// How attempts ended of which one may have been beside the other.
+pub(super) enum Tried {
+    /// One of them answered.
+    Answered(Answered),
+    /// The only one that is left failed; its slot is held.
+    Failed(Fault),
+    /// The plan says what is next.
+    Next(Action),
+}
+
+impl From<Result<Answered, Fault>> for Tried {
+    fn from(result: Result<Answered, Fault>) -> Self {
+        match result {
+            Ok(answered) => Self::Answered(answered),
+            Err(fault) => Self::Failed(fault),
+        }
+    }
+}
+
 /// What is given back when the answer has ended, in whatever way.
 pub(super) struct Held {
     lease: Option<Lease>,
     target: Arc<Target>,
+    breakers: Arc<Breakers>,
     /// Inner ones first.
     spans: Vec<Span>,
 }
@@ -33,6 +54,7 @@ pub(super) struct Held {
 struct LeasedFrames {
     frames: Option<FrameStream>,
     held: Held,
+    watch: Watch,
 }
 
 // === impl Answered ===
@@ -40,7 +62,8 @@ struct LeasedFrames {
 impl Answered {
     /// The answer for the edge.
     pub(super) fn into_reply(self) -> Reply {
-        let relay = LeasedFrames { frames: Some(self.frames), held: self.held };
+        let relay =
+            LeasedFrames { frames: Some(self.frames), held: self.held, watch: Watch::new() };
         Reply { head: self.head, frames: Box::pin(relay) }
     }
 }
@@ -48,8 +71,8 @@ impl Answered {
 // === impl Held ===
 
 impl Held {
-    pub(super) fn new(lease: Option<Lease>, target: Arc<Target>) -> Self {
-        Self { lease, target, spans: Vec::with_capacity(2) }
+    pub(super) fn new(lease: Option<Lease>, target: Arc<Target>, breakers: Arc<Breakers>) -> Self {
+        Self { lease, target, breakers, spans: Vec::with_capacity(2) }
     }
 
     /// Ends `span` with the answer.
@@ -68,8 +91,14 @@ impl Held {
         }
         if let Some(lease) = self.lease.take() {
             let proves = fault.is_none() && lease.may_probe();
+            if fault.is_none() {
+                self.breakers.answered(|| self.target.place(lease.key()));
+            }
             let conclusion = match fault {
-                Some(fault) => Some(Conclusion::Failed { fault, may_probe: lease.may_probe() }),
+                Some(fault) => {
+                    let outage = outage(&self.breakers, fault, lease.key(), &self.target);
+                    Some(Conclusion::Failed { fault, may_probe: lease.may_probe(), outage })
+                }
                 None if proves => Some(Conclusion::Answered),
                 None => None,
             };
@@ -87,9 +116,19 @@ impl Stream for LeasedFrames {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let Some(frames) = &mut self.frames else {
+        let this = &mut *self;
+        let Some(frames) = &mut this.frames else {
             return Poll::Ready(None);
         };
+        let is_lost = |lease: &Lease| lease.poll_lost(&mut this.watch, context).is_ready();
+        if this.held.lease.as_ref().is_some_and(is_lost) {
+            // The call first, then the slot.
+            this.frames = None;
+            let fault = stood_still();
+            this.held.end(Some(&fault));
+            let end = End { fault: Some(fault), ..End::default() };
+            return Poll::Ready(Some(Frame::End(Box::new(end))));
+        }
         let frame = match frames.as_mut().poll_next(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Frame::Chunk(bytes))) => {
@@ -108,9 +147,32 @@ impl Stream for LeasedFrames {
     }
 }
 
+/// Whether a failure is one of many in a row; it counts if it is the provider's own.
+pub(super) fn outage(
+    breakers: &Breakers,
+    fault: &Fault,
+    key: &KeyName,
+    target: &Target,
+) -> Option<Outage> {
+    let class = classify(fault);
+    if fault.side() != Side::Provider || !class.is_servers() {
+        return None;
+    }
+    let is_connection = class == FailureClass::Unreachable;
+    breakers.failed(&target.place(key), target.provider.outage_after(), is_connection)
+}
+
 /// Frames that stop without an end: the link or the worker broke, not the provider.
 pub(super) fn cut_off() -> Fault {
     Fault::new(FaultCode::UpstreamBroken, "the worker's answer was cut off")
+        .with_class(FailureClass::Cut)
+        .with_side(Side::Gateway)
+}
+
+/// The slot may be somebody else's by now.
+pub(super) fn stood_still() -> Fault {
+    let why = "the router stood still for longer than it holds a slot";
+    Fault::new(FaultCode::UpstreamBroken, why)
         .with_class(FailureClass::Cut)
         .with_side(Side::Gateway)
 }

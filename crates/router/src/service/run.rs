@@ -7,29 +7,30 @@ use std::time::{Duration, Instant};
 use weir_quota::{Health, NoKeyReason, Outcome, Scope};
 use weir_rpc::Timings;
 use weir_telemetry::{SpanKind, semconv};
-use weir_types::{Attempt, FailureClass, Fault, ProviderName, QuotaMode, TraceContext};
+use weir_types::{Attempt, FailureClass, Fault, KeyName, ProviderName, QuotaMode, TraceContext};
 
-use super::relay::{Answered, Held};
-use super::{Call, now};
+use super::Call;
+use super::relay::{Answered, Held, Tried, outage};
 use crate::admission::{Lease, Pool};
 use crate::catalog::Target;
+use crate::clock::now;
 use crate::plan::{Action, Event, Plan, QueuePlace, Rejection, classify, micros};
 
 /// One plan under way.
 pub(super) struct Run<'a> {
     pub(super) call: &'a Call,
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) parent: &'a TraceContext,
-    lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     /// Whom the lease is for; the plan may have gone on to another target when it is settled.
-    leased_for: Arc<Target>,
+    pub(super) leased_for: Arc<Target>,
     /// When the last thing happened. Reading a clock is not free, so it is read once per event.
     pub(super) clock: Instant,
     pub(super) attempts: Vec<Attempt>,
     pub(super) first_choice: ProviderName,
-    queued: Duration,
-    /// Time that failed attempts took.
-    failed: Duration,
+    /// How long the slot of the present attempt was waited for, backoffs not counted, and until when.
+    pub(super) wait: Duration,
+    pub(super) granted_at: Instant,
     /// How the limits were kept that were met last.
     pub(super) quota_mode: QuotaMode,
 }
@@ -39,6 +40,21 @@ enum Entrance {
     Fresh(QueuePlace),
     Rotate { outcome: Outcome, class: weir_quota::Class, then: Option<QueuePlace> },
     Wait { outcome: Outcome, then: QueuePlace },
+}
+
+// === impl Entrance ===
+
+impl Entrance {
+    /// How much of the wait is none for a slot: if the place itself is granted, and if what it went on
+    /// with is.
+    fn backoff(&self) -> (Duration, Duration) {
+        match self {
+            Self::Fresh(ask) | Self::Wait { then: ask, .. } => (ask.delay, ask.delay),
+            Self::Rotate { then, .. } => {
+                (Duration::ZERO, then.as_ref().map_or(Duration::ZERO, |then| then.delay))
+            }
+        }
+    }
 }
 
 // === impl Run ===
@@ -54,8 +70,8 @@ impl<'a> Run<'a> {
             lease: None,
             clock: call.started,
             attempts: Vec::new(),
-            queued: Duration::ZERO,
-            failed: Duration::ZERO,
+            wait: Duration::ZERO,
+            granted_at: call.started,
             quota_mode: QuotaMode::Exact,
         }
     }
@@ -68,13 +84,21 @@ impl<'a> Run<'a> {
         let mut action = first;
         loop {
             let event = match action {
-                Action::Call => match self.attempt().await {
-                    Ok(answered) => return Ok(answered),
-                    Err(mut fault) => {
-                        self.note_failure(&mut fault);
-                        Event::Failed(fault)
+                Action::Call => {
+                    let tried = match self.plan.hedge_after() {
+                        None => self.attempt().await.into(),
+                        // In a box: most requests have none and are no larger for it.
+                        Some(after) => Box::pin(self.hedged(after)).await,
+                    };
+                    match tried {
+                        Tried::Answered(answered) => return Ok(answered),
+                        Tried::Failed(fault) => self.failed(fault),
+                        Tried::Next(next) => {
+                            action = next;
+                            continue;
+                        }
                     }
-                },
+                }
                 Action::Acquire { settle, ask } => {
                     self.settle(settle);
                     self.admit(Entrance::Fresh(ask)).await
@@ -100,24 +124,32 @@ impl<'a> Run<'a> {
         self.plan.target()
     }
 
-    pub(super) fn lease(&self) -> Option<&Lease> {
-        self.lease.as_ref()
+    /// The attempt at the plan's target failed; its lease is held.
+    fn failed(&mut self, mut fault: Fault) -> Event {
+        let key =
+            self.lease.as_ref().map_or_else(|| KeyName::from(""), |lease| lease.key().clone());
+        let target = self.target().clone();
+        let took = self.note_failure(&target, &key, &mut fault);
+        let outage = outage(&self.call.shared.breakers, &fault, &key, &target);
+        Event::Failed { fault, took, outage }
     }
 
     /// What holds the slot from now on.
     pub(super) fn hold(&mut self) -> Held {
         let target = self.plan.target().clone();
-        Held::new(self.lease.take(), target)
+        Held::new(self.lease.take(), target, self.call.shared.breakers.clone())
     }
 
     /// Where the time went up to now, with what the worker said of its last attempt.
     pub(super) fn timings(&self, of_worker: Timings) -> Timings {
-        let queue_us = micros(self.queued);
-        let upstream_us = micros(self.failed).saturating_add(of_worker.upstream_us);
-        let elsewhere = queue_us.saturating_add(upstream_us).saturating_add(of_worker.worker_us);
+        let queue_us = micros(self.wait);
+        let granted = self.granted_at.saturating_duration_since(self.call.started);
+        let earlier_us = micros(granted.saturating_sub(self.wait));
+        let Timings { worker_us, upstream_us, .. } = of_worker;
+        let elsewhere = [queue_us, earlier_us, worker_us, upstream_us];
         let total_us = micros(self.clock.saturating_duration_since(self.call.started));
-        let router_us = total_us.saturating_sub(elsewhere);
-        Timings { queue_us, router_us, worker_us: of_worker.worker_us, upstream_us }
+        let router_us = elsewhere.into_iter().fold(total_us, u64::saturating_sub);
+        Timings { queue_us, router_us, worker_us, upstream_us, earlier_us }
     }
 
     /// Waits for a slot and a key.
@@ -130,14 +162,15 @@ impl<'a> Run<'a> {
         let telemetry = &self.call.shared.telemetry;
         let mut span = telemetry.tracer.start(self.parent, "admission", SpanKind::Internal);
         let since = self.clock;
+        let backoff = entrance.backoff();
         let result = match (entrance, self.lease.take()) {
             (Entrance::Fresh(ask), _) => pool.acquire(ask, deadline).await,
             (Entrance::Rotate { outcome, class, then }, Some(lease)) => {
-                self.count_cooldowns(&outcome);
+                self.count_cooldowns(&self.leased_for, &outcome);
                 lease.rotate(outcome, class, then, deadline).granted().await
             }
             (Entrance::Wait { outcome, then }, Some(lease)) => {
-                self.count_cooldowns(&outcome);
+                self.count_cooldowns(&self.leased_for, &outcome);
                 lease.settle_then(outcome, then, deadline).granted().await
             }
             (_, None) => Err(Rejection::Defect("a lease is given back that is not held".into())),
@@ -145,7 +178,6 @@ impl<'a> Run<'a> {
         self.quota_mode = pool.mode();
         self.clock = now();
         let wait = self.clock.saturating_duration_since(since);
-        self.queued += wait;
         let provider = &self.target().provider.name;
         if span.is_recording() {
             span.set(semconv::WEIR_PROVIDER, &**provider);
@@ -153,12 +185,16 @@ impl<'a> Run<'a> {
         }
         match result {
             Ok(lease) => {
-                telemetry.metrics.granted(provider, lease.key(), wait);
+                let (direct, moved) = backoff;
+                let backoff = if lease.is_from_then() { moved } else { direct };
+                let waited = wait.saturating_sub(backoff);
+                telemetry.metrics.granted(provider, lease.key(), waited);
                 if span.is_recording() {
                     span.set(semconv::WEIR_KEY, &**lease.key());
                 }
                 let (key, arrival) = (lease.key().clone(), lease.arrival());
                 let (from_then, may_probe) = (lease.is_from_then(), lease.may_probe());
+                (self.wait, self.granted_at) = (waited, self.clock);
                 self.lease = Some(lease);
                 self.leased_for = self.plan.target().clone();
                 Event::Granted { key, arrival, from_then, may_probe }
@@ -167,6 +203,7 @@ impl<'a> Run<'a> {
                 if matches!(refusal, Rejection::Full { .. }) {
                     telemetry.metrics.dropped(provider);
                 }
+                self.hear_of_outage(&refusal);
                 let is_unknown =
                     matches!(refusal, Rejection::NoKey { reason: NoKeyReason::Unknown, .. });
                 self.call.is_outdated.store(is_unknown && self.attempts.is_empty(), Relaxed);
@@ -176,18 +213,33 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A place rests because of an outage that another router may have counted: this one need not count
+    /// again before it takes a probe's failure for what it is.
+    fn hear_of_outage(&self, refusal: &Rejection) {
+        let Rejection::NoKey { reason: NoKeyReason::Cooling, cause: Some(cause), .. } = refusal
+        else {
+            return;
+        };
+        let target = self.target();
+        // Servers that cannot be reached rest for that alone.
+        if cause.class.is_servers() && cause.class != FailureClass::Unreachable {
+            for key in target.class.keys.iter() {
+                self.call.shared.breakers.told(target.place(key), target.provider.outage_after());
+            }
+        }
+    }
+
     /// Gives the slot back, if one is held.
     fn settle(&mut self, outcome: Option<Outcome>) {
         let (Some(outcome), Some(lease)) = (outcome, self.lease.take()) else {
             return;
         };
-        self.count_cooldowns(&outcome);
+        self.count_cooldowns(&self.leased_for, &outcome);
         lease.settle(outcome);
     }
 
     /// Counts what is told to cool.
-    fn count_cooldowns(&self, outcome: &Outcome) {
-        let target = &self.leased_for;
+    pub(super) fn count_cooldowns(&self, target: &Target, outcome: &Outcome) {
         for health in &outcome.health {
             let Health::Cool { scope, .. } = health else {
                 continue;
@@ -207,13 +259,19 @@ impl<'a> Run<'a> {
         self.clock.saturating_duration_since(granted_at)
     }
 
-    fn note_failure(&mut self, fault: &mut Fault) {
+    /// Records a failed attempt; how long it took.
+    pub(super) fn note_failure(
+        &mut self,
+        target: &Target,
+        key: &KeyName,
+        fault: &mut Fault,
+    ) -> Duration {
         let class = classify(fault);
         let took = self.tick();
-        self.failed += took;
         let took = self.note_repeated(std::mem::take(&mut fault.detail.attempts), took);
         let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
-        self.record(status, Some(class), took);
+        self.record(&target.provider.name, key, status, Some(class), took);
+        took
     }
 
     /// Records tries that the worker has made again by itself; how much of the time `took` is left
@@ -229,16 +287,19 @@ impl<'a> Run<'a> {
         took.saturating_sub(repeated)
     }
 
-    /// Records an attempt with the key that is held.
-    pub(super) fn record(&mut self, status: u16, class: Option<FailureClass>, took: Duration) {
-        let Some(lease) = &self.lease else {
-            return;
-        };
-        let provider = &self.plan.target().provider.name;
-        self.call.shared.telemetry.metrics.attempt(provider, lease.key(), class);
+    /// Records an attempt.
+    pub(super) fn record(
+        &mut self,
+        provider: &ProviderName,
+        key: &KeyName,
+        status: u16,
+        class: Option<FailureClass>,
+        took: Duration,
+    ) {
+        self.call.shared.telemetry.metrics.attempt(provider, key, class);
         self.attempts.push(Attempt {
             provider: provider.clone(),
-            key: lease.key().clone(),
+            key: key.clone(),
             status,
             class,
             duration_us: micros(took),

@@ -2,9 +2,11 @@
 
 mod fake;
 mod flow;
+mod hedges;
 mod listing;
 mod reload;
 mod slots;
+mod stored;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
     Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing,
-    KeyRules, ModelList, Operation, ProviderName, TraceContext, TraceParent, UpstreamAnswer,
+    KeyRules, ModelList, Operation, Patience, ProviderName, TraceContext, TraceParent,
+    UpstreamAnswer,
 };
 
 use crate::settings::{KeySettings, ProviderSettings, Settings};
@@ -72,7 +75,7 @@ impl World {
 }
 
 fn context(patience: Duration) -> CallContext {
-    let now = super::now();
+    let now = crate::clock::now();
     CallContext {
         request_id: "r-1".into(),
         deadline: Deadline::after(now, patience),
@@ -96,11 +99,17 @@ fn request(model: &str) -> RouterRequest {
         stream: false,
         framing: Framing::Sse,
         form: Form::Usual,
+        commit: None,
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         fallbacks: Vec::new(),
         preferred_provider: None,
         client_key: None,
         headers: vec![("x-kept".to_owned(), "1".to_owned())],
+        query: String::new(),
+        cursor: None,
+        owner: None,
     }
 }
 
@@ -111,6 +120,7 @@ fn provider(name: &str, keys: &[&str]) -> ProviderSettings {
         rules: KeyRules { models: ModelList::All, ..KeyRules::default() },
         enabled: true,
         use_for_batch_api: false,
+        server: 0,
     };
     ProviderSettings { keys: keys.iter().map(key).collect(), ..ProviderSettings::new(name.into()) }
 }

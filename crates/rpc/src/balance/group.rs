@@ -58,7 +58,8 @@ impl<C: Remote> Group<C> {
         patience: Duration,
     ) -> Result<Self, LinkError> {
         let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
-        let name = |url: &&str| link::parse(url).map(|(_, host, port)| (host, port));
+        let name =
+            |url: &&str| link::parse(url, limits.scheme()).map(|(_, host, port)| (host, port));
         let names = urls.iter().map(name).collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
             urls: urls.join(", "),
@@ -260,32 +261,40 @@ impl<C: Remote> Keeper<C> {
             None => self.is_lost = false,
         }
         if self.found.iter().any(|addrs| !addrs.is_empty()) {
-            self.install(self.found.concat());
+            let named = self.found.iter().zip(&self.shared.names);
+            let addrs = named.flat_map(|(addrs, (name, _))| {
+                addrs.iter().map(|addr| (*addr, name.clone())).collect::<Vec<_>>()
+            });
+            let addrs = addrs.collect();
+            self.install(addrs);
         }
     }
 
-    /// Members as `addrs` says; those that stay keep their connections.
-    fn install(&mut self, mut addrs: Vec<SocketAddr>) {
-        addrs.sort_unstable();
-        addrs.dedup();
+    /// Members as `addrs` says, each with the name that it was found under; those that stay keep their
+    /// connections.
+    fn install(&mut self, mut addrs: Vec<(SocketAddr, String)>) {
+        addrs.sort_by_key(|(addr, _)| *addr);
+        addrs.dedup_by_key(|(addr, _)| *addr);
         addrs.truncate(MEMBERS_MAX);
         let present = self.shared.members.borrow().clone();
         let known = present.as_deref().unwrap_or_default();
-        if present.is_some() && known.iter().map(|member| member.addr).eq(addrs.iter().copied()) {
+        if present.is_some()
+            && known.iter().map(|member| member.addr).eq(addrs.iter().map(|(addr, _)| *addr))
+        {
             return;
         }
         self.watched.retain(|addr, watch| {
-            let stays = addrs.contains(addr);
+            let stays = addrs.iter().any(|(stays, _)| stays == addr);
             if !stays {
                 watch.abort();
             }
             stays
         });
         let mut members = Vec::with_capacity(addrs.len());
-        for addr in addrs {
+        for (addr, name) in addrs {
             match known.iter().find(|member| member.addr == addr) {
                 Some(member) => members.push(Arc::clone(member)),
-                None => members.extend(self.begin(addr)),
+                None => members.extend(self.begin(addr, &name)),
             }
         }
         let urls = &self.shared.urls;
@@ -293,8 +302,8 @@ impl<C: Remote> Keeper<C> {
         self.shared.members.send_replace(Some(members.into()));
     }
 
-    fn begin(&mut self, addr: SocketAddr) -> Option<Arc<Member<C>>> {
-        let member = match Member::new(addr, &self.shared.limits) {
+    fn begin(&mut self, addr: SocketAddr, name: &str) -> Option<Arc<Member<C>>> {
+        let member = match Member::new(addr, name, &self.shared.limits) {
             Ok(member) => Arc::new(member),
             Err(error) => {
                 tracing::error!(%addr, %error, "an address cannot be used");

@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::LinkSettings;
 use crate::channel::Channel;
 use crate::client::Remote;
-use crate::link::{LinkError, Load};
+use crate::link::{self, LinkError, Load};
 use crate::token;
 
 /// Pause before an address that is not well is asked again, doubled up to the maximum.
@@ -44,8 +44,15 @@ pub(super) struct Member<C> {
 }
 
 impl<C: Remote> Member<C> {
-    pub(super) fn new(addr: SocketAddr, limits: &LinkSettings) -> Result<Self, LinkError> {
-        let (channel, origin) = Channel::to(&format!("http://{addr}"), limits)?;
+    /// `name`: what the service at `addr` calls itself.
+    pub(super) fn new(
+        addr: SocketAddr,
+        name: &str,
+        limits: &LinkSettings,
+    ) -> Result<Self, LinkError> {
+        let (origin, host, port) =
+            link::parse(&format!("{}://{addr}", limits.scheme()), limits.scheme())?;
+        let channel = Channel::new(host, port, name.to_owned(), limits);
         Ok(Self {
             addr,
             client: C::over(channel.clone(), origin.clone()),

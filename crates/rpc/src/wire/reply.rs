@@ -1,11 +1,13 @@
 //! Heads and ends of answers, and what a worker says of itself.
 
-use weir_types::{Fault, Usage};
+use std::sync::Arc;
+
+use weir_types::{Fault, ModelList, SeenModels, Served, Usage};
 
 use super::fault::{http_status, mode_label, mode_of};
 use super::{headers, headers_of, malformed, required};
 use crate::proto::{common, worker};
-use crate::{Description, End, ReplyHead, Timings, UsableKey};
+use crate::{Description, End, Part, ReplyHead, Timings, UsableKey};
 
 pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
     common::ReplyHead {
@@ -20,8 +22,20 @@ pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
             router_us: head.timings.router_us,
             worker_us: head.timings.worker_us,
             upstream_us: head.timings.upstream_us,
+            earlier_us: head.timings.earlier_us,
         }),
         quota_mode: mode_label(head.quota_mode),
+        seen: head.seen.into_iter().map(Into::into).collect(),
+        parts: head
+            .parts
+            .into_iter()
+            .map(|part| common::Part {
+                provider: part.provider.to_string(),
+                key: part.key.to_string(),
+                bytes: part.bytes,
+            })
+            .collect(),
+        kept: head.kept,
     }
 }
 
@@ -44,9 +58,59 @@ pub(crate) fn reply(head: common::ReplyHead) -> Result<ReplyHead, Fault> {
             router_us: timings.router_us,
             worker_us: timings.worker_us,
             upstream_us: timings.upstream_us,
+            earlier_us: timings.earlier_us,
         },
         quota_mode: mode_of(&head.quota_mode),
+        seen: head.seen.into_iter().map(Into::into).collect(),
+        parts: head.parts.into_iter().map(part).collect::<Result<_, _>>()?,
+        kept: head.kept,
     })
+}
+
+fn part(part: common::Part) -> Result<Part, Fault> {
+    Ok(Part {
+        provider: required(part.provider, "parts.provider")?.into(),
+        key: required(part.key, "parts.key")?.into(),
+        bytes: part.bytes,
+    })
+}
+
+impl From<SeenModels> for common::SeenModels {
+    fn from(seen: SeenModels) -> Self {
+        let provider = seen.provider.to_string();
+        Self { provider, keys: seen.keys.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<common::SeenModels> for SeenModels {
+    fn from(seen: common::SeenModels) -> Self {
+        let provider = seen.provider.into();
+        Self { provider, keys: seen.keys.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Served> for common::Served {
+    fn from(served: Served) -> Self {
+        let texts = |names: &[Arc<str>]| names.iter().map(|name| name.to_string()).collect();
+        let (all, names) = match &served.models {
+            ModelList::None => (false, Vec::new()),
+            ModelList::All => (true, Vec::new()),
+            ModelList::Names(names) => (false, texts(names)),
+        };
+        Self { all, names, except: texts(&served.except) }
+    }
+}
+
+impl From<common::Served> for Served {
+    fn from(served: common::Served) -> Self {
+        let names = |texts: Vec<String>| texts.into_iter().map(Arc::from).collect::<Vec<_>>();
+        let models = match (served.all, served.names) {
+            (true, _) => ModelList::All,
+            (false, none) if none.is_empty() => ModelList::None,
+            (false, some) => ModelList::Names(names(some)),
+        };
+        Self { models, except: names(served.except) }
+    }
 }
 
 pub(crate) fn end(end: End) -> common::End {

@@ -6,14 +6,17 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
 use weir_types::{
-    Addressee, Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode,
-    FaultDetail, Form, Framing, Operation, QuotaMode, RequestId, Side, Target, TraceContext,
-    TraceParent, UpstreamAnswer, Usage,
+    Addressee, Attempt, CallContext, Commit, Deadline, Dialect, FailureClass, Fault, FaultCode,
+    FaultDetail, Form, Framing, ModelList, Operation, Outline, Patience, QuotaMode, RequestId,
+    SeenModels, Served, Side, Target, TraceContext, TraceParent, UpstreamAnswer, Usage,
 };
 
 use super::*;
 use crate::proto::{router, worker};
-use crate::{Description, End, ReplyHead, RouterRequest, Timings, UsableKey, WorkerRequest};
+use crate::{
+    Cursor, Description, End, Owner, Part, ReplyHead, RouterRequest, Timings, UsableKey,
+    WorkerRequest,
+};
 
 /// Through the bytes, so that field numbers are part of the test.
 fn through<M: Message + Default>(message: &M) -> M {
@@ -126,15 +129,31 @@ fn a_fault_that_fits_no_header_is_handed_back() {
     assert_eq!(Fault::from(through(&*message)), fault);
 }
 
-/// What requests of `operation` are for.
+/// What requests of `operation` may be for.
+fn targets(operation: Operation) -> Vec<Target> {
+    let mut targets = vec![target(operation)];
+    if operation.facts().batch_keys_only {
+        // An id that says nothing, and what is made of something stored.
+        targets.push(Target::Resource { provider: None, key: None, id: "file-1".to_owned() });
+        targets.push(target(Operation::FileRetrieve));
+    }
+    if operation == Operation::ListModels {
+        // One model that is looked for, of one key, and all models of all providers.
+        targets.push(target(Operation::Chat));
+        targets.push(Target::Provider { name: None, pin: None });
+    }
+    targets
+}
+
+/// What requests of `operation` are usually for.
 fn target(operation: Operation) -> Target {
     let pin = Some("blue".to_owned());
     match operation.facts().addressee {
         Addressee::Model => Target::Model { name: "openai/gpt-4o".to_owned(), pin },
         Addressee::Provider => Target::Provider { name: Some("groq".to_owned()), pin },
         Addressee::Resource => Target::Resource {
-            provider: "openai".into(),
-            key: "blue".into(),
+            provider: Some("openai".into()),
+            key: Some("blue".into()),
             id: "file-1".to_owned(),
         },
     }
@@ -148,11 +167,25 @@ fn router_request_full() -> RouterRequest {
         stream: true,
         framing: Framing::JsonArray,
         form: Form::Single,
+        commit: Some(Commit::First),
+        patience: Patience {
+            first_token: Some(Duration::from_millis(1500)),
+            stream_idle: None,
+            hedge_after: Some(Duration::ZERO),
+        },
         content_type: "multipart/form-data; boundary=x".to_owned(),
+        outline: Outline::new(&[1, 8, 9, 12]),
         fallbacks: vec!["groq/llama".to_owned(), "acme/m".to_owned()],
         preferred_provider: Some("openai".to_owned()),
         client_key: Some("team-a".into()),
         headers: vec![("x-a".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())],
+        query: "limit=2".to_owned(),
+        cursor: Some(Cursor {
+            provider: "openai".into(),
+            key: "blue".into(),
+            query: "after=file-1".to_owned(),
+        }),
+        owner: Some(Owner { provider: "openai".into(), key: "blue".into() }),
     }
 }
 
@@ -167,21 +200,26 @@ fn worker_request_full() -> WorkerRequest {
         stream: false,
         framing: Framing::EventStream,
         form: Form::Mistral,
+        commit: Commit::Complete,
+        patience: Patience { stream_idle: Some(Duration::from_secs(3)), ..Patience::default() },
         content_type: "audio/wav".to_owned(),
+        outline: Outline::new(&[2, 9, 10, 300_000]),
         attempt: 3,
         is_fallback: true,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
+        query: "limit=2".to_owned(),
     }
 }
 
 #[test]
 fn request_heads_survive() {
     for operation in Operation::ALL {
-        let target = target(operation);
-        let request = RouterRequest { operation, target, ..router_request_full() };
-        let head = through(&router_head(request.clone(), Some(5)));
-        assert_eq!(head.body_bytes, Some(5));
-        assert_eq!(router_request(head), Ok(request));
+        for target in targets(operation) {
+            let request = RouterRequest { operation, target, ..router_request_full() };
+            let head = through(&router_head(request.clone(), Some(5)));
+            assert_eq!(head.body_bytes, Some(5));
+            assert_eq!(router_request(head), Ok(request));
+        }
         let request = WorkerRequest { operation, ..worker_request_full() };
         let head = through(&worker_head(request.clone(), None));
         assert_eq!(head.body_bytes, None);
@@ -232,8 +270,23 @@ fn reply_full() -> ReplyHead {
         provider: "openai".into(),
         key: "blue".into(),
         attempts: attempts(),
-        timings: Timings { queue_us: 1, router_us: 2, worker_us: 3, upstream_us: u64::MAX },
+        timings: Timings {
+            queue_us: 1,
+            router_us: 2,
+            worker_us: 3,
+            upstream_us: u64::MAX,
+            earlier_us: 5,
+        },
         quota_mode: QuotaMode::Share,
+        seen: [
+            Served::default(),
+            Served { models: ModelList::All, except: vec!["b".into()] },
+            Served { models: ModelList::Names(vec!["a".into()]), except: Vec::new() },
+        ]
+        .map(|served| SeenModels { provider: "openai".into(), keys: vec![served] })
+        .to_vec(),
+        parts: vec![Part { provider: "openai".into(), key: "blue".into(), bytes: 12 }],
+        kept: Some("resp_1".to_owned()),
     }
 }
 

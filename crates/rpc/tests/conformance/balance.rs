@@ -382,12 +382,16 @@ async fn a_worker_that_dies_is_replaced_before_the_head() {
 async fn a_name_that_is_none_is_refused_at_once() {
     for found in ["router:50051", "http://router", "http://:50051", "http://a:1/path"] {
         let refused = BalancedRouter::connect(&[found], &limits(), Lookup::dns());
-        let LinkError::Address { found: at } = refused.unwrap_err();
+        let LinkError::Address { found: at, .. } = refused.unwrap_err();
         assert_eq!(at, found);
-        weir_rpc::check_url(found).unwrap_err();
+        weir_rpc::check_url(found, false).unwrap_err();
     }
-    weir_rpc::check_url("http://router.internal:50051").unwrap();
-    weir_rpc::check_url("http://[::1]:50051").unwrap();
+    weir_rpc::check_url("http://router.internal:50051", false).unwrap();
+    weir_rpc::check_url("http://[::1]:50051", false).unwrap();
+    weir_rpc::check_url("https://router.internal:50051", true).unwrap();
+    for (found, is_encrypted) in [("http://router:1", true), ("https://router:1", false)] {
+        weir_rpc::check_url(found, is_encrypted).unwrap_err();
+    }
 }
 
 #[tokio::test]
@@ -409,7 +413,7 @@ async fn several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses(
     names[0].set(&[replicas[0].addr(), "127.0.0.1:1".parse().unwrap()]);
     reaches(|| router.reach(), 3, 2).await;
     let other = BalancedRouter::connect(&["http://a.example:1", "b"], &limits(), Lookup::dns());
-    assert!(matches!(other, Err(LinkError::Address { found }) if found == "b"));
+    assert!(matches!(other, Err(LinkError::Address { found, .. }) if found == "b"));
 }
 
 #[tokio::test]

@@ -13,11 +13,12 @@ use weir_rpc::{
     router_server, worker_server,
 };
 use weir_types::{
-    CallContext, Deadline, Dialect, Form, Framing, Operation, RequestId, Target, TraceContext,
-    TraceParent,
+    CallContext, Commit, Deadline, Dialect, Form, Framing, Operation, Patience, RequestId, Target,
+    TraceContext, TraceParent,
 };
 
 use crate::script::{Asked, Call, Script};
+use crate::tls::Authority;
 
 /// Bodies over this are refused by the remote benches.
 pub(crate) const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -69,6 +70,15 @@ impl Bench {
         let (script, called, describe) = Script::new();
         let serving = Serving::start(router_server(script, &limits())).await;
         let remote = RemoteRouter::connect(&serving.url(), &limits()).unwrap();
+        let bench = Self::new(Service::Router(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    pub(crate) async fn encrypted_router() -> Self {
+        let (script, called, describe) = Script::new();
+        let limits = LinkSettings { tls: Some(Authority::new().tls("127.0.0.1")), ..limits() };
+        let serving = Serving::start(router_server(script, &limits)).await;
+        let remote = RemoteRouter::connect(&serving.encrypted_url(), &limits).unwrap();
         let bench = Self::new(Service::Router(Arc::new(remote)), called, describe);
         Self { serving: Some(serving), ..bench }
     }
@@ -160,6 +170,10 @@ impl Serving {
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
+
+    pub(crate) fn encrypted_url(&self) -> String {
+        format!("https://{}", self.addr)
+    }
 }
 
 impl Drop for Serving {
@@ -187,11 +201,17 @@ pub(crate) fn router_request() -> RouterRequest {
         stream: true,
         framing: Framing::default(),
         form: Form::default(),
+        commit: None,
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         fallbacks: vec!["groq/llama".to_owned()],
         preferred_provider: Some("openai".to_owned()),
         client_key: None,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
+        query: String::new(),
+        cursor: None,
+        owner: None,
     }
 }
 
@@ -206,9 +226,13 @@ pub(crate) fn worker_request() -> WorkerRequest {
         stream: true,
         framing: Framing::default(),
         form: Form::default(),
+        commit: Commit::default(),
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         attempt: 2,
         is_fallback: true,
         headers: vec![("openai-beta".to_owned(), "v2".to_owned())],
+        query: String::new(),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `script` is the service under the suite, `bench` the ways to reach it, `calls` the cases of
 //! both hops, `worker` those of the worker alone, `link` what only a network can do, `balance` what
-//! only several addresses can do, `token` who may call at all.
+//! only several addresses can do, `token` and `tls` who may call at all.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests")]
 
@@ -12,6 +12,7 @@ mod bench;
 mod calls;
 mod link;
 mod script;
+mod tls;
 mod token;
 mod worker;
 
@@ -33,6 +34,10 @@ macro_rules! cases {
         mod worker_over_grpc { $(
             #[tokio::test]
             async fn $case() { super::$case(crate::bench::Bench::remote_worker().await).await; }
+        )* }
+        mod router_over_tls { $(
+            #[tokio::test]
+            async fn $case() { super::$case(crate::bench::Bench::encrypted_router().await).await; }
         )* }
         mod worker_balanced { $(
             #[tokio::test]

@@ -99,8 +99,11 @@ pub(crate) fn head() -> ReplyHead {
         provider: "openai".into(),
         key: "blue".into(),
         attempts: Vec::new(),
-        timings: Timings { queue_us: 1, router_us: 2, worker_us: 3, upstream_us: 4 },
+        timings: Timings { queue_us: 1, router_us: 2, worker_us: 3, upstream_us: 4, earlier_us: 5 },
         quota_mode: QuotaMode::Share,
+        seen: Vec::new(),
+        parts: Vec::new(),
+        kept: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 }
 
 /// Events one behind the other in one allocation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Events {
     pub(crate) bytes: Vec<u8>,
     /// Where each event ends, and what it is.

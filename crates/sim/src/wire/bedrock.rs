@@ -3,10 +3,10 @@
 //! A signature is looked at as far as that is possible without the secret it was made with.
 
 mod answer;
-mod error;
+pub(crate) mod error;
 mod frame;
 mod invoke;
-mod request;
+pub(crate) mod request;
 mod rules;
 mod schema;
 mod turns;

@@ -5,12 +5,13 @@
 
 mod answer;
 mod error;
+mod images;
 mod request;
 mod rules;
 mod schema;
 mod turns;
 
-use super::{Asked, Host, Route, Spoken, Told, Wire};
+use super::{Asked, Host, Media, Route, Spoken, Told, Wire};
 use crate::answer::Done;
 use crate::answer::events::Events;
 use crate::ask::{Ask, Task};
@@ -39,6 +40,7 @@ impl Wire for Gemini {
             "countTokens" => Asked::Count,
             "embedContent" => Asked::Embedding,
             "batchEmbedContents" => Asked::Embeddings,
+            "predict" if model.starts_with("imagen") => Asked::Media(Media::Images),
             "predict" if vertex => Asked::Predict,
             _ => return None,
         };
@@ -59,6 +61,7 @@ impl Wire for Gemini {
     fn whole(&self, route: &Route<'_>, ask: &Ask<'_>, done: &Done) -> Vec<u8> {
         match (done, &ask.task) {
             (Done::Reply(reply), Task::Chat(chat)) => answer::whole(route, chat, reply),
+            (Done::Bytes(bytes), _) => bytes.clone(),
             (Done::Tokens(tokens), _) => answer::tokens(*tokens),
             (Done::Vectors(vectors), Task::Embed(embed)) => answer::vectors(route, embed, vectors),
             _ => Vec::new(),

@@ -9,6 +9,7 @@ mod chat;
 mod completion;
 mod embedding;
 mod error;
+mod media;
 mod messages;
 mod mistral;
 mod models;
@@ -27,6 +28,8 @@ use crate::call::{Call, percent_decoded};
 use crate::refusal::Refusal;
 
 pub(crate) use error::{invalid, missing, said};
+use media::House;
+pub(crate) use media::Media;
 pub(crate) use mistral::Mistral;
 
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Wire for OpenAi {
         } else if path.ends_with("/rerank") && !path.ends_with("/v2/rerank") {
             Asked::Rerank
         } else {
-            return None;
+            Asked::Media(media::asked(path, House::OpenAi)?)
         };
         Some(match deployment(path) {
             Some(model) => Route { host: Host::Azure, ..Route::of_model(asked, model) },
@@ -67,6 +70,9 @@ impl Wire for OpenAi {
     ) -> Result<Ask<'a>, Refusal> {
         if route.host == Host::Azure && call.query("api-version").is_none() {
             return Err(Refusal::bad_request("Resource not found").with_code("404").not_found());
+        }
+        if let Asked::Media(media) = route.asked {
+            return media::read(call, route, media, body, House::OpenAi);
         }
         let request = request::Request::parse(body, route)?;
         if let Some(unknown) = request.unknown.as_deref().filter(|_| !call.lenient) {
@@ -87,6 +93,7 @@ impl Wire for OpenAi {
             (Done::Scores(scores), Task::Rerank(rerank)) => {
                 rerank::whole(&ask.model, rerank, scores)
             }
+            (Done::Bytes(bytes), _) => bytes.clone(),
             _ => Vec::new(),
         }
     }

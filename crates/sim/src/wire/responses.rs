@@ -1,7 +1,7 @@
 //! OpenAI's responses.
 //!
-//! It keeps no state: a conversation continues from an id of its own kind, and items that refer to
-//! what it would have stored are refused. Sealed reasoning is bound to the key that it was given
+//! What it has answered is kept for whoever asks for it by its id, or goes on from it
+//! (`store/responses.rs`); items that refer to single parts of that are refused. Sealed reasoning is bound to the key that it was given
 //! to, as the real one's is to an organisation.
 
 mod answer;
@@ -26,6 +26,9 @@ impl Wire for Responses {
         if call.path.ends_with("/responses") {
             return Some(Route::to(Asked::Chat));
         }
+        if call.path.ends_with("/responses/compact") {
+            return Some(Route::to(Asked::Compact));
+        }
         call.path.ends_with("/responses/input_tokens").then(|| Route::to(Asked::Count))
     }
 
@@ -46,8 +49,13 @@ impl Wire for Responses {
                     .to_string()
                     .into_bytes()
             }
+            (Done::Bytes(bytes), _) => bytes.clone(),
             _ => Vec::new(),
         }
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 
     fn stream(&self, _route: &Route<'_>, ask: &Ask<'_>, told: Told<'_>) -> Events {

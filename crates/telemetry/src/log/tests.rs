@@ -48,6 +48,41 @@ fn an_event_is_one_line_of_text() {
     assert!(text.ends_with(expected), "{text}");
 }
 
+/// What a line without colours looks like by tracing-subscriber's own formatter: the witness.
+#[test]
+fn a_line_without_colours_is_the_usual_one() {
+    let sink = Sink::default();
+    let writer = LineWriter::start(sink.clone(), 64).unwrap();
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer.clone()).with_ansi(false);
+    let usual = tracing_subscriber::registry().with(layer);
+    let say = || {
+        say();
+        tracing::warn!(r#type = ?Some("a"), n = 1u8, flag = true, error = %"no: way", "{}, {}", 1, "ü");
+        tracing::info!(message = "said", "a.b" = -1);
+        tracing::info!(none = "but fields");
+        tracing::info!("bell\u{7}, title \u{9d}, \u{1b}[31mred");
+    };
+    tracing::subscriber::with_default(usual, say);
+    writer.flush(Duration::from_secs(5));
+    let without_time = |text: String| {
+        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    let mut usual = without_time(sink.text());
+    let last = usual.last_mut().unwrap();
+    *last = last.replace("\\x07", "\\u{7}").replace("\\x1b", "\\u{1b}");
+    assert_eq!(without_time(logged(&LogSettings::default(), &[], say)), usual);
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped_in_every_value() {
+    let text = logged(&LogSettings::default(), &[], || {
+        let evil = "\u{1b}[2J\u{9b}2J\u{7f}\r";
+        tracing::info!(shown = %evil, text = evil, debug = ?Some(evil), "{evil}");
+    });
+    assert!(text.contains("shown=\\u{1b}[2J\\u{9b}2J\\u{7f}\\u{d}"), "{text}");
+    assert_eq!(text.chars().filter(|char| char.is_control()).collect::<String>(), "\n");
+}
+
 #[test]
 fn an_event_is_one_json_object() {
     let settings = LogSettings { format: LogFormat::Json, ..LogSettings::default() };
@@ -135,6 +170,24 @@ fn a_stalled_reader_costs_lines_and_no_time() {
     let text = sink.text();
     assert!(text.starts_with("first\nline\nline\n"), "{text}");
     assert!(text.contains("3 log lines were dropped"), "{text}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "lines that come one after the other")]
+fn under_load_lines_share_a_write() {
+    let (entered, writes) = sync_channel(64);
+    let (release, go) = sync_channel::<()>(1);
+    drop(release);
+    let sink = Sink::default();
+    let mut writer = LineWriter::start(Stalled { entered, go, sink: sink.clone() }, 64).unwrap();
+    for _ in 0..50 {
+        io::Write::write_all(&mut writer, b"line\n").unwrap();
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    writer.flush(Duration::from_secs(5));
+    assert_eq!(sink.text().lines().count(), 50);
+    let writes = writes.try_iter().count();
+    assert!(writes <= 25, "{writes} writes of 50 lines");
 }
 
 #[test]

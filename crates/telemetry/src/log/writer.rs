@@ -17,6 +17,9 @@ use super::mask::Masks;
 
 /// Lines that wait are written together up to this size.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// After a write, lines gather for so long: under load most of them then cost neither a wake-up of this
+/// thread nor a write of their own, while one that comes alone is written at once.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
 
 enum Message {
     Line(Vec<u8>),
@@ -90,6 +93,7 @@ struct WriteLoop<W> {
 
 impl<W: Write> WriteLoop<W> {
     /// Ends when the last [`LineWriter`] is gone.
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, which serves nobody")]
     fn run(mut self) {
         let mut chunk = Vec::new();
         while let Ok(first) = self.lines.recv() {
@@ -111,7 +115,11 @@ impl<W: Write> WriteLoop<W> {
                 let room = chunk.len() < CHUNK_BYTES_MAX;
                 next = room.then(|| self.lines.try_recv().ok()).flatten();
             }
+            let is_empty = chunk.len() < CHUNK_BYTES_MAX;
             self.write_out(&mut chunk);
+            if is_empty {
+                thread::sleep(GATHERED_FOR);
+            }
         }
     }
 

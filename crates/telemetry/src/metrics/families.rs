@@ -11,7 +11,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::RequestRecord;
 use super::histogram::Histogram;
 
 /// Names and values, in the order in which they are written.
@@ -111,21 +110,6 @@ impl Families {
         );
         let stale = "1 while the configuration file is another one than that in force";
         registry.register("config_stale", stale, self.config_stale.clone());
-    }
-
-    /// Counts a request of the client key `key`. Few have one, so its series are looked up.
-    pub(super) fn count_client(&self, key: &str, record: &RequestRecord<'_>) {
-        let key: Arc<str> = Arc::from(key);
-        let status: Arc<str> = Arc::from(record.status.to_string());
-        let labels = vec![("client_key", key.clone()), ("status", status)];
-        self.client_requests.get_or_create(&labels).inc();
-        let usage = &record.usage;
-        for (kind, count) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
-            if count > 0 {
-                let labels = vec![("client_key", key.clone()), ("kind", Arc::from(kind))];
-                self.client_tokens.get_or_create(&labels).inc_by(count);
-            }
-        }
     }
 
     fn register_times(&self, registry: &mut Registry) {

@@ -175,7 +175,7 @@ impl<'a> Handles<'a> {
 }
 
 /// The slot's handle; made at the first use.
-fn filled<'a, M, C>(
+pub(super) fn filled<'a, M, C>(
     slot: &'a Slot<M>,
     family: &Family<Labels, M, C>,
     labels: impl FnOnce() -> Labels,
@@ -187,7 +187,7 @@ where
     slot.get_or_init(|| family.get_or_create_owned(&labels()))
 }
 
-fn status_index(status: u16) -> usize {
+pub(super) fn status_index(status: u16) -> usize {
     let group = match status {
         200..300 => 0,
         300..400 => 1,
@@ -199,7 +199,7 @@ fn status_index(status: u16) -> usize {
     exact.unwrap_or(STATUSES.len() + group)
 }
 
-fn status_label(at: usize) -> Arc<str> {
+pub(super) fn status_label(at: usize) -> Arc<str> {
     match (STATUSES.get(at), STATUS_GROUPS.get(at.saturating_sub(STATUSES.len()))) {
         (Some(status), _) => Arc::from(status.to_string()),
         (None, group) => Arc::from(group.copied().unwrap_or(OTHER)),

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use weir_types::{FailureClass, Operation, QuotaMode};
 
+use super::clients::Clients;
 use super::families::Families;
 use super::handles::{Handles, SCOPES, STATUS_LABELS, TOKEN_KINDS};
 use super::histogram::Histogram;
@@ -32,6 +33,7 @@ pub(super) type Slot<M> = OnceLock<M>;
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) families: Families,
+    pub(super) clients: Clients,
     registry: Registry,
     providers: ArcSwap<HashMap<Arc<str>, Arc<ProviderSeries>>>,
     other: Arc<ProviderSeries>,
@@ -89,6 +91,7 @@ impl Default for Series {
         let none = Vec::<&str>::new();
         Self {
             families,
+            clients: Clients::default(),
             registry,
             providers: ArcSwap::default(),
             other: Arc::new(ProviderSeries::new(OTHER, none.clone())),

@@ -36,6 +36,32 @@ fn parsed(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
+fn a_request_of_a_client_key_is_counted_for_the_key_too() {
+    let metrics = Metrics::default();
+    let refused = RequestRecord { status: 429, usage: Usage::default(), ..RECORD };
+    let odd = RequestRecord { status: 599, ..refused.clone() };
+    for (client_key, record) in [("a", &RECORD), ("b", &RECORD), ("a", &RECORD), ("a", &refused)] {
+        metrics.request_started();
+        metrics.request_finished(&RequestRecord { client_key: Some(client_key), ..record.clone() });
+    }
+    metrics.request_finished(&RequestRecord { client_key: Some("b"), ..odd });
+    let page = parsed(&metrics.render());
+    let of_keys: Vec<_> = page.iter().filter(|(series, _)| series.contains("client_key")).collect();
+    let expected = [
+        (r#"weir_client_key_requests_total{client_key="a",status="200"}"#, 2.0),
+        (r#"weir_client_key_requests_total{client_key="a",status="429"}"#, 1.0),
+        (r#"weir_client_key_requests_total{client_key="b",status="200"}"#, 1.0),
+        (r#"weir_client_key_requests_total{client_key="b",status="5xx"}"#, 1.0),
+        (r#"weir_client_key_tokens_total{client_key="a",kind="input"}"#, 14.0),
+        (r#"weir_client_key_tokens_total{client_key="a",kind="output"}"#, 10.0),
+        (r#"weir_client_key_tokens_total{client_key="b",kind="input"}"#, 7.0),
+        (r#"weir_client_key_tokens_total{client_key="b",kind="output"}"#, 5.0),
+    ];
+    let found: Vec<_> = of_keys.iter().map(|(series, value)| (series.as_str(), **value)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_request_is_counted_everywhere() {
     let metrics = Metrics::default();
     metrics.register("openai", ["a"]);
@@ -58,6 +84,7 @@ fn a_request_is_counted_everywhere() {
         assert_eq!(page.get(&series), Some(&value), "{series} in {page:#?}");
     }
     assert!(!page.keys().any(|series| series.contains("answers_broken")));
+    assert!(!page.keys().any(|series| series.contains("client_key")));
 }
 
 #[test]

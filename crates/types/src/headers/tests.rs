@@ -25,11 +25,15 @@ fn credentials_and_framing_pass_nowhere() {
         let is_clients =
             matches!(class, HeaderClass::Feature(_) | HeaderClass::Version(_) | HeaderClass::Wish);
         let gateways = matches!(class, HeaderClass::Message | HeaderClass::Request);
+        let dialect = match class {
+            HeaderClass::Feature(dialect) | HeaderClass::Version(dialect) => *dialect,
+            _ => ANTHROPIC,
+        };
         for name in spellings(name) {
-            let may = client_may(&name, ANTHROPIC);
+            let may = client_may(&name, dialect);
             assert_eq!(matches!(may, ClientMay::Send), is_clients, "{name}");
             assert_eq!(matches!(may, ClientMay::Never(_)), !is_clients, "{name}");
-            assert_eq!(provider_takes(&name, ANTHROPIC, &[], true), is_clients, "{name}");
+            assert_eq!(provider_takes(&name, dialect, &[], true), is_clients, "{name}");
             assert_eq!(operator_may_set(&name), !gateways, "{name}");
         }
         assert_eq!(answered_as(name), None, "{name}");

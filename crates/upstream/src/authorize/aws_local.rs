@@ -9,15 +9,15 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Uri};
 use serde_json::Value;
 use tokio::time::Instant;
-use weir_types::Secret;
+use weir_types::{Secret, dates};
 
 use crate::Client;
+use crate::authorize::AuthFault;
 use crate::authorize::aws::{ContainerToken, now};
 use crate::authorize::exchange::{Call, Way, address, get};
 use crate::authorize::files::read_token;
 use crate::authorize::sigv4::AwsKeys;
 use crate::authorize::token::{Exchange, Fetched, Fetching};
-use crate::authorize::{AuthFault, dates};
 
 const INSTANCE: &str = "http://169.254.169.254";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";

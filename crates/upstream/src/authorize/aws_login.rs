@@ -14,15 +14,15 @@ use http::{HeaderValue, Method, Uri};
 use ring::digest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use weir_types::Secret;
+use weir_types::{Secret, dates};
 
 use crate::Client;
+use crate::authorize::AuthFault;
 use crate::authorize::aws::{AwsLogin, now};
 use crate::authorize::exchange::{Call, Way, address, get};
 use crate::authorize::files::read_token;
 use crate::authorize::sigv4::AwsKeys;
 use crate::authorize::token::{Exchange, Fetched, Fetching};
-use crate::authorize::{AuthFault, dates};
 
 /// Shows the login, and gets a role's credentials.
 #[derive(Debug)]

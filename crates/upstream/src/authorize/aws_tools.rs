@@ -9,13 +9,13 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
-use weir_types::Secret;
+use weir_types::{Secret, dates};
 
 use crate::Client;
+use crate::authorize::AuthFault;
 use crate::authorize::aws::now;
 use crate::authorize::sigv4::AwsKeys;
 use crate::authorize::token::{Exchange, Fetched, Fetching};
-use crate::authorize::{AuthFault, dates};
 
 /// What a command prints is not longer.
 const OUTPUT_BYTES_MAX: u64 = 64 << 10;

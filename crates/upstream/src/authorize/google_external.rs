@@ -11,14 +11,14 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Request, Uri};
 use serde_json::{Value, json};
-use weir_types::Secret;
+use weir_types::{Secret, dates};
 
+use crate::authorize::AuthFault;
 use crate::authorize::aws::now;
 use crate::authorize::bearer::AccessToken;
 use crate::authorize::exchange::{Call, Way, address, form, get};
 use crate::authorize::files::read_token;
 use crate::authorize::token::Fetched;
-use crate::authorize::{AuthFault, dates};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const WANTED: &str = "urn:ietf:params:oauth:token-type:access_token";

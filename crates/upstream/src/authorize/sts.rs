@@ -10,15 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Uri};
 use tokio::time::Instant;
-use weir_types::Secret;
+use weir_types::{Secret, dates};
 
 use crate::Client;
+use crate::authorize::AuthFault;
 use crate::authorize::aws::{AwsRole, Source, now};
 use crate::authorize::exchange::{Answer, Call, Way, address, form};
 use crate::authorize::files::read_token;
 use crate::authorize::sigv4::{self, AwsKeys, Payload, Scope};
 use crate::authorize::token::{Exchange, Fetched, Fetching};
-use crate::authorize::{AuthFault, dates};
 
 /// The only version there is.
 const VERSION: &str = "2011-06-15";

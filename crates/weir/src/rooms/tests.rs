@@ -63,7 +63,7 @@ fn the_other_rooms_are_told_no_secret() {
     let config = config();
     let shown = format!(
         "{:?} {:?}",
-        edge(&config, Hosts::default(), Budget::default(), &flags(&[])),
+        edge(&config, (Hosts::default(), &Ids::default()), Budget::default(), &flags(&[])),
         router(&config, Timing::default(), true)
     );
     assert!(shown.contains("openai") && !shown.contains("planted"), "{shown}");
@@ -73,11 +73,19 @@ fn the_other_rooms_are_told_no_secret() {
 fn what_clients_have_to_keep_up_is_told_by_flags() {
     let limits = |given: &[&str]| {
         let args = flags(given);
-        let edge = edge(&config(), Hosts::default(), Budget::default(), &args);
+        let edge = edge(&config(), (Hosts::default(), &Ids::default()), Budget::default(), &args);
         let http = crate::parts::client_limits(&args, 1, Budget::default());
         (edge.body_rate_min, http.write_rate_min, edge.stream_time_max)
     };
     assert_eq!(limits(&[]), (1024, 1024, None));
     let given = ["--body-rate-min=0", "--answer-rate-min=7", "--stream-seconds-max=9"];
     assert_eq!(limits(&given), (0, 7, Some(Duration::from_secs(9))));
+}
+
+#[test]
+fn keys_store_files_where_a_vendor_has_them() {
+    let stores = weir_provider::vendors().filter(|vendor| !vendor.stored.is_empty());
+    let mut names: Vec<_> = stores.map(|vendor| vendor.name).collect();
+    names.sort_unstable();
+    assert_eq!(names, weir_config::STORING);
 }

@@ -109,7 +109,7 @@ impl Desk {
 
     async fn document(&self, url: &str) -> Option<Bytes> {
         let at = Instant::now() + GRACE;
-        let limit = Limit { at, is_requests: false, own: GRACE, deadline: at };
+        let limit = Limit { at, is_requests: false, is_clients: false, own: GRACE, deadline: at };
         let place = self.place(url).ok()?;
         let (head, body) = self.get(&place, JSON, limit).await.ok()?.into_parts();
         if !head.status.is_success() {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use weir_dialect::{Format, Kind};
 use weir_framing::{Decoder, Framing, Writer};
-use weir_types::Usage;
+use weir_types::{Operation, Usage};
 
 use super::finishes::Finishes;
 use super::{Broken, ENDS_WITHIN, Framings, Held, Step, is_comment, readable};
@@ -21,6 +21,9 @@ pub(crate) struct Same {
     pub(super) held: Held,
     pub(super) usage: Usage,
     pub(super) finishes: Finishes,
+    pub(super) id: Option<String>,
+    /// What is added where the provider leaves out the last event.
+    terminator: Option<Bytes>,
 }
 
 /// What an event is to the relay.
@@ -37,6 +40,7 @@ enum Verdict {
 impl Same {
     pub(super) fn new(
         format: &'static dyn Format,
+        operation: Operation,
         choices: u32,
         framings: Framings,
         held: Held,
@@ -50,6 +54,8 @@ impl Same {
             held,
             usage: Usage::default(),
             finishes: Finishes::new(choices),
+            id: None,
+            terminator: format.terminator(operation),
         }
     }
 
@@ -114,7 +120,7 @@ impl Same {
 
     pub(super) fn complete(&mut self, out: &mut VecDeque<Bytes>) -> Step {
         self.held.commit(out);
-        out.extend(self.format.terminator());
+        out.extend(self.terminator.take());
         if let Some(writer) = &mut self.reframed {
             writer.end();
             let end = writer.take();
@@ -159,7 +165,7 @@ impl Same {
             return Err(Broken::Error(Bytes::copy_from_slice(data)));
         }
         let depth = self.held.depth(&self.finishes);
-        let seen = match (self.format.observe(&event, depth), &event) {
+        let mut seen = match (self.format.observe(&event, depth), &event) {
             (Ok(seen), _) => seen,
             // Numbers that are none pass as they came.
             (Err(garbage), event) => match readable(event) {
@@ -170,6 +176,7 @@ impl Same {
         if let Some(usage) = &seen.usage {
             self.usage.update(usage);
         }
+        self.id = self.id.take().or_else(|| seen.id.take());
         let kind = seen.kind;
         let ends = self.finishes.observe(seen);
         self.held.hears(ends || kind != Kind::Preamble, depth);

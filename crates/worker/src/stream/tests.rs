@@ -17,7 +17,7 @@ fn events(choices: u32, pace: Option<Pace>) -> Events {
     let way = Way::Same { format, errors: None, choices };
     let framings =
         Framings { provider: Framing::Sse, client: Framing::Sse, event_bytes_max: 1 << 20 };
-    Events::new(&way, framings, pace).unwrap()
+    Events::new(&way, Operation::Chat, framings, pace).unwrap()
 }
 
 /// Of a stream that has to bring so many characters within a second.

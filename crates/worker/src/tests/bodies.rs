@@ -193,6 +193,23 @@ async fn an_event_may_be_as_long_as_the_settings_say() {
 }
 
 #[tokio::test]
+async fn an_answer_may_be_as_long_as_the_settings_say() {
+    // The first as 2,048 embeddings of 3,072 numbers are.
+    for (length, max, fits) in [(65 << 20, 70 << 20, true), (2 << 20, 2 << 20, false)] {
+        let big = ANSWER.replace("hi", &"x".repeat(length));
+        let fake = Fake::start(vec![vec![Act::Send(json(200, "", &big))]]).await;
+        let mut settings = settings("openai", &fake.url);
+        settings.answer_bytes_max = max;
+        match chat(&worker(settings), false).await {
+            Ok(reply) => assert!(fits && drain(reply).await.0.len() == big.len(), "{max}"),
+            Err(fault) => {
+                assert!(!fits && fault.detail.message.contains("max_answer_size_mb"), "{fault}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_that_are_held_share_one_bound() {
     let big = ANSWER.replace("hi", &"x".repeat(3 << 20));
     let answer = || vec![Act::Send(json(200, "", &big))];

@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use weir_rpc::{Body, End, Frame, Reply, WorkerRequest, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Deadline, Dialect, Fault, Form, Framing, KeyRules, ModelList, Operation, Secret,
-    TraceContext,
+    CallContext, Commit, Deadline, Dialect, Fault, Form, Framing, KeyRules, ModelList, Operation,
+    Patience, Secret, TraceContext,
 };
 
 use crate::{
@@ -40,6 +40,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
         request_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
         event_bytes_max: 1 << 20,
+        held_bytes_max: 1 << 20,
         memory: crate::Memory::default(),
         upstream: UpstreamSettings::default(),
     }
@@ -55,6 +56,7 @@ pub(super) fn key(name: &str) -> KeySettings {
         model: ModelSettings::default(),
         aliases: Vec::new(),
         variants: Vec::new(),
+        storage: crate::Storage::default(),
         unusable: None,
     }
 }
@@ -86,10 +88,14 @@ pub(super) fn request(worker: &Worker, stream: bool) -> WorkerRequest {
         stream,
         framing: Framing::default(),
         form: Form::default(),
+        commit: Commit::default(),
+        patience: Patience::default(),
         content_type: String::new(),
+        outline: None,
         attempt: 1,
         is_fallback: false,
         headers: Vec::new(),
+        query: String::new(),
     }
 }
 

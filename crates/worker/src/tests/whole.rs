@@ -201,10 +201,13 @@ async fn a_connection_that_fails_may_work_again() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    for url in [&reset.url, &closed.url, &refused] {
+    let broken = FailureClass::Transient;
+    let cases =
+        [(&reset.url, broken), (&closed.url, broken), (&refused, FailureClass::Unreachable)];
+    for (url, class) in cases {
         let fault = chat(&worker(settings("openai", url)), false).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::UpstreamUnreachable, "{fault}");
-        assert_eq!(fault.detail.class, Some(FailureClass::Transient));
+        assert_eq!(fault.detail.class, Some(class));
     }
 }
 

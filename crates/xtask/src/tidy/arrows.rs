@@ -61,7 +61,8 @@ fn check_member(member: &Member) -> Vec<Finding> {
         let text = "add `[lints]` and `workspace = true`: lints are those of the workspace";
         findings.push(member.finding("name", text.to_owned()));
     }
-    let leaks = member.imports.iter().filter_map(|import| Some((import, leak(import)?)));
+    let leaks =
+        member.imports.iter().filter_map(|import| Some((import, leak(&member.name, import)?)));
     findings.extend(leaks.map(|(import, text)| member.finding(&import.name, text)));
     if TOOLS.contains(&member.name.as_str()) {
         return findings;
@@ -94,8 +95,10 @@ fn known(name: &str) -> Option<&'static Crate> {
 }
 
 /// A feature for tests that would reach what is released.
-fn leak(import: &Import) -> Option<String> {
-    let is_for_tests = |feature: &&String| TEST_FEATURES.contains(&feature.as_str());
+fn leak(name: &str, import: &Import) -> Option<String> {
+    let is_for_tests = |feature: &&String| {
+        TEST_FEATURES.iter().any(|(one, tools)| feature == one && !tools.contains(&name))
+    };
     let feature = import.features.iter().find(is_for_tests).filter(|_| !import.dev)?;
     let to = &import.name;
     Some(format!("{to} with '{feature}' is for tests: make it a dev-dependency, {HOW}"))

@@ -4,7 +4,7 @@
 //! The edge's table of routes is where a format gets its name, and the one place that may.
 
 use super::formats::{WireFormat, formats};
-use super::rules::{ROOMS, ROUTES};
+use super::rules::{MORE_ROUTES, ROOMS, ROUTES};
 use super::source::{Token, is_name, production};
 use super::{Finding, is_rust, is_test};
 use crate::workspace::TextFile;
@@ -12,7 +12,8 @@ use crate::workspace::TextFile;
 /// Names of wire formats, and of those who made them, in the code of rooms.
 pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     let formats = formats(files);
-    let in_room = |path: &str| ROOMS.iter().any(|room| path.starts_with(room)) && path != ROUTES;
+    let are_rows = |path: &str| path == ROUTES || path.starts_with(MORE_ROUTES);
+    let in_room = |path: &str| ROOMS.iter().any(|room| path.starts_with(room)) && !are_rows(path);
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| in_room(&file.path)) {
         if !is_rust(&file.path) || is_test(&file.path) {

@@ -17,12 +17,13 @@ pub(super) struct Crate {
 /// Layer 1 is pure: time, draws and ids are arguments.
 pub(super) const PURE: u8 = 1;
 /// Not part of the product: may import anything. `weir-probe-test` wires the rooms as `weir` does, with
-/// a wire format that `weir` must not have.
-pub(super) const TOOLS: &[&str] = &["xtask", "weir-probe-test"];
+/// a wire format that `weir` must not have; `weir-quota-model` walks through the quota protocol.
+pub(super) const TOOLS: &[&str] = &["xtask", "weir-probe-test", "weir-quota-model"];
 
 /// Features of our crates that are for tests: what is released must not have them, so they are turned
-/// on in dev-dependencies alone.
-pub(super) const TEST_FEATURES: &[&str] = &["probe"];
+/// on in dev-dependencies alone, or by these tools.
+pub(super) const TEST_FEATURES: &[(&str, &[&str])] =
+    &[("probe", &[]), ("faults", &["weir-quota-model"])];
 
 const fn krate(name: &'static str, layer: u8) -> Crate {
     Crate { name, layer, beside: &[], never: &[] }
@@ -66,6 +67,7 @@ pub(super) const CRATES: &[Crate] = &[
     Crate { beside: &["weir-framing"], ..krate("weir-dialect", 1) },
     Crate { beside: &["weir-dialect"], ..krate("weir-provider", 1) },
     krate("weir-quota", 1),
+    Crate { beside: &["weir-quota"], ..krate("weir-quota-client", 1) },
     krate("weir-quota-memory", 2),
     krate("weir-quota-redis", 2),
     krate("weir-heap", 2),
@@ -172,8 +174,9 @@ pub(super) const FORMAT_FILES: &[&str] = &["request", "answer", "stream", "error
 
 /// Code that must not name a wire format.
 pub(super) const ROOMS: &[&str] = &["crates/edge/src/", "crates/router/src/", "crates/worker/src/"];
-/// The one file of them that may: its rows say which format a path speaks.
+/// The one file of them that may, and the folder of its rows: they say which format a path speaks.
 pub(super) const ROUTES: &str = "crates/edge/src/route.rs";
+pub(super) const MORE_ROUTES: &str = "crates/edge/src/route/";
 
 /// Crates in which modules that stand side by side must not need each other.
 pub(super) const NO_CIRCLES_IN: &[&str] =

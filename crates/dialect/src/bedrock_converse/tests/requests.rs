@@ -136,6 +136,7 @@ fn the_members_of_the_form_between_formats_are_filled() {
 #[test]
 fn the_body_of_a_request_that_passes_gets_no_model() {
     let body = Bytes::from_static(br#"{"messages":[]}"#);
-    let patch = crate::Patch { model: "m", quirks: &crate::Quirks::NONE, features: &[] };
+    let patch =
+        crate::Patch { model: "m", quirks: &crate::Quirks::NONE, features: &[], outline: None };
     assert_eq!(BedrockConverse.patch(&body, &patch).unwrap().joined(), body);
 }

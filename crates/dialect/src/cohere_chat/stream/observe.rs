@@ -65,7 +65,11 @@ fn read(name: &[u8], data: &[u8]) -> Result<Observed, Garbage> {
         "message-end" => {
             let finish = event.get("delta").and_then(|delta| delta.get("finish_reason"));
             let finish = finish.and_then(Value::as_str).map(str::to_owned);
-            return Ok(Observed { kind: Kind::Done, choices: vec![(0, finish)], usage });
+            return Ok(Observed {
+                choices: vec![(0, finish)],
+                usage,
+                ..Observed::plain(Kind::Done)
+            });
         }
         "content-start" | "content-delta" => {
             says(&["content", "text"]) || says(&["content", "thinking"])

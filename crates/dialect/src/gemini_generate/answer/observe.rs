@@ -23,6 +23,7 @@ pub(in super::super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault>
             usage: metadata.as_ref().map(finish::usage).unwrap_or_default(),
             finish: document.raw("candidates").and_then(finish_reason).or_else(blocked),
             is_error: false,
+            id: None,
         }
     })
 }

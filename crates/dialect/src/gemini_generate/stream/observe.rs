@@ -91,6 +91,7 @@ pub(in super::super) fn observe(data: &[u8]) -> Result<Observed, Garbage> {
         kind: if has_content { Kind::Content } else { Kind::Preamble },
         choices,
         usage: chunk.usage.and_then(|raw| usage(raw.get().as_bytes())),
+        id: None,
     })
 }
 

@@ -355,7 +355,8 @@ fn counting_takes_both_forms() {
 fn the_model_is_changed_where_a_body_repeats_it() {
     let patched = |body: Value| {
         let body = Bytes::from(body.to_string());
-        let patch = Patch { model: "gemini-x", quirks: &Quirks::NONE, features: &[] };
+        let patch =
+            Patch { model: "gemini-x", quirks: &Quirks::NONE, features: &[], outline: None };
         let patched = GeminiGenerate.patch(&body, &patch).unwrap();
         (json(&patched.joined()), patched.choices)
     };

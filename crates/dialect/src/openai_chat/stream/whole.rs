@@ -1,12 +1,17 @@
-//! A whole answer as a chunk: what is a message there is a delta here. Members that nobody here knows
-//! stay.
+//! A whole answer as a chunk: what is a message there is a delta here; or a whole transcript as the
+//! event that ends one. Members that nobody here knows stay.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-/// `None`: it has no choices.
+/// `None`: it has no choices, and is no transcript.
 pub(in crate::openai_chat) fn of_answer(body: &[u8]) -> Option<Bytes> {
     let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    // Some models cannot be streamed and answer as a whole.
+    if !answer.contains_key("choices") && answer.get("text").is_some_and(Value::is_string) {
+        answer.insert("type".to_owned(), json!("transcript.text.done"));
+        return serde_json::to_vec(&answer).ok().map(Bytes::from);
+    }
     let choices = answer.get_mut("choices")?.as_array_mut().filter(|list| !list.is_empty())?;
     for (at, choice) in choices.iter_mut().enumerate() {
         let choice = choice.as_object_mut()?;
@@ -57,6 +62,11 @@ mod tests {
         assert_eq!(
             text,
             r#"{"object":"text_completion","choices":[{"text":"a","index":0,"finish_reason":"stop"}]}"#
+        );
+        let transcript = of_answer(br#"{"text":"hi","usage":{"seconds":1}}"#).unwrap();
+        assert_eq!(
+            transcript,
+            r#"{"text":"hi","usage":{"seconds":1},"type":"transcript.text.done"}"#
         );
         for none in ["{}", r#"{"choices":[]}"#, "<html>", r#"{"choices":[1]}"#] {
             assert_eq!(of_answer(none.as_bytes()), None, "{none}");

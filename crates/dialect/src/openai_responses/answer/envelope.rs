@@ -9,6 +9,7 @@ use crate::format::Asked;
 use crate::ir::{Chat, Finish, FinishReason, Losses, Request};
 use crate::openai_responses::request::{self, plain_system};
 use crate::openai_responses::{tools, usage};
+use crate::stored::UNKEPT;
 
 /// How far a response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ fn members(asked: &Asked<'_>, chat: &Chat) -> Map<String, Value> {
     let tools = chat.tools.iter().map(|tool| tools::write(tool, chat, &mut nothing_lost));
     let tools: Vec<_> = tools.collect();
     let document = json!({
-        "id": format!("resp_{}", asked.id),
+        "id": format!("{UNKEPT}{}", asked.id),
         "object": "response",
         "created_at": asked.now,
         "status": "in_progress",

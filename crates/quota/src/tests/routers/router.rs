@@ -22,7 +22,6 @@ pub(super) enum Stage {
     /// Its acquire, or the command it is a `then` of, is not answered.
     Asking,
     Waiting,
-    Claiming,
     /// An upstream call, up to this moment.
     Running(Micros),
     /// The end of its lease is not answered.
@@ -43,6 +42,7 @@ pub(super) struct Router {
     id: Incarnation,
     session: u64,
     sequence: u64,
+    heard: u64,
     numbers: u64,
     pub(super) requests: BTreeMap<TicketId, Request>,
     /// Not yet sent, or not yet answered.
@@ -57,6 +57,7 @@ impl Router {
             id: Incarnation(id),
             session: 0,
             sequence: 0,
+            heard: 0,
             numbers: 0,
             requests: BTreeMap::new(),
             outbox: Vec::new(),
@@ -100,7 +101,7 @@ impl Router {
                 Stage::Running(until) if until <= now => self.end_call(id, &request, dice),
                 Stage::Running(_) | Stage::Ending => {}
                 _ if dice.below(60) == 0 => self.give_up(id),
-                Stage::Asking | Stage::Waiting | Stage::Claiming => {}
+                Stage::Asking | Stage::Waiting => {}
             }
         }
         if now - self.renewed > 3_000_000 {
@@ -120,6 +121,7 @@ impl Router {
             retry_after: None,
             base: 300_000,
             max: 5_000_000,
+            missing: false,
             note: Note::default(),
         };
         let good = dice.percent(60) || request.retries > 3;
@@ -150,7 +152,6 @@ impl Router {
         }
         self.outbox.retain(|command| match command {
             Command::Acquire(ask) => ask.ticket != id,
-            Command::Claim(claimed) => *claimed != id,
             _ => true,
         });
         self.outbox.push(Command::Leave(id));
@@ -174,7 +175,7 @@ impl Router {
             self.outbox.iter().any(|command| then_of(command).is_some_and(|t| t.ticket == id))
         };
         let waits = |id: TicketId, one: &Request| match one.stage {
-            Stage::Waiting | Stage::Claiming => true,
+            Stage::Waiting => true,
             Stage::Asking => rides(id),
             Stage::Running(_) | Stage::Ending => false,
         };
@@ -200,38 +201,37 @@ impl Router {
         commands.truncate(crate::COMMANDS_MAX);
         self.sequence += 1;
         let (session, sequence) = (self.session, self.sequence);
-        Batch { router: self.id, session, sequence, was_in_share: false, commands }
+        let heard = self.heard;
+        Batch { session, sequence, heard, commands, ..Batch::hello(self.id) }
     }
 
-    pub(super) fn unanswered(&mut self) {
-        self.session = 0;
-        self.must_restate = true;
+    /// A doubtful one says hello again, another goes on in its session.
+    pub(super) fn unanswered(&mut self, doubts: bool) {
+        if doubts {
+            self.session = 0;
+            self.must_restate = true;
+        }
     }
 
     pub(super) fn hear(&mut self, batch: &Batch, reply: &BatchReply, now: Micros, dice: &mut Dice) {
         (self.session, self.must_restate) = (reply.session, reply.restate || batch.session == 0);
         if batch.session == 0 {
-            self.sequence = 0;
+            (self.sequence, self.heard) = (0, 0);
             return;
         }
+        self.heard = batch.sequence;
         self.outbox.clear();
         for (command, answer) in batch.commands.iter().zip(&reply.answers) {
             self.answer(command, answer, now, dice);
         }
         for event in &reply.events {
-            self.event(event);
+            self.event(event, now, dice);
         }
     }
 
     fn answer(&mut self, command: &Command, answer: &Answer, now: Micros, dice: &mut Dice) {
         match (command, answer) {
             (Command::Acquire(ask), answer) => self.ticket(ask, answer, now, dice),
-            (Command::Claim(id), Answer::Granted { key, .. }) => self.run(*id, key, now, dice),
-            (Command::Claim(id), Answer::ClaimRefused | Answer::Grace) => {
-                if let Some(one) = self.requests.get_mut(id) {
-                    one.stage = Stage::Waiting;
-                }
-            }
             (Command::Rotate { .. }, Answer::Grace) => self.outbox.push(command.clone()),
             (Command::Rotate { lease, attempt, then, .. }, Answer::Granted { key, .. }) => {
                 self.requests.get_mut(lease).unwrap().rotations = *attempt;
@@ -288,15 +288,18 @@ impl Router {
         request.stage = Stage::Running(now + 100_000 + dice.below(1_500_000));
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, now: Micros, dice: &mut Dice) {
         let (Event::HandedOff { ticket, .. } | Event::NoKey { ticket, .. }) = *event;
         let stage = self.requests.get(&ticket).map(|one| one.stage.clone());
         match (event, stage) {
-            (Event::HandedOff { .. }, Some(Stage::Waiting)) => {
-                self.requests.get_mut(&ticket).unwrap().stage = Stage::Claiming;
-                self.outbox.push(Command::Claim(ticket));
+            (Event::HandedOff { key, arrival, claimed: true, .. }, Some(Stage::Waiting)) => {
+                self.requests.get_mut(&ticket).unwrap().arrival = *arrival;
+                self.run(ticket, key, now, dice);
             }
-            (_, Some(Stage::Claiming)) => {}
+            // The next batch claims it.
+            (Event::HandedOff { claimed: false, .. }, Some(Stage::Waiting)) => {}
+            // Its own command's answer has told of it.
+            (Event::HandedOff { .. }, Some(Stage::Running(_) | Stage::Ending)) => {}
             (_, _) => {
                 self.requests.remove(&ticket);
                 self.outbox.push(Command::Leave(ticket));

@@ -49,7 +49,7 @@ async fn with_a_clock_that_runs_the_keeper_says_hello_and_answers_the_bell() {
     let heard = || store.snapshot(&"openai".into()).map_or(0, |pool| pool.now);
     let in_time = Duration::from_secs(30);
     let reached = async {
-        while !pool.is_reached() {
+        while !pool.is_ready() {
             tokio::task::yield_now().await;
         }
     };

@@ -14,23 +14,27 @@ use super::*;
 pub(super) struct Store {
     machine: Arc<Mutex<Machine>>,
     cut_off: Arc<Mutex<HashSet<Incarnation>>>,
+    late: Arc<Mutex<HashSet<Incarnation>>>,
     /// Answers hellos and nothing else.
     is_curt: Arc<AtomicBool>,
+    /// Its bell is not heard.
+    pub(super) is_deaf: Arc<AtomicBool>,
     start: tokio::time::Instant,
 }
 
 impl Store {
     pub(super) fn new() -> Self {
         let machine = Arc::new(Mutex::new(Machine::new(Timing::default())));
-        let (cut_off, is_curt) = (Arc::default(), Arc::default());
-        Self { machine, cut_off, is_curt, start: tokio::time::Instant::now() }
+        let (cut_off, late) = (Arc::default(), Arc::default());
+        let (is_curt, is_deaf) = (Arc::default(), Arc::default());
+        Self { machine, cut_off, late, is_curt, is_deaf, start: tokio::time::Instant::now() }
     }
 
-    fn cut(&self, routers: &[u64]) {
+    pub(super) fn cut(&self, routers: &[u64]) {
         *self.cut_off.lock().unwrap() = routers.iter().copied().map(Incarnation).collect();
     }
 
-    fn leases(&self) -> usize {
+    pub(super) fn leases(&self) -> usize {
         self.machine.lock().unwrap().snapshot().leases.len()
     }
 
@@ -38,8 +42,17 @@ impl Store {
         self.machine.lock().unwrap().snapshot().limits
     }
 
+    /// What these say is heard, and what they are answered comes too late.
+    pub(super) fn delay(&self, routers: &[u64]) {
+        *self.late.lock().unwrap() = routers.iter().copied().map(Incarnation).collect();
+    }
+
+    pub(super) fn routers(&self) -> usize {
+        self.machine.lock().unwrap().snapshot().routers.len()
+    }
+
     /// Another server that knows nothing.
-    fn replace(&self) {
+    pub(super) fn replace(&self) {
         *self.machine.lock().unwrap() = Machine::new(Timing::default());
     }
 }
@@ -61,11 +74,19 @@ impl QuotaStore for Store {
             }
             let raw = u64::try_from(store.start.elapsed().as_micros()).unwrap();
             let executed = store.machine.lock().unwrap().execute(raw, &batch)?;
+            if store.late.lock().unwrap().contains(&batch.router) {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+                return Err(StoreError::Unanswered("late".to_owned()));
+            }
             Ok(executed.reply)
         })
     }
 
     fn on_bell(&self, _bell: Bell) {}
+
+    fn hears_bell(&self) -> bool {
+        !self.is_deaf.load(Ordering::Relaxed)
+    }
 }
 
 /// Routers 1 to `count` over one store, all known to each other and past the first grace.
@@ -84,12 +105,12 @@ pub(super) async fn routers(
     (pools, keepers)
 }
 
-fn modes(pools: &[Arc<Pool>]) -> Vec<QuotaMode> {
+pub(super) fn modes(pools: &[Arc<Pool>]) -> Vec<QuotaMode> {
     pools.iter().map(|pool| pool.mode()).collect()
 }
 
 /// Asks for so many slots; those that come within a second.
-async fn take(pool: &Arc<Pool>, wanted: usize) -> Vec<Lease> {
+pub(super) async fn take(pool: &Arc<Pool>, wanted: usize) -> Vec<Lease> {
     let one = || async {
         let acquire = pool.acquire(ask(&["a"]), soon());
         tokio::time::timeout(Duration::from_secs(1), acquire).await.ok()?.ok()

@@ -81,7 +81,7 @@ fn run(world: &World) -> Result<(), TestCaseError> {
                 now += Duration::from_millis(kind.into());
                 let class = FailureClass::ALL[usize::from(draw) % FailureClass::ALL.len()];
                 let after = (kind % 2 == 0).then_some(u64::from(seconds));
-                Event::Failed(failure(class, after))
+                failed(failure(class, after))
             }
             Action::Acquire { settle, ask } => {
                 prop_assert_eq!(settle.is_some(), watch.holds);

@@ -119,6 +119,9 @@ fn reply(
         attempts: Vec::new(),
         timings: Timings { worker_us: 7, upstream_us: 20, ..Timings::default() },
         quota_mode: QuotaMode::Exact,
+        seen: Vec::new(),
+        parts: Vec::new(),
+        kept: None,
     };
     Reply { head, frames }
 }

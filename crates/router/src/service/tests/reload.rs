@@ -132,10 +132,10 @@ async fn a_limit_that_grows_rings_for_another_router() {
     });
     soon().await;
     assert_eq!(world.held("one"), (1, 1));
-    let grown = super::super::now();
+    let grown = crate::clock::now();
     world.reload(vec![limited("one", &["a"], 2, 9)]);
     assert_eq!(read(waiting.await.unwrap().unwrap()).await, "two");
-    assert!(super::super::now() - grown < Duration::from_millis(100));
+    assert!(crate::clock::now() - grown < Duration::from_millis(100));
     keeps.abort();
 }
 

@@ -42,7 +42,7 @@ pub(super) fn event_name(name: &str) -> String {
 }
 
 /// What the table says is wrong, in Amazon's words.
-pub(super) fn invalid(flaw: &Flaw) -> Refusal {
+pub(crate) fn invalid(flaw: &Flaw) -> Refusal {
     let dot = if flaw.path.is_empty() { "" } else { "." };
     let path = &flaw.path;
     Refusal::bad_request(match &flaw.what {

@@ -54,7 +54,7 @@ fn counted(body: &Value, model: &str) -> Result<usize, Refusal> {
 }
 
 /// What can be said of a signature without the secret.
-pub(super) fn check_signature(call: &Call<'_>) -> Result<(), Refusal> {
+pub(crate) fn check_signature(call: &Call<'_>) -> Result<(), Refusal> {
     let Some(signature) = Signature::read(call.header("authorization")) else {
         return Ok(());
     };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::rules::{calling, declarations, has, list, member, word};
-use super::{error, rules, schema, turns};
+use super::{error, images, rules, schema, turns};
 use crate::ask::{Ask, Chat, Choice, Embed, Encoding, LastWords, Task, Tool, Words};
 use crate::call::Call;
 use crate::refusal::Refusal;
@@ -30,11 +30,15 @@ pub(super) fn read<'a>(
         (Asked::Embedding, _) => &schema::EMBED,
         (Asked::Embeddings, _) => &schema::BATCH_EMBED,
         (Asked::Predict, _) => &schema::PREDICT,
+        (Asked::Media(_), _) => &images::SHAPE,
         (_, Host::Vertex) => &schema::VERTEX_GENERATE,
         _ => &schema::GENERATE,
     };
     let reading = Reading { lenient: call.lenient, snake: true };
     shape.check(&body, reading).map_err(|flaw| error::invalid(&flaw))?;
+    if matches!(route.asked, Asked::Media(_)) {
+        return images::ask(route, &body);
+    }
     let task = match route.asked {
         Asked::Count => Task::Count(counted(&body, route)?),
         Asked::Embedding => embedding(&body, route)?,

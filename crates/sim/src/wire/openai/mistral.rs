@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use super::media::{self, House};
 use super::{OpenAi, chat, embedding, messages, request, tools};
 use crate::answer::Done;
 use crate::answer::events::Events;
@@ -76,8 +77,9 @@ impl Wire for Mistral {
             return None;
         }
         let ends = [("/chat/completions", Asked::Chat), ("/embeddings", Asked::Embeddings)];
-        let (_, asked) = ends.into_iter().find(|(end, _)| call.path.ends_with(end))?;
-        Some(Route::to(asked))
+        let asked = ends.into_iter().find(|(end, _)| call.path.ends_with(end));
+        let media = || Some(Asked::Media(media::asked(call.path, House::Mistral)?));
+        Some(Route::to(asked.map(|(_, asked)| asked).or_else(media)?))
     }
 
     fn read<'a>(
@@ -86,6 +88,9 @@ impl Wire for Mistral {
         route: &Route<'a>,
         body: &'a [u8],
     ) -> Result<Ask<'a>, Refusal> {
+        if let Asked::Media(media) = route.asked {
+            return media::read(call, route, media, body, House::Mistral);
+        }
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad_request(format!("Invalid JSON: {error}")))?;
         let shape = if route.asked == Asked::Chat { &CHAT } else { &EMBEDDINGS };

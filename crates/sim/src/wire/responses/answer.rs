@@ -34,7 +34,7 @@ fn response(model: &str, chat: &Chat<'_>, reply: &Reply, output: Option<&[Value]
         })
     });
     let incomplete = output.filter(|_| cut).map(|_| json!({"reason": "max_output_tokens"}));
-    json!({
+    let mut response = json!({
         "id": text::id("resp_", reply.hash),
         "object": "response",
         "created_at": CREATED,
@@ -60,6 +60,52 @@ fn response(model: &str, chat: &Chat<'_>, reply: &Reply, output: Option<&[Value]
         "truncation": "disabled",
         "usage": usage,
         "user": null,
+    });
+    for (name, value) in chat.echo.as_ref().and_then(|echo| echo.as_object()).into_iter().flatten()
+    {
+        response[name] = value.clone();
+    }
+    response
+}
+
+/// A conversation made short: what the user said, and the rest sealed.
+pub(super) fn compacted(body: &Value, bytes: usize, seal: &str) -> Value {
+    let said = match body.get("input") {
+        Some(Value::String(said)) => {
+            vec![json!({"role": "user", "content": [{"type": "input_text", "text": said}]})]
+        }
+        Some(Value::Array(items)) => {
+            items.iter().filter(|item| item["role"] == "user").cloned().collect()
+        }
+        _ => Vec::new(),
+    };
+    let hash = text::hash(&[b"compaction", body.to_string().as_bytes()]);
+    let message = |(at, mut item): (usize, Value)| {
+        item["id"] = json!(text::id("msg_", hash.wrapping_add(at as u64)));
+        item["type"] = json!("message");
+        item["status"] = json!("completed");
+        if let Some(text) = item["content"].as_str() {
+            item["content"] = json!([{"type": "input_text", "text": text}]);
+        }
+        item
+    };
+    let mut output: Vec<Value> = said.into_iter().enumerate().map(message).collect();
+    output.push(
+        json!({"id": text::id("cmp_", hash), "type": "compaction", "encrypted_content": seal}),
+    );
+    let tokens = crate::answer::tokens_of(bytes);
+    json!({
+        "id": text::id("resp_", hash),
+        "object": "response.compaction",
+        "created_at": CREATED,
+        "output": output,
+        "usage": {
+            "input_tokens": tokens,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 1,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": tokens + 1,
+        },
     })
 }
 

@@ -1,9 +1,9 @@
 //! From a body to what it asks for.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{items, schema};
-use crate::ask::{Ask, Chat, Choice, Task, Words};
+use super::{answer, items, schema};
+use crate::ask::{Ask, Chat, Choice, Ready, Task, Words};
 use crate::call::Call;
 use crate::refusal::Refusal;
 use crate::shape::Reading;
@@ -21,7 +21,11 @@ pub(super) fn read<'a>(
         Refusal::bad_request(format!("We could not parse the JSON body of your request: {error}"))
     })?;
     let counts = route.asked == Asked::Count;
-    let shape = if counts { &schema::COUNT_BODY } else { &schema::BODY };
+    let shape = match route.asked {
+        Asked::Count => &schema::COUNT_BODY,
+        Asked::Compact => &schema::COMPACT_BODY,
+        _ => &schema::BODY,
+    };
     let reading = Reading { lenient: call.lenient, snake: false };
     shape.check(&body, reading).map_err(|flaw| invalid(&flaw))?;
     let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
@@ -38,8 +42,12 @@ pub(super) fn read<'a>(
     }
     items::check(wire::items(&body, "input"), call.key, continues)?;
     let (tools, choice) = tools_of(&body)?;
-    let asked = question(&body, &["instructions", "input", "tools"]);
+    let asked = question(&body, &["instructions", "input", "tools", "previous_response_id"]);
     let model = text(&body, "model").to_owned().into();
+    if route.asked == Asked::Compact {
+        let made = answer::compacted(&body, asked.len(), &items::seal(call.key));
+        return Ok(Ask { model, stream: false, task: Task::Media(Ready::document(&made)) });
+    }
     if counts {
         return Ok(Ask { model, stream: false, task: Task::Count(asked.len()) });
     }
@@ -55,9 +63,24 @@ pub(super) fn read<'a>(
         thinks: reasoning.is_object() && text(reasoning, "effort") != "none",
         hides_thoughts: reasoning.get("summary").is_none_or(Value::is_null),
         seal: sealed(&body).then(|| items::seal(call.key)),
+        echo: Some(Box::new(echo(&body))),
         ..Chat::new(asked.into(), Words::Known(words))
     };
     Ok(Ask { model, stream: flag("stream", false), task: Task::Chat(chat) })
+}
+
+/// What the answer repeats of the request.
+fn echo(body: &Value) -> Value {
+    let given = |name: &str, usual: Value| match body.get(name) {
+        None | Some(Value::Null) => usual,
+        Some(value) => value.clone(),
+    };
+    json!({
+        "store": given("store", json!(true)),
+        "background": given("background", json!(false)),
+        "metadata": given("metadata", json!({})),
+        "previous_response_id": given("previous_response_id", Value::Null),
+    })
 }
 
 /// What the answer must look like, if not like words.
@@ -83,7 +106,7 @@ fn check_state(body: &Value) -> Result<bool, Refusal> {
     if earlier.is_empty() {
         return Ok(body.get("conversation").is_some_and(|value| !value.is_null()));
     }
-    // Its own ids are known by their form, as it keeps none.
+    // Its own ids are known by their form; whether there is such a one, whoever keeps them knows.
     let digits = earlier.strip_prefix("resp_").unwrap_or_default();
     if digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(true);

@@ -56,6 +56,18 @@ pub(super) static COUNT_BODY: Shape = Shape::Members(&[
     may("truncation", &TRUNCATION),
 ]);
 
+pub(super) static COMPACT_BODY: Shape = Shape::Members(&[
+    must("model", &FILLED),
+    may("image", &OBJECT),
+    may("input", &INPUT),
+    may("instructions", &TEXT),
+    may("previous_response_id", &TEXT),
+    may("prompt_cache_key", &TEXT),
+    may("prompt_cache_options", &OBJECT),
+    may("prompt_cache_retention", &TEXT),
+    may("service_tier", &TEXT),
+]);
+
 static TRUNCATION: Shape = Shape::Word(&["auto", "disabled"]);
 static STREAM_OPTIONS: Shape = Shape::Members(&[may("include_obfuscation", &FLAG)]);
 static REASONING: Shape = Shape::Members(&[

@@ -1,11 +1,12 @@
 //! AWS's identities.
 
 use serde_json::json;
+use weir_types::dates;
 
 use super::server::{Asked, Server};
 use super::*;
+use crate::authorize::aws;
 use crate::authorize::sigv4::{self, Payload, Scope};
-use crate::authorize::{aws, dates};
 use crate::{Aws, AwsIdentity, AwsKeys, AwsRole, AwsSource, ContainerToken};
 
 fn keys() -> AwsKeys {

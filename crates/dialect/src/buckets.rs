@@ -1,0 +1,131 @@
+//! Files as objects in buckets, and batches as jobs over them: what OpenAI's interface of files and
+//! batches is in the words of Amazon's S3 and Bedrock, and the other way round.
+//!
+//! Nothing is remembered anywhere: an object's name says what is in it. Pure; who calls, and in which
+//! order, is the worker's affair. Knows no secret and no address.
+
+pub mod files;
+pub mod jobs;
+pub mod name;
+pub mod objects;
+pub mod records;
+
+pub use name::{Interface, Named, Place};
+
+use crate::stored::{BASE, Stored};
+
+/// Jobs over files as Bedrock has them.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListModelInvocationJobs.html>
+pub(crate) const JOBS: Stored = Stored {
+    ids: &["jobArn"],
+    after: "nextToken",
+    token: Some(("nextToken", "nextToken")),
+    limit: "maxResults",
+    query: &[
+        "maxResults",
+        "nameContains",
+        "sortBy",
+        "sortOrder",
+        "statusEquals",
+        "submitTimeAfter",
+        "submitTimeBefore",
+    ],
+    items: &["invocationJobSummaries"],
+    ..BASE
+};
+
+/// A bucket in which a key may keep files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// What names of objects begin with: empty, or with a slash at its end and none at its beginning.
+    pub prefix: String,
+    /// Files go there if nothing else is said.
+    pub is_default: bool,
+}
+
+impl Bucket {
+    /// A bucket as the configuration has it.
+    #[must_use]
+    pub fn new(name: &str, prefix: &str, is_default: bool) -> Self {
+        let prefix = prefix.trim().trim_matches('/');
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Self { name: name.trim().to_owned(), prefix, is_default }
+    }
+}
+
+/// The bucket of `all` that new files go to: the default one, or the only one.
+///
+/// # Errors
+/// Which of them is meant cannot be told; says what to configure.
+pub fn for_new(all: &[Bucket]) -> Result<&Bucket, String> {
+    const FIELD: &str = "bedrock_key_config.batch_s3_config.buckets";
+    match all {
+        [] => Err(format!("files and batches need a bucket, and {FIELD} names none")),
+        [only] => Ok(only),
+        all => all
+            .iter()
+            .find(|bucket| bucket.is_default)
+            .ok_or_else(|| format!("{FIELD} names {} buckets and none has is_default", all.len())),
+    }
+}
+
+/// The bucket of `all` that `place` is in, and within its prefix; `None`: it is in none of them.
+#[must_use]
+pub fn of_place<'a>(all: &'a [Bucket], place: &Place) -> Option<&'a Bucket> {
+    let is_plain = !place.key.split('/').any(|step| matches!(step, "." | ".."));
+    all.iter().find(|bucket| {
+        is_plain
+            && bucket.name == place.bucket
+            && place.key.strip_prefix(&bucket.prefix).is_some_and(|rest| !rest.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_files_go_to_the_default_bucket_or_the_only_one() {
+        let (a, b) = (Bucket::new("a", "/x/y/", false), Bucket::new("b", "", true));
+        assert_eq!(a.prefix, "x/y/");
+        assert_eq!(for_new(std::slice::from_ref(&a)), Ok(&a));
+        assert_eq!(for_new(&[a.clone(), b.clone()]), Ok(&b));
+        assert!(for_new(&[]).unwrap_err().contains("batch_s3_config.buckets names none"));
+        assert!(for_new(&[a.clone(), a]).unwrap_err().contains("none has is_default"));
+    }
+
+    proptest::proptest! {
+        /// Whatever comes, it is read or refused.
+        #[test]
+        fn any_bytes_are_judged(bytes: Vec<u8>, text in "[<>/&;#xa-zA-Z\"= ]{0,60}") {
+            for data in [&bytes[..], text.as_bytes()] {
+                _ = (objects::listing(data), objects::upload_id(data), objects::refusal(data));
+                _ = (records::Outcome::read(data), jobs::made(data), jobs::batch(data, &[]));
+                _ = records::Line::read(&bytes::Bytes::copy_from_slice(data));
+                let text = String::from_utf8_lossy(data);
+                let sealed = format!("file-{text}");
+                for id in [&*text, &sealed] {
+                    if let Some(place) = Place::of_id(id) {
+                        _ = (place.named(&Bucket::new("b", "", true)), of_place(&[], &place));
+                    }
+                }
+                _ = jobs::job_of(&format!("batch_{text}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_is_in_a_bucket_only_within_its_prefix() {
+        let all = [Bucket::new("a", "x", false), Bucket::new("b", "", false)];
+        let at = |uri: &str| Place::of_uri(uri).and_then(|place| of_place(&all, &place).cloned());
+        assert_eq!(at("s3://a/x/file").unwrap().name, "a");
+        assert_eq!(at("s3://b/file").unwrap().name, "b");
+        for outside in
+            ["s3://a/file", "s3://a/xy/file", "s3://a/x/", "s3://c/x/file", "s3://a/x/../file"]
+        {
+            assert_eq!(at(outside), None, "{outside}");
+        }
+    }
+}

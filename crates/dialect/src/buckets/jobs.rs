@@ -1,0 +1,362 @@
+//! OpenAI's batches as Bedrock's model invocation jobs.
+//! <https://platform.openai.com/docs/api-reference/batch>,
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html>
+
+mod list;
+mod native;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use weir_types::dates;
+
+use super::{Bucket, Interface, Place, of_place};
+use crate::fault::{AnswerFault, RequestFault};
+use crate::ir::Losses;
+
+pub use list::{List, Page};
+pub use native::{only_within, own, places};
+
+/// What a request for a batch says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The file of which it is made.
+    pub input: Place,
+    /// The path that its requests are for.
+    pub endpoint: String,
+    /// How long it may take.
+    pub hours: u64,
+    /// The role as which Bedrock reads and writes files, where the request names one.
+    pub role: Option<String>,
+    /// The model, where the request names one.
+    pub model: Option<String>,
+    /// How models are called whose records are passed as they are.
+    pub invocation: Option<String>,
+}
+
+/// Members that this build knows what to do with.
+const MEMBERS: [&str; 7] = [
+    "input_file_id",
+    "endpoint",
+    "completion_window",
+    "role_arn",
+    "model",
+    "model_invocation_type",
+    "metadata",
+];
+/// What Bedrock takes as the time for a job.
+const HOURS: std::ops::RangeInclusive<u64> = 24..=168;
+
+impl Wanted {
+    /// Reads a request; `losses` gets to know what of it a job has no member for.
+    ///
+    /// # Errors
+    /// It lacks something, or asks for what cannot be.
+    pub fn read(body: &[u8], losses: &mut Losses) -> Result<Self, RequestFault> {
+        let wrong = |error: serde_json::Error| {
+            RequestFault::invalid("", format!("request body: it is not a JSON object: {error}"))
+        };
+        let body: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
+        let text = |name: &'static str| match body.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(RequestFault::invalid(name, format!("{name}: expected a string"))),
+        };
+        let needed = |name: &'static str| {
+            let missing = || RequestFault::invalid(name, format!("{name}: missing"));
+            text(name)?.filter(|text| !text.is_empty()).ok_or_else(missing)
+        };
+        let input = Place::of_id(&needed("input_file_id")?);
+        let input = input.ok_or_else(|| {
+            RequestFault::invalid(
+                "input_file_id",
+                "input_file_id: no id of a file of this provider",
+            )
+        })?;
+        for (name, value) in &body {
+            let is_kept = MEMBERS.contains(&name.as_str()) && name != "metadata";
+            if !is_kept && !value.is_null() && *value != json!({}) {
+                losses.add(name.clone(), "a job of the provider has no such member");
+            }
+        }
+        Ok(Self {
+            input,
+            endpoint: needed("endpoint")?,
+            hours: hours(&needed("completion_window")?)?,
+            role: text("role_arn")?,
+            model: text("model")?,
+            invocation: text("model_invocation_type")?,
+        })
+    }
+}
+
+fn hours(window: &str) -> Result<u64, RequestFault> {
+    let hours = window.strip_suffix('h').and_then(|hours| hours.parse().ok());
+    hours.filter(|hours| HOURS.contains(hours)).ok_or_else(|| {
+        let message = "completion_window: expected hours from \"24h\" to \"168h\"";
+        RequestFault::invalid("completion_window", message)
+    })
+}
+
+/// A job that is to be made.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// Its name and what tells it from all others: letters and digits.
+    pub token: &'a str,
+    /// As whom Bedrock reads and writes.
+    pub role: &'a str,
+    /// As Bedrock knows it.
+    pub model: &'a str,
+    /// What is read.
+    pub input: &'a Place,
+    /// The folder that is written to.
+    pub output: &'a Place,
+    /// How long it may take.
+    pub hours: u64,
+    /// How the model is called; `None`: as Bedrock does by itself.
+    pub invocation: Option<&'a str>,
+}
+
+/// How models are called with what is translated.
+pub const CONVERSE: &str = "Converse";
+
+impl Job<'_> {
+    /// The request that makes it.
+    #[must_use]
+    pub fn document(&self) -> Bytes {
+        let mut document = json!({
+            "jobName": format!("weir-{}", self.token),
+            "clientRequestToken": self.token,
+            "roleArn": self.role,
+            "modelId": self.model,
+            "inputDataConfig": {
+                "s3InputDataConfig": {"s3Uri": self.input.uri(), "s3InputFormat": "JSONL"},
+            },
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": self.output.uri()}},
+            "timeoutDurationInHours": self.hours,
+        });
+        if let (Some(how), Some(document)) = (self.invocation, document.as_object_mut()) {
+            document.insert("modelInvocationType".to_owned(), how.into());
+        }
+        document.to_string().into()
+    }
+}
+
+/// The id of a batch, in letters that may stand in a path.
+#[must_use]
+pub fn id_of(job: &str) -> String {
+    format!("batch_{}", URL_SAFE_NO_PAD.encode(job))
+}
+
+/// The job that an id says, or one that stands in its place.
+#[must_use]
+pub fn job_of(id: &str) -> Option<String> {
+    let Some(sealed) = id.strip_prefix("batch_") else {
+        return id.starts_with("arn:").then(|| id.to_owned());
+    };
+    String::from_utf8(URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+}
+
+/// The job that an answer to the making of one names.
+///
+/// # Errors
+/// It names none.
+pub fn made(answer: &[u8]) -> Result<String, AnswerFault> {
+    let answer = object(answer)?;
+    let job = answer.get("jobArn").and_then(Value::as_str);
+    job.map(str::to_owned).ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))
+}
+
+/// The batch that has just been made.
+#[must_use]
+pub fn begun(job: &str, wanted: &Wanted, now: u64) -> Bytes {
+    let batch = Batch {
+        job,
+        status: "validating",
+        endpoint: wanted.endpoint.clone(),
+        input: Some(wanted.input.id()),
+        output: None,
+        window: wanted.hours,
+        created: now,
+        ended: None,
+        expires: Some(now + wanted.hours * 3600),
+        counts: [0; 3],
+        message: None,
+    };
+    batch.document().to_string().into()
+}
+
+/// A job's document as a batch; `None`: its files are in none of `buckets`.
+///
+/// # Errors
+/// It is no document of a job.
+pub fn batch(answer: &[u8], buckets: &[Bucket]) -> Result<Option<Bytes>, AnswerFault> {
+    let job = Value::Object(object(answer)?);
+    Ok(shown(&job, buckets)?.map(|batch| batch.to_string().into()))
+}
+
+/// When a job was made, as its document says it.
+#[must_use]
+pub fn made_at(answer: &[u8]) -> Option<u64> {
+    moment(object(answer).ok()?.get("submitTime"))
+}
+
+/// The moment of which all that was made at `made` is before, as queries have it.
+#[must_use]
+pub fn moment_after(made: u64) -> String {
+    dates::written(made + 1)
+}
+
+const INPUT: &str = "/inputDataConfig/s3InputDataConfig/s3Uri";
+const OUTPUT: &str = "/outputDataConfig/s3OutputDataConfig/s3Uri";
+
+fn object(answer: &[u8]) -> Result<Map<String, Value>, AnswerFault> {
+    serde_json::from_slice(answer)
+        .map_err(|error| AnswerFault::Shape(format!("it is not a JSON object: {error}")))
+}
+
+fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> {
+    let text = |path: &str| job.pointer(path).and_then(Value::as_str);
+    let id = text("/jobArn").ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))?;
+    let input = text(INPUT).and_then(Place::of_uri);
+    let Some((input, bucket)) =
+        input.and_then(|place| of_place(buckets, &place).map(|bucket| (place, bucket)))
+    else {
+        return Ok(None);
+    };
+    let (status, ends) = status(text("/status").unwrap_or_default());
+    let output = text(OUTPUT).and_then(Place::of_uri);
+    let output = output.filter(|_| ends.has_results).map(|folder| results(folder, id, &input));
+    let tag = input.named(bucket).tag;
+    let endpoint = match tag {
+        Some(tag) => tag.interface.path().to_owned(),
+        None => native(text("/modelId"), text("/modelInvocationType")),
+    };
+    let count = |name: &str| job.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let batch = Batch {
+        job: id,
+        status,
+        endpoint,
+        input: Some(input.id()),
+        output: output.map(|place| place.id()),
+        window: job.get("timeoutDurationInHours").and_then(Value::as_u64).unwrap_or(24),
+        created: moment(job.get("submitTime")).unwrap_or_default(),
+        ended: moment(job.get("endTime")).or_else(|| moment(job.get("lastModifiedTime"))),
+        expires: moment(job.get("jobExpirationTime")),
+        counts: [count("totalRecordCount"), count("successRecordCount"), count("errorRecordCount")],
+        message: text("/message"),
+    };
+    Ok(Some(batch.document()))
+}
+
+/// How records that pass as they are name what they are for.
+fn native(model: Option<&str>, invocation: Option<&str>) -> String {
+    let how = if invocation == Some(CONVERSE) { "converse" } else { "invoke" };
+    format!("/model/{}/{how}", model.unwrap_or_default())
+}
+
+/// Where a job's results are: in a folder with its own name, in a file with the input's.
+fn results(folder: Place, job: &str, input: &Place) -> Place {
+    let own = job.rsplit('/').next().unwrap_or(job);
+    let file = input.key.rsplit('/').next().unwrap_or_default();
+    let key = format!("{}/{own}/{file}.out", folder.key.trim_end_matches('/'));
+    Place { key: key.trim_start_matches('/').to_owned(), ..folder }
+}
+
+/// What is true of a batch in a state.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    has_results: bool,
+}
+
+fn status(status: &str) -> (&'static str, Ends) {
+    let results = Ends { has_results: true };
+    match status {
+        "InProgress" => ("in_progress", Ends::default()),
+        "Completed" | "PartiallyCompleted" => ("completed", results),
+        "Failed" => ("failed", Ends::default()),
+        "Stopping" => ("cancelling", Ends::default()),
+        "Stopped" => ("cancelled", Ends::default()),
+        "Expired" => ("expired", Ends::default()),
+        // Submitted, Validating, Scheduled, and what may come.
+        _ => ("validating", Ends::default()),
+    }
+}
+
+fn moment(value: Option<&Value>) -> Option<u64> {
+    match value? {
+        Value::String(text) => dates::parse(text),
+        Value::Number(number) => number.as_f64().map(|seconds| seconds as u64),
+        _ => None,
+    }
+}
+
+/// A batch as OpenAI writes it.
+struct Batch<'a> {
+    job: &'a str,
+    status: &'static str,
+    endpoint: String,
+    input: Option<String>,
+    output: Option<String>,
+    window: u64,
+    created: u64,
+    ended: Option<u64>,
+    expires: Option<u64>,
+    /// All, done, failed.
+    counts: [u64; 3],
+    message: Option<&'a str>,
+}
+
+impl Batch<'_> {
+    fn document(&self) -> Value {
+        let ended = |status: &str| self.ended.filter(|_| self.status == status);
+        let [total, completed, failed] = self.counts;
+        let errors = self.message.filter(|_| self.status == "failed").map(|message| {
+            let error =
+                json!({"code": "job_failed", "message": message, "line": null, "param": null});
+            json!({"object": "list", "data": [error]})
+        });
+        json!({
+            "id": id_of(self.job),
+            "object": "batch",
+            "endpoint": self.endpoint,
+            "errors": errors,
+            "input_file_id": self.input,
+            "completion_window": format!("{}h", self.window),
+            "status": self.status,
+            "output_file_id": self.output,
+            "error_file_id": null,
+            "created_at": self.created,
+            "in_progress_at": null,
+            "expires_at": self.expires,
+            "finalizing_at": null,
+            "completed_at": ended("completed"),
+            "failed_at": ended("failed"),
+            "expired_at": ended("expired"),
+            "cancelling_at": ended("cancelling"),
+            "cancelled_at": ended("cancelled"),
+            "request_counts": {"total": total, "completed": completed, "failed": failed},
+            "metadata": null,
+        })
+    }
+}
+
+/// Whether requests of `interface` are those that a batch for `endpoint` is about.
+///
+/// # Errors
+/// They are not; says which they are.
+pub fn check_endpoint(endpoint: &str, interface: Interface) -> Result<(), RequestFault> {
+    if interface.path() == endpoint {
+        return Ok(());
+    }
+    let shown: String = endpoint.chars().take(64).collect();
+    let message = format!(
+        "endpoint: the lines of the file are for {}, the batch is for `{shown}`",
+        interface.path()
+    );
+    Err(RequestFault::invalid("endpoint", message))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Lists of batches, made of the pages of a list of jobs, of which only some are over the key's files.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::super::Bucket;
+use super::super::files::{limit, listed};
+use super::{job_of, object, shown};
+use crate::fault::{AnswerFault, RequestFault};
+
+/// What is asked of a list of batches, in the query.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The job behind which it begins.
+    pub after: Option<String>,
+    /// How many are wanted.
+    pub limit: usize,
+}
+
+impl Page {
+    /// What the pairs of a query say.
+    ///
+    /// # Errors
+    /// A value is not one of those that can be.
+    pub fn read<'q>(
+        pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
+    ) -> Result<Self, RequestFault> {
+        let mut page = Self { after: None, limit: 20 };
+        for (name, value) in pairs {
+            match &*name {
+                "after" => {
+                    let missing = || RequestFault::invalid("after", "after: no id of a batch");
+                    page.after = Some(job_of(&value).ok_or_else(missing)?);
+                }
+                "limit" => page.limit = limit(&value, 100)?,
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// A list of batches, made of the pages of a list of jobs.
+#[derive(Debug)]
+pub struct List<'p> {
+    page: &'p Page,
+    items: Vec<Value>,
+    /// The job behind which it begins has been seen.
+    has_begun: bool,
+    has_more: bool,
+}
+
+impl<'p> List<'p> {
+    /// Nothing yet of what `page` asks for.
+    #[must_use]
+    pub fn new(page: &'p Page) -> Self {
+        Self { page, items: Vec::new(), has_begun: page.after.is_none(), has_more: false }
+    }
+
+    /// Takes a page of jobs; what asks for the next one, if that is needed.
+    ///
+    /// # Errors
+    /// It is no list of jobs.
+    pub fn add(
+        &mut self,
+        answer: &[u8],
+        buckets: &[Bucket],
+    ) -> Result<Option<String>, AnswerFault> {
+        let mut answer = object(answer)?;
+        let Some(Value::Array(jobs)) = answer.remove("invocationJobSummaries") else {
+            return Err(AnswerFault::Shape("it is no list of jobs".to_owned()));
+        };
+        for job in jobs {
+            let is_last_seen =
+                job.get("jobArn").and_then(Value::as_str) == self.page.after.as_deref();
+            if !self.has_begun {
+                self.has_begun = is_last_seen;
+                continue;
+            }
+            let Some(batch) = shown(&job, buckets)? else { continue };
+            if self.items.len() == self.page.limit {
+                self.has_more = true;
+                return Ok(None);
+            }
+            self.items.push(batch);
+        }
+        Ok(answer.get("nextToken").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn document(self) -> Bytes {
+        listed(&self.items, self.has_more)
+    }
+}

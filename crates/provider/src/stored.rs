@@ -1,0 +1,152 @@
+//! Files and batches, per wire format: rows that vendors take over into their own. What is stored is
+//! never read here; which members of it are ids, the format knows.
+
+use http::Method;
+use weir_dialect::Quirks;
+use weir_types::{Dialect, Form, Operation};
+
+use crate::mistral::MISTRAL_FORMS;
+use crate::native::ANTHROPIC_VERSION;
+use crate::route::Route;
+use crate::vendor::Auth;
+
+/// Nothing is added or taken away; there is no model.
+const AS_IT_IS: Quirks = Quirks { omits_model: true, ..Quirks::NONE };
+
+const fn openai(method: Method, operation: Operation, template: &'static str) -> Route {
+    Route::new(method, operation, template, Dialect::OpenAiChat).needs(&AS_IT_IS)
+}
+
+/// Files in OpenAI's format behind a prefix, and what else there is.
+/// <https://platform.openai.com/docs/api-reference/files>
+macro_rules! files {
+    ($at:literal $(, $more:expr)*) => {
+        &[
+            openai(Method::POST, Operation::FileUpload, concat!($at, "/files")),
+            openai(Method::GET, Operation::FileList, concat!($at, "/files")),
+            openai(Method::GET, Operation::FileRetrieve, concat!($at, "/files/{id}")),
+            openai(Method::DELETE, Operation::FileDelete, concat!($at, "/files/{id}")),
+            openai(Method::GET, Operation::FileContent, concat!($at, "/files/{id}/content")),
+            $($more,)*
+        ]
+    };
+}
+
+/// These and batches of them. <https://platform.openai.com/docs/api-reference/batch>
+macro_rules! batches {
+    ($at:literal) => {
+        files!(
+            $at,
+            openai(Method::POST, Operation::BatchCreate, concat!($at, "/batches")),
+            openai(Method::GET, Operation::BatchList, concat!($at, "/batches")),
+            openai(Method::GET, Operation::BatchRetrieve, concat!($at, "/batches/{id}")),
+            openai(Method::POST, Operation::BatchCancel, concat!($at, "/batches/{id}/cancel"))
+        )
+    };
+}
+
+/// OpenAI's own, and who has the same addresses (<https://console.groq.com/docs/batch>).
+pub(crate) const OPENAI: &[Route] = batches!("/v1");
+/// <https://learn.microsoft.com/azure/ai-foundry/openai/latest>
+pub(crate) const AZURE: &[Route] = batches!("/openai/v1");
+
+const fn mistral(method: Method, operation: Operation, template: &'static str) -> Route {
+    openai(method, operation, template).in_forms(MISTRAL_FORMS)
+}
+
+/// Batches in a form of its own. <https://docs.mistral.ai/api/endpoint/batch>
+const fn job(method: Method, operation: Operation, template: &'static str) -> Route {
+    openai(method, operation, template).in_forms(&[Form::Mistral])
+}
+
+/// <https://docs.mistral.ai/api/endpoint/files>
+pub(crate) const MISTRAL: &[Route] = &[
+    mistral(Method::POST, Operation::FileUpload, "/v1/files"),
+    mistral(Method::GET, Operation::FileList, "/v1/files"),
+    mistral(Method::GET, Operation::FileRetrieve, "/v1/files/{id}"),
+    mistral(Method::DELETE, Operation::FileDelete, "/v1/files/{id}"),
+    mistral(Method::GET, Operation::FileContent, "/v1/files/{id}/content"),
+    job(Method::POST, Operation::BatchCreate, "/v1/batch/jobs"),
+    job(Method::GET, Operation::BatchList, "/v1/batch/jobs"),
+    job(Method::GET, Operation::BatchRetrieve, "/v1/batch/jobs/{id}"),
+    job(Method::POST, Operation::BatchCancel, "/v1/batch/jobs/{id}/cancel"),
+    job(Method::DELETE, Operation::BatchDelete, "/v1/batch/jobs/{id}"),
+];
+
+const fn gemini(method: Method, operation: Operation, template: &'static str) -> Route {
+    Route::new(method, operation, template, Dialect::GeminiGenerate).needs(&AS_IT_IS)
+}
+
+/// <https://ai.google.dev/api/files>, <https://ai.google.dev/api/batch-api>
+pub(crate) const GEMINI: &[Route] = &[
+    gemini(Method::POST, Operation::FileUpload, "/upload/v1beta/files"),
+    gemini(Method::GET, Operation::FileList, "/v1beta/files"),
+    gemini(Method::GET, Operation::FileRetrieve, "/v1beta/files/{id}"),
+    gemini(Method::DELETE, Operation::FileDelete, "/v1beta/files/{id}"),
+    gemini(Method::GET, Operation::FileContent, "/v1beta/files/{id}:download?alt=media"),
+    gemini(Method::POST, Operation::BatchCreate, "/v1beta/models/{model}:batchGenerateContent"),
+    gemini(Method::GET, Operation::BatchList, "/v1beta/batches"),
+    gemini(Method::GET, Operation::BatchRetrieve, "/v1beta/batches/{id}"),
+    gemini(Method::POST, Operation::BatchCancel, "/v1beta/batches/{id}:cancel"),
+    gemini(Method::DELETE, Operation::BatchDelete, "/v1beta/batches/{id}"),
+];
+
+const fn anthropic(method: Method, operation: Operation, template: &'static str) -> Route {
+    Route::new(method, operation, template, Dialect::AnthropicMessages)
+        .needs(&AS_IT_IS)
+        .with(ANTHROPIC_VERSION)
+}
+
+/// <https://docs.claude.com/en/api/creating-message-batches>,
+/// <https://docs.claude.com/en/docs/build-with-claude/files>
+pub(crate) const ANTHROPIC: &[Route] = &[
+    anthropic(Method::POST, Operation::BatchCreate, "/v1/messages/batches"),
+    anthropic(Method::GET, Operation::BatchList, "/v1/messages/batches"),
+    anthropic(Method::GET, Operation::BatchRetrieve, "/v1/messages/batches/{id}"),
+    anthropic(Method::POST, Operation::BatchCancel, "/v1/messages/batches/{id}/cancel"),
+    anthropic(Method::DELETE, Operation::BatchDelete, "/v1/messages/batches/{id}"),
+    anthropic(Method::GET, Operation::BatchResults, "/v1/messages/batches/{id}/results"),
+    anthropic(Method::POST, Operation::FileUpload, "/v1/files"),
+    anthropic(Method::GET, Operation::FileList, "/v1/files"),
+    anthropic(Method::GET, Operation::FileRetrieve, "/v1/files/{id}"),
+    anthropic(Method::DELETE, Operation::FileDelete, "/v1/files/{id}"),
+    anthropic(Method::GET, Operation::FileContent, "/v1/files/{id}/content"),
+];
+
+/// A file as an object, wherever that is: <https://docs.aws.amazon.com/AmazonS3/latest/API/>
+const fn object(method: Method, operation: Operation) -> Route {
+    const AT: &str = "https://s3.{region}.amazonaws.com";
+    openai(method, operation, AT).signed(Auth::Aws("s3")).in_buckets()
+}
+
+/// A batch as a job over such files, for clients of OpenAI's format and of its own:
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html>
+macro_rules! job {
+    ($dialect:ident, $method:ident, $operation:ident, $path:literal) => {
+        Route::new(
+            Method::$method,
+            Operation::$operation,
+            concat!("https://bedrock.{region}.amazonaws.com/", $path),
+            Dialect::$dialect,
+        )
+        .needs(&AS_IT_IS)
+        .in_buckets()
+    };
+}
+
+/// Files in S3, in the buckets that a key names, and batches at Bedrock.
+pub(crate) const BEDROCK: &[Route] = &[
+    object(Method::PUT, Operation::FileUpload),
+    object(Method::GET, Operation::FileList),
+    object(Method::HEAD, Operation::FileRetrieve),
+    object(Method::DELETE, Operation::FileDelete),
+    object(Method::GET, Operation::FileContent),
+    job!(OpenAiChat, POST, BatchCreate, "model-invocation-job"),
+    job!(OpenAiChat, GET, BatchList, "model-invocation-jobs"),
+    job!(OpenAiChat, GET, BatchRetrieve, "model-invocation-job/{id}"),
+    job!(OpenAiChat, POST, BatchCancel, "model-invocation-job/{id}/stop"),
+    job!(BedrockConverse, POST, BatchCreate, "model-invocation-job"),
+    job!(BedrockConverse, GET, BatchList, "model-invocation-jobs"),
+    job!(BedrockConverse, GET, BatchRetrieve, "model-invocation-job/{id}"),
+    job!(BedrockConverse, POST, BatchCancel, "model-invocation-job/{id}/stop"),
+];

@@ -1,0 +1,211 @@
+//! What one batch may do to a pool.
+
+use std::sync::Arc;
+
+use weir_quota::conformance::{Step, check_invariants, check_step};
+use weir_quota::{
+    Acquire, Answer, Batch, Command, Executed, Health, LeaseView, Machine, Outcome, Snapshot,
+    StoreError, TicketId, Waits,
+};
+
+use crate::setup::{REST, TIMING};
+use crate::world::{World, execute};
+
+impl World {
+    /// Judges what a batch did to the pool.
+    pub(crate) fn judge_batch(
+        &mut self,
+        before: &Machine,
+        batch: &Batch,
+        executed: Result<&Executed, &StoreError>,
+    ) {
+        let Ok(executed) = executed else {
+            if self.pool.canonical(self.now) != before.canonical(self.now) {
+                self.seen.find("Q8", || format!("{batch:?} was refused and changed something"));
+            }
+            return;
+        };
+        let (before_it, after) = (before.snapshot(), self.pool.snapshot());
+        let row = before_it.routers.iter().find(|row| row.router == batch.router);
+        let is_next = |row: &weir_quota::RouterView| {
+            row.session == batch.session && row.sequence < batch.sequence
+        };
+        if batch.session != 0 && !row.is_some_and(is_next) {
+            self.seen.find("Q8", || format!("{batch:?} is executed too late"));
+        }
+        self.seen.found(check_invariants(&after, &TIMING));
+        self.judge_refusals(batch, executed, &after);
+        let new = new_leases(&before_it, batch, &after);
+        self.judge_order(batch, &before_it, &after, &new);
+        self.judge_keys(batch, &before_it, &new);
+        self.judge_commands(before, batch);
+    }
+
+    /// Q13: nobody is refused as full where a slot is free.
+    fn judge_refusals(&mut self, batch: &Batch, executed: &Executed, after: &Snapshot) {
+        let answers = batch.commands.iter().zip(&executed.reply.answers);
+        let is_full = |(command, answer): (&Command, &Answer)| {
+            matches!((command, answer), (Command::Acquire(_), Answer::Full { .. }))
+        };
+        let free = after.leases.len() < after.limits.concurrency as usize;
+        let is_clear = after.cooldowns.is_empty() || self.setup.models > 1;
+        if answers.into_iter().any(is_full) && free && is_clear && !after.in_grace {
+            self.seen.find("Q13", || "refused as full beside a free slot".to_owned());
+        }
+    }
+
+    /// Q5: whoever entered the line first is served first.
+    fn judge_order(
+        &mut self,
+        batch: &Batch,
+        before: &Snapshot,
+        after: &Snapshot,
+        new: &[LeaseView],
+    ) {
+        let heirs = heirs(batch);
+        // What a router does not say again loses its place.
+        if batch.commands.iter().any(|one| matches!(one, Command::Restate { .. })) {
+            self.seen.order.retain(|id| id.router != batch.router || heirs.contains(id));
+        }
+        let arrival = |id: &TicketId| {
+            after.tickets.iter().find(|one| one.id == *id).map_or(0, |one| one.arrival)
+        };
+        let skipped = |id: &TicketId| {
+            let row = after.routers.iter().find(|row| row.router == id.router);
+            row.is_none_or(|row| row.skipped)
+        };
+        let in_line = |id: &TicketId| {
+            let ticket = after.tickets.iter().find(|ticket| ticket.id == *id);
+            ticket.is_some_and(|ticket| ticket.waits == Waits::Slot)
+        };
+        if before.cooldowns.is_empty() && after.cooldowns.is_empty() {
+            for lease in new.iter().filter(|lease| !heirs.contains(&lease.id)) {
+                let place = self.seen.order.iter().position(|id| *id == lease.id);
+                let older = &self.seen.order[..place.unwrap_or(self.seen.order.len())];
+                // Of the same moment the ids decide.
+                let is_older = |id: &&TicketId| arrival(id) != lease.arrival;
+                let passed = older.iter().filter(is_older);
+                if let Some(passed) = passed.into_iter().find(|id| in_line(id) && !skipped(id)) {
+                    let why = format!("{:?} passes {passed:?}", lease.id);
+                    self.seen.find("Q5", || why);
+                }
+            }
+        }
+        self.seen.order.retain(|id| after.tickets.iter().any(|ticket| ticket.id == *id));
+        for ticket in &after.tickets {
+            if self.seen.order.contains(&ticket.id) {
+                continue;
+            }
+            // Who was there before takes the place that it had.
+            let place = heirs
+                .contains(&ticket.id)
+                .then(|| self.seen.order.iter().position(|id| arrival(id) > ticket.arrival));
+            let place = place.flatten().unwrap_or(self.seen.order.len());
+            self.seen.order.insert(place, ticket.id);
+        }
+    }
+
+    /// Q6: what rests is granted to nobody. Q7: keys are used in turn.
+    fn judge_keys(&mut self, batch: &Batch, before: &Snapshot, new: &[LeaseView]) {
+        let (now, models) = (self.now, self.setup.models);
+        for lease in new {
+            let rests = self.seen.rests.iter().any(|(key, model, until)| {
+                *key == lease.key && (models == 1 || *model == lease.model) && now < *until
+            });
+            // A lease that the same batch has ended may have been granted before it.
+            if rests {
+                let why = format!("{lease:?} is granted at rest");
+                self.seen.find("Q6", || why);
+            }
+            let place = self.setup.keys().iter().position(|key| *key == lease.key);
+            if let Some(count) = place.and_then(|place| self.seen.grants.get_mut(place)) {
+                *count += 1;
+            }
+        }
+        for (lease, outcome) in outcomes(batch) {
+            let Some(known) = before.leases.iter().find(|one| one.id == lease) else { continue };
+            for health in &outcome.health {
+                if let Health::Cool { .. } = health {
+                    let rest = (known.key.clone(), Arc::clone(&known.model), now + REST);
+                    self.seen.rests.push(rest);
+                }
+            }
+        }
+        let total: u32 = self.seen.grants.iter().sum();
+        let keys = u32::try_from(self.setup.keys).unwrap_or(1);
+        // Within 1 - 1/(2m - 2) of total/m, in whole numbers.
+        let is_fair = |count: &u32| {
+            let lag = count.abs_diff(0) * keys;
+            let difference = lag.abs_diff(total);
+            difference * (2 * keys - 2).max(1) <= keys * (2 * keys - 3).max(1)
+        };
+        if keys > 1 && self.setup.budget.failures == 0 && !self.seen.grants.iter().all(is_fair) {
+            let grants = self.seen.grants.clone();
+            self.seen.find("Q7", || format!("keys were granted {grants:?}"));
+        }
+    }
+
+    /// Each command alone, executed at the time of a poll, so that it alone explains what it changes.
+    fn judge_commands(&mut self, before: &Machine, batch: &Batch) {
+        if batch.session == 0 || batch.commands.is_empty() {
+            return;
+        }
+        let mut pool = before.clone();
+        let mut alone = Batch { commands: Vec::new(), ..batch.clone() };
+        if execute(self.mutant, &mut pool, self.now, &alone).is_err() {
+            return;
+        }
+        for command in &batch.commands {
+            let earlier = pool.snapshot();
+            alone.sequence += 1;
+            alone.commands = vec![command.clone()];
+            let Ok(executed) = execute(self.mutant, &mut pool, self.now, &alone) else { return };
+            let (before, after) = (&earlier, &pool.snapshot());
+            let answers = &executed.reply.answers[..];
+            self.seen.found(check_step(&Step { before, batch: &alone, answers, after }));
+        }
+    }
+}
+
+/// Leases that the pool granted with a batch.
+fn new_leases(before: &Snapshot, batch: &Batch, after: &Snapshot) -> Vec<LeaseView> {
+    let said = |id: TicketId| {
+        batch.commands.iter().any(|command| match command {
+            Command::Renew(leases) | Command::Restate { leases, .. } => {
+                leases.iter().any(|held| held.lease == id)
+            }
+            _ => false,
+        })
+    };
+    let known = |id: TicketId| before.leases.iter().any(|lease| lease.id == id);
+    let new = after.leases.iter().filter(|lease| !known(lease.id) && !said(lease.id));
+    new.cloned().collect()
+}
+
+/// Tickets that go on from a lease, or were there before.
+fn heirs(batch: &Batch) -> Vec<TicketId> {
+    let mut heirs = Vec::new();
+    for command in &batch.commands {
+        match command {
+            Command::Settle { then, .. } | Command::Rotate { then, .. } => {
+                heirs.extend(then.iter().map(|then| then.ticket));
+            }
+            Command::Restate { tickets, .. } => {
+                heirs.extend(tickets.iter().map(|ticket| ticket.ticket));
+            }
+            Command::Acquire(Acquire { ticket, arrival: Some(_), .. }) => heirs.push(*ticket),
+            _ => {}
+        }
+    }
+    heirs
+}
+
+fn outcomes(batch: &Batch) -> impl Iterator<Item = (TicketId, &Outcome)> {
+    batch.commands.iter().filter_map(|command| match command {
+        Command::Settle { lease, outcome, .. } | Command::Rotate { lease, outcome, .. } => {
+            Some((*lease, outcome))
+        }
+        Command::Answered { lease, outcome } => Some((*lease, outcome)),
+        _ => None,
+    })
+}

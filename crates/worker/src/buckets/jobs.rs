@@ -1,0 +1,140 @@
+//! Batches as jobs: made, looked at, listed, stopped.
+
+use bytes::Bytes;
+use http::Method;
+use weir_dialect::buckets::jobs::{self, CONVERSE, Job, List, Page, Wanted};
+use weir_dialect::ir::Losses;
+use weir_dialect::{AnswerFault, RequestFault};
+use weir_rpc::Body as Incoming;
+use weir_types::{FailureClass, Fault, FaultCode, Operation};
+
+use super::lines::known_as;
+use super::visit::{Visit, not_there};
+use super::wire::Ask;
+use crate::clock::unix_seconds;
+
+const JSON: &str = "application/json";
+/// Bedrock gives no more at a time.
+const PAGE: &str = "100";
+
+/// Makes one.
+pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, Losses), Fault> {
+    let shared = &visit.wire.shared;
+    let body = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
+    let mut losses = Losses::default();
+    let wanted = Wanted::read(&body, &mut losses)?;
+    let bucket = visit.bucket_of(&wanted.input)?;
+    let tag = wanted.input.named(bucket).tag;
+    let mut invocation = wanted.invocation.as_deref();
+    let model = match (&tag, &wanted.model) {
+        (Some(tag), named) => {
+            jobs::check_endpoint(&wanted.endpoint, tag.interface)?;
+            let named = named.as_deref().map(|name| known_as(visit, name));
+            if named.is_some_and(|named| named != tag.model) {
+                let why = format!("model: the lines of the file are for `{}`", tag.model);
+                return Err(RequestFault::invalid("model", why).into());
+            }
+            invocation = Some(CONVERSE);
+            tag.model.clone()
+        }
+        (None, Some(model)) => known_as(visit, model).to_owned(),
+        (None, None) => {
+            let why = "model: missing; the file holds records of the provider's own, which name no \
+                       model";
+            return Err(RequestFault::invalid("model", why).into());
+        }
+    };
+    let role = wanted.role.as_deref().or(visit.key.storage.role.as_deref());
+    let role = role.ok_or_else(no_role)?;
+    let output = wanted.input.results(bucket, Visit::unique());
+    let token = Visit::unique().token();
+    let job = Job {
+        token: &token,
+        role,
+        model: &model_id(visit, &model),
+        input: &wanted.input,
+        output: &output,
+        hours: wanted.hours,
+        invocation,
+    };
+    let ask = Ask::new(Method::POST, visit.job_uri(Operation::BatchCreate, "", &[])?)
+        .with(job.document(), JSON);
+    let (_, answer) = visit.wire.read(ask).await?;
+    let made = jobs::made(&answer).map_err(|fault| visit.wire.broken(&fault))?;
+    Ok((jobs::begun(&made, &wanted, unix_seconds()), losses))
+}
+
+fn no_role() -> Fault {
+    let why = "role_arn: missing; a batch is worked off as a role that may read and write the bucket: \
+               send its ARN as `role_arn` in the request, or set bedrock_key_config.role_arn";
+    let fault = Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller);
+    fault.with_param("role_arn")
+}
+
+/// The model as jobs name it.
+fn model_id(visit: &Visit<'_>, model: &str) -> String {
+    let resolved = visit.key.resolve(model);
+    let name = resolved.wire_name.unwrap_or(resolved.name);
+    format!("{}{name}", resolved.variable("arn").unwrap_or_default())
+}
+
+/// The job that the request is about.
+pub(super) fn job(visit: &Visit<'_>) -> Result<String, Fault> {
+    let id = visit.request.resource.as_deref().unwrap_or_default();
+    jobs::job_of(id).ok_or_else(|| not_there("batch", id))
+}
+
+/// How far one is.
+pub(super) async fn retrieve(visit: &Visit<'_>) -> Result<Bytes, Fault> {
+    let job = job(visit)?;
+    let answer = look(visit, &job).await?;
+    let batch = jobs::batch(&answer, visit.buckets());
+    batch.map_err(|fault| visit.wire.broken(&fault))?.ok_or_else(|| not_there("batch", &job))
+}
+
+/// Its document.
+pub(super) async fn look(visit: &Visit<'_>, job: &str) -> Result<Bytes, Fault> {
+    let ask = Ask::new(Method::GET, visit.job_uri(Operation::BatchRetrieve, job, &[])?);
+    Ok(visit.wire.read(ask).await?.1)
+}
+
+/// Stops one, and says how far it is then.
+pub(super) async fn cancel(visit: &Visit<'_>) -> Result<Bytes, Fault> {
+    let job = job(visit)?;
+    // Whose it is, is known before anything is done to it.
+    retrieve(visit).await?;
+    visit
+        .wire
+        .read(Ask::new(Method::POST, visit.job_uri(Operation::BatchCancel, &job, &[])?))
+        .await?;
+    retrieve(visit).await
+}
+
+/// A page of them, the newest first.
+pub(super) async fn list(visit: &Visit<'_>) -> Result<Bytes, Fault> {
+    let page = Page::read(visit.query())?;
+    let broken = |fault: AnswerFault| visit.wire.broken(&fault);
+    let mut list = List::new(&page);
+    let before = match &page.after {
+        None => None,
+        // Those of the same second are looked through.
+        Some(job) => jobs::made_at(&look(visit, job).await?).map(jobs::moment_after),
+    };
+    let mut next: Option<String> = None;
+    loop {
+        let mut query = vec![("maxResults", PAGE), ("sortBy", "CreationTime")];
+        query.push(("sortOrder", "Descending"));
+        if let Some(before) = &before {
+            query.push(("submitTimeBefore", before));
+        }
+        if let Some(next) = &next {
+            query.push(("nextToken", next));
+        }
+        let ask = Ask::new(Method::GET, visit.job_uri(Operation::BatchList, "", &query)?);
+        let (_, answer) = visit.wire.read(ask).await?;
+        next = list.add(&answer, visit.buckets()).map_err(broken)?;
+        if next.is_none() {
+            return Ok(list.document());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One call to a service of the provider: signed, sent, and its refusals read. Owns all that it needs,
+//! so that what was begun can be taken back when nobody waits any more.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
+use http::{Method, Request, Response, StatusCode, Uri};
+use tokio::time::Instant;
+use weir_dialect::buckets::objects;
+use weir_provider::Asked;
+use weir_types::{FailureClass, Fault};
+use weir_upstream::{Authorizer, Body, Client, Outgoing};
+
+use crate::call::{ErrorContext, Limit};
+use crate::rejection::{collect, rejected};
+use crate::sender::Sender;
+use crate::way::Way;
+use crate::{Shared, fault, whole};
+
+/// Of an error no more is read.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+/// How one key's service is called.
+pub(super) struct Wire {
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Client,
+    /// Index into `shared.keys`.
+    pub(super) key: usize,
+    pub(super) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(super) headers: HeaderMap,
+    /// For errors.
+    pub(super) way: Way,
+    /// Of the attempt; each call has the attempt's own time anew.
+    pub(super) limit: Limit,
+}
+
+/// A call.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+}
+
+impl Ask {
+    pub(super) fn new(method: Method, uri: Uri) -> Self {
+        Self { method, uri, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub(super) fn with(mut self, body: Bytes, content_type: &'static str) -> Self {
+        self.body = body;
+        self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
+        self
+    }
+}
+
+impl Wire {
+    fn limit(&self) -> Limit {
+        self.limit.again(Instant::now())
+    }
+
+    /// Calls; an answer whose status is no success is a fault.
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Response<Body>, Fault> {
+        let limit = self.limit();
+        self.ask_within(ask, limit).await
+    }
+
+    pub(super) async fn ask_within(&self, ask: Ask, limit: Limit) -> Result<Response<Body>, Fault> {
+        let sender = Sender { authorizer: self.authorizer.as_deref(), client: &self.client };
+        let send = || sender.send(&self.shared, self.request(&ask), limit);
+        let sent = match send().await {
+            // Nobody has done anything about it.
+            Err(failed) if failed.is_stale => send().await,
+            sent => sent,
+        };
+        let (head, body) = sent.map_err(|failed| failed.fault)?.into_parts();
+        if head.status.is_success() {
+            return Ok(Response::from_parts(head, body));
+        }
+        let bounds = (ERROR_BYTES_MAX, &self.shared.memory);
+        let said = collect(Bytes::new(), body, bounds, limit.at).await.bytes;
+        Err(self.refused((&ask.method, &ask.uri), head, said, limit).await)
+    }
+
+    /// Calls and reads all of the answer.
+    pub(super) async fn read(&self, ask: Ask) -> Result<(Parts, Bytes), Fault> {
+        let limit = self.limit();
+        let asked = (ask.method.clone(), ask.uri.clone());
+        let (head, body) = self.ask_within(ask, limit).await?.into_parts();
+        let (body, _) = whole::read(&self.shared, limit, Bytes::new(), body).await?;
+        // Some errors are found out when the status has been sent.
+        if objects::refusal(&body).is_some() {
+            let mut head = head;
+            head.status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(self.refused((&asked.0, &asked.1), head, body, limit).await);
+        }
+        Ok((head, body))
+    }
+
+    fn request(&self, ask: &Ask) -> Request<Outgoing> {
+        let body = match ask.body.is_empty() {
+            true => Outgoing::parts(Vec::new()),
+            false => Outgoing::from(ask.body.clone()),
+        };
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(&ask.method);
+        request.uri_mut().clone_from(&ask.uri);
+        *request.headers_mut() = self.headers.clone();
+        for (name, value) in &ask.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        request
+    }
+
+    /// What an error answer means. One in XML is read as if it were in the provider's other words.
+    async fn refused(
+        &self,
+        asked: (&Method, &Uri),
+        mut head: Parts,
+        said: Bytes,
+        limit: Limit,
+    ) -> Fault {
+        if let Some(region) = head.headers.get("x-amz-bucket-region")
+            && (head.status.is_redirection() || head.status == StatusCode::BAD_REQUEST)
+        {
+            let region = region.to_str().unwrap_or_default();
+            let why = format!("the bucket is in the region {region}, and the key says another one");
+            return fault::broken(&self.shared, &why, FailureClass::Elsewhere);
+        }
+        let told = match (objects::refusal(&said), said.is_empty(), head.status) {
+            (Some(told), ..) => Some(told),
+            // An answer to `HEAD` has no words.
+            (None, true, StatusCode::NOT_FOUND) => Some(objects::Refusal {
+                code: "NoSuchKey".to_owned(),
+                message: "there is no such file".to_owned(),
+            }),
+            _ => None,
+        };
+        let mut said = said;
+        if let Some(told) = told {
+            said = told.document().into();
+            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let kind = self.way.errors().error_kind_header();
+            if let (Some(name), Ok(value)) = (kind, HeaderValue::from_str(&told.code)) {
+                head.headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        let body = Body::made(Box::pin(futures_util::stream::iter([Ok(said)])));
+        let context = ErrorContext {
+            shared: &self.shared,
+            key: self.shared.keys.get(self.key),
+            model: "",
+            limit,
+            way: &self.way,
+            asked: Asked::with(b""),
+            has_clients_headers: false,
+        };
+        rejected(context, asked, &head, body).await
+    }
+
+    /// What came is not what was to come.
+    pub(super) fn broken(&self, why: &impl ToString) -> Fault {
+        fault::broken(&self.shared, &why.to_string(), FailureClass::Unusable)
+    }
+}
