@@ -4,6 +4,7 @@
 //! came. Knows nothing of what the members mean. Nesting is bounded, strings are checked, and a
 //! member that is asked for must not occur twice: two readers could disagree about it.
 
+mod cursor;
 mod edit;
 mod outlined;
 mod scan;
@@ -14,6 +15,7 @@ mod taken;
 mod tests;
 mod write;
 
+pub(crate) use cursor::Cursor;
 pub use edit::{Cuts, Spot};
 pub use splice::Splices;
 pub use taken::Taken;
@@ -261,26 +263,6 @@ impl<'a> Members<'a> {
     fn slice(&self, range: &Range<usize>) -> &'a [u8] {
         self.body.get(range.clone()).unwrap_or_default()
     }
-}
-
-/// Hands `visit` name and value of each member of an object that is a part of a document that was
-/// scanned. For small objects of which much is wanted: nothing is kept, so that a member that occurs
-/// twice is handed over twice. Names with escapes, which nobody writes, are left out.
-///
-/// # Errors
-/// It is not an object.
-pub fn each_member<'a>(
-    raw: &'a [u8],
-    mut visit: impl FnMut(&'a [u8], &'a [u8]),
-) -> Result<(), JsonFault> {
-    let visit = |member: Member, is_escaped: bool| {
-        let key = member.key.start + 1..member.key.end - 1;
-        if let (Some(name), Some(value), false) = (raw.get(key), raw.get(member.value), is_escaped)
-        {
-            visit(name, value);
-        }
-    };
-    Scanner::new(raw).members(visit).map(|_| ())
 }
 
 /// Where the elements of the JSON array `raw` are; empty if it is not an array.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::fault::AnswerFault;
 use crate::format::AnswerFacts;
 use crate::json;
-use crate::json::{Members, elements};
+use crate::json::{Cursor, Members, elements};
 
 /// Members of answers, of whatever format and operation: one that holds something makes an answer
 /// of a document.
@@ -82,6 +82,28 @@ impl<'a> Whole<'a> {
 /// The body is not JSON.
 pub(crate) fn document(body: &[u8]) -> Result<Value, AnswerFault> {
     json::read(body).map_err(|fault| AnswerFault::NotJson(fault.to_string()))
+}
+
+/// Looks at `body` if it is a usual answer, in the pass that validates it: `visit` stands before the
+/// value of each member in turn. `None` for one that may be an error, or that a [`Cursor`] does not
+/// read: [`observe`] does.
+pub(crate) fn glance<'a>(
+    body: &'a [u8],
+    mut visit: impl FnMut(&mut Cursor<'a>, &'a [u8]),
+) -> Option<()> {
+    Cursor::read(body, |cursor, name| {
+        let may_be_error = match name {
+            b"error" => cursor.raw() != Some(b"null"),
+            b"type" | b"object" => cursor.text() == Some("error"),
+            _ => {
+                visit(cursor, name);
+                false
+            }
+        };
+        if may_be_error {
+            cursor.give_up();
+        }
+    })
 }
 
 /// Looks at `body`: `facts` says what its format's members say; an error of any host's shape is

@@ -21,11 +21,17 @@ impl<'a> Scanner<'a> {
     /// The one object that the document is.
     pub(super) fn document(&mut self) -> Result<Found, JsonFault> {
         let found = self.object()?;
-        self.skip_blanks();
-        if self.peek().is_some() {
-            return Err(self.fault("expected the end of the body after the object"));
-        }
+        self.end()?;
         Ok(found)
+    }
+
+    /// Nothing but blanks may follow.
+    pub(super) fn end(&mut self) -> Result<(), JsonFault> {
+        self.skip_blanks();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.fault("expected the end of the body after the object")),
+        }
     }
 
     /// The same of the first element of the array at the start.
@@ -38,21 +44,6 @@ impl<'a> Scanner<'a> {
     }
 
     fn object(&mut self) -> Result<Found, JsonFault> {
-        let mut list = Vec::with_capacity(16);
-        let mut has_escapes = false;
-        let inside = self.members(|member, is_escaped| {
-            list.push(member);
-            has_escapes |= is_escaped;
-        })?;
-        Ok(Found { list, inside, has_escapes })
-    }
-
-    /// Hands `visit` each member of the object that follows, and whether its name has escapes; what
-    /// is between the braces.
-    pub(super) fn members(
-        &mut self,
-        mut visit: impl FnMut(Member, bool),
-    ) -> Result<Range<usize>, JsonFault> {
         self.skip_blanks();
         match self.peek() {
             None => return Err(self.fault("the body is empty, expected a JSON object")),
@@ -64,16 +55,18 @@ impl<'a> Scanner<'a> {
             }
         }
         let start = self.at;
+        let mut list = Vec::with_capacity(16);
+        let mut has_escapes = false;
         self.skip_blanks();
         while self.peek() != Some(b'}') {
             let key_start = self.at;
-            let is_escaped = self.string("a member name in quotes")?;
+            has_escapes |= self.string("a member name in quotes")?;
             let key = key_start..self.at;
             self.colon()?;
             self.skip_blanks();
             let value_start = self.at;
             self.value(1)?;
-            visit(Member { key, value: value_start..self.at }, is_escaped);
+            list.push(Member { key, value: value_start..self.at });
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => {
@@ -89,7 +82,42 @@ impl<'a> Scanner<'a> {
         }
         let inside = start..self.at;
         self.at += 1;
-        Ok(inside)
+        Ok(Found { list, inside, has_escapes })
+    }
+
+    /// Skips the value that follows, which stands `depth` levels deep; as it is written.
+    pub(super) fn skipped(&mut self, depth: u32) -> Result<&'a [u8], JsonFault> {
+        self.skip_blanks();
+        let start = self.at;
+        self.value(depth)?;
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Steps over the comma, or over the closing bracket: whether there is more before that.
+    pub(super) fn continues(&mut self, close: u8) -> Result<bool, JsonFault> {
+        self.skip_blanks();
+        let found = self.peek();
+        if found != Some(b',') && found != Some(close) {
+            return Err(self.unexpected("',' or a closing bracket"));
+        }
+        self.at += 1;
+        Ok(found == Some(b','))
+    }
+
+    /// Steps over a member's name and the colon: what stands between its quotes, `None` if that has
+    /// escapes.
+    pub(super) fn member_name(&mut self) -> Result<Option<&'a [u8]>, JsonFault> {
+        self.skip_blanks();
+        let name = self.plain_string()?;
+        self.colon()?;
+        Ok(name)
+    }
+
+    /// What stands between the quotes of the string that follows; `None` if that has escapes.
+    pub(super) fn plain_string(&mut self) -> Result<Option<&'a [u8]>, JsonFault> {
+        let start = self.at + 1;
+        let is_escaped = self.string("a string")?;
+        Ok(self.bytes.get(start..self.at - 1).filter(|_| !is_escaped))
     }
 
     /// Where the elements of the array at the start are; empty if it is no array.
@@ -167,7 +195,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over an opening bracket; false if the closing one follows, which it steps over too.
-    fn open(&mut self, close: u8) -> Result<bool, JsonFault> {
+    pub(super) fn open(&mut self, close: u8) -> Result<bool, JsonFault> {
         self.at += 1;
         self.skip_blanks();
         match self.peek() {
@@ -279,13 +307,17 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn skip_blanks(&mut self) {
+    pub(super) fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 

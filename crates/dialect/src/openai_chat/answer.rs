@@ -17,12 +17,45 @@ use crate::whole;
 /// # Errors
 /// The body is not JSON.
 pub(super) fn observe(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
+    usual(body).map_or_else(|| leisurely(body), Ok)
+}
+
+fn leisurely(body: &[u8]) -> Result<AnswerFacts, AnswerFault> {
     whole::observe(body, |document| AnswerFacts {
         usage: document.raw("usage").and_then(usage::read).unwrap_or_default(),
         finish: document.raw("choices").and_then(finish),
         is_error: false,
         id: None,
     })
+}
+
+/// The same of an answer as they mostly are, in one pass. What occurs twice is unusual.
+fn usual(body: &[u8]) -> Option<AnswerFacts> {
+    let mut facts = AnswerFacts::default();
+    let (mut usages, mut lists, mut finishes) = (0, 0, 0);
+    whole::glance(body, |cursor, name| match name {
+        b"usage" => {
+            usages += 1;
+            facts.usage = usage::take(cursor).unwrap_or_default();
+        }
+        b"choices" => {
+            lists += 1;
+            cursor.elements(|cursor, index| {
+                if index > 0 {
+                    return;
+                }
+                cursor.members(|cursor, name| {
+                    if name == b"finish_reason" {
+                        finishes += 1;
+                        facts.finish =
+                            cursor.text().filter(|text| !text.is_empty()).map(str::to_owned);
+                    }
+                });
+            });
+        }
+        _ => {}
+    })?;
+    (usages <= 1 && lists <= 1 && finishes <= 1).then_some(facts)
 }
 
 /// The first choice's finish reason.
@@ -54,6 +87,38 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!((answer.usage, answer.is_error), (expected, false));
+    }
+
+    #[test]
+    fn the_usual_is_found_in_one_pass_and_the_rest_without() {
+        let usual_ones = [
+            r#"{"object":"chat.completion","choices":[{"finish_reason":"stop","message":{"content":"a\n"}},7],
+                "usage":{"prompt_tokens":9,"prompt_tokens":null,"completion_tokens_details":{"reasoning_tokens":3}}}"#,
+            r#"{"choices":[{"finish_reason":null}],"usage":null,"error":null}"#,
+            r#"{"choices":[[{"finish_reason":"no"}]],"usage":[1]}"#,
+            r#"{"choices":[{"finish_reason":""},{"finish_reason":"no"}],"usage":{}}"#,
+            r#"{"choices":{"finish_reason":"no"}}"#,
+            "{}",
+        ];
+        let others = [
+            r#"{"choices":[{"finish_reason":"stop","finish_reason":"stop"}]}"#,
+            r#"{"usage":{"prompt_tokens":9},"usage":{"prompt_tokens":7}}"#,
+            r#"{"\u0075sage":{"prompt_tokens":9}}"#,
+            r#"{"usage":{"prompt_\u0074okens":9}}"#,
+            r#"{"choices":[{"finish_\u0072eason":"stop"}]}"#,
+            r#"{"choices":[{"finish_reason":"st\u006fp"}]}"#,
+            r#"{"error":{"message":"no"}}"#,
+            r#"{"type":"error"}"#,
+            r#"{"error":"","choices":[{"finish_reason":"stop"}]}"#,
+            "[]",
+        ];
+        for body in usual_ones {
+            assert_eq!(usual(body.as_bytes()), Some(leisurely(body.as_bytes()).unwrap()), "{body}");
+        }
+        for body in others {
+            assert_eq!(usual(body.as_bytes()), None, "{body}");
+            assert_eq!(observe(body.as_bytes()), leisurely(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]
