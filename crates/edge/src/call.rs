@@ -181,7 +181,7 @@ async fn looked_at(
             let body = intake::read(&parts.headers, body, limits).await?;
             let path = PathFacts {
                 operation: route.operation,
-                model: route.parameter().map(|_| parameter),
+                model: route.has_parameter().then_some(parameter),
                 stream: route.stream,
             };
             let is_marked = body.starts_with(MARK);
@@ -214,7 +214,7 @@ async fn looked_at(
         Content::Multipart if facts.addressee == Addressee::Model => {
             request.content_type = intake::content_type(&parts.headers);
             let pieces = intake::stream(&parts.headers, body, limits)?;
-            let named = route.parameter().map(|_| parameter);
+            let named = route.has_parameter().then_some(parameter);
             let form = Box::pin(form::read(&parts.headers, pieces, named, limits)).await?;
             model = form.model;
             request.stream = form.stream && route.operation.streams();

@@ -102,6 +102,11 @@ impl Route {
         Some((before, after))
     }
 
+    /// Whether a part of the path is a parameter.
+    pub(crate) fn has_parameter(&self) -> bool {
+        self.path().as_bytes().contains(&b'{')
+    }
+
     /// Whether no path but one that ends with its parameter goes on from `prefix` here.
     pub(crate) fn is_alone_at(&self, prefix: &str) -> bool {
         self.ends_with_parameter() || self.parameter().is_none_or(|(own, _)| own != prefix)

@@ -68,7 +68,7 @@ impl Hosts {
     }
 
     fn knows(&self, host: &[u8]) -> bool {
-        if host.is_empty() || self.given.contains(&Given::All) {
+        if host.is_empty() || self.given.contains(&Given::All) || self.is_usual(host) {
             return true;
         }
         match std::str::from_utf8(host).ok().and_then(split) {
@@ -76,6 +76,22 @@ impl Hosts {
             Some((Host::Name(name), _)) => self.knows_name(name),
             None => false,
         }
+    }
+
+    /// Whether `host` is as clients mostly write it: what the rest comes to is seen at a glance.
+    fn is_usual(&self, host: &[u8]) -> bool {
+        let is_digit = |byte: &u8| byte.is_ascii_digit();
+        let name = match host.iter().rposition(|byte| !is_digit(byte)) {
+            // Longer ports need not be ports.
+            Some(at) if host.get(at) == Some(&b':') && host.len() - at <= 5 => host.get(..at),
+            _ => Some(host),
+        };
+        let is_given = |name: &[u8]| {
+            self.given
+                .iter()
+                .any(|given| matches!(given, Given::Name(own) if own.as_bytes() == name))
+        };
+        name.is_some_and(|name| name == b"localhost" || name == b"127.0.0.1" || is_given(name))
     }
 
     fn knows_address(&self, address: IpAddr) -> bool {

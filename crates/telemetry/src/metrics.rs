@@ -10,7 +10,8 @@ mod handles;
 mod histogram;
 mod series;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
@@ -25,9 +26,20 @@ const TAKEN: &str = "taken";
 const REFUSED: &str = "refused";
 
 /// Everything this process measures.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Metrics {
     series: Series,
+    /// Providers, and what counts the connections to each.
+    connections: Mutex<Vec<(Arc<str>, Count)>>,
+}
+
+/// Counts when it is asked; `None` if there is nothing to count any more.
+type Count = Box<dyn Fn() -> Option<usize> + Send + Sync>;
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("series", &self.series).finish_non_exhaustive()
+    }
 }
 
 /// One finished client request, for metrics and the log line.
@@ -137,11 +149,15 @@ impl Metrics {
         self.series.with(provider, |of| observe(of.first_tokens(operation), after));
     }
 
-    /// Worker: connections to the provider in use.
-    pub fn upstream_connections(&self, provider: &str, in_use: usize) {
-        self.series.with(provider, |of| {
-            of.connections().set(i64::try_from(in_use).unwrap_or(i64::MAX));
-        });
+    /// Worker: `count` says how many connections to the provider are in use, each time the page is
+    /// asked for, until it says `None`.
+    pub fn upstream_connections(
+        &self,
+        provider: &str,
+        count: impl Fn() -> Option<usize> + Send + Sync + 'static,
+    ) {
+        let mut counted = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.push((provider.into(), Box::new(count)));
     }
 
     /// Worker: whether the provider's certificate is not checked.
@@ -184,7 +200,20 @@ impl Metrics {
     /// The page for `/metrics`: OpenMetrics text.
     #[must_use]
     pub fn render(&self) -> String {
+        self.count_connections();
         self.series.render()
+    }
+
+    fn count_connections(&self) {
+        let mut counted = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.retain(|(provider, count)| {
+            let in_use = count();
+            let shown = i64::try_from(in_use.unwrap_or(0)).unwrap_or(i64::MAX);
+            self.series.with(provider, |of| {
+                of.connections().set(shown);
+            });
+            in_use.is_some()
+        });
     }
 }
 

@@ -15,7 +15,7 @@ use weir_telemetry::{Span, SpanKind, semconv};
 use weir_types::{CallContext, Commit, Content, Fault, Usage};
 use weir_upstream::{Body, Client, Error, Outgoing};
 
-use crate::call::{Call, Counted, Limit};
+use crate::call::{Call, Limit};
 use crate::clients::Features;
 use crate::clock::unix_seconds;
 use crate::destination::{self, Destination};
@@ -197,7 +197,6 @@ impl Attempt<'_> {
         note_losses(&mut span, &losses);
         let mut this = Call {
             _room: self.room.clone(),
-            _counted: Counted(Arc::clone(shared)),
             shared: Arc::clone(shared),
             key: self.key,
             operation: request.operation,
@@ -326,7 +325,6 @@ async fn begin(
     asked: (&Method, &Uri),
     stream: bool,
 ) -> Result<Begun, Failed> {
-    call.shared.count_calls();
     let (head, body) = sent?.into_parts();
     if call.span.is_recording() {
         let status = i64::from(head.status.as_u16());

@@ -55,7 +55,6 @@ pub(crate) async fn run(
 ) -> Result<Reply, Fault> {
     let (visit, mut call) = Visit::new(&shared, &client, &context, &request)?;
     let served = serve(&visit, body).await;
-    shared.count_calls();
     match served {
         Ok(Served::Document(document, losses)) => Ok(documented(call, document, &losses)),
         Ok(Served::Bytes(response)) => {

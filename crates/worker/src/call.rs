@@ -105,17 +105,6 @@ pub(crate) struct Call {
     pub(crate) refused: Duration,
     /// What the request's translation takes.
     pub(crate) _room: Option<Arc<Hold>>,
-    /// Last, so that it is dropped last.
-    pub(crate) _counted: Counted,
-}
-
-/// Tells the metrics when a call is over, however it ends.
-pub(crate) struct Counted(pub(crate) Arc<Shared>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.count_calls();
-    }
 }
 
 impl Call {

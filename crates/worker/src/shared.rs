@@ -115,7 +115,7 @@ pub struct Shared {
     pub(crate) memory: Memory,
     pub(crate) transport: Arc<Transport>,
     /// Every way that calls may still be under way by, this one and those before.
-    ways: Arc<Mutex<Vec<Weak<Transport>>>>,
+    ways: Arc<Ways>,
     settings: Settings,
     pub(crate) telemetry: Telemetry,
 }
@@ -150,7 +150,8 @@ impl Shared {
             // No key is left that could call by this way.
             Err(why) => (Template::default(), Arc::new(Transport::closed()), Some(why)),
         };
-        let ways = before.map(|before| Arc::clone(&before.ways)).unwrap_or_default();
+        let count = || counted(&settings.provider, &telemetry);
+        let ways = before.map_or_else(count, |before| Arc::clone(&before.ways));
         note(&ways, &transport);
         let mut keys = Vec::new();
         let mut unusable = Vec::new();
@@ -229,15 +230,6 @@ impl Shared {
     pub(crate) fn key(&self, name: &str) -> Option<&Key> {
         self.keys.iter().find(|key| &*key.name == name)
     }
-
-    /// Tells the metrics how many calls are under way.
-    pub(crate) fn count_calls(&self) {
-        let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_use = ways.iter().filter_map(Weak::upgrade);
-        let calls = in_use.map(|transport| transport.calls_in_flight()).sum();
-        drop(ways);
-        self.telemetry.metrics.upstream_connections(&self.provider, calls);
-    }
 }
 
 /// The endpoints of a key and of its variants.
@@ -257,8 +249,23 @@ fn ways(
     Ok((headers, Arc::new(transport)))
 }
 
+type Ways = Mutex<Vec<Weak<Transport>>>;
+
+/// Ways that the metrics count the calls of.
+fn counted(provider: &str, telemetry: &Telemetry) -> Arc<Ways> {
+    let ways = Arc::<Ways>::default();
+    let count = Arc::downgrade(&ways);
+    telemetry.metrics.upstream_connections(provider, move || {
+        let ways = count.upgrade()?;
+        let ways = ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_use = ways.iter().filter_map(Weak::upgrade);
+        Some(in_use.map(|transport| transport.calls_in_flight()).sum())
+    });
+    ways
+}
+
 /// Counts calls by `transport` from now on, and no longer those by ways that are gone.
-fn note(ways: &Mutex<Vec<Weak<Transport>>>, transport: &Arc<Transport>) {
+fn note(ways: &Ways, transport: &Arc<Transport>) {
     let mut ways = ways.lock().unwrap_or_else(PoisonError::into_inner);
     ways.retain(|way| way.strong_count() > 0);
     let way = Arc::downgrade(transport);

@@ -1,6 +1,8 @@
 //! What the page says, and that clients cannot make it grow.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::*;
 
@@ -118,7 +120,7 @@ fn the_other_rooms_are_counted() {
     metrics.pool("openai", 3, 2, 1);
     metrics.pool_limits("openai", 8, 100);
     metrics.first_token("openai", Operation::Chat, Duration::from_millis(2));
-    metrics.upstream_connections("openai", 4);
+    metrics.upstream_connections("openai", || Some(4));
     metrics.insecure("openai", true);
     let page = parsed(&metrics.render());
     for (series, value) in [
@@ -139,6 +141,25 @@ fn the_other_rooms_are_counted() {
     ] {
         assert_eq!(page.get(series), Some(&value), "{series} in {page:#?}");
     }
+}
+
+#[test]
+fn connections_are_counted_when_the_page_is_asked_for() {
+    let metrics = Metrics::default();
+    metrics.register("openai", ["a"]);
+    let counted = Arc::new(AtomicUsize::new(3));
+    let count = Arc::downgrade(&counted);
+    metrics.upstream_connections("openai", move || Some(count.upgrade()?.load(Relaxed)));
+    let shown = || {
+        parsed(&metrics.render()).get(r#"weir_upstream_connections{provider="openai"}"#).copied()
+    };
+    assert_eq!(shown(), Some(3.0));
+    counted.store(5, Relaxed);
+    assert_eq!(shown(), Some(5.0));
+    drop(counted);
+    assert_eq!(shown(), Some(0.0), "a provider that is gone");
+    metrics.upstream_connections("openai", || Some(1));
+    assert_eq!(shown(), Some(1.0), "and back again");
 }
 
 #[test]

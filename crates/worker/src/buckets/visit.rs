@@ -18,7 +18,7 @@ use weir_upstream::Client;
 
 use super::wire::Wire;
 use crate::attempt::start_span;
-use crate::call::{Call, Counted, Limit};
+use crate::call::{Call, Limit};
 use crate::clock::since_epoch;
 use crate::destination::{self, Destination};
 use crate::endpoint::Endpoint;
@@ -72,7 +72,6 @@ impl<'a> Visit<'a> {
         };
         let call = Call {
             _room: None,
-            _counted: Counted(Arc::clone(shared)),
             shared: Arc::clone(shared),
             key: at,
             operation: request.operation,
