@@ -1,5 +1,5 @@
-//! The scenarios of `tests/python`, on every topology. They mostly wait, so two topologies run at a time,
-//! a long one beside a short one; in soak each has the machine for itself.
+//! The scenarios of `tests/python`, on every topology. They mostly wait, so two topologies run at a time;
+//! in soak each has the machine for itself.
 
 use std::path::Path;
 
@@ -9,9 +9,10 @@ use crate::test::is_pytest_summary;
 /// Where they are.
 pub(crate) const FOLDER: &str = "tests/python";
 
-/// The names that `tests/python/harness/topology.py` knows, as they run side by side.
-const TOPOLOGIES: [&[&str]; 3] =
-    [&["all-in-one-memory", "cluster"], &["processes", "all-in-one-redis"], &[IN_BETWEEN]];
+/// The names that `tests/python/harness/topology.py` knows; those that take long come first.
+const TOPOLOGIES: [&str; 5] =
+    ["cluster", "all-in-one-memory", "processes", "all-in-one-redis", IN_BETWEEN];
+const AT_ONCE: usize = 2;
 /// The one between two others: outside of soak only what waits for long runs there, among it what runs
 /// nowhere else.
 const IN_BETWEEN: &str = "processes-redis";
@@ -38,13 +39,9 @@ pub(crate) fn run(
         let pytest = Step::new(&name, root, &program, &arguments).with_var("WEIR_BIN", binary);
         pytest.summed_up_by(is_pytest_summary)
     };
-    for together in TOPOLOGIES {
-        if soak {
-            together.iter().try_for_each(|topology| steps.run(step(topology)))?;
-        } else {
-            let together = together.iter().map(|topology| (*topology, step(topology)));
-            steps.run_together(together.collect())?;
-        }
+    if soak {
+        return TOPOLOGIES.into_iter().try_for_each(|topology| steps.run(step(topology)));
     }
-    Ok(())
+    let each = TOPOLOGIES.map(|topology| (topology, step(topology)));
+    steps.run_together(AT_ONCE, each.into())
 }

@@ -3,7 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,6 +123,9 @@ fn follow(
     })
 }
 
+/// A step is summed up in so many lines at most.
+const SUMMARY_MAX: usize = 100;
+
 impl Steps {
     /// Runs a step.
     ///
@@ -129,19 +135,36 @@ impl Steps {
         self.note(vec![step.run()])
     }
 
-    /// Runs steps at the same time, each with a mark of its own before its lines.
+    /// Runs steps in order, `at_once` of them at a time, each with a mark of its own before its lines.
     ///
     /// # Errors
-    /// If one fails, when all have ended; what was done so far is summed up.
-    pub(crate) fn run_together(&mut self, steps: Vec<(&str, Step)>) -> Result<(), TaskError> {
-        let done: Vec<Done> = thread::scope(|scope| {
-            let running: Vec<_> = steps
-                .into_iter()
-                .map(|(mark, step)| scope.spawn(move || step.run_marked(&format!("{mark}: "))))
-                .collect();
-            running.into_iter().filter_map(|one| one.join().ok()).collect()
+    /// If one fails, when those beside it have ended; no other is begun then, and what was done so far
+    /// is summed up.
+    pub(crate) fn run_together(
+        &mut self,
+        at_once: usize,
+        steps: Vec<(&str, Step)>,
+    ) -> Result<(), TaskError> {
+        let left = Mutex::new(steps.into_iter().enumerate());
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let stopped = AtomicBool::new(false);
+        let lane = || {
+            let mut done = Vec::new();
+            while !stopped.load(Relaxed)
+                && let Some((at, (mark, step))) = next()
+            {
+                let one = step.run_marked(&format!("{mark}: "));
+                stopped.fetch_or(!one.passed, Relaxed);
+                done.push((at, one));
+            }
+            done
+        };
+        let mut done: Vec<(usize, Done)> = thread::scope(|scope| {
+            let lanes: Vec<_> = (0..at_once).map(|_| scope.spawn(lane)).collect();
+            lanes.into_iter().filter_map(|one| one.join().ok()).flatten().collect()
         });
-        self.note(done)
+        done.sort_by_key(|(at, _)| *at);
+        self.note(done.into_iter().map(|(_, done)| done).collect())
     }
 
     /// Keeps what was done; the first that failed is an error, and all is summed up.
@@ -166,7 +189,9 @@ impl Steps {
         for done in &self.done {
             let outcome = if done.passed { "ok" } else { "FAILED" };
             say(&format!("{outcome:>6}  {} ({:.0} s)", done.name, done.took.as_secs_f64()));
-            done.summary.iter().for_each(|line| say(&format!("        {}", line.trim())));
+            // The counts come last.
+            let lines = done.summary.iter().skip(done.summary.len().saturating_sub(SUMMARY_MAX));
+            lines.for_each(|line| say(&format!("        {}", line.trim())));
         }
         self.skipped.iter().for_each(|what| say(&format!("  skip  {what}")));
     }
@@ -222,9 +247,23 @@ mod tests {
         };
         let mut steps = Steps::default();
         let both = vec![("a", script("a", "b", "exit 3")), ("b", script("b", "a", "exit 0"))];
-        assert_eq!(steps.run_together(both).unwrap_err().to_string(), "step 'a' failed");
+        assert_eq!(steps.run_together(2, both).unwrap_err().to_string(), "step 'a' failed");
         let told: Vec<_> = steps.done.iter().map(|done| (done.passed, &*done.summary)).collect();
         assert_eq!(told, [(false, &["sum".to_owned()][..]), (true, &["sum".to_owned()][..])]);
+    }
+
+    #[test]
+    fn who_is_done_goes_on_with_the_next_until_one_fails() {
+        let all = |scripts: &[&'static str]| {
+            let steps = scripts.iter().map(|script| (*script, shell(script, script))).collect();
+            let mut ran = Steps::default();
+            let failed = ran.run_together(2, steps).err().map(|error| error.to_string());
+            (ran.done.into_iter().map(|done| done.name).collect::<Vec<_>>(), failed)
+        };
+        let well = ["sleep 0.3", "true", "true ", "true  "];
+        assert_eq!(all(&well), (well.map(str::to_owned).to_vec(), None));
+        let (ran, failed) = all(&["sleep 0.3", "false", "true", "true "]);
+        assert_eq!((ran.len(), failed.as_deref()), (2, Some("step 'false' failed")));
     }
 
     #[test]

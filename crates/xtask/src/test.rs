@@ -184,9 +184,9 @@ fn is_nextest_summary(line: &str) -> bool {
     ["Summary [", "FAIL [", "TIMEOUT ["].iter().any(|start| line.starts_with(start))
 }
 
-/// The lines in which pytest sums up.
+/// The lines in which pytest sums up, and those in which it says what was wrong.
 pub(crate) fn is_pytest_summary(line: &str) -> bool {
-    if line.starts_with("FAILED ") || line.starts_with("ERROR ") {
+    if ["FAILED ", "ERROR ", "E   "].iter().any(|start| line.starts_with(start)) {
         return true;
     }
     let Some((counts, time)) = line.trim_matches(['=', ' ']).rsplit_once(" in ") else {
@@ -214,6 +214,7 @@ mod tests {
         assert!(is_pytest_summary("======= 1 failed, 12 passed in 3.21s ======="));
         assert!(is_pytest_summary("12 passed in 3.21s"));
         assert!(is_pytest_summary("FAILED tests/python/test_chat.py::test_x - AssertionError"));
+        assert!(is_pytest_summary("E       assert 429 == 200"));
         assert!(!is_pytest_summary("tests/python/test_chat.py .....  [100%]"));
         assert!(!is_pytest_summary("12 passed in a loop"));
     }
