@@ -57,6 +57,22 @@ def test_every_service_is_confined():
         assert re.search(r"image: (weir:local|\S+:v?\d+[\w.-]*)$", text, re.M), f"{name}: {text}"
 
 
+def test_every_image_of_others_can_be_had_by_digest():
+    plain = config(PROFILES)
+    pinned = config(PROFILES, "docker-compose.yml", "deploy/pinned.yml")
+    image = re.compile(r"^ +image: (\S+)$", re.M)
+    for name, text in pinned.items():
+        (tag,), (by_digest,) = image.findall(plain[name]), image.findall(text)
+        if not tag.startswith("weir:"):
+            # The same version, and nothing but that.
+            assert re.fullmatch(rf"{re.escape(tag)}@sha256:[0-9a-f]{{64}}", by_digest), name
+    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text()
+    bases = dict(re.findall(r"^ARG (\w+)=(\S+:\S+)$", dockerfile, re.M))
+    assert set(bases) == set(re.findall(r"^FROM \$(\w+)", dockerfile, re.M)) and "FROM r" not in dockerfile
+    for argument, tag in bases.items():
+        assert re.search(rf"{argument}: {re.escape(tag)}@sha256:[0-9a-f]{{64}}$", pinned["edge"], re.M)
+
+
 def test_only_the_edge_publishes_a_port():
     publishing = [name for name, text in config(PROFILES).items() if "ports:" in text]
     assert publishing == ["edge"]
