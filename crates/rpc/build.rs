@@ -12,7 +12,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")
-        // Frames are no larger for what few requests have.
+        // Frames are moved often, and most are chunks: they are no larger for the others, and heads no
+        // larger for what few requests have.
+        .boxed(".weir.router.v1.Frame.part.request")
+        .boxed(".weir.router.v1.Frame.part.reply")
+        .boxed(".weir.router.v1.Frame.part.end")
+        .boxed(".weir.worker.v1.Frame.part.request")
+        .boxed(".weir.worker.v1.Frame.part.reply")
+        .boxed(".weir.worker.v1.Frame.part.end")
         .boxed(".weir.router.v1.RequestHead.cursor")
         .boxed(".weir.router.v1.RequestHead.owner")
         .emit_rerun_if_changed(false)

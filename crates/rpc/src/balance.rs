@@ -109,8 +109,7 @@ impl BalancedRouter {
 
 impl RouterService for BalancedRouter {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
-        let group = Arc::clone(&self.group);
-        Box::pin(async move { group.call(&context, request, body).await })
+        Box::pin(Arc::clone(&self.group).call(context, (request, body)))
     }
 }
 
@@ -147,8 +146,7 @@ impl BalancedWorker {
 
 impl WorkerService for BalancedWorker {
     fn call(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture {
-        let group = Arc::clone(&self.group);
-        Box::pin(async move { group.call(&context, request, body).await })
+        Box::pin(Arc::clone(&self.group).call(context, (request, body)))
     }
 
     /// What any worker that is well can use; nothing new while none is. Never ends.

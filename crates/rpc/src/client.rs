@@ -7,8 +7,8 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::stream::unfold;
+use futures_util::{FutureExt, StreamExt};
 use http::Uri;
 use tonic::{Response, Status, Streaming};
 use weir_types::{CallContext, Deadline, Fault, FaultCode};
@@ -156,14 +156,16 @@ impl Remote for RemoteWorker {
 }
 
 /// The transport's part of a call, ended by the transport's own limit: a service that has gone
-/// silent does not say that the time is over.
-async fn in_time<T>(
+/// silent does not say that the time is over. In a box, because it is the largest part of what is
+/// moved around it.
+fn in_time<T>(
     context: &CallContext,
     call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
+) -> impl Future<Output = Result<T, Status>> {
     let limit = wire::transport_limit(context.deadline, Instant::now());
     let late = || Status::deadline_exceeded("nothing was said in time");
-    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
+    let timed = tokio::time::timeout(limit, Box::pin(call));
+    timed.map(move |said| said.unwrap_or_else(|_| Err(late())))
 }
 
 /// Why there is no answer.
@@ -194,7 +196,7 @@ async fn answer<F: WireFrame>(
         };
         return match frame.part() {
             Some(Part::Reply(head)) => {
-                let head = wire::reply(head)?;
+                let head = wire::reply(*head)?;
                 Ok(Reply { head, frames: Box::pin(Answer::new(frames, held)) })
             }
             Some(Part::End(end)) => Err(end

@@ -40,7 +40,7 @@ pub(crate) struct Held {
 
 impl<F: WireFrame> Outgoing<F> {
     pub(crate) fn new(head: F::Head, body: Body) -> (Self, Wanted) {
-        let head = Some(F::new(Part::Request(head)));
+        let head = Some(F::new(Part::Request(Box::new(head))));
         let (want, wanted) = match &body {
             Body::Full(_) => (None, None),
             Body::Stream(_) => {
@@ -87,10 +87,8 @@ impl<F: WireFrame> Stream for Outgoing<F> {
                 },
             };
             (self.body, self.wanted) = (None, None);
-            return Poll::Ready(Some(F::new(Part::End(common::End {
-                fault,
-                ..Default::default()
-            }))));
+            let end = common::End { fault, ..Default::default() };
+            return Poll::Ready(Some(F::new(Part::End(Box::new(end)))));
         }
     }
 }
@@ -125,14 +123,20 @@ impl<F: WireFrame> Upload<F> {
     }
 
     /// The body as its sender had it: whole if it named its length, else as it arrives.
-    pub(crate) async fn body(self, body_bytes: Option<u64>) -> Result<Body, Fault> {
-        match body_bytes {
-            Some(length) => self.whole(length).await.map(Body::Full),
-            None => Ok(Body::Stream(Box::pin(self))),
+    #[expect(clippy::manual_async_fn, reason = "what an async function is given it keeps twice")]
+    pub(crate) fn body(
+        mut self,
+        body_bytes: Option<u64>,
+    ) -> impl Future<Output = Result<Body, Fault>> + Send {
+        async move {
+            match body_bytes {
+                Some(length) => self.whole(length).await.map(Body::Full),
+                None => Ok(Body::Stream(Box::pin(self))),
+            }
         }
     }
 
-    async fn whole(mut self, length: u64) -> Result<Bytes, Fault> {
+    async fn whole(&mut self, length: u64) -> Result<Bytes, Fault> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > self.bounds.bytes_max {
             return Err(too_large(self.bounds.bytes_max));
@@ -215,14 +219,14 @@ pub(crate) struct Answering<F> {
 
 impl<F: WireFrame> Answering<F> {
     pub(crate) fn reply(reply: crate::Reply) -> Self {
-        let first = F::new(Part::Reply(wire::reply_head(reply.head)));
+        let first = F::new(Part::Reply(Box::new(wire::reply_head(reply.head))));
         Self { first: Some(first), frames: Some(reply.frames), rest: Bytes::new() }
     }
 
     /// No answer, but why there is none.
     pub(crate) fn fault(fault: common::Fault) -> Self {
         let end = common::End { fault: Some(fault), ..Default::default() };
-        Self { first: Some(F::new(Part::End(end))), frames: None, rest: Bytes::new() }
+        Self { first: Some(F::new(Part::End(Box::new(end)))), frames: None, rest: Bytes::new() }
     }
 }
 
@@ -245,7 +249,7 @@ impl<F: WireFrame> Stream for Answering<F> {
                 Some(Frame::Chunk(bytes)) => self.rest = bytes,
                 Some(Frame::End(end)) => {
                     self.frames = None;
-                    return Poll::Ready(Some(Ok(F::new(Part::End(wire::end(*end))))));
+                    return Poll::Ready(Some(Ok(F::new(Part::End(Box::new(wire::end(*end)))))));
                 }
                 None => self.frames = None,
             }
@@ -276,7 +280,7 @@ impl<F: WireFrame> Stream for Answer<F> {
             let end = match ready!(frames.poll_next_unpin(cx)).transpose() {
                 Ok(Some(frame)) => match frame.part() {
                     Some(Part::Chunk(bytes)) => return Poll::Ready(Some(Frame::Chunk(bytes))),
-                    Some(Part::End(end)) => Some(wire::end_of(end)),
+                    Some(Part::End(end)) => Some(wire::end_of(*end)),
                     Some(Part::Request(_) | Part::Reply(_)) => Some(broken(Fault::new(
                         FaultCode::LinkBroken,
                         "a service sent a head in the middle of an answer",

@@ -41,11 +41,11 @@ impl router::router_server::Router for RouterMethods {
         request: Request<Streaming<router::Frame>>,
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
-            let incoming = open(request, self.bounds).await?;
-            let body_bytes = incoming.head.body_bytes;
-            let request = wire::router_request(incoming.head)?;
-            let body: Body = incoming.upload.body(body_bytes).await?;
-            self.service.call(incoming.context, request, body).await
+            let RequestFrames { context, head, upload } = open(request, self.bounds).await?;
+            let body_bytes = head.body_bytes;
+            let request = wire::router_request(*head)?;
+            let body: Body = upload.body(body_bytes).await?;
+            self.service.call(context, request, body).await
         };
         respond(reply.await)
     }
@@ -60,11 +60,11 @@ impl worker::worker_server::Worker for WorkerMethods {
         request: Request<Streaming<worker::Frame>>,
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
-            let incoming = open(request, self.bounds).await?;
-            let body_bytes = incoming.head.body_bytes;
-            let request = wire::worker_request(incoming.head)?;
-            let body: Body = incoming.upload.body(body_bytes).await?;
-            self.service.call(incoming.context, request, body).await
+            let RequestFrames { context, head, upload } = open(request, self.bounds).await?;
+            let body_bytes = head.body_bytes;
+            let request = wire::worker_request(*head)?;
+            let body: Body = upload.body(body_bytes).await?;
+            self.service.call(context, request, body).await
         };
         respond(reply.await)
     }
@@ -88,7 +88,7 @@ impl worker::worker_server::Worker for WorkerMethods {
 /// A call whose head has been read.
 struct RequestFrames<F: WireFrame> {
     context: CallContext,
-    head: F::Head,
+    head: Box<F::Head>,
     upload: Upload<F>,
 }
 

@@ -86,43 +86,48 @@ impl<C: Remote> Group<C> {
         Reach { addresses: members.len(), serving: serving.count(), refusing: refusing.count() }
     }
 
-    pub(super) async fn call(
-        &self,
-        context: &CallContext,
-        request: C::Request,
-        body: Body,
-    ) -> Result<Reply, Fault> {
-        let mut tried = Vec::new();
-        let mut next = (request, body);
-        let mut members = self.awaited(context.deadline).await;
-        let mut fault = None;
-        loop {
-            let Some(member) = pick(&members, &tried) else {
-                return Err(fault.unwrap_or_else(|| self.nowhere()));
-            };
-            // A copy costs, so there is none for the last address, mostly the only one.
-            let again = match &next.1 {
-                Body::Full(bytes) if members.len() > tried.len() + 1 => {
-                    Some((next.0.clone(), Body::Full(bytes.clone())))
-                }
-                Body::Full(_) | Body::Stream(_) => None,
-            };
-            let asked = member.client.ask(context, next.0, next.1, Some(member.load()));
-            let none = match asked.await {
-                Ok(reply) => return Ok(reply),
-                Err(none) if !none.is_unanswered => return Err(none.fault),
-                Err(none) => none,
-            };
-            member.doubt();
-            self.shared.look_again.notify_one();
-            tried.push(member.addr);
-            let late = context.deadline.remaining(Instant::now()).is_zero();
-            let Some(again) = again.filter(|_| !late) else {
-                return Err(none.fault);
-            };
-            tracing::debug!(from = %member.addr, fault = %none.fault, "sent to another address");
-            (next, fault) = (again, Some(none.fault));
-            members = self.members(context.deadline).await;
+    /// Asks one of the members, and another one where that said nothing and asking again is free.
+    ///
+    /// # Errors
+    /// The member's own fault, or that there is none to ask.
+    #[expect(clippy::manual_async_fn, reason = "what an async function is given it keeps twice")]
+    pub(super) fn call(
+        self: Arc<Self>,
+        context: CallContext,
+        mut next: (C::Request, Body),
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send {
+        async move {
+            let mut tried = Vec::new();
+            let mut members = self.awaited(context.deadline).await;
+            let mut fault = None;
+            loop {
+                let Some(member) = pick(&members, &tried) else {
+                    return Err(fault.unwrap_or_else(|| self.nowhere()));
+                };
+                // A copy costs, so there is none for the last address, mostly the only one.
+                let again = match &next.1 {
+                    Body::Full(bytes) if members.len() > tried.len() + 1 => {
+                        Some((next.0.clone(), Body::Full(bytes.clone())))
+                    }
+                    Body::Full(_) | Body::Stream(_) => None,
+                };
+                let asked = member.client.ask(&context, next.0, next.1, Some(member.load()));
+                let none = match asked.await {
+                    Ok(reply) => return Ok(reply),
+                    Err(none) if !none.is_unanswered => return Err(none.fault),
+                    Err(none) => none,
+                };
+                member.doubt();
+                self.shared.look_again.notify_one();
+                tried.push(member.addr);
+                let late = context.deadline.remaining(Instant::now()).is_zero();
+                let Some(again) = again.filter(|_| !late) else {
+                    return Err(none.fault);
+                };
+                tracing::debug!(from = %member.addr, fault = %none.fault, "sent to another address");
+                (next, fault) = (again, Some(none.fault));
+                members = self.members(context.deadline).await;
+            }
         }
     }
 

@@ -11,10 +11,10 @@ pub(crate) const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// What a frame carries.
 #[derive(Debug)]
 pub(crate) enum Part<Head> {
-    Request(Head),
-    Reply(common::ReplyHead),
+    Request(Box<Head>),
+    Reply(Box<common::ReplyHead>),
     Chunk(Bytes),
-    End(common::End),
+    End(Box<common::End>),
 }
 
 /// A frame of either hop.
