@@ -19,6 +19,7 @@ import time
 
 from measure import peers, report, rounds
 from measure.processes import first_in_line, raise_open_files
+from measure.systems import Beside
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -36,6 +37,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "target/release/weir")
     parser.add_argument("--beside", type=pathlib.Path, metavar="PATH",
                         help="another build of Weir, measured in the same run")
+    parser.add_argument("--signed-in", action="store_true",
+                        help="what stands beside asks for a client's key and for link tokens;"
+                             " without --beside it is the same build")
     parser.add_argument("--out", type=pathlib.Path,
                         help="default: bench/results/DATE.md; --quick and --only print")
     return parser.parse_args()
@@ -57,7 +61,9 @@ def main() -> None:
     weir = asked.weir.resolve()
     count = asked.rounds or (1 if asked.quick else 3)
     with first_in_line(not asked.polite) as first:
-        beside = asked.beside.resolve() if asked.beside else None
+        beside = None
+        if asked.beside or asked.signed_in:
+            beside = Beside((asked.beside or weir).resolve(), asked.signed_in)
         table = rounds.run(weir, count, asked.quick, asked.only, beside)
         others = peers.run(weir, count) if asked.peers else None
     run = report.Run(weir, count, time.monotonic() - began, first)

@@ -94,7 +94,7 @@ class Generator:
     def __init__(self, port: int, path: str, body: str, repeat: bool) -> None:
         payload = body.encode()
         self.request = (
-            f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer client\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer sk-weir-bench-client\r\n"
             f"content-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n"
         ).encode() + payload
         self.port = port

@@ -163,7 +163,7 @@ def wrk(stage: Stage, system: System, load: Load) -> Sample:
         wrk.method = "POST"
         wrk.body = [[{body(load)}]]
         wrk.headers["content-type"] = "application/json"
-        wrk.headers["authorization"] = "Bearer client"
+        wrk.headers["authorization"] = "Bearer sk-weir-bench-client"
         function done(summary, latency, requests)
           local e = summary.errors
           io.write(string.format("RESULT %d %d %d %d %d %d %d %d\\n", summary.requests,

@@ -12,7 +12,7 @@ import tempfile
 from .loads import FIGURES, MANY, STREAMS, UNARY, UNPINNED, WIDER, Load, take
 from .processes import Processes
 from .summary import Table
-from .systems import BESIDE, DIRECT, NGINX, Stage, System
+from .systems import BESIDE, Beside, DIRECT, NGINX, Stage, System
 
 
 KEYS = [load.key for load in [*FIGURES, *WIDER, MANY]]
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 def play(
     table: Table, weir: pathlib.Path, pinned: bool, loads: list[Load], label: str,
-    beside: pathlib.Path | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """One round: the stage is built, warmed up, played on, and taken down."""
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
@@ -64,7 +64,7 @@ def plan(quick: bool, only: list[str] | None) -> tuple[list[Load], list[Load], l
 
 def run(
     weir: pathlib.Path, rounds: int, quick: bool, only: list[str] | None,
-    beside: pathlib.Path | None = None,
+    beside: Beside | None = None,
 ) -> Table:
     table: Table = {}
     pinned, unpinned, once = plan(quick, only)

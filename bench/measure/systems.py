@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import subprocess
 import time
 
 from .processes import Processes, free_port, tree
@@ -20,6 +21,8 @@ CONCURRENCY = 6000
 # What the simulated provider streams unless the model's name says otherwise.
 CHUNKS, INTERVAL_MS = 50, 5
 START_SECONDS = 60
+# The provider's, and what every load shows as its client's.
+SECRETS = {"BENCH_KEY": "bench", "BENCH_CLIENT": "sk-weir-bench-client"}
 
 
 @dataclasses.dataclass
@@ -42,8 +45,17 @@ MEMORY = "weir, all in one, memory"
 REDIS = "weir, all in one, Redis"
 SERVICES = "weir, edge + router + worker, Redis"
 DIRECT = "direct"
-# Another build of Weir, measured in the same run: the same shapes in the same order.
+# What is measured in the same run, next to the first: the same shapes in the same order.
 BESIDE = {name: f"{name}: beside" for name in (MEMORY, REDIS, SERVICES)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Beside:
+    """What stands beside the first: another build, or the same with more asked of it."""
+
+    weir: pathlib.Path
+    # Clients must show a key, and services a link token.
+    signed_in: bool = False
 
 
 class Stage:
@@ -51,11 +63,12 @@ class Stage:
 
     def __init__(
         self, processes: Processes, weir: pathlib.Path, pinned: bool,
-        beside: pathlib.Path | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.processes = processes
         self.weir = weir
         self.beside = beside
+        self.signed_in = False
         self.pinned = pinned
         self.system_core = SYSTEM_CORE if pinned else None
         self.load_core = LOAD_CORE if pinned else None
@@ -67,13 +80,22 @@ class Stage:
         )
         self.direct = System(DIRECT, port, [])
         self._config = processes.folder / "weir.json"
-        self._config.write_text(json.dumps({"providers": {"openai": {
+        providers = {"openai": {
             "keys": [{"name": "bench", "value": "env.BENCH_KEY", "models": ["*"], "weight": 1}],
             "network_config": {"base_url": f"http://127.0.0.1:{port}"},
             "concurrency_and_buffer_size": {
                 "concurrency": CONCURRENCY, "buffer_size": CONCURRENCY,
             },
-        }}}))
+        }}
+        self._config.write_text(json.dumps({"providers": providers}))
+        access = {"provider": "openai", "allowed_models": ["*"], "key_ids": ["*"]}
+        client = {"name": "bench", "value": "env.BENCH_CLIENT", "provider_configs": [access]}
+        self._keyed_config = processes.folder / "weir-keyed.json"
+        self._keyed_config.write_text(json.dumps({
+            "providers": providers, "governance": {"virtual_keys": [client]},
+            "client": {"enforce_auth_on_inference": True},
+        }))
+        self._token = processes.folder / "link-token"
 
     def _threads(self) -> list[object]:
         return ["--threads", 1] if self.pinned else []
@@ -87,13 +109,19 @@ class Stage:
             self.services(Redis(self.processes, self.system_core, "services")),
         ]
         if self.beside:
-            ours, self.weir = self.weir, self.beside
+            ours, self.weir = self.weir, self.beside.weir
+            self.signed_in = self.beside.signed_in
+            if self.signed_in:
+                subprocess.run(
+                    [self.weir, "token", "--out", self._token],
+                    check=True, stdout=subprocess.DEVNULL,
+                )
             others = [
                 self.all_in_one(MEMORY, None),
                 self.all_in_one(REDIS, Redis(self.processes, self.system_core, "one-beside")),
                 self.services(Redis(self.processes, self.system_core, "services-beside")),
             ]
-            self.weir = ours
+            self.weir, self.signed_in = ours, False
             for system in others:
                 system.name = BESIDE[system.name]
             # Next to each other, so that what is compared is measured seconds apart.
@@ -105,7 +133,7 @@ class Stage:
     def wait_for(self, system: System, seconds: float = START_SECONDS) -> None:
         """Until it answers a request as it should."""
         body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]})
-        headers = {"content-type": "application/json", "authorization": "Bearer client"}
+        headers = {"content-type": "application/json", "authorization": "Bearer sk-weir-bench-client"}
         deadline = time.monotonic() + seconds
         while True:
             self.processes.check_alive()
@@ -161,8 +189,9 @@ class Stage:
     def room(self, room: str, *flags: object, env: dict[str, str] | None = None) -> tuple[int, int]:
         """Port and process id of one `weir` process."""
         port, admin = free_port(), free_port()
+        config = self._keyed_config if self.signed_in else self._config
         process = self.processes.start(
-            self.system_core, self.weir, room, "--config", self._config,
+            self.system_core, self.weir, room, "--config", config,
             "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}",
             "--log-level", "warn", *self._threads(), *flags, env=env,
         )
@@ -170,13 +199,14 @@ class Stage:
 
     def all_in_one(self, name: str, redis: Redis | None) -> System:
         flags = ["--redis", redis.url] if redis else []
-        port, pid = self.room("serve", *flags, env={"BENCH_KEY": "bench"})
+        port, pid = self.room("serve", *flags, env=SECRETS)
         return System(name, port, [pid, *([redis.pid] if redis else [])], redis)
 
     def services(self, redis: Redis) -> System:
-        secret = {"BENCH_KEY": "bench"}
-        worker_port, worker = self.room("worker", "--provider", "openai", env=secret)
+        link = ["--link-token-file", self._token] if self.signed_in else []
+        worker_port, worker = self.room("worker", "--provider", "openai", *link, env=SECRETS)
         url = f"openai=http://127.0.0.1:{worker_port}"
-        router_port, router = self.room("router", "--worker", url, "--redis", redis.url)
-        port, edge = self.room("edge", "--router", f"http://127.0.0.1:{router_port}")
+        router_port, router = self.room("router", "--worker", url, "--redis", redis.url, *link)
+        url = f"http://127.0.0.1:{router_port}"
+        port, edge = self.room("edge", "--router", url, *link, env=SECRETS)
         return System(SERVICES, port, [edge, router, worker, redis.pid], redis)

@@ -1,4 +1,4 @@
-//! Routes and layers, in one place. There is one layer: the gate, which turns away whom no route serves.
+//! The routes, in one place, behind the gate, which turns away whom no route serves. There is no layer.
 //! Body limits, panics and request ids are steps of `call`, where they cost no boxed future.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use weir_rpc::RouterService;
 use weir_telemetry::Telemetry;
 use weir_types::{Fault, FaultCode, told, told_within};
 
-use crate::gate::Gate;
+use crate::gate::Gated;
 use crate::route::{self, Route};
 use crate::shared::Shared;
 use crate::unserved::Unserved;
@@ -31,9 +31,8 @@ pub fn app(
     routes: &'static [Route],
     router: Arc<dyn RouterService>,
     telemetry: Telemetry,
-) -> Router {
+) -> Gated {
     let shared = Arc::new(Shared { live, routes, router, telemetry });
-    let gate = Gate::new(&shared);
     let mut app =
         Router::new().route(route::HEALTH, health(&shared)).route(route::ROOT, root(&shared));
     let mut prefixes: Vec<&'static str> = Vec::new();
@@ -48,8 +47,10 @@ pub fn app(
             }
         }
     }
-    app.fallback(move |request: Request| std::future::ready(not_found(&shared, request)))
-        .layer(gate)
+    let nowhere = Arc::clone(&shared);
+    let app =
+        app.fallback(move |request: Request| std::future::ready(not_found(&nowhere, request)));
+    Gated::new(shared, app)
 }
 
 /// A path without a parameter: an operation for each of its methods.

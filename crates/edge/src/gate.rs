@@ -6,12 +6,16 @@
 //! `Host` and two looks into the header map.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
+use axum::{BoxError, Router};
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::HeaderMap;
 use http::header::ORIGIN;
@@ -28,10 +32,6 @@ use crate::{call, names};
 /// How much of an unknown host or origin is repeated to the client.
 const REPEATED_CHARS_MAX: usize = 128;
 
-/// The outermost layer.
-#[derive(Clone)]
-pub(crate) struct Gate(Arc<Shared>);
-
 /// Who is at the gate.
 enum Comer {
     /// No page, or one of the gateway's own.
@@ -39,13 +39,6 @@ enum Comer {
     /// A page that may call, and is told so.
     Page,
     Stranger(Fault),
-}
-
-impl Gate {
-    /// In front of what `shared` serves.
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self(Arc::clone(shared))
-    }
 }
 
 impl InForce {
@@ -103,43 +96,49 @@ fn forbidden(text: String, code: &'static str) -> Fault {
     fault
 }
 
-impl<S> Layer<S> for Gate {
-    type Service = Gated<S>;
+/// The routes behind the gate. Around all of them and not in each, where axum would box it.
+#[derive(Clone)]
+pub struct Gated {
+    shared: Arc<Shared>,
+    routes: Router,
+}
 
-    fn layer(&self, inner: S) -> Self::Service {
-        Gated { shared: Arc::clone(&self.0), inner }
+impl fmt::Debug for Gated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gated").finish_non_exhaustive()
     }
 }
 
-/// The service of [`Gate`].
-#[derive(Clone)]
-pub(crate) struct Gated<S> {
-    shared: Arc<Shared>,
-    inner: S,
+impl Gated {
+    pub(crate) fn new(shared: Arc<Shared>, routes: Router) -> Self {
+        Self { shared, routes }
+    }
 }
 
 /// What becomes of a page's request: served with CORS, or turned away.
-type OfPage<S> = Either<<Cors<S> as Service<Request>>::Future, Ready<Result<Response, Infallible>>>;
+type OfPage =
+    Either<<Cors<Router> as Service<Request>>::Future, Ready<Result<Response, Infallible>>>;
 
-impl<S> Service<Request> for Gated<S>
+impl<B> Service<http::Request<B>> for Gated
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<S::Future, OfPage<S>>;
+    type Future = Either<<Router as Service<Request>>::Future, OfPage>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
+    /// axum's routes are always ready.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let request = request.map(Body::new);
         let live = self.shared.live.look();
         match live.judge(&request) {
-            Comer::Usual => Either::Left(self.inner.call(request)),
-            // The clone was not polled for readiness; axum's routes are always ready.
+            Comer::Usual => Either::Left(self.routes.call(request)),
             Comer::Page => {
-                Either::Right(Either::Left(live.cors.layer(self.inner.clone()).call(request)))
+                Either::Right(Either::Left(live.cors.layer(self.routes.clone()).call(request)))
             }
             Comer::Stranger(fault) => {
                 let refusal = call::refuse(&self.shared, &fault, request);

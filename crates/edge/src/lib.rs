@@ -43,6 +43,7 @@ mod whole;
 pub use app::app;
 pub use client_keys::{ClientKey, ClientKeys, KeyHash, key_hash};
 pub use error::rejection;
+pub use gate::Gated;
 pub use ids::{IdSecretError, IdSecrets};
 pub use live::Live;
 pub use route::{ROUTES, Route};

@@ -67,7 +67,7 @@ impl RouterService for Fake {
 
 /// The surface under test.
 struct Edge {
-    app: axum::Router,
+    app: crate::Gated,
     fake: Fake,
     telemetry: Telemetry,
 }

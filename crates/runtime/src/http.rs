@@ -1,20 +1,21 @@
-//! Serves an `axum::Router` on one listener, over HTTP/1.1 and for clients that begin with it HTTP/2.
+//! Serves an [`App`] on one listener, over HTTP/1.1 and for clients that begin with it HTTP/2.
 //!
 //! One task per connection drives parser, handler and body, so a request costs no spawn and a
 //! closed connection drops the handler's future or the body's stream in place. Knows no route.
 
+use std::convert::Infallible;
 use std::io;
 use std::net;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
 use bytes::Bytes;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -35,6 +36,25 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
 /// What is read of a connection before somebody takes it.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// What answers requests: always ready, and cheap to clone. A router of axum's is one.
+pub trait App:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<T> App for T where
+    T: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
 
 /// What a connection may cost.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +108,7 @@ impl Default for HttpLimits {
 /// As [`accept()`].
 pub async fn serve_http(
     listener: net::TcpListener,
-    app: Router,
+    app: impl App,
     limits: HttpLimits,
     drain: Drain,
 ) -> io::Result<()> {
@@ -103,7 +123,7 @@ pub async fn serve_http(
 pub async fn serve_https(
     listener: net::TcpListener,
     tls: Tls,
-    app: Router,
+    app: impl App,
     limits: HttpLimits,
     drain: Drain,
 ) -> io::Result<()> {
@@ -113,7 +133,7 @@ pub async fn serve_https(
 async fn serve(
     listener: net::TcpListener,
     tls: Option<Tls>,
-    app: Router,
+    app: impl App,
     limits: HttpLimits,
     drain: Drain,
 ) -> io::Result<()> {
@@ -136,7 +156,7 @@ async fn serve(
 }
 
 /// No browser may take an answer for something else than what it is called.
-pub(crate) fn unsniffed<B>(mut answer: Response<B>) -> Response<B> {
+pub(crate) fn unsniffed(mut answer: Response) -> Response {
     let word = HeaderValue::from_static("nosniff");
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, word);
     answer
@@ -146,7 +166,7 @@ async fn connection(
     (stream, tls): (TcpStream, Option<Tls>),
     seat: Seat,
     protocol: http1::Builder,
-    app: Router,
+    app: impl App,
     limits: HttpLimits,
     mut drain: Drain,
 ) {
@@ -166,7 +186,7 @@ async fn connection(
         begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(stall.clone());
         let running = seat.run();
-        // A router is always ready, and its clone is a counter.
+        // Always ready, and its clone is a counter.
         let answer = app.clone().call(request);
         async move {
             let answer = answer.await.map(unsniffed);

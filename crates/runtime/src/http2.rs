@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::Request;
@@ -22,9 +21,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::{Instant, interval};
-use tower::Service;
 
-use crate::http::unsniffed;
+use crate::http::{App, unsniffed};
 use crate::patience::{Appetite, Patient};
 use crate::seats::Busy;
 use crate::{Drain, HttpLimits, Seat};
@@ -85,7 +83,7 @@ const PING: Duration = Duration::from_secs(20);
 pub(crate) async fn serve(
     first: Bytes,
     (mut stream, seat): (Patient, Seat),
-    app: Router,
+    app: impl App,
     limits: HttpLimits,
     mut drain: Drain,
 ) {

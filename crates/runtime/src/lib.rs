@@ -28,7 +28,7 @@ pub use admin::{AdminState, Readiness, admin};
 pub use cores::{CoreError, Cores, RunError};
 pub use drain::{Drain, DrainControl, Stop};
 pub use hosts::{Hosts, is_own_origin};
-pub use http::{HttpLimits, serve_http, serve_https};
+pub use http::{App, HttpLimits, serve_http, serve_https};
 pub use listen::bind_shared;
 pub use memory::memory_limit;
 pub use patience::ClientStall;

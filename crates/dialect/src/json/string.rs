@@ -1,8 +1,9 @@
 //! Strings of JSON, many bytes at a time: where plain text ends, and text with what must be escaped.
 
-/// Whether a byte cannot stand for itself in a string (RFC 8259, section 7).
+/// Whether a byte cannot stand for itself in a string (RFC 8259, section 7): control characters, quotes
+/// and backslashes. With their second bit turned over, quotes come next to the control characters.
 const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+    byte ^ 0x02 <= 0x20 || byte == b'\\'
 }
 
 /// How many bytes at the start of `bytes` stand for themselves in a string.
@@ -44,9 +45,9 @@ const fn special_in(word: u64) -> Option<usize> {
     const fn below(word: u64, limit: u64) -> u64 {
         word.wrapping_sub(EACH * limit) & !word
     }
-    let quote = below(word ^ (EACH * b'"' as u64), 1);
+    let control_or_quote = below(word ^ (EACH * 0x02), 0x21);
     let backslash = below(word ^ (EACH * b'\\' as u64), 1);
-    let marks = (below(word, 0x20) | quote | backslash) & HIGHEST;
+    let marks = (control_or_quote | backslash) & HIGHEST;
     if marks == 0 { None } else { Some((marks.trailing_zeros() / u8::BITS) as usize) }
 }
 
