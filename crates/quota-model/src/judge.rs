@@ -12,7 +12,7 @@ use weir_quota::{Micros, Snapshot, TicketId};
 use weir_types::{KeyName, QuotaMode};
 
 use crate::setup::{Setup, TIMING};
-use crate::world::{ROUTERS, Request, World};
+use crate::world::{Request, World};
 
 /// What can be found not to hold.
 pub(crate) const LABELS: [&str; 16] = [
@@ -103,6 +103,17 @@ impl Seen {
                 .find(|label| why.strip_prefix(label).is_some_and(|rest| rest.starts_with(':')));
             self.find(label.unwrap_or("Q9"), || why);
         }
+    }
+
+    /// A request is over, and another one has its place.
+    pub(crate) fn renewed(&mut self, request: usize) {
+        self.waits[request] = [None; 4];
+    }
+
+    /// Something went wrong: what may last for a while, may from now on.
+    pub(crate) fn excused(&mut self) {
+        self.waits.iter_mut().for_each(|waits| *waits = [None; 4]);
+        (self.quiet_since, self.felt_since) = (None, None);
     }
 
     /// Something happened that is none of the protocol's.
@@ -207,7 +218,8 @@ impl World {
     fn part(&self, router: usize) -> u32 {
         let slots = self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0));
         let lower = self.routers.iter().filter(|at| at.id < self.routers[router].id).count();
-        let (rank, count) = (u32::try_from(lower).unwrap_or(0), ROUTERS as u32);
+        let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (rank, count) = (whole(lower), whole(self.routers.len()));
         slots / count + u32::from(rank < slots % count)
     }
 
@@ -331,7 +343,7 @@ impl World {
             return;
         }
         let is_exact = |at: usize| self.routers[at].client.mode() == QuotaMode::Exact;
-        let others = (0..ROUTERS).filter(|&at| at != troubled);
+        let others = (0..self.routers.len()).filter(|&at| at != troubled);
         if !pool.in_grace && others.into_iter().all(is_exact) {
             self.seen.felt_since = None;
             return;

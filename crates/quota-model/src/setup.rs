@@ -47,6 +47,8 @@ pub struct Budget {
 /// A world.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// Routers.
+    pub routers: usize,
     /// Slots.
     pub slots: u32,
     /// Places to wait.
@@ -70,6 +72,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            routers: 2,
             slots: 1,
             buffer: 4,
             keys: 1,

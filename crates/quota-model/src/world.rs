@@ -17,9 +17,6 @@ use crate::mutant::Mutant;
 use crate::router::{Fate, Router};
 use crate::setup::{Budget, Setup, TIMING};
 
-/// Routers in a world.
-pub(crate) const ROUTERS: usize = 2;
-
 /// Everything at one moment.
 #[derive(Clone)]
 pub struct World {
@@ -55,7 +52,7 @@ pub(crate) enum Request {
 }
 
 impl World {
-    /// Two routers that know the pool and each other, and nothing to do.
+    /// Routers that know the pool and each other, and nothing to do.
     pub(crate) fn new(setup: Arc<Setup>, mutant: Option<Mutant>) -> Self {
         let now = 1_000_000_000;
         let mut world = Self {
@@ -70,13 +67,13 @@ impl World {
             lives: 0,
             setup,
         };
-        for _ in 0..ROUTERS {
+        for _ in 0..world.setup.routers {
             let router = world.new_router(0);
             world.routers.push(Arc::new(router));
         }
         // The first to come has not heard of the second when it asks who is there.
         for _ in 0..12 {
-            for router in 0..ROUTERS {
+            for router in 0..world.routers.len() {
                 world.drive(router, |_, _| ());
             }
             world.exchange_all();
@@ -96,7 +93,7 @@ impl World {
 
     /// Lets all batches pass undisturbed.
     fn exchange_all(&mut self) {
-        while let Some(router) = (0..ROUTERS).find(|&at| self.is_under_way(at)) {
+        while let Some(router) = (0..self.routers.len()).find(|&at| self.is_under_way(at)) {
             self.execute_of(router);
             self.answer(router);
         }
@@ -193,7 +190,7 @@ impl World {
         self.judge_batch(&before, batch, executed.as_ref());
         let executed = executed?;
         if executed.rings && self.setup.bells {
-            for router in 0..ROUTERS {
+            for router in 0..self.routers.len() {
                 let at = &self.routers[router];
                 if at.id != batch.router && !at.is_frozen && !at.is_cut {
                     self.drive(router, |client, _| client.ring());

@@ -83,7 +83,8 @@ impl<W> PoolClient<W> {
 }
 
 fn write_peers(peers: &Peers, to: &mut Scribe) {
-    let Peers { named_at, count } = peers;
+    let Peers { named_at, count, are_known } = peers;
+    to.flag(*are_known);
     to.each(named_at, |to, (router, at)| {
         to.word(router.0);
         to.moment(*at);

@@ -28,6 +28,8 @@ pub(super) struct Peers {
     pub(super) named_at: BTreeMap<Incarnation, Micros>,
     /// How many the last reply named.
     pub(super) count: u32,
+    /// Once all were named. In a grace only those are that have spoken.
+    pub(super) are_known: bool,
 }
 
 /// A router's own part of a pool.
@@ -62,6 +64,7 @@ impl Peers {
             self.forget(now, timing);
         } else {
             self.named_at.clear();
+            self.are_known = true;
         }
         self.named_at.extend(routers.iter().map(|&router| (router, now)));
     }
@@ -77,7 +80,7 @@ impl Peers {
 
     /// The part of `limits` that is `router`'s: an equal one, remainders to the lowest ranks.
     /// Counted are the routers named within a lease's life before `heard_at`, when the pool was
-    /// last heard. `None` if nothing is left for it, or the pool never named it.
+    /// last heard. `None` if nothing is left for it, or the pool never named all.
     fn part(
         &mut self,
         router: Incarnation,
@@ -85,6 +88,9 @@ impl Peers {
         heard_at: Micros,
         timing: &Timing,
     ) -> Option<Limits> {
+        if !self.are_known {
+            return None;
+        }
         self.forget(heard_at, timing);
         let rank = self.named_at.keys().position(|&one| one == router)?;
         let (rank, count) = (u32::try_from(rank).ok()?, u32::try_from(self.named_at.len()).ok()?);
@@ -307,6 +313,8 @@ mod tests {
         let (own, other) = (Incarnation(5), Incarnation(2));
         let mut peers = Peers::default();
         assert_eq!(peers.part(own, &limits(8, 8), start, &timing), None);
+        peers.named(&[own], start, &timing, true);
+        assert_eq!(peers.part(own, &limits(8, 8), start, &timing), None, "who else is there?");
         peers.named(&[other, own], start, &timing, false);
         let later = start + timing.lease_ttl - 1;
         let part = |peers: &mut Peers, at| peers.part(own, &limits(8, 8), at, &timing);

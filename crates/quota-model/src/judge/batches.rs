@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use weir_quota::conformance::{Step, check_invariants, check_step};
 use weir_quota::{
-    Acquire, Answer, Batch, Command, Executed, Health, LeaseView, Machine, Outcome, Snapshot,
-    StoreError, TicketId, Waits,
+    Acquire, Answer, Batch, Class, Command, Executed, Health, LeaseView, Machine, Outcome, Scope,
+    Snapshot, StoreError, TicketId, Waits,
 };
+
+use weir_types::KeyName;
 
 use crate::setup::{REST, TIMING};
 use crate::world::{World, execute};
@@ -44,12 +46,27 @@ impl World {
     /// Q13: nobody is refused as full where a slot is free.
     fn judge_refusals(&mut self, batch: &Batch, executed: &Executed, after: &Snapshot) {
         let answers = batch.commands.iter().zip(&executed.reply.answers);
-        let is_full = |(command, answer): (&Command, &Answer)| {
-            matches!((command, answer), (Command::Acquire(_), Answer::Full { .. }))
+        let rests = |key: &KeyName, class: &Class| {
+            after.cooldowns.iter().any(|row| match &row.scope {
+                Scope::Endpoint => true,
+                Scope::Key(own) => own == key,
+                Scope::KeyModel(own, model) => own == key && *model == class.model,
+            })
         };
+        let could_start = |class: &Class| class.keys.iter().any(|key| !rests(key, class));
+        let is_full = |(command, answer): (&Command, &Answer)| match (command, answer) {
+            (Command::Acquire(asked), Answer::Full { .. }) => could_start(&asked.class),
+            _ => false,
+        };
+        // What the same batch ends after it was in use.
+        let first = answers.clone().position(is_full).unwrap_or_default();
+        let ends =
+            |command: &Command| matches!(command, Command::Settle { .. } | Command::Restate { .. });
+        if batch.commands.iter().skip(first).any(ends) {
+            return;
+        }
         let free = after.leases.len() < after.limits.concurrency as usize;
-        let is_clear = after.cooldowns.is_empty() || self.setup.models > 1;
-        if answers.into_iter().any(is_full) && free && is_clear && !after.in_grace {
+        if answers.clone().any(is_full) && free && !after.in_grace {
             self.seen.find("Q13", || "refused as full beside a free slot".to_owned());
         }
     }
@@ -122,8 +139,20 @@ impl World {
                 *count += 1;
             }
         }
-        for (lease, outcome) in outcomes(batch) {
+        for (lease, attempt, outcome) in outcomes(batch) {
             let Some(known) = before.leases.iter().find(|one| one.id == lease) else { continue };
+            // What its router has left out of what it holds is gone, and teaches nothing any more.
+            let is_left_out = |command: &Command| match command {
+                Command::Restate { leases, .. } => leases.iter().all(|held| held.lease != lease),
+                _ => false,
+            };
+            if batch.commands.iter().any(is_left_out) {
+                continue;
+            }
+            // What was said before says nothing new.
+            if attempt.is_some_and(|attempt| attempt <= known.rotation) {
+                continue;
+            }
             for health in &outcome.health {
                 if let Health::Cool { .. } = health {
                     let rest = (known.key.clone(), Arc::clone(&known.model), now + REST);
@@ -200,12 +229,13 @@ fn heirs(batch: &Batch) -> Vec<TicketId> {
     heirs
 }
 
-fn outcomes(batch: &Batch) -> impl Iterator<Item = (TicketId, &Outcome)> {
+/// What a batch says of leases, and which change of its key ends a lease's turn with it.
+fn outcomes(batch: &Batch) -> impl Iterator<Item = (TicketId, Option<u32>, &Outcome)> {
     batch.commands.iter().filter_map(|command| match command {
-        Command::Settle { lease, outcome, .. } | Command::Rotate { lease, outcome, .. } => {
-            Some((*lease, outcome))
+        Command::Rotate { lease, attempt, outcome, .. } => Some((*lease, Some(*attempt), outcome)),
+        Command::Settle { lease, outcome, .. } | Command::Answered { lease, outcome } => {
+            Some((*lease, None, outcome))
         }
-        Command::Answered { lease, outcome } => Some((*lease, outcome)),
         _ => None,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_quota::{Health, Machine, Outcome, Scope};
 use weir_types::KeyName;
 
-use super::{ROUTERS, Request, World};
+use super::{Request, World};
 use crate::model::Action;
 use crate::router::{Fate, Router};
 use crate::setup::{APART_MAX, NEVER, REST, TIMING};
@@ -16,7 +16,7 @@ impl World {
         for (request, stage) in self.requests.iter().enumerate() {
             self.actions_of(request, stage, actions);
         }
-        for router in 0..ROUTERS {
+        for router in 0..self.routers.len() {
             self.network(router, actions);
             self.troubles(router, actions);
         }
@@ -24,7 +24,7 @@ impl World {
         if self.left.empties > 0 {
             actions.push(Action::Empty);
         }
-        let is_idle = (0..ROUTERS).all(|at| !self.is_under_way(at));
+        let is_idle = (0..self.routers.len()).all(|at| !self.is_under_way(at));
         // What is apart comes back some time, or is as good as dead.
         let is_overdue =
             |at: &Arc<Router>| (at.is_frozen || at.is_cut) && self.now - at.apart_since > APART_MAX;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_quota::{Command, StoreError};
 
-use super::{ROUTERS, Request, World};
+use super::{Request, World};
 use crate::router::{Fate, Wire};
 use crate::setup::{GRID, TIMEOUT};
 
@@ -22,7 +22,7 @@ impl World {
         self.requests.iter().any(is_on)
             || status.leases + status.tickets > 0
             || !self.all_know_limits()
-            || (0..ROUTERS).any(is_disturbed)
+            || (0..self.routers.len()).any(is_disturbed)
     }
 
     /// Whether a router has nothing to say that others would notice.
@@ -37,7 +37,7 @@ impl World {
         let next = moments.min().unwrap_or(self.now + 4 * GRID);
         // Timers are late, never early.
         self.now = next.max(self.now + 1).next_multiple_of(GRID);
-        for router in 0..ROUTERS {
+        for router in 0..self.routers.len() {
             if !self.routers[router].is_frozen {
                 self.tick(router);
             }
@@ -47,7 +47,7 @@ impl World {
 
     /// Batches that say and bring nothing of note pass at once: their order is nobody's business.
     fn pass_idle_words(&mut self) {
-        for router in 0..ROUTERS {
+        for router in 0..self.routers.len() {
             if self.is_under_way(router) && self.says_nothing(router) {
                 self.execute_of(router);
                 self.answer(router);

@@ -2,4 +2,5 @@
 
 mod check;
 mod mutants;
+mod simulated;
 mod walk;
