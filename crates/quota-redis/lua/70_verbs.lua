@@ -329,4 +329,8 @@ F.VERBS = {
     if F.end_grace() then F.sweep() end
     return { C.DONE }
   end,
+  function(c) -- learn
+    F.learn(c[2], S.now)
+    return { C.DONE }
+  end,
 }

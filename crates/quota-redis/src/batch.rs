@@ -175,6 +175,10 @@ impl<'a> Commands<'a> {
             }
             Command::Routers => self.verb(10, 1),
             Command::Bye => self.verb(11, 1),
+            Command::Learn(outcome) => {
+                self.verb(12, 2);
+                self.outcome(outcome);
+            }
         }
         Ok(())
     }

@@ -24,6 +24,10 @@ impl Machine {
                 .rotate(now, *lease, *attempt, outcome, class)
                 .unwrap_or_else(|| self.settle_rotated(now, *lease, outcome, then.as_ref())),
             Command::Answered { lease, outcome } => self.answered(now, *lease, outcome),
+            Command::Learn(outcome) => {
+                self.learn(now, outcome, now);
+                Answer::Done
+            }
             Command::Renew(leases) => {
                 leases.iter().for_each(|held| self.keep(now, held));
                 Answer::Done

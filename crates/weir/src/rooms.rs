@@ -219,6 +219,11 @@ fn worker(
             }),
             stream_comments: network.stream_comment_timeout,
         },
+        health_check: network.health_check.as_ref().map(|check| weir_worker::HealthCheck {
+            path: check.path.clone(),
+            interval: check.interval,
+            timeout: check.timeout,
+        }),
         request_bytes_max: body_bytes_max(config),
         answer_bytes_max: bytes(network.max_answer_size_mb),
         held_bytes_max: bytes(network.max_held_stream_mb),

@@ -102,6 +102,7 @@ impl World {
             92..96 => self.restate(at),
             96 if self.generation > 0 => self.limits(),
             96..98 if self.generation == 0 => self.limits(),
+            97 => Command::Learn(self.outcome()),
             98 => Command::Routers,
             _ => Command::Acquire(self.acquire(at)),
         }

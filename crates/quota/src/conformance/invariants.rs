@@ -291,6 +291,7 @@ impl Told {
             Command::SetLimits { .. }
             | Command::Claim(_)
             | Command::Answered { .. }
+            | Command::Learn(_)
             | Command::Routers => {}
         }
     }

@@ -210,6 +210,7 @@ impl World {
             81..86 => Command::Renew(self.held(at, 3)),
             86..92 => Command::Leave(self.known(at)),
             92..94 => self.restate(at),
+            94..96 => Command::Learn(self.outcome()),
             _ => self.limits(),
         }
     }
