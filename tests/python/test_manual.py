@@ -52,6 +52,7 @@ ELSEWHERE = {
     "network_config.commit": "test_commit.py::test_the_provider_may_say_it_for_all",
     "network_config.max_held_stream_mb": "test_commit.py::test_a_stream_that_is_too_long",
     "concurrency_and_buffer_size.concurrency": "test_limits.py::test_a_full_buffer_answers_429",
+    "concurrency_and_buffer_size.least_busy_within": "test_least_busy.py::test_field_least_busy_within",
     "concurrency_and_buffer_size.buffer_size": "test_limits.py::test_a_full_buffer_answers_429",
     "proxy_config.type": "test_proxies.py::test_calls_go_through",
     "proxy_config.url": "test_proxies.py::test_calls_go_through",

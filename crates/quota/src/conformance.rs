@@ -204,6 +204,7 @@ pub const CASES: &[Case] = cases![false:
     share::zero_weights_serve_last_and_equally,
     share::a_single_key_moves_no_lag,
     share::lags_follow_their_keys_by_name,
+    share::the_least_busy_takes_the_turns_of_others,
 ];
 
 /// Cases for a store made with `timing.grace`.

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::{Acquire, Batch, COMMANDS_MAX, Class, Command, HEALTH_MAX, Health, HeldLease};
-use crate::{Incarnation, Limits, NOTE_MAX, Outcome, StoreError, TicketId};
+use crate::{Incarnation, LEEWAY_MAX, Limits, NOTE_MAX, Outcome, StoreError, TicketId};
 
 /// Keys of a pool or a class.
 const KEYS_MAX: usize = 4096;
@@ -70,6 +70,9 @@ fn limits(limits: &Limits, replaces: Option<u64>) -> Result<(), String> {
     }
     if limits.generation <= replaces.unwrap_or(0) {
         return Err(format!("generation {} does not follow {replaces:?}", limits.generation));
+    }
+    if limits.leeway > LEEWAY_MAX {
+        return Err(format!("leeway {}, at most {LEEWAY_MAX}", limits.leeway));
     }
     if limits.keys.len() > KEYS_MAX {
         return Err(format!("{} keys, at most {KEYS_MAX}", limits.keys.len()));

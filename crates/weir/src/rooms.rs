@@ -126,6 +126,7 @@ fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::Provide
         keys: provider.keys.iter().map(key).collect(),
         concurrency: provider.pool.concurrency,
         buffer: provider.pool.buffer_size,
+        leeway: provider.pool.least_busy_within,
         max_retries: network.max_retries,
         backoff_initial: network.retry_backoff_initial,
         backoff_max: network.retry_backoff_max,

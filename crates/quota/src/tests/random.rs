@@ -317,7 +317,8 @@ impl World {
         let concurrency = 1 + u32::try_from(self.dice.below(4)).unwrap();
         let buffer = u32::try_from(self.dice.below(8)).unwrap();
         let generation = self.generation;
-        let limits = Limits { generation, hash: generation, concurrency, buffer, keys };
+        let leeway = self.dice.pick(&[0, 0, 1, 3]).unwrap();
+        let limits = Limits { generation, hash: generation, concurrency, buffer, leeway, keys };
         Command::SetLimits { limits, replaces }
     }
 }
