@@ -1,13 +1,11 @@
 """Two llama.cpp servers and a LiteLLM proxy behind one gateway."""
 
 import contextlib
-import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import tiny
+from harness.binary import under_test
 from harness.config import Config, Key
 from harness.gateway import Gateway
 from harness.topology import Order, all_in_one_memory
@@ -41,10 +39,7 @@ def _config(llamas: list[Llama], proxy: LiteLlm) -> Config:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    binary = os.environ.get("WEIR_BIN")
-    if not binary or not shutil.which(binary):
-        pytest.exit("WEIR_BIN must name the weir binary; `cargo xtask soak` sets it", 2)
-    binary = str(Path(binary).resolve())
+    binary = under_test()
     directory = tmp_path_factory.mktemp("run")
     model = directory / "tiny.gguf"
     tiny.write(model)
