@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 from harness.config import Config, Key
 from harness.fake import Asked, Fake
+from harness.sim import Sim
 
 MODEL = "llama"
 ANSWER = {
@@ -160,3 +161,37 @@ def test_field_health_check(start, kind, path):
         looks = len(server.asked)
         time.sleep(1.5)
         assert len(server.asked) == looks, "a reload without it ends it"
+
+
+def test_a_server_that_dies_meets_no_request_and_has_its_share_soon_after_its_return(
+    start, weir, run_dir, sim
+):
+    """Nobody finds out that it is gone, not even for a retry."""
+    dying = Sim(weir, "dying", run_dir)
+    try:
+        urls = {"s0": dying.url, "s1": sim.url}
+        extras = {
+            name: {"vllm_key_config": {"url": url, "model_name": MODEL}}
+            for name, url in urls.items()
+        }
+        keys = [Key(name, weight=1, extra=extra) for name, extra in extras.items()]
+        check = {"path": "/healthz", "interval_in_seconds": 1}
+        made = Config().provider("vllm", sim.url, keys, health_check=check)
+        made.document["providers"]["vllm"]["network_config"].pop("base_url")
+        gateway = start(made)
+        assert by(answers(gateway, "vllm", 4)) == {"s0": 2, "s1": 2}
+        port = int(dying.url.rsplit(":", 1)[1])
+        dying.stop()
+        until(lambda: cooling(gateway, "vllm", 1))
+        found = answers(gateway, "vllm", 10)
+        assert by(found) == {"s1": 10}
+        assert all("unreachable" not in answer.tries for answer in found)
+        dying = Sim(weir, "dying", run_dir, port=port)
+        back = time.monotonic()
+        while "s0" not in by(answers(gateway, "vllm", 2)):
+            assert time.monotonic() - back < 5
+        until(lambda: cooling(gateway, "vllm", 0))
+        near_half = by(answers(gateway, "vllm", 20))["s0"]
+        assert 9 <= near_half <= 11
+    finally:
+        dying.stop()
