@@ -1,11 +1,9 @@
 """One gateway with a provider of each format behind it, for all tests."""
 
-import os
-import shutil
 from functools import cache
-from pathlib import Path
 
 import pytest
+from harness.binary import under_test
 from harness.config import Config, Key
 from harness.sim import Sim
 from harness.topology import Order, all_in_one_memory
@@ -17,10 +15,7 @@ from seat import Seat
 @pytest.fixture(scope="session")
 def _run(tmp_path_factory):
     """The gateway and the simulator behind it."""
-    binary = os.environ.get("WEIR_BIN")
-    if not binary or not shutil.which(binary):
-        pytest.exit("WEIR_BIN must name the weir binary; `cargo xtask test` sets it", 2)
-    binary = str(Path(binary).resolve())
+    binary = under_test()
     directory = tmp_path_factory.mktemp("run")
     sim = Sim(binary, "sim", directory)
     config = Config()

@@ -2,14 +2,13 @@
 
 import contextlib
 import itertools
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import openai
 import pytest
 from harness import clouds, http
+from harness.binary import under_test
 from harness.config import Config
 from harness.gateway import Gateway
 from harness.redis import Redis
@@ -59,11 +58,7 @@ def _belongs(item, chosen: list[str]) -> bool:
 @pytest.fixture(scope="session")
 def weir() -> str:
     """The binary under test."""
-    binary = os.environ.get("WEIR_BIN")
-    if not binary:
-        pytest.exit("WEIR_BIN must name the weir binary; `cargo xtask test` sets it", 2)
-    assert shutil.which(binary), f"WEIR_BIN={binary} is not executable"
-    return str(Path(binary).resolve())
+    return under_test()
 
 
 @pytest.fixture(scope="session")

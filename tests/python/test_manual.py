@@ -40,6 +40,11 @@ ELSEWHERE = {
         f"stream_throughput_guard.{name}": "test_fields_network.py::test_field_network_config_stream"
         for name in ("minimum_output_characters_per_second", "probe_window_in_seconds")
     },
+    **{
+        f"health_check.{name}": "test_health_checks.py::test_field_health_check"
+        for name in ("path", "interval_in_seconds", "timeout_in_seconds")
+    },
+    "network_config.health_check": "test_health_checks.py::test_field_health_check",
     "network_config.slow_failure_in_seconds": "test_waiting.py::test_a_slow_failure",
     "network_config.breaker_failures": "test_outages.py::test_failures_that_are_not_in_a_row",
     "network_config.hedge_after_ms": "test_hedges.py::test_the_fallback_is_kept",
@@ -47,6 +52,7 @@ ELSEWHERE = {
     "network_config.commit": "test_commit.py::test_the_provider_may_say_it_for_all",
     "network_config.max_held_stream_mb": "test_commit.py::test_a_stream_that_is_too_long",
     "concurrency_and_buffer_size.concurrency": "test_limits.py::test_a_full_buffer_answers_429",
+    "concurrency_and_buffer_size.least_busy_within": "test_least_busy.py::test_field_least_busy_within",
     "concurrency_and_buffer_size.buffer_size": "test_limits.py::test_a_full_buffer_answers_429",
     "proxy_config.type": "test_proxies.py::test_calls_go_through",
     "proxy_config.url": "test_proxies.py::test_calls_go_through",

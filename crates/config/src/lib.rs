@@ -57,7 +57,7 @@ pub use key_configs::{
     ApiFormat, AzureKey, BatchS3, BedrockKey, BedrockMantleKey, Bucket, DatabricksKey,
     GithubCopilotKey, HuggingfaceKey, KeyBlocks, ReplicateKey, UrlKey, VertexKey, VllmKey,
 };
-pub use network::{Network, ThroughputGuard};
+pub use network::{HealthCheck, Network, ThroughputGuard};
 pub use options::Options;
 pub use pool::Pool;
 pub use pricing::{MatchType, PricingOverride};

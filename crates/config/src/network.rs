@@ -1,6 +1,7 @@
 //! `network_config`: how a provider is called, and how long it may take.
 
 mod headers;
+mod health_check;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::reference::SecretRef;
 use crate::report::Draft;
 
 pub(crate) use headers::is_header_name;
+pub use health_check::HealthCheck;
 
 /// How a provider is called.
 #[derive(Debug, Clone, JsonSchema)]
@@ -103,6 +105,8 @@ pub struct Network {
     pub allow_private_network: Option<bool>,
     /// Give a stream up that starts too slowly.
     pub stream_throughput_guard: Option<ThroughputGuard>,
+    /// Weir's extension: ask the servers how they are, before a request finds out (ollama, vllm, sgl).
+    pub health_check: Option<HealthCheck>,
 }
 
 /// When a stream starts too slowly.
@@ -147,6 +151,7 @@ impl Default for Network {
             beta_header_overrides: Vec::new(),
             allow_private_network: None,
             stream_throughput_guard: None,
+            health_check: None,
         }
     }
 }
@@ -223,9 +228,8 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
         ca_cert_pem: section.judged("ca_cert_pem", pem::certificates),
         beta_header_overrides: overrides(&mut section),
         allow_private_network: section.flag("allow_private_network"),
-        stream_throughput_guard: section
-            .field("stream_throughput_guard")
-            .and_then(|field| throughput_guard(&field)),
+        stream_throughput_guard: throughput_guard(&mut section),
+        health_check: health_check::read(&mut section, vendor),
     };
     if network.retry_backoff_initial > network.retry_backoff_max {
         note_backoff(&section, &network);
@@ -301,8 +305,8 @@ fn overrides(section: &mut Section<'_>) -> Vec<(String, bool)> {
     members.iter().filter_map(|(name, f)| Some(((*name).to_owned(), f.flag()?))).collect()
 }
 
-fn throughput_guard(field: &Field<'_>) -> Option<ThroughputGuard> {
-    let mut section = field.section()?;
+fn throughput_guard(network: &mut Section<'_>) -> Option<ThroughputGuard> {
+    let mut section = network.field("stream_throughput_guard")?.section()?;
     let minimum = section
         .required("minimum_output_characters_per_second", "a whole number from 1 to 100000")
         .and_then(|field| field.whole(1..=100_000))

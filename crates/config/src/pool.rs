@@ -15,11 +15,15 @@ pub struct Pool {
     /// Requests that may wait for their turn.
     #[schemars(with = "Option<u32>", range(min = 1, max = 1_000_000), extend("default" = 5000))]
     pub buffer_size: u32,
+    /// Weir's extension: choose the least busy key; by so many requests each may be ahead of or behind its
+    /// share by weight. 0: exact shares.
+    #[schemars(with = "Option<u32>", range(max = 1_000_000), extend("default" = 0))]
+    pub least_busy_within: u32,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { concurrency: 1000, buffer_size: 5000 }
+        Self { concurrency: 1000, buffer_size: 5000, least_busy_within: 0 }
     }
 }
 
@@ -36,6 +40,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Pool> {
     let pool = Pool {
         concurrency: concurrency.unwrap_or(default.concurrency),
         buffer_size: buffer_size.unwrap_or(default.buffer_size),
+        least_busy_within: limit(section.whole("least_busy_within", 0..=LIMIT_MAX)).unwrap_or(0),
     };
     // A value with a fault of its own says nothing about the other.
     let sound = |there: bool, value: Option<u32>| !there || value.is_some();

@@ -19,7 +19,9 @@ mod view;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use foldhash::fast::FixedState;
-use weir_quota::{Class, Incarnation, Limits, Micros, Outcome, PoolStatus, TicketId, Timing};
+use weir_quota::{
+    Class, HEALTH_MAX, Health, Incarnation, Limits, Micros, Outcome, PoolStatus, TicketId, Timing,
+};
 use weir_types::QuotaMode;
 
 use crate::{Ask, Defect, Refusal};
@@ -263,6 +265,14 @@ impl<W> PoolClient<W> {
     /// The first content of a lease's answer came.
     pub fn answered(&mut self, lease: u64, outcome: Outcome) {
         self.outbox.push_back(Op::Answered { lease, outcome });
+    }
+
+    /// Something was learnt otherwise than by a call. Said once: whoever goes on knowing it says it again,
+    /// and what was not heard of an earlier time is not said any more.
+    pub fn learn(&mut self, health: &[Health]) {
+        self.outbox.retain(|op| !matches!(op, Op::Learn(_)));
+        let outcomes = health.chunks(HEALTH_MAX).map(|some| Outcome { health: some.to_vec() });
+        self.outbox.extend(outcomes.map(Op::Learn));
     }
 
     /// Ends a ticket or a rotate that nobody waits for any more, in whatever state it is.

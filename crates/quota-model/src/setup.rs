@@ -55,6 +55,8 @@ pub struct Setup {
     pub buffer: u32,
     /// Keys, of equal weight.
     pub keys: usize,
+    /// By how much a key may be ahead of or behind its share.
+    pub leeway: u32,
     /// Models, of which requests take turns; keys rest for one of them where there are several.
     pub models: usize,
     /// At which router each request comes in, in this order.
@@ -76,6 +78,7 @@ impl Default for Setup {
             slots: 1,
             buffer: 4,
             keys: 1,
+            leeway: 0,
             models: 1,
             requests: vec![0, 1, 0],
             waits_for_rest: false,
@@ -94,6 +97,7 @@ impl Setup {
             hash: 1 + u64::from(changes),
             concurrency: self.slots + u32::from(changes),
             buffer: self.buffer,
+            leeway: self.leeway,
             keys: self.keys().iter().map(|key| (key.clone(), 1.0)).collect(),
         }
     }

@@ -49,6 +49,7 @@ function F.begin(keys, args)
     -- Numbers, run of the server, limits, lags as they are packed and once they are needed, rows of
     -- routers packed.
     pool = false, run = '', limits = C.NO_LIMITS, packed_lags = false, lags = false,
+    debts = false, busy = false,
     router_rows = '',
     -- What is yet to be looked at of those that wait, and of how many more; who waits for what.
     walk_text = false, walk = false, walk_left = 0, look_left = 0, thaw_left = 0,

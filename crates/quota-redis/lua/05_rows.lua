@@ -149,15 +149,16 @@ function F.fetch(ids)
   end
 end
 
--- Ids of a router, of whatever kind: a look at all of the pool.
+-- Ids of a router (nil: of all), of whatever kind: a look at all of the pool.
 function F.ids_of_router(one)
   local own, unread, is_known = {}, {}, {}
   if S.pool.leases + S.pool.tickets == 0 then return own end
   for id in pairs(S.leases) do
-    if F.owner_of(id) == one then own[#own + 1], is_known[id] = id, true end
+    if not one or F.owner_of(id) == one then own[#own + 1], is_known[id] = id, true end
   end
   for _, id in ipairs(call('HKEYS', ROWS)) do
-    if #id == 16 and F.owner_of(id) == one and not is_known[id] then
+    local is_own = #id == 16 and (not one or F.owner_of(id) == one)
+    if is_own and not is_known[id] then
       own[#own + 1], unread[#unread + 1] = id, id
     end
   end

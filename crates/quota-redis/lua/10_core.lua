@@ -3,13 +3,13 @@
 C.CORE_FORMAT = '<dddddddddddddddddddBBI2c0I4c0I2c0'
 
 -- In declared order. `generation` of eight zero bytes: nobody has set limits.
-C.NO_LIMITS = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, names = {},
+C.NO_LIMITS = { generation = C.ZEROS, hash = C.ZEROS, concurrency = 0, buffer = 0, leeway = 0, names = {},
   weights = {}, places = {}, blob = false }
 
 function F.parse_limits(blob)
   local parts = cmsgpack.unpack(blob)
   local limits = { generation = parts[1], hash = parts[2], concurrency = parts[3],
-    buffer = parts[4], names = parts[5], weights = parts[6], places = {}, blob = blob }
+    buffer = parts[4], names = parts[5], weights = parts[6], leeway = parts[7] or 0, places = {}, blob = blob }
   for at, name in ipairs(limits.names) do limits.places[name] = at end
   return limits
 end
@@ -20,6 +20,7 @@ end
 
 function F.set_empty()
   S.limits, S.lags, S.router_rows, S.grace = C.NO_LIMITS, {}, '', false
+  S.debts, S.busy = {}, {}
   -- Moments and counts by name; `called` is nil for a pool found empty, `mean` before any hold. No
   -- lease runs out before `end_at`, no deadline passes before `deadline_at`. Nobody spoke between
   -- `silent_from` and `silent_to`, for a claim limit or longer; -1: that is dealt with.
@@ -93,13 +94,34 @@ function F.pack_core()
     pool.delayed, pool.routers, pool.cooling, pool.end_at, pool.deadline_at, ends,
     pool.silent_from, pool.silent_to, in_grace, was_empty, #S.run, S.run,
     #awaited, awaited, #pool.superseded, pool.superseded)
-    .. (S.lags and cmsgpack.pack(S.lags) or S.packed_lags)
+    .. (S.lags and F.pack_lags() or S.packed_lags)
 end
 
--- How far each key lags behind its share, by its place in the limits.
+-- How far each key lags behind its share, by its place in the limits. Where the least busy is chosen also
+-- how many grants it is owed, and how many slots it has in use.
 function F.lags()
-  S.lags = S.lags or cmsgpack.unpack(S.packed_lags)
+  if not S.lags then
+    S.lags, S.debts, S.busy = cmsgpack.unpack(S.packed_lags)
+    -- A version that knows of no leeway has written last.
+    if S.limits.leeway > 0 and not S.busy then
+      S.debts, S.busy = {}, {}
+      for at = 1, #S.lags do S.debts[at], S.busy[at] = 0, 0 end
+    end
+  end
   return S.lags
+end
+
+function F.pack_lags()
+  if S.limits.leeway == 0 then return cmsgpack.pack(S.lags) end
+  return cmsgpack.pack(S.lags, S.debts, S.busy)
+end
+
+-- A slot with this key is in use from now on, or no longer.
+function F.count_key(name, by)
+  local place = S.limits.leeway > 0 and S.limits.places[name]
+  if not place then return end
+  F.lags()
+  S.busy[place] = max(S.busy[place] + by, 0)
 end
 
 -- The store's clock, kept from going back.
@@ -132,11 +154,20 @@ end
 function F.put_limits(blob)
   if not F.is_unset() then F.supersede(F.parsed(blob, F.parse_limits).hash) end
   local before, had = S.limits.places, F.lags()
+  local owed = S.debts or {}
   S.limits = F.parsed(blob, F.parse_limits)
-  S.lags = {}
+  S.lags, S.debts, S.busy = {}, {}, {}
+  local leeway = S.limits.leeway
   for at, name in ipairs(S.limits.names) do
     local place = before[name]
-    S.lags[at] = place and had[place] or 0
+    S.lags[at], S.busy[at] = place and had[place] or 0, 0
+    S.debts[at] = max(min(place and owed[place] or 0, leeway), -leeway)
+  end
+  if leeway > 0 then
+    for _, id in ipairs(F.ids_of_router(nil)) do
+      local lease = F.lease_of(id)
+      if lease then F.count_key(lease.key, 1) end
+    end
   end
   call('HSET', ROWS, 'limits', blob)
 end

@@ -12,6 +12,7 @@ function F.insert_lease(id, row, ends)
   -- Looked at first, so that its other half is known.
   F.lease_of(id)
   S.leases[id], S.changed[id] = row, true
+  F.count_key(row.key, 1)
   F.end_at(id, ends)
 end
 
@@ -23,6 +24,7 @@ function F.free(id)
   if row.claimed then S.pool.claimed = S.pool.claimed - 1 end
   if S.pool.leases == 0 then S.pool.end_at = C.MAX end
   S.leases[id], S.changed[id] = false, true
+  F.count_key(row.key, -1)
   F.remove(ENDS, id)
   F.release_probes(id, row)
   return row

@@ -52,20 +52,43 @@ function F.choose(eligible, count, sum, first)
   return best
 end
 
+-- In the place of `due`, whose turn it is, the key with the least in flight for its weight, of those whose
+-- debts allow it: `weir_quota::choose_least_busy`.
+function F.least_busy(eligible, count, due)
+  local leeway, debts, busy = S.limits.leeway, S.debts, S.busy
+  if debts[due] >= leeway then return due end
+  local weights = count == 0 and C.ONES or S.limits.weights
+  local best, least = due, busy[due] / (weights[due] or 1)
+  for at = 1, #eligible do
+    local key = eligible[at]
+    local weight = weights[key] or 1
+    if key ~= due and weight > 0 and debts[key] > -leeway then
+      local load = busy[key] / weight
+      local is_owed_more = best ~= due and debts[key] > debts[best]
+      if load < least or (load == least and is_owed_more) then best, least = key, load end
+    end
+  end
+  if best ~= due then debts[due], debts[best] = debts[due] + 1, debts[best] - 1 end
+  return best
+end
+
 -- The name of a key of a class that may be used now, or nil; moves the lags.
 function F.choose_key(class)
-  local places, place = F.places_of(class), nil
+  local places, place, count = F.places_of(class), nil, nil
   local unwell, rests = F.rests_for(class.model)
   if unwell then
     local usable, names = {}, S.limits.names
     for _, one in ipairs(places) do
       if not F.blocked(unwell, rests, names[one]) then usable[#usable + 1] = one end
     end
-    place = F.choose(usable, F.sum_up(usable))
+    local sum, first
+    count, sum, first = F.sum_up(usable)
+    place, places = F.choose(usable, count, sum, first), usable
   else
     if not class.count then class.count, class.sum, class.first = F.sum_up(places) end
-    place = F.choose(places, class.count, class.sum, class.first)
+    place, count = F.choose(places, class.count, class.sum, class.first), class.count
   end
+  if place and S.limits.leeway > 0 then place = F.least_busy(places, count, place) end
   return place and S.limits.names[place]
 end
 

@@ -26,7 +26,7 @@ function F.in_force()
   end
   local limits = S.limits
   return { C.LIMITS_IN_FORCE, limits.generation, limits.hash, limits.concurrency, limits.buffer,
-    keys }
+    keys, limits.leeway }
 end
 
 -- The arrival number of a ticket: its own, or one that is greater than any before.
@@ -191,6 +191,8 @@ function F.rotated(id, attempt, outcome, class)
   local key = F.choose_key(class)
   if not key then return nil, true end
   lease.probes = F.probe(id, key, class.model)
+  F.count_key(lease.key, -1)
+  F.count_key(key, 1)
   lease.key, lease.model, lease.key_since, lease.rotation = key, class.model, S.now, attempt
   S.changed[id] = true
   F.extend(id, lease)
@@ -327,6 +329,10 @@ F.VERBS = {
     F.drop_router(S.router)
     if S.grace then S.grace.awaited[S.router] = nil end
     if F.end_grace() then F.sweep() end
+    return { C.DONE }
+  end,
+  function(c) -- learn
+    F.learn(c[2], S.now)
     return { C.DONE }
   end,
 }

@@ -94,7 +94,9 @@ fn class_text(class: &Class) -> Vec<u8> {
 
 fn limits_text(limits: &Limits) -> Vec<u8> {
     let mut out = Writer::default();
-    out.array(6);
+    // Nothing more of it without a leeway, as it was before there was one.
+    let has_leeway = limits.leeway > 0;
+    out.array(if has_leeway { 7 } else { 6 });
     out.exact(limits.generation);
     out.exact(limits.hash);
     out.whole(u64::from(limits.concurrency));
@@ -104,6 +106,9 @@ fn limits_text(limits: &Limits) -> Vec<u8> {
     out.array(limits.keys.len());
     // Adding 0 makes -0 equal to 0 in bytes as it is in value.
     limits.keys.iter().for_each(|&(_, weight)| out.float(weight + 0.0));
+    if has_leeway {
+        out.whole(u64::from(limits.leeway));
+    }
     out.into_bytes()
 }
 
@@ -175,6 +180,10 @@ impl<'a> Commands<'a> {
             }
             Command::Routers => self.verb(10, 1),
             Command::Bye => self.verb(11, 1),
+            Command::Learn(outcome) => {
+                self.verb(12, 2);
+                self.outcome(outcome);
+            }
         }
         Ok(())
     }

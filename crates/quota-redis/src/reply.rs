@@ -112,7 +112,8 @@ fn limits(mut fields: Fields<'_>) -> Result<Limits, Expected> {
         let weight = pairs.text()?.parse().map_err(|_| "weight")?;
         keys.push((name, weight));
     }
-    Ok(Limits { generation, hash, concurrency, buffer, keys })
+    let leeway = fields.count()?;
+    Ok(Limits { generation, hash, concurrency, buffer, leeway, keys })
 }
 
 fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected> {

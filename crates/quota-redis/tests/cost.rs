@@ -13,8 +13,8 @@ use redis::Value;
 use support::Server;
 use weir_quota::conformance::{class, limits};
 use weir_quota::{
-    Acquire, Answer, Batch, Class, Command, Event, Health, Incarnation, Outcome, QuotaStore, Scope,
-    TicketId, Timing,
+    Acquire, Answer, Batch, Class, Command, Event, Health, Incarnation, Limits, Outcome,
+    QuotaStore, Scope, TicketId, Timing,
 };
 use weir_quota_redis::RedisStore;
 use weir_types::ProviderName;
@@ -48,11 +48,13 @@ struct Shape {
     keys: usize,
     /// Models none of which may be used at present, with a ticket that waits for each.
     resting: u64,
+    /// By how much the least busy key may be preferred.
+    leeway: u32,
 }
 
 impl Shape {
     const fn plain(held: u32, waiting: u32) -> Self {
-        Self { held, waiting, models: 1, keys: 3, resting: 0 }
+        Self { held, waiting, models: 1, keys: 3, resting: 0, leeway: 0 }
     }
 }
 
@@ -74,6 +76,7 @@ impl Load {
         let keys: Vec<_> = keys.into_iter().map(|(name, weight)| (name.as_str(), weight)).collect();
         let resting = u32::try_from(shape.resting).unwrap();
         let limits = limits(held + room, waiting + resting + 64, &keys);
+        let limits = Limits { leeway: shape.leeway, ..limits };
         load.send(vec![Command::SetLimits { limits, replaces: None }]).await;
         for _ in 0..held {
             let command = load.acquire();
@@ -216,13 +219,16 @@ async fn commands(server: &Server) -> u64 {
 #[tokio::test]
 async fn a_batch_is_seven_commands_of_the_server() {
     let server = Server::start();
-    let mut load = Load::begin(&server, Shape::plain(64, 0)).await;
-    for requests in [1, 1, 15, 64] {
-        let before = commands(&server).await;
-        load.run(requests, 1_000).await;
-        let after = commands(&server).await;
-        let asking = commands(&server).await - after;
-        assert_eq!(after - before - asking, 7, "{requests} requests");
+    // Which key is chosen costs none.
+    for leeway in [0, 5] {
+        let mut load = Load::begin(&server, Shape { leeway, ..Shape::plain(64, 0) }).await;
+        for requests in [1, 1, 15, 64] {
+            let before = commands(&server).await;
+            load.run(requests, 1_000).await;
+            let after = commands(&server).await;
+            let asking = commands(&server).await - after;
+            assert_eq!(after - before - asking, 7, "{requests} requests, leeway {leeway}");
+        }
     }
 }
 
@@ -259,13 +265,14 @@ async fn a_batch_costs_the_same_whatever_waits_or_rests() {
 async fn the_price_of_a_request() {
     println!("Redis CPU, in µs per request: tenth part (median)");
     println!(
-        "| leases held, waiting, models, keys, resting | batches of 1 | of 2 | of 8 | of 32 |"
+        "| leases held, waiting, models, keys, resting, leeway | batches of 1 | of 2 | of 8 | of 32 |"
     );
     println!("|---|---|---|---|---|");
     let server = Server::start();
     let plain = Shape::plain(64, 64);
     let shapes = [
         Shape::plain(64, 0),
+        Shape { leeway: 20, ..Shape::plain(64, 0) },
         Shape::plain(1_000, 0),
         plain,
         Shape { resting: 1, ..plain },
@@ -276,9 +283,9 @@ async fn the_price_of_a_request() {
         Shape { resting: 500, ..plain },
     ];
     for shape in shapes {
-        let Shape { held, waiting, models, keys, resting } = shape;
+        let Shape { held, waiting, models, keys, resting, leeway } = shape;
         let mut load = Load::begin(&server, shape).await;
-        let mut row = format!("| {held}, {waiting}, {models}, {keys}, {resting} |");
+        let mut row = format!("| {held}, {waiting}, {models}, {keys}, {resting}, {leeway} |");
         for size in [1, 2, 8, 32] {
             let mut prices = Vec::new();
             for _ in 0..ROUNDS {

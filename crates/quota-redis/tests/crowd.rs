@@ -150,7 +150,8 @@ async fn what_a_batch_leaves_is_the_machines() {
         println!("seed {seed}");
         let mut crowd = Crowd::new(&server, seed);
         let keys = KEYS.into_iter().map(|key| (KeyName::from(key), 1.0)).collect();
-        let limits = Limits { generation: 1, hash: 1, concurrency: 4, buffer: 2_000, keys };
+        let (concurrency, buffer, leeway) = (4, 2_000, 0);
+        let limits = Limits { generation: 1, hash: 1, concurrency, buffer, leeway, keys };
         let router = Incarnation(1);
         crowd.sessions[0] = crowd.send(Batch::hello(router)).await;
         let commands = vec![Command::SetLimits { limits, replaces: None }];

@@ -140,7 +140,9 @@ async fn every_grant_is_on_the_machines_key() {
         let weights = sets[usize::try_from(seed % 2).unwrap()];
         let keys = names.iter().map(|name| (name.clone(), dice.pick(weights).unwrap()));
         let (concurrency, buffer) = (5_000, 0);
-        let limits = Limits { generation: 1, hash: 1, concurrency, buffer, keys: keys.collect() };
+        let leeway = [0, 0, 2, 40][usize::try_from(seed % 4).unwrap()];
+        let keys = keys.collect();
+        let limits = Limits { generation: 1, hash: 1, concurrency, buffer, leeway, keys };
         let mut commands = vec![Command::SetLimits { limits, replaces: None }];
         let mut hello = Batch::hello(router);
         for number in 0..1_000 {
@@ -216,7 +218,8 @@ fn acquire(router: u64, number: u64, delay: u64) -> Acquire {
 
 fn limits(concurrency: u32) -> Command {
     let keys = vec![("k".into(), 1.0), ("l".into(), 1.0)];
-    let limits = Limits { generation: 1, hash: 1, concurrency, buffer: 9_000, keys };
+    let (buffer, leeway) = (9_000, 0);
+    let limits = Limits { generation: 1, hash: 1, concurrency, buffer, leeway, keys };
     Command::SetLimits { limits, replaces: None }
 }
 

@@ -87,7 +87,7 @@ pub struct HeldLease {
 /// | `Settle` without `then` | `Done` |
 /// | `Settle` with `then` | `Settled(Some(answer to then))`, `Settled(None)` |
 /// | `Rotate` | `Granted` with the new key, `Settled`, `Grace` |
-/// | `Answered`, `Renew`, `Leave`, `Restate`, `Bye` | `Done` |
+/// | `Answered`, `Learn`, `Renew`, `Leave`, `Restate`, `Bye` | `Done` |
 /// | `Routers` | `Routers` |
 ///
 /// `Settled(None)` after a command with a `then` means that neither the lease nor the ticket is
@@ -142,6 +142,8 @@ pub enum Command {
         /// What was learnt.
         outcome: Outcome,
     },
+    /// Something was learnt otherwise than by a call, just now: of a server that was asked how it is.
+    Learn(Outcome),
     /// Keeps leases alive; unknown ones are re-inserted, even above the limit. Leases whose
     /// settle or rotate is unanswered must not be named.
     Renew(Vec<HeldLease>),

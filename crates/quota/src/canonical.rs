@@ -210,10 +210,11 @@ impl Scribe {
 
     /// Limits.
     pub fn limits(&mut self, limits: &Limits) {
-        let Limits { generation, hash, concurrency, buffer, keys } = limits;
+        let Limits { generation, hash, concurrency, buffer, leeway, keys } = limits;
         for word in [*generation, *hash, u64::from(*concurrency), u64::from(*buffer)] {
             self.word(word);
         }
+        self.word(u64::from(*leeway));
         self.each(keys, |to, (name, weight)| {
             to.text(name);
             to.word(weight.to_bits());

@@ -3,6 +3,9 @@
 //! Each candidate's lag is what its share entitles it to minus what it got. A candidate may be
 //! chosen once its lag has reached θ = 1/(2m − 2); the one whose lag would pass 1 − θ first goes
 //! first. While the candidates stay the same every count is within 1 − θ of its exact share (Q7).
+//! With a leeway a key that is less busy may be granted in the place of the one whose turn it is. What
+//! that one is owed, and the other owes, is a debt of whole grants, and no debt is greater than the
+//! leeway: so every count is within leeway + 1 − θ of its exact share.
 //! Deterministic: the Lua store does the same IEEE operations in the same order.
 
 /// Chooses among `eligible` (indices into `weights` and `lags`, ascending in declared order) and
@@ -56,4 +59,57 @@ pub fn choose(eligible: &[usize], weights: &[f64], lags: &mut [f64]) -> Option<u
         *lag -= 1.0;
     }
     winner
+}
+
+/// What is kept of keys, by their places, where the least busy is chosen.
+#[derive(Debug)]
+pub struct Burden<'a> {
+    /// Grants that each is owed; less than 0: that it owes.
+    pub debts: &'a mut [i64],
+    /// Slots that each has in use.
+    pub busy: &'a [u32],
+    /// No debt is greater, in either direction.
+    pub leeway: u32,
+}
+
+/// Chooses as [`choose`] does, then in the place of that one the key with the least in flight for its weight,
+/// of those whose debts allow it. Who is as busy as the one whose turn it is does not take its place; of
+/// others that are, the one that is owed most does, then the first.
+pub fn choose_least_busy(
+    eligible: &[usize],
+    weights: &[f64],
+    lags: &mut [f64],
+    burden: Burden<'_>,
+) -> Option<usize> {
+    let due = choose(eligible, weights, lags)?;
+    let Burden { debts, busy, leeway } = burden;
+    let leeway = i64::from(leeway);
+    let debt = |debts: &[i64], key: usize| debts.get(key).copied().unwrap_or_default();
+    // Nobody else may take its turn any more.
+    if debt(debts, due) >= leeway {
+        return Some(due);
+    }
+    let positive = eligible.iter().any(|&key| weights.get(key).is_some_and(|&w| w > 0.0));
+    let weight = |key: usize| match weights.get(key) {
+        Some(&weight) if positive => weight,
+        Some(_) => 1.0,
+        None => 0.0,
+    };
+    let load = |key: usize| f64::from(busy.get(key).copied().unwrap_or_default()) / weight(key);
+    let mut best = (due, load(due));
+    for key in eligible.iter().copied().filter(|&key| key != due && weight(key) > 0.0) {
+        if key >= debts.len() || debt(debts, key) <= -leeway {
+            continue;
+        }
+        let load = load(key);
+        let is_owed_more = || best.0 != due && debt(debts, key) > debt(debts, best.0);
+        if load < best.1 || (load == best.1 && is_owed_more()) {
+            best = (key, load);
+        }
+    }
+    if best.0 != due {
+        debts[due] += 1;
+        debts[best.0] -= 1;
+    }
+    Some(best.0)
 }

@@ -181,6 +181,7 @@ pub const CASES: &[Case] = cases![false:
     cooldown::of_a_key_and_model_spares_other_models,
     cooldown::grows_only_with_new_evidence,
     cooldown::obeys_retry_after_within_bounds,
+    cooldown::is_begun_without_a_call,
     cooldown::of_missing_models_never_end_a_real_one,
     notes::are_told_at_every_router,
     notes::are_told_to_tickets_that_wait,
@@ -203,6 +204,7 @@ pub const CASES: &[Case] = cases![false:
     share::zero_weights_serve_last_and_equally,
     share::a_single_key_moves_no_lag,
     share::lags_follow_their_keys_by_name,
+    share::the_least_busy_takes_the_turns_of_others,
 ];
 
 /// Cases for a store made with `timing.grace`.

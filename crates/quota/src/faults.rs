@@ -34,7 +34,7 @@ impl Machine {
     pub fn fault_forget_superseded(&mut self) {
         let limits = self.keys.limits().clone();
         let mut keys = crate::keys::Keys::default();
-        keys.set(limits);
+        keys.set(limits, self.leases.iter().map(|(_, lease)| &lease.key));
         self.keys = keys;
     }
 

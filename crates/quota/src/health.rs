@@ -73,6 +73,9 @@ impl Health {
     }
 }
 
+/// Things learnt at once, at most.
+pub const HEALTH_MAX: usize = 16;
+
 /// How a lease ended. Empty: nothing was learnt (cancelled, caller's fault).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {

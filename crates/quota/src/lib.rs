@@ -18,7 +18,8 @@
 //!   live.
 //! - **Q6** A cooling scope is granted nothing; after its rest, its probes.
 //! - **Q7** While every grant since zero lags had the same eligible keys, each key's count is within
-//!   1 - θ of its exact share, θ = 1/(2m - 2).
+//!   1 - θ of its exact share, θ = 1/(2m - 2); with a leeway within 1 - θ and the leeway. Whatever keys
+//!   were eligible, no key is granted more than the leeway in the place of others, nor others in its.
 //! - **Q8** A rejected batch or command changes nothing.
 //! - **Q9** Every ticket ends in exactly one way: granted, refused or abandoned.
 //! - **Q10** Outside a grace, a free slot and a ticket that could use it coexist no longer than a
@@ -66,9 +67,9 @@ mod validate;
 mod verbs;
 
 pub use api::*;
-pub use choice::choose;
+pub use choice::{Burden, choose, choose_least_busy};
 pub use health::*;
-pub use limits::Limits;
+pub use limits::{LEEWAY_MAX, Limits};
 pub use machine::{Executed, Machine};
 pub use snapshot::*;
 pub use store::*;

@@ -2,6 +2,9 @@
 
 use weir_types::KeyName;
 
+/// No leeway is greater.
+pub const LEEWAY_MAX: u32 = 1_000_000;
+
 /// Limits and keys of a pool, as the configuration says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -13,6 +16,9 @@ pub struct Limits {
     pub concurrency: u32,
     /// How many tickets may wait.
     pub buffer: u32,
+    /// By so many grants a key may be ahead of or behind what its weight gives it, so that the least busy
+    /// is chosen; 0: not at all.
+    pub leeway: u32,
     /// Name and weight (finite, ≥ 0) of every enabled key, in declared order.
     pub keys: Vec<(KeyName, f64)>,
 }
@@ -21,7 +27,7 @@ impl Limits {
     /// What a pool has before its first [`SetLimits`](crate::Command::SetLimits): generation 0, no slot, no key.
     #[must_use]
     pub const fn unset() -> Self {
-        Self { generation: 0, hash: 0, concurrency: 0, buffer: 0, keys: Vec::new() }
+        Self { generation: 0, hash: 0, concurrency: 0, buffer: 0, leeway: 0, keys: Vec::new() }
     }
 
     /// Whether these are the limits of a pool whose limits have not been set.

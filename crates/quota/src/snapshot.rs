@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Lags of the limits' keys, in their order.
     pub lags: Vec<f64>,
+    /// Grants that each key is owed, in their order; 0 without a leeway.
+    pub debts: Vec<i64>,
+    /// Slots that each key has in use, where there is a leeway; else 0.
+    pub busy: Vec<u32>,
     /// Slots in use, by id.
     pub leases: Vec<LeaseView>,
     /// Everything that waits, by id.
@@ -171,10 +175,13 @@ impl Machine {
             probes: row.probes,
             note: row.note,
         });
+        let (debts, busy) = self.keys.burden();
         Snapshot {
             now,
             limits: self.keys.limits().clone(),
             lags: self.keys.lags().to_vec(),
+            debts: debts.to_vec(),
+            busy: busy.to_vec(),
             leases,
             tickets,
             cooldowns: cooldowns.collect(),

@@ -138,6 +138,7 @@ impl Machine {
             return;
         };
         let model = row.class.model.clone();
+        self.keys.count(&key, 1);
         let life = if claimed { self.timing.lease_ttl } else { self.timing.claim_limit };
         let lease = Lease {
             probes: self.cooldowns.probe(id, &key, &model, now),
@@ -156,6 +157,7 @@ impl Machine {
     /// Ends a lease and its probes.
     pub(crate) fn free(&mut self, now: Micros, id: TicketId) -> Option<Lease> {
         let lease = self.leases.remove(id)?;
+        self.keys.count(&lease.key, -1);
         self.cooldowns.release(id, &lease.probes, now);
         Some(lease)
     }

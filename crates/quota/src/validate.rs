@@ -4,13 +4,11 @@
 
 use std::collections::HashSet;
 
-use crate::{Acquire, Batch, COMMANDS_MAX, Class, Command, Health, HeldLease, Incarnation};
-use crate::{Limits, NOTE_MAX, Outcome, StoreError, TicketId};
+use crate::{Acquire, Batch, COMMANDS_MAX, Class, Command, HEALTH_MAX, Health, HeldLease};
+use crate::{Incarnation, LEEWAY_MAX, Limits, NOTE_MAX, Outcome, StoreError, TicketId};
 
 /// Keys of a pool or a class.
 const KEYS_MAX: usize = 4096;
-/// Things learnt from one attempt.
-const HEALTH_MAX: usize = 16;
 /// Leases and tickets of one restate, each.
 const RESTATED_MAX: usize = 1 << 20;
 
@@ -52,6 +50,7 @@ fn command(router: Incarnation, command: &Command) -> Result<(), String> {
             end(router, *lease, outcome, then.as_ref())
         }
         Command::Answered { lease, outcome } => end(router, *lease, outcome, None),
+        Command::Learn(one) => outcome(one),
         Command::Renew(leases) => held(router, leases).map(drop),
         Command::Restate { leases, tickets } => restate(router, leases, tickets),
         Command::Routers | Command::Bye => Ok(()),
@@ -71,6 +70,9 @@ fn limits(limits: &Limits, replaces: Option<u64>) -> Result<(), String> {
     }
     if limits.generation <= replaces.unwrap_or(0) {
         return Err(format!("generation {} does not follow {replaces:?}", limits.generation));
+    }
+    if limits.leeway > LEEWAY_MAX {
+        return Err(format!("leeway {}, at most {LEEWAY_MAX}", limits.leeway));
     }
     if limits.keys.len() > KEYS_MAX {
         return Err(format!("{} keys, at most {KEYS_MAX}", limits.keys.len()));
@@ -108,6 +110,15 @@ fn end(
     then: Option<&Acquire>,
 ) -> Result<(), String> {
     owned(router, lease)?;
+    self::outcome(outcome)?;
+    let Some(then) = then else { return Ok(()) };
+    if then.ticket == lease {
+        return Err(format!("lease {} goes on as itself, not as a new ticket", lease.number));
+    }
+    acquire(router, then)
+}
+
+fn outcome(outcome: &Outcome) -> Result<(), String> {
     if outcome.health.len() > HEALTH_MAX {
         return Err(format!("an outcome of {} parts, at most {HEALTH_MAX}", outcome.health.len()));
     }
@@ -118,11 +129,7 @@ fn end(
             return Err(format!("a note of {} bytes, at most {NOTE_MAX}", note.len()));
         }
     }
-    let Some(then) = then else { return Ok(()) };
-    if then.ticket == lease {
-        return Err(format!("lease {} goes on as itself, not as a new ticket", lease.number));
-    }
-    acquire(router, then)
+    Ok(())
 }
 
 fn held(router: Incarnation, leases: &[HeldLease]) -> Result<HashSet<TicketId>, String> {

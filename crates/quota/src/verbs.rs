@@ -24,6 +24,10 @@ impl Machine {
                 .rotate(now, *lease, *attempt, outcome, class)
                 .unwrap_or_else(|| self.settle_rotated(now, *lease, outcome, then.as_ref())),
             Command::Answered { lease, outcome } => self.answered(now, *lease, outcome),
+            Command::Learn(outcome) => {
+                self.learn(now, outcome, now);
+                Answer::Done
+            }
             Command::Renew(leases) => {
                 leases.iter().for_each(|held| self.keep(now, held));
                 Answer::Done
@@ -52,7 +56,7 @@ impl Machine {
         if is_late || self.is_outdated(now, limits.hash, had, is_again) {
             return Answer::LimitsInForce(present.clone());
         }
-        self.keys.set(limits.clone());
+        self.keys.set(limits.clone(), self.leases.iter().map(|(_, lease)| &lease.key));
         self.routers.offers(self.caller, limits.hash);
         self.classes.resolve(&self.keys);
         self.look_again();
@@ -138,11 +142,13 @@ impl Machine {
         let model = self.classes.get(class)?.class.model.clone();
         let probes = self.cooldowns.probe(id, &key, &model, now);
         let lease = self.leases.get_mut(id)?;
-        lease.key = key.clone();
+        let before = std::mem::replace(&mut lease.key, key.clone());
         lease.model = model;
         lease.key_since = now;
         lease.rotation = attempt;
         lease.probes = probes;
+        self.keys.count(&before, -1);
+        self.keys.count(&key, 1);
         self.leases.extend(id, now.saturating_add(self.timing.lease_ttl));
         self.drop_ticket(id);
         Some(Answer::Granted { key, arrival })
@@ -259,6 +265,7 @@ impl Machine {
         }
         self.free(now, held.lease);
         self.drop_ticket(held.lease);
+        self.keys.count(&held.key, 1);
         let lease = Lease {
             key: held.key.clone(),
             model: held.model.clone(),

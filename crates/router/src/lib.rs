@@ -11,6 +11,7 @@ mod clock;
 mod hedges;
 mod lists;
 mod plan;
+mod servers;
 mod service;
 mod settings;
 mod shared;

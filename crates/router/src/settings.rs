@@ -76,6 +76,8 @@ pub struct ProviderSettings {
     pub concurrency: u32,
     /// Requests that may wait, over the whole cluster.
     pub buffer: u32,
+    /// By so many requests a key may be ahead of or behind its share, so that the least busy is chosen.
+    pub leeway: u32,
     /// Counted retries after the first try.
     pub max_retries: u32,
     /// The first backoff.
@@ -177,6 +179,7 @@ impl ProviderSettings {
             keys: Vec::new(),
             concurrency: 1000,
             buffer: 5000,
+            leeway: 0,
             max_retries: 0,
             backoff_initial: Duration::from_millis(500),
             backoff_max: Duration::from_secs(5),

@@ -59,6 +59,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// A provider's settings.
+    pub(crate) fn provider(&self, name: &ProviderName) -> Option<&ProviderSettings> {
+        self.providers.iter().find(|provider| provider.name == *name).map(|provider| &**provider)
+    }
+
     /// The providers' names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &ProviderName> {
         self.providers.iter().map(|provider| &provider.name)

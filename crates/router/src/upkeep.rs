@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::task::{AbortHandle, JoinSet};
-use weir_rpc::WorkerService;
+use weir_rpc::{CheckedKey, WorkerService};
 use weir_types::ProviderName;
 
+use crate::servers;
 use crate::shared::Shared;
 use crate::usable::SETTLES_AFTER;
 use crate::workers::Workers;
@@ -74,17 +75,40 @@ impl Shared {
         }
     }
 
+    /// Has the keys rest whose servers are not well.
+    fn rest_servers(&self, name: &ProviderName, checked: &[CheckedKey]) {
+        if checked.is_empty() {
+            return;
+        }
+        let snapshot = self.snapshot();
+        let Some(provider) = snapshot.provider(name) else { return };
+        let rests = servers::rests(provider, checked);
+        if let Some(pool) = snapshot.pools.get(name).filter(|_| !rests.is_empty()) {
+            pool.learn(&rests);
+        }
+    }
+
     async fn listen(
         self: Arc<Self>,
         name: ProviderName,
         worker: Arc<dyn WorkerService>,
     ) -> ProviderName {
         loop {
-            let mut descriptions = worker.describe();
-            while let Some(description) = descriptions.next().await {
-                if description.provider == name {
-                    self.described(&description);
+            let mut descriptions = worker.describe(true);
+            let mut checked = Vec::new();
+            loop {
+                let is_trouble = checked.iter().any(|one: &CheckedKey| one.trouble.is_some());
+                tokio::select! {
+                    description = descriptions.next() => {
+                        let Some(description) = description else { break };
+                        if description.provider == name {
+                            self.described(&description);
+                            checked = description.checked;
+                        }
+                    }
+                    () = tokio::time::sleep(servers::AGAIN), if is_trouble => {}
                 }
+                self.rest_servers(&name, &checked);
             }
             tokio::time::sleep(DESCRIBE_AGAIN).await;
         }

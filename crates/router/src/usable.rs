@@ -127,7 +127,7 @@ mod tests {
     fn description(keys: &[&str], unusable: &[&str]) -> Description {
         let keys = keys.iter().map(|name| UsableKey { name: (*name).into() }).collect();
         let unusable = unusable.iter().map(|name| ((*name).into(), "why".to_owned())).collect();
-        Description { provider: "p".into(), keys, unusable }
+        Description { provider: "p".into(), keys, unusable, checked: Vec::new() }
     }
 
     fn names(usable: &Usable) -> Vec<String> {

@@ -150,8 +150,8 @@ impl WorkerService for BalancedWorker {
     }
 
     /// What any worker that is well can use; nothing new while none is. Never ends.
-    fn describe(&self) -> DescribeStream {
-        describe::union(self.provider.clone(), Arc::clone(&self.group))
+    fn describe(&self, checks: bool) -> DescribeStream {
+        describe::union(self.provider.clone(), Arc::clone(&self.group), checks)
     }
 }
 

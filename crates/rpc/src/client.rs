@@ -79,9 +79,9 @@ impl WorkerService for RemoteWorker {
     }
 
     /// Never ends: a broken stream is asked for again, and yields only what has changed.
-    fn describe(&self) -> DescribeStream {
-        let watch =
-            Watch { client: self.client.clone(), updates: None, last: None, pause: PAUSE_MIN };
+    fn describe(&self, checks: bool) -> DescribeStream {
+        let (client, pause) = (self.client.clone(), PAUSE_MIN);
+        let watch = Watch { client, checks, updates: None, last: None, pause };
         Box::pin(unfold(watch, async |mut watch| {
             let next = watch.next().await;
             Some((next, watch))
@@ -230,6 +230,7 @@ impl From<NoReply> for Fault {
 /// A worker's descriptions across broken connections.
 struct Watch {
     client: WorkerClient<Channel>,
+    checks: bool,
     updates: Option<Streaming<worker::Description>>,
     last: Option<Description>,
     pause: Duration,
@@ -261,7 +262,11 @@ impl Watch {
         let updates = match &mut self.updates {
             Some(updates) => updates,
             None => {
-                let asked = self.client.describe(DescribeRequest {}).await.map_err(broken)?;
+                let asked = self
+                    .client
+                    .describe(DescribeRequest { checks: self.checks })
+                    .await
+                    .map_err(broken)?;
                 self.updates.insert(asked.into_inner())
             }
         };

@@ -26,8 +26,8 @@ pub use balance::{BalancedRouter, BalancedWorker, Lookup, Reach, Resolving};
 pub use client::{RemoteRouter, RemoteWorker};
 pub use link::{LinkError, LinkSettings, check_url};
 pub use message::{
-    Body, Cursor, Description, End, Frame, FrameStream, Header, Owner, Part, Reply, ReplyHead,
-    RouterRequest, Timings, UsableKey, WorkerRequest,
+    Body, CheckedKey, Cursor, Description, End, Frame, FrameStream, Header, Owner, Part, Reply,
+    ReplyHead, RouterRequest, Timings, UsableKey, WorkerRequest,
 };
 pub use serve::{Server, router_server, worker_server};
 pub use service::{CallFuture, DescribeStream, LookAgain, RouterService, WorkerService};

@@ -289,4 +289,15 @@ pub struct Description {
     pub keys: Vec<UsableKey>,
     /// The keys that cannot, and why (without the secret).
     pub unusable: Vec<(KeyName, String)>,
+    /// The keys whose servers were asked how they are.
+    pub checked: Vec<CheckedKey>,
+}
+
+/// A key whose server was asked how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedKey {
+    /// Its name.
+    pub name: KeyName,
+    /// What is wrong (without secrets); `None`: the server is well.
+    pub trouble: Option<String>,
 }

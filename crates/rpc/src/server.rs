@@ -73,14 +73,17 @@ impl worker::worker_server::Worker for WorkerMethods {
 
     async fn describe(
         &self,
-        _: Request<DescribeRequest>,
+        request: Request<DescribeRequest>,
     ) -> Result<Response<Self::DescribeStream>, Status> {
         let mut stopping = self.stopping.clone();
         let stopped = async move {
             // An error means that the server is gone, which is an end as well.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
-        let updates = self.service.describe().map(|update| Ok(wire::description(update)));
+        let updates = self
+            .service
+            .describe(request.get_ref().checks)
+            .map(|update| Ok(wire::description(update)));
         Ok(Response::new(Box::pin(updates.take_until(stopped.boxed()))))
     }
 }

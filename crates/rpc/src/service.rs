@@ -30,6 +30,7 @@ pub trait WorkerService: Send + Sync + 'static {
     /// Makes one attempt with one key.
     fn call(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture;
 
-    /// Says which keys are usable, now and whenever that changes.
-    fn describe(&self) -> DescribeStream;
+    /// Says which keys are usable, now and whenever that changes. `checks`: has their servers asked how
+    /// they are, where the settings say so, for as long as it is listened to.
+    fn describe(&self, checks: bool) -> DescribeStream;
 }

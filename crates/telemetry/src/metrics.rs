@@ -167,6 +167,20 @@ impl Metrics {
         });
     }
 
+    /// Worker: a server was asked how it is.
+    pub fn health_check(&self, provider: &str, is_well: bool) {
+        self.series.with(provider, |of| {
+            of.health_checks(is_well).inc();
+        });
+    }
+
+    /// Worker: so many servers are not well, as they were last asked.
+    pub fn servers_unwell(&self, provider: &str, count: usize) {
+        self.series.with(provider, |of| {
+            of.servers_unwell().set(i64::try_from(count).unwrap_or(i64::MAX));
+        });
+    }
+
     /// What bodies may take of the process's memory, and what they take, in bytes.
     pub fn memory(&self, budget: usize, used: usize) {
         let families = &self.series.families;

@@ -10,6 +10,7 @@ mod betas;
 mod breakage;
 mod buckets;
 mod call;
+mod checks;
 mod clients;
 mod clock;
 mod credential;
@@ -44,8 +45,8 @@ mod worker;
 pub use live::Live;
 pub use memory::Memory;
 pub use settings::{
-    Credential, Custom, KeySettings, ModelSettings, Models, Pace, Settings, Storage, Timeouts,
-    Variant,
+    Credential, Custom, HealthCheck, KeySettings, ModelSettings, Models, Pace, Settings, Storage,
+    Timeouts, Variant,
 };
 pub use shared::Shared;
 pub use weir_dialect::buckets::Bucket;

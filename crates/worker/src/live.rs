@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use weir_rpc::{Description, LookAgain};
+use weir_rpc::{CheckedKey, Description, LookAgain};
 use weir_telemetry::Telemetry;
 
 use crate::{Settings, Shared};
@@ -21,6 +21,10 @@ const KEYS_KEPT: Duration = Duration::from_secs(10);
 pub struct Live {
     present: ArcSwap<InForce>,
     said: watch::Sender<Description>,
+    /// Counts what was put in force.
+    reloads: watch::Sender<u64>,
+    /// Held by whoever asks the servers how they are.
+    pub(crate) checking: tokio::sync::Mutex<()>,
     /// Held while settings are replaced.
     replacing: Mutex<()>,
     /// Where settings come from a file that may have changed by now.
@@ -46,7 +50,14 @@ impl Live {
     pub fn of(shared: Arc<Shared>) -> Arc<Self> {
         let said = watch::Sender::new(shared.description());
         let present = ArcSwap::from_pointee(InForce { shared, before: None });
-        Arc::new(Self { present, said, replacing: Mutex::new(()), look_again: OnceLock::new() })
+        Arc::new(Self {
+            present,
+            said,
+            reloads: watch::Sender::default(),
+            checking: tokio::sync::Mutex::default(),
+            replacing: Mutex::new(()),
+            look_again: OnceLock::new(),
+        })
     }
 
     /// From now on a call with a key that is not known has the file looked at: its router may have read
@@ -69,7 +80,25 @@ impl Live {
         let description = shared.description();
         self.present.store(Arc::new(InForce { shared, before }));
         // Also where it is the same: lists of models may be others now.
-        self.said.send_replace(description);
+        self.said.send_modify(|said| {
+            let checked = std::mem::take(&mut said.checked);
+            *said = Description { checked, ..description };
+        });
+        self.reloads.send_modify(|reloads| *reloads += 1);
+    }
+
+    /// Whenever other settings are in force.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.subscribe()
+    }
+
+    /// Changes what is known of servers.
+    pub(crate) fn found(&self, change: impl FnOnce(&mut Vec<CheckedKey>)) {
+        self.said.send_if_modified(|said| {
+            let before = said.checked.clone();
+            change(&mut said.checked);
+            before != said.checked
+        });
     }
 
     /// What a call with `key` is made by.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub beta_overrides: Vec<(String, bool)>,
     /// Limits in time.
     pub timeouts: Timeouts,
+    /// How its servers are asked how they are; `None`: they are not.
+    pub health_check: Option<HealthCheck>,
     /// A request body is not longer.
     pub request_bytes_max: usize,
     /// A whole answer is not longer; streams have no such limit.
@@ -227,6 +229,17 @@ impl Pace {
         let exact = Duration::from_secs(1) * characters / self.characters_per_second.max(1);
         exact.max(Self::TIME_MIN)
     }
+}
+
+/// How servers are asked how they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Where, from the server's root on; begins with `/`.
+    pub path: String,
+    /// The pause between two looks.
+    pub interval: Duration,
+    /// A look takes no longer.
+    pub timeout: Duration,
 }
 
 /// What `custom_provider_config` adds.

@@ -16,7 +16,8 @@ use crate::headers::{self, Template};
 use crate::hidden::Hidden;
 use crate::memory::Memory;
 use crate::settings::{
-    Credential, Custom, KeySettings, ModelSettings, Models, Settings, Storage, Timeouts, Variant,
+    Credential, Custom, HealthCheck, KeySettings, ModelSettings, Models, Settings, Storage,
+    Timeouts, Variant,
 };
 
 /// One key, ready for use.
@@ -108,6 +109,7 @@ pub struct Shared {
     pub(crate) keys: Vec<Key>,
     pub(crate) unusable: Vec<(KeyName, String)>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) health_check: Option<HealthCheck>,
     pub(crate) request_bytes_max: usize,
     pub(crate) answer_bytes_max: usize,
     pub(crate) event_bytes_max: usize,
@@ -205,6 +207,7 @@ impl Shared {
             keys,
             unusable,
             timeouts: settings.timeouts,
+            health_check: settings.health_check,
             request_bytes_max: settings.request_bytes_max,
             answer_bytes_max: settings.answer_bytes_max,
             event_bytes_max: settings.event_bytes_max,
@@ -224,6 +227,7 @@ impl Shared {
             provider: self.provider.clone(),
             keys: self.keys.iter().map(|key| UsableKey { name: key.name.clone() }).collect(),
             unusable: self.unusable.clone(),
+            checked: Vec::new(),
         }
     }
 

@@ -1,14 +1,17 @@
 //! The service itself: one instance per core, with connections of its own.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::unfold;
 use weir_rpc::{Body, CallFuture, DescribeStream, WorkerRequest, WorkerService};
 use weir_types::{CallContext, Operation};
 use weir_upstream::{Client, Transport};
 
-use crate::{Live, Shared, attempt, buckets, models};
+use crate::{Live, Shared, attempt, buckets, checks, models};
 
 /// One core's worker.
 #[derive(Clone)]
@@ -59,12 +62,15 @@ impl Worker {
 }
 
 impl Worker {
+    /// This core's connections by the way of `shared`.
+    fn client(&self, shared: &Shared) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.of(&shared.transport)
+    }
+
     fn called(&self, context: CallContext, request: WorkerRequest, body: Body) -> CallFuture {
         let shared = self.live.of_call(&request.key);
-        let client = {
-            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-            clients.of(&shared.transport)
-        };
+        let client = self.client(&shared);
         match request.operation {
             Operation::ListModels => Box::pin(models::list(shared, client, context, request)),
             _ if buckets::are_meant(&shared, &request) => {
@@ -87,14 +93,24 @@ impl WorkerService for Worker {
         })
     }
 
-    fn describe(&self) -> DescribeStream {
+    fn describe(&self, checks: bool) -> DescribeStream {
         let mut said = self.live.descriptions();
         said.mark_changed();
-        let live = Arc::clone(&self.live);
-        Box::pin(unfold((said, live), async |(mut said, live)| {
-            said.changed().await.ok()?;
+        let (live, worker) = (Arc::clone(&self.live), self.clone());
+        let checking: BoxFuture<'static, Infallible> = if checks {
+            let client = move |shared: &Shared| worker.client(shared);
+            Box::pin(checks::run(Arc::clone(&live), client))
+        } else {
+            Box::pin(pending())
+        };
+        // Whoever waits for the next description has the servers asked meanwhile.
+        Box::pin(unfold((said, live, checking), async |(mut said, live, mut checking)| {
+            tokio::select! {
+                changed = said.changed() => changed.ok()?,
+                never = &mut checking => match never {},
+            }
             let description = said.borrow_and_update().clone();
-            Some((description, (said, live)))
+            Some((description, (said, live, checking)))
         }))
     }
 }

@@ -1,12 +1,16 @@
 //! `cargo xtask soak`: what takes too long for every change. Times in full, more
 //! random commands, more chance inputs.
 
+use std::path::Path;
+
 use crate::fuzz;
 use crate::scenarios;
 use crate::step::{Step, Steps, TaskError};
 use crate::test;
 use crate::workspace::Workspace;
 
+/// Real servers of one's own behind the gateway, and the environment of their packages.
+const SERVERS: (&str, &str) = ("tests/servers", ".venv-servers");
 /// Each fuzz target.
 const FUZZ_SECONDS: u32 = 20;
 /// Chance inputs of each property test; otherwise it is 256, the same each time.
@@ -33,9 +37,23 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
         Some(interpreter) => {
             let binary = workspace.release_binary();
             scenarios::run(root, &mut steps, &interpreter, &binary, true)?;
+            real_servers(root, &mut steps, &binary)?;
         }
         None => steps.skip(format!("{} does not exist", scenarios::FOLDER)),
     }
     steps.sum_up();
     Ok(())
+}
+
+/// llama.cpp's server and LiteLLM's proxy, which are too heavy for every change: one is built from source.
+fn real_servers(root: &Path, steps: &mut Steps, binary: &Path) -> Result<(), TaskError> {
+    let (folder, environment) = SERVERS;
+    let Some(interpreter) = test::prepare_packages(root, steps, folder, environment)? else {
+        steps.skip(format!("{folder} wants no packages"));
+        return Ok(());
+    };
+    let program = interpreter.to_string_lossy();
+    let servers = Step::new("real servers", root, &program, &["-m", "pytest", folder]);
+    let servers = servers.with_var("WEIR_BIN", binary);
+    steps.run(servers.summed_up_by(test::is_pytest_summary))
 }

@@ -163,7 +163,7 @@ impl<W> PoolClient<W> {
             }
             Op::Bye => self.is_gone = true,
             Op::Restate | Op::Renew => self.kept(self.sent_at),
-            Op::Settle { then: None, .. } | Op::Answered { .. } => {}
+            Op::Settle { then: None, .. } | Op::Answered { .. } | Op::Learn(_) => {}
         }
     }
 
@@ -350,7 +350,7 @@ impl<W> PoolClient<W> {
                     self.leaving.remove(&number);
                     None
                 }
-                Op::Answered { .. } | Op::SetLimits(_) => None,
+                Op::Answered { .. } | Op::Learn(_) | Op::SetLimits(_) => None,
                 Op::Restate | Op::Renew | Op::Routers | Op::Bye => None,
             };
             let refusal = Refusal::Defect(why.to_owned());

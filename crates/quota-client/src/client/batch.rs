@@ -116,6 +116,7 @@ impl<W> PoolClient<W> {
             Op::Answered { lease, outcome } => {
                 Some(Command::Answered { lease: self.id(*lease), outcome: outcome.clone() })
             }
+            Op::Learn(outcome) => Some(Command::Learn(outcome.clone())),
             Op::Leave(number) => Some(Command::Leave(self.id(*number))),
             Op::SetLimits(_) | Op::Restate | Op::Renew | Op::Routers | Op::Bye => None,
         }

@@ -192,5 +192,9 @@ fn write_op(to: &mut Scribe, op: &Op) {
         Op::Renew => to.word(7),
         Op::Routers => to.word(8),
         Op::Bye => to.word(9),
+        Op::Learn(outcome) => {
+            to.word(10);
+            to.outcome(outcome);
+        }
     }
 }

@@ -12,6 +12,7 @@ pub(super) enum Op {
     Settle { lease: u64, outcome: Outcome, then: Option<u64> },
     Rotate { lease: u64, attempt: u32, outcome: Outcome, class: Class, then: Option<u64> },
     Answered { lease: u64, outcome: Outcome },
+    Learn(Outcome),
     Leave(u64),
     // Of these there is never more than one to say, so they are flags until they leave. Limits go by
     // their digest.

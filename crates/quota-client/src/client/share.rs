@@ -280,7 +280,7 @@ mod tests {
 
     fn limits(concurrency: u32, buffer: u32) -> Limits {
         let keys = vec![("k".into(), 1.0)];
-        Limits { generation: 4, hash: 1, concurrency, buffer, keys }
+        Limits { generation: 4, hash: 1, concurrency, buffer, leeway: 0, keys }
     }
 
     fn parts(concurrency: u32, buffer: u32, routers: &[u64]) -> Vec<Option<(u32, u32)>> {

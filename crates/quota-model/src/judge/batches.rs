@@ -162,11 +162,13 @@ impl World {
         }
         let total: u32 = self.seen.grants.iter().sum();
         let keys = u32::try_from(self.setup.keys).unwrap_or(1);
-        // Within 1 - 1/(2m - 2) of total/m, in whole numbers.
+        // Within 1 - 1/(2m - 2), and the leeway, of total/m, in whole numbers.
+        let leeway = self.setup.leeway;
         let is_fair = |count: &u32| {
             let lag = count.abs_diff(0) * keys;
             let difference = lag.abs_diff(total);
-            difference * (2 * keys - 2).max(1) <= keys * (2 * keys - 3).max(1)
+            let parts = (2 * keys - 2).max(1);
+            difference * parts <= keys * ((2 * keys - 3).max(1) + leeway * parts)
         };
         if keys > 1 && self.setup.budget.failures == 0 && !self.seen.grants.iter().all(is_fair) {
             let grants = self.seen.grants.clone();

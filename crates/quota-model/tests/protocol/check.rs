@@ -54,6 +54,7 @@ fn three() -> Setup {
 worlds! { SHORT:
     three_requests_for_one_slot: three {}, {};
     three_requests_for_two_slots_and_keys: three {}, {slots: 2, keys: 2,};
+    three_requests_of_which_the_least_busy_key_is_chosen: three {}, {slots: 2, keys: 2, leeway: 1,};
     callers_that_go_away: three {cancels: 1,}, {};
     bells_that_nobody_hears: three {cancels: 1,}, {bells: false,};
     a_lost_message: three {losses: 1,}, {};

@@ -102,6 +102,7 @@ impl World {
             92..96 => self.restate(at),
             96 if self.generation > 0 => self.limits(),
             96..98 if self.generation == 0 => self.limits(),
+            97 => Command::Learn(self.outcome()),
             98 => Command::Routers,
             _ => Command::Acquire(self.acquire(at)),
         }
@@ -283,7 +284,8 @@ impl World {
         // One that is skipped says that these are no news.
         let generation = self.generation + u64::from(self.dice.percent(20));
         let hash = if self.dice.percent(70) { 1 + self.dice.below(4) } else { self.dice.next() };
-        let limits = Limits { generation, hash, concurrency, buffer, keys };
+        let leeway = self.dice.pick(&[0, 0, 1, 3]).unwrap();
+        let limits = Limits { generation, hash, concurrency, buffer, leeway, keys };
         if stale && replaces == Some(0) {
             return Command::SetLimits { limits, replaces: None };
         }

@@ -284,6 +284,7 @@ fn verb_of(command: &Command) -> &'static str {
         Command::Rotate { then: None, .. } => "rotate",
         Command::Rotate { then: Some(_), .. } => "rotate or go on",
         Command::Answered { .. } => "answered",
+        Command::Learn(_) => "learn",
         Command::Renew(_) => "renew",
         Command::Leave(_) => "leave",
         Command::Restate { .. } => "say again",

@@ -118,6 +118,10 @@ impl Scribe {
             }
             Command::Routers => self.word(9),
             Command::Bye => self.word(10),
+            Command::Learn(outcome) => {
+                self.word(11);
+                self.outcome(outcome);
+            }
         }
     }
 

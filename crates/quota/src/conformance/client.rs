@@ -50,7 +50,7 @@ pub(super) fn class_for(model: &str, keys: &[&str]) -> Class {
 #[must_use]
 pub fn limits(concurrency: u32, buffer: u32, keys: &[(&str, f64)]) -> Limits {
     let keys = keys.iter().map(|&(name, weight)| (KeyName::from(name), weight)).collect();
-    Limits { generation: 1, hash: 1, concurrency, buffer, keys }
+    Limits { generation: 1, hash: 1, concurrency, buffer, leeway: 0, keys }
 }
 
 /// An outcome that has a scope rest.

@@ -70,6 +70,29 @@ pub(super) async fn tells_queued_tickets_at_once(rig: Rig) -> Verdict {
     Ok(())
 }
 
+/// Q6: what is found out otherwise holds as what a call has found, and is extended by being said again.
+pub(super) async fn is_begun_without_a_call(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(4, 4, &[("k", 1.0), ("l", 1.0)])).await?;
+    let learn = |scope, after| Command::Learn(cool(scope, after));
+    for _ in 0..3 {
+        ensure_eq!(a.one(learn(key("k"), Some(2 * SECOND))).await?, Answer::Done, "the answer");
+        ensure_eq!(a.take(&class(&["k", "l"])).await?.1, "l", "the other key");
+        rig.pass(SECOND);
+    }
+    let (_, answer) = a.acquire(&class(&["k"])).await?;
+    ensure_eq!(no_key(&answer)?, (Some(SECOND), NoKeyReason::Cooling), "since it was last said");
+    a.one(learn(key("x"), Some(SECOND))).await?;
+    ensure_eq!(a.poll().await?.status.cooling, 1, "a key that the limits do not name");
+    // That all is well again is old news while it rests, as that of a call is.
+    let well = || Command::Learn(super::client::well(key("k")));
+    a.one(well()).await?;
+    ensure_eq!(a.poll().await?.status.cooling, 1, "during the rest");
+    rig.pass(SECOND);
+    a.one(well()).await?;
+    ensure_eq!(a.poll().await?.status.cooling, 0, "after the rest");
+    Ok(())
+}
+
 pub(super) async fn of_the_endpoint_stops_every_key(rig: Rig) -> Verdict {
     let mut a = Client::start(&rig, 1, limits(2, 4, &[("k", 1.0), ("l", 1.0)])).await?;
     let (lease, _) = a.take(&class(&["k", "l"])).await?;

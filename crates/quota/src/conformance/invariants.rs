@@ -53,6 +53,14 @@ pub fn check_invariants(pool: &Snapshot, timing: &Timing) -> Verdict {
         ensure!(row.probes.len() <= most, "Q6: {row:?} has too many probes");
         ensure!(row.until <= pool.now || row.probes.is_empty(), "Q6: {row:?} rests");
     }
+    for ((name, _), (debt, busy)) in pool.limits.keys.iter().zip(pool.debts.iter().zip(&pool.busy))
+    {
+        let leeway = pool.limits.leeway;
+        ensure!(debt.unsigned_abs() <= u64::from(leeway), "Q7: {name} has a debt of {debt}");
+        let in_use = pool.leases.iter().filter(|lease| lease.key == *name).count();
+        let counted = leeway == 0 || in_use == *busy as usize;
+        ensure!(counted, "Q7: {name} has {in_use} slots in use, not {busy}");
+    }
     if pool.in_grace { Ok(()) } else { check_decided(pool, timing) }
 }
 
@@ -291,6 +299,7 @@ impl Told {
             Command::SetLimits { .. }
             | Command::Claim(_)
             | Command::Answered { .. }
+            | Command::Learn(_)
             | Command::Routers => {}
         }
     }

@@ -76,3 +76,23 @@ pub(super) async fn lags_follow_their_keys_by_name(rig: Rig) -> Verdict {
     ensure_eq!(run(&mut a, &["k", "l"], 3).await?, ["l", "l", "k"], "keys after the change");
     Ok(())
 }
+
+/// Q7 with a leeway: turns are given away up to it, and slots in use are counted anew with new limits.
+pub(super) async fn the_least_busy_takes_the_turns_of_others(rig: Rig) -> Verdict {
+    let keys = [("k", 1.0), ("l", 1.0)];
+    let with = |leeway, generation| Limits { leeway, generation, ..limits(9, 1, &keys) };
+    let mut a = Client::start(&rig, 1, with(2, 1)).await?;
+    ensure_eq!(a.take(&class(&["k", "l"])).await?.1, "k", "of two that are idle the first");
+    let found = run(&mut a, &["k", "l"], 5).await?;
+    ensure_eq!(found, ["l"; 5], "the turns while the first is busy");
+    ensure_eq!(a.take(&class(&["k", "l"])).await?.1, "k", "its turn that it may not give away");
+    a.one(Command::SetLimits { limits: with(3, 2), replaces: Some(1) }).await?;
+    let found = run(&mut a, &["k", "l"], 4).await?;
+    ensure_eq!(found, ["l", "l", "l", "k"], "with one more to give away");
+    // What only one key can serve is nobody's turn.
+    ensure_eq!(run(&mut a, &["k"], 3).await?, ["k"; 3], "a key by name");
+    a.one(Command::SetLimits { limits: with(0, 3), replaces: Some(2) }).await?;
+    let found = run(&mut a, &["k", "l"], 4).await?;
+    ensure_eq!(found, ["l", "k", "l", "k"], "exact shares again");
+    Ok(())
+}

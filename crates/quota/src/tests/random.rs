@@ -210,6 +210,7 @@ impl World {
             81..86 => Command::Renew(self.held(at, 3)),
             86..92 => Command::Leave(self.known(at)),
             92..94 => self.restate(at),
+            94..96 => Command::Learn(self.outcome()),
             _ => self.limits(),
         }
     }
@@ -316,7 +317,8 @@ impl World {
         let concurrency = 1 + u32::try_from(self.dice.below(4)).unwrap();
         let buffer = u32::try_from(self.dice.below(8)).unwrap();
         let generation = self.generation;
-        let limits = Limits { generation, hash: generation, concurrency, buffer, keys };
+        let leeway = self.dice.pick(&[0, 0, 1, 3]).unwrap();
+        let limits = Limits { generation, hash: generation, concurrency, buffer, leeway, keys };
         Command::SetLimits { limits, replaces }
     }
 }

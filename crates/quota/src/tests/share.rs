@@ -6,7 +6,7 @@
 use num_rational::Ratio;
 
 use super::support::{Dice, Seed};
-use crate::choose;
+use crate::{Burden, choose, choose_least_busy};
 
 type Fraction = Ratio<i128>;
 
@@ -113,4 +113,68 @@ fn tiny_weights_get_their_turn() {
     let mut lags = [0.0; 2];
     let small = (0..1_001).filter(|_| choose(&[0, 1], &weights, &mut lags) == Some(1)).count();
     assert_eq!(small, 1);
+}
+
+/// Q7 with a leeway, in exact fractions: whatever is in flight, each count is within the leeway and 1 - θ.
+#[test]
+fn whatever_is_busy_each_count_is_within_the_leeway() {
+    let mut given_away = 0;
+    for seed in 0..200 {
+        let _seed = Seed(seed);
+        let mut dice = Dice(seed);
+        let keys = usize::try_from(2 + dice.below(7)).unwrap();
+        let weight = |dice: &mut Dice| dice.pick(&[1_i128, 300, 700, 1000, 1000, 3000]).unwrap();
+        let thousandths: Vec<_> = (0..keys).map(|_| weight(&mut dice)).collect();
+        let leeway = dice.pick(&[1, 2, 5, 30]).unwrap();
+        let speeds: Vec<_> = (0..keys).map(|_| 1 + dice.below(90)).collect();
+        let weights: Vec<f64> = thousandths.iter().map(|&n| n as f64 / 1000.0).collect();
+        let (sum, eligible): (i128, Vec<usize>) = (thousandths.iter().sum(), (0..keys).collect());
+        let (mut lags, mut debts) = (vec![0.0; keys], vec![0; keys]);
+        let (mut busy, mut counts) = (vec![0_u32; keys], vec![0_i128; keys]);
+        let allowed = bound(keys) + Fraction::from_integer(i128::from(leeway));
+        for grant in 1..=600 {
+            for (busy, speed) in busy.iter_mut().zip(&speeds) {
+                *busy -= u32::from(*busy > 0 && dice.below(100) < *speed);
+            }
+            let burden = Burden { debts: &mut debts, busy: &busy, leeway };
+            let place = choose_least_busy(&eligible, &weights, &mut lags, burden).unwrap();
+            (busy[place], counts[place]) = (busy[place] + 1, counts[place] + 1);
+            assert!(debts.iter().all(|debt| debt.unsigned_abs() <= u64::from(leeway)));
+            assert_eq!(debts.iter().sum::<i64>(), 0);
+            for (&count, &weight) in counts.iter().zip(&thousandths) {
+                let share = Fraction::new(weight * grant, sum);
+                let error = Fraction::from_integer(count) - share;
+                assert!(error.max(-error) <= allowed, "{thousandths:?}: {counts:?} of {grant}");
+            }
+        }
+        given_away += usize::from(debts.iter().any(|debt| *debt != 0));
+    }
+    assert!(given_away > 100, "turns were given away in {given_away} runs only");
+}
+
+/// Whatever keys are eligible, no debt passes the leeway; and where nobody is busy turns are those of
+/// exact shares.
+#[test]
+fn debts_hold_for_changing_keys_and_idle_keys_make_none() {
+    for seed in 0..200 {
+        let _seed = Seed(seed);
+        let mut dice = Dice(seed);
+        let weights = [0.0, 1.0, 0.001, 2.0, 5.0, 1.0];
+        let (mut lags, mut debts) = ([0.0; 6], [0; 6]);
+        let mut exact = lags;
+        for _ in 0..300 {
+            let eligible: Vec<usize> = (0..6).filter(|_| dice.percent(60)).collect();
+            let burden = Burden { debts: &mut debts, busy: &[0; 6], leeway: 2 };
+            let found = choose_least_busy(&eligible, &weights, &mut lags, burden);
+            assert_eq!(found, choose(&eligible, &weights, &mut exact));
+        }
+        assert_eq!(debts, [0; 6]);
+        for _ in 0..300 {
+            let eligible: Vec<usize> = (0..6).filter(|_| dice.percent(60)).collect();
+            let busy = [(); 6].map(|()| u32::try_from(dice.below(4)).unwrap());
+            let burden = Burden { debts: &mut debts, busy: &busy, leeway: 2 };
+            choose_least_busy(&eligible, &weights, &mut lags, burden);
+            assert!(debts.iter().all(|debt: &i64| debt.abs() <= 2), "{debts:?}");
+        }
+    }
 }

@@ -15,11 +15,16 @@ pub(super) fn limits(provider: &ProviderSettings) -> Limits {
         digest.add(name.as_bytes());
         digest.add(&weight.to_bits().to_le_bytes());
     }
+    // Nothing more of it without a leeway: the digest is that of routers that know of none.
+    if provider.leeway > 0 {
+        digest.add(&provider.leeway.to_le_bytes());
+    }
     Limits {
         generation: 1,
         hash: digest.finish(),
         concurrency: provider.concurrency,
         buffer: provider.buffer,
+        leeway: provider.leeway,
         keys,
     }
 }
@@ -79,6 +84,9 @@ mod tests {
         ] {
             assert_ne!(base.hash, limits(&other).hash, "{other:?}");
         }
+        let keys = vec![key("ab", 1.0, true), key("c", 1.0, true)];
+        let least_busy = ProviderSettings { leeway: 2, ..provider(keys, 8) };
+        assert_ne!(base.hash, limits(&least_busy).hash);
         assert!(base.hash != 0 && base.hash < 1 << 53);
     }
 }

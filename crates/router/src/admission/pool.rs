@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use weir_quota::{
-    BatchReply, ExecuteFuture, Incarnation, Micros, Outcome, PoolStatus, QuotaStore, StoreError,
-    Timing,
+    BatchReply, ExecuteFuture, Health, Incarnation, Micros, Outcome, PoolStatus, QuotaStore,
+    StoreError, Timing,
 };
 use weir_quota_client::{Defect, PoolClient};
 use weir_types::{ProviderName, QuotaMode};
@@ -131,6 +131,11 @@ impl Pool {
     /// What the pool looked like when it last answered.
     pub(crate) fn status(&self) -> PoolStatus {
         self.lock().status()
+    }
+
+    /// Something was learnt otherwise than by a call.
+    pub(crate) fn learn(self: &Arc<Self>, health: &[Health]) {
+        self.with(|client, _| client.learn(health));
     }
 
     /// A hand-off may wait for us.

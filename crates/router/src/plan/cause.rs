@@ -29,7 +29,7 @@ const NAMED: &str = ",named";
 
 impl Cause {
     /// What a failure of this class says.
-    pub(super) fn of(fault: &Fault, class: FailureClass) -> Self {
+    pub(crate) fn of(fault: &Fault, class: FailureClass) -> Self {
         let said = Arc::from(&*fault.detail.message);
         let is_named = fault.detail.retry_after.is_some();
         let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);

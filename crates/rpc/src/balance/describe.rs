@@ -1,6 +1,7 @@
 //! What several workers of one provider say of themselves, as if they were one worker.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -11,12 +12,19 @@ use weir_types::ProviderName;
 
 use super::group::{Group, Members};
 use super::member::{Member, State};
-use crate::{DescribeStream, Description, RemoteWorker, WorkerService};
+use crate::{CheckedKey, DescribeStream, Description, RemoteWorker, WorkerService};
+
+/// So many of the workers ask the provider's servers how they are, however many there are.
+const CHECKERS_MAX: usize = 2;
 
 /// The descriptions of all workers together.
-pub(super) fn union(provider: ProviderName, group: Arc<Group<RemoteWorker>>) -> DescribeStream {
+pub(super) fn union(
+    provider: ProviderName,
+    group: Arc<Group<RemoteWorker>>,
+    checks: bool,
+) -> DescribeStream {
     let members = group.subscribe();
-    let union = Union { provider, members, heard: Vec::new(), last: None, _group: group };
+    let union = Union { provider, checks, members, heard: Vec::new(), last: None, _group: group };
     Box::pin(unfold(union, async |mut union| {
         let next = union.next().await?;
         Some((next, union))
@@ -25,6 +33,7 @@ pub(super) fn union(provider: ProviderName, group: Arc<Group<RemoteWorker>>) -> 
 
 struct Union {
     provider: ProviderName,
+    checks: bool,
     members: watch::Receiver<Members<RemoteWorker>>,
     heard: Vec<Heard>,
     last: Option<Description>,
@@ -36,6 +45,8 @@ struct Union {
 struct Heard {
     member: Arc<Member<RemoteWorker>>,
     updates: DescribeStream,
+    /// It is one of those that ask the servers.
+    checks: bool,
     said: Option<Description>,
 }
 
@@ -61,12 +72,31 @@ impl Union {
         let present = present.as_deref().unwrap_or_default();
         let is = |heard: &Heard, member: &Arc<_>| Arc::ptr_eq(&heard.member, member);
         self.heard.retain(|heard| present.iter().any(|member| is(heard, member)));
+        let checkers = self.checkers(present);
         for member in present {
-            if !self.heard.iter().any(|heard| is(heard, member)) {
-                let updates = member.client.describe();
-                self.heard.push(Heard { member: Arc::clone(member), updates, said: None });
+            let checks = checkers.contains(&member.addr);
+            let known = self.heard.iter_mut().find(|heard| is(heard, member));
+            if known.as_ref().is_some_and(|heard| heard.checks == checks) {
+                continue;
+            }
+            let updates = member.client.describe(checks);
+            match known {
+                Some(heard) => (heard.updates, heard.checks) = (updates, checks),
+                None => {
+                    let member = Arc::clone(member);
+                    self.heard.push(Heard { member, updates, checks, said: None });
+                }
             }
         }
+    }
+
+    /// Who asks the servers: the same for every router that finds the same addresses well.
+    fn checkers(&self, present: &[Arc<Member<RemoteWorker>>]) -> Vec<SocketAddr> {
+        let well = present.iter().filter(|member| self.checks && member.state() != State::Away);
+        let mut addrs: Vec<_> = well.map(|member| member.addr).collect();
+        addrs.sort_unstable();
+        addrs.truncate(CHECKERS_MAX);
+        addrs
     }
 
     /// What those that are well can use; `None` if there are none.
@@ -84,8 +114,17 @@ impl Union {
         unusable.retain(|(name, _)| keys.iter().all(|key| key.name != *name));
         unusable.sort();
         unusable.dedup_by(|later, earlier| later.0 == earlier.0);
-        Some(Description { provider: self.provider.clone(), keys, unusable })
+        let checked = together(said.iter().flat_map(|one| one.checked.iter().cloned()));
+        Some(Description { provider: self.provider.clone(), keys, unusable, checked })
     }
+}
+
+/// A server is well if anybody finds it so: whoever does not may himself be cut off from it.
+fn together(found: impl Iterator<Item = CheckedKey>) -> Vec<CheckedKey> {
+    let mut checked: Vec<_> = found.collect();
+    checked.sort_by(|a, b| (&a.name, &a.trouble).cmp(&(&b.name, &b.trouble)));
+    checked.dedup_by(|later, earlier| later.name == earlier.name);
+    checked
 }
 
 /// Resolves when one of them has said something.

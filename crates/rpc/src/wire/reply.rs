@@ -7,7 +7,7 @@ use weir_types::{Fault, ModelList, SeenModels, Served, Usage};
 use super::fault::{http_status, mode_label, mode_of};
 use super::{headers, headers_of, malformed, required};
 use crate::proto::{common, worker};
-use crate::{Description, End, Part, ReplyHead, Timings, UsableKey};
+use crate::{CheckedKey, Description, End, Part, ReplyHead, Timings, UsableKey};
 
 pub(crate) fn reply_head(head: ReplyHead) -> common::ReplyHead {
     common::ReplyHead {
@@ -145,6 +145,11 @@ pub(crate) fn end_of(end: common::End) -> End {
 
 pub(crate) fn description(description: Description) -> worker::Description {
     let unusable = description.unusable.into_iter();
+    let checked = description.checked.into_iter();
+    let checked_key = |CheckedKey { name, trouble }| worker::CheckedKey {
+        name: name.to_string(),
+        trouble: trouble.unwrap_or_default(),
+    };
     worker::Description {
         provider: description.provider.to_string(),
         keys: description
@@ -155,7 +160,13 @@ pub(crate) fn description(description: Description) -> worker::Description {
         unusable: unusable
             .map(|(name, reason)| worker::UnusableKey { name: name.to_string(), reason })
             .collect(),
+        checked: checked.map(checked_key).collect(),
     }
+}
+
+fn checked_key_of(key: worker::CheckedKey) -> CheckedKey {
+    let trouble = Some(key.trouble).filter(|trouble| !trouble.is_empty());
+    CheckedKey { name: key.name.into(), trouble }
 }
 
 pub(crate) fn description_of(description: worker::Description) -> Result<Description, Fault> {
@@ -167,5 +178,6 @@ pub(crate) fn description_of(description: worker::Description) -> Result<Descrip
             .into_iter()
             .map(|key| (key.name.into(), key.reason))
             .collect(),
+        checked: description.checked.into_iter().map(checked_key_of).collect(),
     })
 }

@@ -14,8 +14,8 @@ use weir_types::{
 use super::*;
 use crate::proto::{router, worker};
 use crate::{
-    Cursor, Description, End, Owner, Part, ReplyHead, RouterRequest, Timings, UsableKey,
-    WorkerRequest,
+    CheckedKey, Cursor, Description, End, Owner, Part, ReplyHead, RouterRequest, Timings,
+    UsableKey, WorkerRequest,
 };
 
 /// Through the bytes, so that field numbers are part of the test.
@@ -337,6 +337,10 @@ fn descriptions_survive() {
         provider: "openai".into(),
         keys: vec![UsableKey { name: "blue".into() }, UsableKey { name: "red".into() }],
         unusable: vec![("grey".into(), "OPENAI_KEY is not set".to_owned())],
+        checked: vec![
+            CheckedKey { name: "blue".into(), trouble: None },
+            CheckedKey { name: "red".into(), trouble: Some("it answers 503".to_owned()) },
+        ],
     };
     assert_eq!(description_of(through(&description(whole.clone()))), Ok(whole));
     let fault = description_of(worker::Description::default()).unwrap_err();

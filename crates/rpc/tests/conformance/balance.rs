@@ -330,7 +330,7 @@ async fn workers_describe_themselves_as_one() {
     let name = Name::of(&[blue.addr()]);
     let lookup = name.lookup();
     let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
-    let mut updates = workers.describe();
+    let mut updates = workers.describe(false);
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));
     name.set(&[blue.addr(), red.addr()]);
     assert_eq!(within(updates.next()).await, Some(description(&["blue", "red"])));
@@ -346,6 +346,43 @@ async fn workers_describe_themselves_as_one() {
     assert_eq!(updates.next().now_or_never(), None);
 }
 
+/// However many workers there are, two ask the servers; and whoever finds one well is right.
+#[tokio::test]
+async fn two_workers_ask_the_servers_how_they_are() {
+    let replicas = [Replica::worker().await, Replica::worker().await, Replica::worker().await];
+    for (replica, key) in replicas.iter().zip(["a", "b", "c"]) {
+        replica.describe.send_replace(description(&[key]));
+    }
+    let name = Name::of(&[]);
+    let lookup = name.lookup();
+    let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
+    let mut updates = workers.describe(true);
+    name.set(&replicas.each_ref().map(Replica::addr));
+    reaches(|| workers.reach(), 3, 3).await;
+    let mut said = within(updates.next()).await.unwrap();
+    while said.keys.len() < 3 || said.checked.len() != 2 {
+        said = within(updates.next()).await.unwrap();
+    }
+    let mut addrs: Vec<_> = replicas.iter().map(Replica::addr).zip(["a", "b", "c"]).collect();
+    addrs.sort();
+    let mut lowest: Vec<_> = addrs[..2].iter().map(|(_, key)| *key).collect();
+    lowest.sort_unstable();
+    let names: Vec<_> = said.checked.iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(names, lowest);
+    // One that finds it otherwise does not count beside the one that finds it well.
+    let bad = |name: &str, trouble: &str| weir_rpc::CheckedKey {
+        name: name.into(),
+        trouble: Some(trouble.to_owned()),
+    };
+    let seen: Vec<_> = lowest.iter().map(|name| bad(name, "it answers 503")).collect();
+    for (replica, key) in replicas.iter().zip(["a", "b", "c"]) {
+        replica.describe.send_replace(Description { checked: seen.clone(), ..description(&[key]) });
+    }
+    while said.checked.iter().any(|one| one.trouble.is_some()) || said.checked.len() != 2 {
+        said = within(updates.next()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn another_providers_worker_does_not_speak_for_this_one() {
     let stranger = Replica::worker().await;
@@ -353,7 +390,7 @@ async fn another_providers_worker_does_not_speak_for_this_one() {
     let name = Name::of(&[stranger.addr()]);
     let lookup = name.lookup();
     let workers = BalancedWorker::connect("openai".into(), &[NAME], &limits(), lookup).unwrap();
-    let mut updates = workers.describe();
+    let mut updates = workers.describe(false);
     let own = Replica::worker().await;
     let first = tokio::spawn(async move { updates.next().await });
     reaches(|| workers.reach(), 1, 1).await;

@@ -45,7 +45,7 @@ async fn health_says_serving_until_the_drain() {
 #[tokio::test]
 async fn a_drain_finishes_calls_and_ends_descriptions() {
     let mut bench = Bench::remote_worker().await;
-    let mut updates = bench.worker().describe();
+    let mut updates = bench.worker().describe(false);
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));
     let (calling, call) = bench.begin(Bytes::from_static(b"{}")).await;
     let (reply, frames, _dropped) = streamed();
@@ -82,7 +82,7 @@ async fn a_service_that_comes_back_is_found_again() {
     let serving = Serving::start(worker_server(script.clone(), &limits())).await;
     let addr = serving.addr;
     let worker = RemoteWorker::connect(&serving.url(), &limits()).unwrap();
-    let mut updates = worker.describe();
+    let mut updates = worker.describe(false);
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));
     drop(serving);
 

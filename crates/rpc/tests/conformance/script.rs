@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_rpc::{
-    Body, CallFuture, DescribeStream, Description, End, Frame, Reply, ReplyHead, RouterRequest,
-    RouterService, Timings, UsableKey, WorkerRequest, WorkerService,
+    Body, CallFuture, CheckedKey, DescribeStream, Description, End, Frame, Reply, ReplyHead,
+    RouterRequest, RouterService, Timings, UsableKey, WorkerRequest, WorkerService,
 };
 use weir_types::{CallContext, Fault, QuotaMode};
 
@@ -71,14 +71,18 @@ impl WorkerService for Script {
         self.take(context, Asked::Worker(request), body)
     }
 
-    fn describe(&self) -> DescribeStream {
-        let state = (self.description.clone(), true);
-        Box::pin(stream::unfold(state, async |(mut description, first)| {
+    /// Whoever is to ask servers says of its first key that its server is well.
+    fn describe(&self, checks: bool) -> DescribeStream {
+        let state = (self.description.clone(), true, checks);
+        Box::pin(stream::unfold(state, async |(mut description, first, checks)| {
             if !first && description.changed().await.is_err() {
                 return None;
             }
-            let now = description.borrow_and_update().clone();
-            Some((now, (description, false)))
+            let mut now = description.borrow_and_update().clone();
+            if let Some(key) = now.keys.first().filter(|_| checks) {
+                now.checked.push(CheckedKey { name: key.name.clone(), trouble: None });
+            }
+            Some((now, (description, false, checks)))
         }))
     }
 }
@@ -88,6 +92,7 @@ pub(crate) fn description(keys: &[&str]) -> Description {
         provider: "openai".into(),
         keys: keys.iter().map(|&name| UsableKey { name: name.into() }).collect(),
         unusable: vec![("grey".into(), "OPENAI_KEY is not set".to_owned())],
+        checked: Vec::new(),
     }
 }
 

@@ -38,7 +38,7 @@ async fn callers_with_a_token_that_is_accepted_come_in() {
     {
         let (serving, mut called) = worker(accepted).await;
         let worker = RemoteWorker::connect(&serving.url(), &with(sent)).unwrap();
-        assert_eq!(within(worker.describe().next()).await, Some(description(&["blue"])));
+        assert_eq!(within(worker.describe(false).next()).await, Some(description(&["blue"])));
         let body = Body::Full(Bytes::from_static(b"{}"));
         let calling = tokio::spawn(worker.call(context(), worker_request(), body));
         let call = within(called.recv()).await.unwrap();
@@ -93,5 +93,5 @@ async fn an_address_that_refuses_the_token_is_known_for_it() {
     .await;
     assert_eq!((refused.reach().addresses, refused.reach().serving), (1, 0));
     assert_eq!(welcome.reach().refusing, 0);
-    assert!(refused.describe().next().now_or_never().is_none());
+    assert!(refused.describe(false).next().now_or_never().is_none());
 }

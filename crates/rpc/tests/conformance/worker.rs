@@ -21,12 +21,12 @@ async fn balanced() {
 }
 
 async fn the_present_comes_first_then_every_change(bench: Bench) {
-    let mut updates = bench.worker().describe();
+    let mut updates = bench.worker().describe(false);
     assert_eq!(within(updates.next()).await, Some(description(&["blue"])));
     for keys in [vec!["blue", "red"], vec![], vec!["red"]] {
         bench.describe.send(description(&keys)).unwrap();
         assert_eq!(within(updates.next()).await, Some(description(&keys)));
     }
-    let mut later = bench.worker().describe();
+    let mut later = bench.worker().describe(false);
     assert_eq!(within(later.next()).await, Some(description(&["red"])));
 }

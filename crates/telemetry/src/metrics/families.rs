@@ -42,6 +42,8 @@ pub(super) struct Families {
     pub(super) quota_modes: Family<Labels, Gauge>,
     pub(super) connections: Family<Labels, Gauge>,
     pub(super) insecure: Family<Labels, Gauge>,
+    pub(super) health_checks: Family<Labels, Counter>,
+    pub(super) servers_unwell: Family<Labels, Gauge>,
     pub(super) memory_budget: Gauge,
     pub(super) memory_used: Gauge,
     pub(super) config_reloads: Family<Labels, Counter>,
@@ -85,6 +87,10 @@ impl Families {
         registry.register("upstream_connections", connections, self.connections.clone());
         let insecure = "1 where the provider's certificate is not checked";
         registry.register("upstream_insecure", insecure, self.insecure.clone());
+        let checks = "Times a server was asked how it is";
+        registry.register("health_checks", checks, self.health_checks.clone());
+        let unwell = "Servers that are not well, as they were last asked";
+        registry.register("servers_unwell", unwell, self.servers_unwell.clone());
         for (name, help, gauge) in [
             ("memory_budget", "What bodies may take of memory", &self.memory_budget),
             ("memory_used", "What bodies take of memory", &self.memory_used),

@@ -158,6 +158,16 @@ impl<'a> Handles<'a> {
         filled(&self.slots.insecure, &self.families.insecure, || self.provider_only())
     }
 
+    pub(super) fn health_checks(self, is_well: bool) -> &'a Counter {
+        let [well, unwell] = &self.slots.health_checks;
+        let (slot, outcome) = if is_well { (well, "well") } else { (unwell, "unwell") };
+        filled(slot, &self.families.health_checks, || self.labels("outcome", Arc::from(outcome)))
+    }
+
+    pub(super) fn servers_unwell(self) -> &'a Gauge {
+        filled(&self.slots.servers_unwell, &self.families.servers_unwell, || self.provider_only())
+    }
+
     fn provider_only(self) -> Labels {
         vec![("provider", Arc::clone(&self.slots.name))]
     }

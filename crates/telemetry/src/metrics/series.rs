@@ -60,6 +60,9 @@ pub(super) struct ProviderSeries {
     pub(super) quota_modes: [Slot<Gauge>; QuotaMode::ALL.len()],
     pub(super) connections: Slot<Gauge>,
     pub(super) insecure: Slot<Gauge>,
+    /// Well, and not.
+    pub(super) health_checks: [Slot<Counter>; 2],
+    pub(super) servers_unwell: Slot<Gauge>,
     pub(super) keys: HashMap<Arc<str>, KeySeries>,
     pub(super) other_key: KeySeries,
 }
@@ -151,6 +154,8 @@ impl ProviderSeries {
             pool_buffer: Slot::new(),
             connections: Slot::new(),
             insecure: Slot::new(),
+            health_checks: [Slot::new(), Slot::new()],
+            servers_unwell: Slot::new(),
             keys: keys.map(|key| (Arc::clone(&key.name), key)).collect(),
             other_key: KeySeries::new(OTHER),
         }

@@ -122,6 +122,8 @@ fn the_other_rooms_are_counted() {
     metrics.first_token("openai", Operation::Chat, Duration::from_millis(2));
     metrics.upstream_connections("openai", || Some(4));
     metrics.insecure("openai", true);
+    metrics.health_check("openai", false);
+    metrics.servers_unwell("openai", 2);
     let page = parsed(&metrics.render());
     for (series, value) in [
         (r#"weir_grants_total{provider="openai",key="a"}"#, 1.0),
@@ -138,6 +140,8 @@ fn the_other_rooms_are_counted() {
         (r#"weir_time_to_first_token_seconds_count{provider="openai",operation="chat"}"#, 1.0),
         (r#"weir_upstream_connections{provider="openai"}"#, 4.0),
         (r#"weir_upstream_insecure{provider="openai"}"#, 1.0),
+        (r#"weir_health_checks_total{provider="openai",outcome="unwell"}"#, 1.0),
+        (r#"weir_servers_unwell{provider="openai"}"#, 2.0),
     ] {
         assert_eq!(page.get(series), Some(&value), "{series} in {page:#?}");
     }

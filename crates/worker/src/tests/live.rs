@@ -29,7 +29,7 @@ async fn calls_are_made_by_the_settings_in_force_over_the_connections_that_there
     let live = Live::of(shared(before.clone()));
     let worker = crate::Worker::following(live.clone());
     chat(&worker, false).await.unwrap();
-    let mut said = weir_rpc::WorkerService::describe(&worker);
+    let mut said = weir_rpc::WorkerService::describe(&worker, false);
     let first = futures_util::StreamExt::next(&mut said).await.unwrap();
     assert_eq!(first.keys.len(), 1);
     // The same settings are no reason to make anything anew.

@@ -37,6 +37,7 @@ pub(super) fn settings(vendor: &str, url: &str) -> Settings {
             pace: None,
             stream_comments: Duration::from_secs(10),
         },
+        health_check: None,
         request_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
         event_bytes_max: 1 << 20,
@@ -101,7 +102,7 @@ pub(super) fn request(worker: &Worker, stream: bool) -> WorkerRequest {
 
 impl Worker {
     pub(super) fn describe_now(&self) -> weir_rpc::Description {
-        let mut descriptions = self.describe();
+        let mut descriptions = self.describe(false);
         futures_util::FutureExt::now_or_never(descriptions.next()).flatten().unwrap()
     }
 }

@@ -174,7 +174,7 @@ impl WorkerService for Fake {
         })
     }
 
-    fn describe(&self) -> DescribeStream {
+    fn describe(&self, _: bool) -> DescribeStream {
         let Some(keys) = self.describes.lock().unwrap().clone() else {
             return Box::pin(futures_util::stream::pending());
         };
@@ -182,6 +182,7 @@ impl WorkerService for Fake {
             provider: "one".into(),
             keys: keys.into_iter().map(|name| UsableKey { name: name.into() }).collect(),
             unusable: vec![("b".into(), "env.B is not set".to_owned())],
+            checked: Vec::new(),
         };
         let first = futures_util::stream::iter([description]);
         Box::pin(first.chain(futures_util::stream::pending()))

@@ -73,7 +73,8 @@ async fn weights_and_keys_are_those_of_the_new_configuration() {
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(ask(&world, 4).await, [0, 4, 0]);
     let keys = ["b", "c"].map(|name| UsableKey { name: name.into() }).to_vec();
-    let said = Description { provider: "one".into(), keys, unusable: Vec::new() };
+    let said =
+        Description { provider: "one".into(), keys, unusable: Vec::new(), checked: Vec::new() };
     let settings = Settings { providers: vec![changed], ..Settings::default() };
     world.shared.reload(settings, &[said]);
     assert_eq!(ask(&world, 4).await, [0, 1, 3]);
