@@ -2,11 +2,13 @@
 //! <https://platform.openai.com/docs/api-reference/files/object>
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::name::PURPOSES;
 use super::objects::Entry;
 use super::{Bucket, Named, Place};
+use crate::batches::File;
+use crate::batches::page::{limit, listed};
 use crate::fault::RequestFault;
 
 /// Purposes for which a file may be uploaded: results are made by batches alone.
@@ -30,23 +32,8 @@ pub fn document(place: &Place, named: &Named, bytes: u64, created: u64) -> Bytes
 }
 
 fn shown(place: &Place, named: &Named, bytes: u64, created: u64) -> Value {
-    json!({
-        "id": place.id(),
-        "object": "file",
-        "bytes": bytes,
-        "created_at": created,
-        "expires_at": null,
-        "filename": named.filename,
-        "purpose": named.purpose,
-        "status": "processed",
-        "status_details": null,
-    })
-}
-
-/// That a file is gone.
-#[must_use]
-pub fn deleted(id: &str) -> Bytes {
-    json!({"id": id, "object": "file", "deleted": true}).to_string().into()
+    let Named { purpose, filename, tag } = named.clone();
+    File { id: place.id(), purpose, filename, bytes, created, tag }.document()
 }
 
 /// What is asked of a list of files, in the query.
@@ -110,14 +97,6 @@ impl Page {
     }
 }
 
-/// How many items are wanted.
-pub(super) fn limit(text: &str, max: usize) -> Result<usize, RequestFault> {
-    let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    limit.ok_or_else(|| {
-        RequestFault::invalid("limit", format!("limit: expected a number from 1 to {max}"))
-    })
-}
-
 /// A list of files.
 #[derive(Debug, Default)]
 pub struct List {
@@ -155,21 +134,6 @@ impl List {
     pub fn document(self, has_more: bool) -> Bytes {
         listed(&self.items, has_more)
     }
-}
-
-/// A page of OpenAI's lists.
-pub(super) fn listed(items: &[Value], has_more: bool) -> Bytes {
-    let end = |item: Option<&Value>| item.and_then(|item| item.get("id")).cloned();
-    let (first, last) = (end(items.first()), end(items.last()));
-    json!({
-        "object": "list",
-        "data": items,
-        "first_id": first,
-        "last_id": last,
-        "has_more": has_more,
-    })
-    .to_string()
-    .into()
 }
 
 #[cfg(test)]

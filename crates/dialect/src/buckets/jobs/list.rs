@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::Bucket;
-use super::super::files::{limit, listed};
-use super::{job_of, object, shown};
+use super::{job_of, shown};
+use crate::batches::document::object;
+use crate::batches::page::{limit, listed};
 use crate::fault::{AnswerFault, RequestFault};
 
 /// What is asked of a list of batches, in the query.
