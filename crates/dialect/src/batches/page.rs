@@ -90,7 +90,7 @@ impl FilePage {
 }
 
 /// How many items are wanted.
-pub(crate) fn limit(text: &str, max: usize) -> Result<usize, RequestFault> {
+fn limit(text: &str, max: usize) -> Result<usize, RequestFault> {
     let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
     limit.ok_or_else(|| {
         RequestFault::invalid("limit", format!("limit: expected a number from 1 to {max}"))

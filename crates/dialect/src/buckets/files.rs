@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::name::PURPOSES;
 use super::objects::Entry;
 use super::{Bucket, Named, Place};
-use crate::batches::File;
-use crate::batches::page::{limit, listed};
+use crate::batches::page::listed;
+use crate::batches::{File, FilePage};
 use crate::fault::RequestFault;
 
 /// Purposes for which a file may be uploaded: results are made by batches alone.
@@ -58,25 +58,11 @@ impl Page {
     pub fn read<'q>(
         pairs: impl Iterator<Item = (std::borrow::Cow<'q, str>, std::borrow::Cow<'q, str>)>,
     ) -> Result<Self, RequestFault> {
-        let mut page = Self { limit: LIMIT_MAX, ..Self::default() };
-        for (name, value) in pairs {
-            match &*name {
-                "after" => {
-                    let missing = || RequestFault::invalid("after", "after: no id of a file");
-                    page.after = Some(Place::of_id(&value).ok_or_else(missing)?);
-                }
-                "limit" => page.limit = limit(&value, 10_000)?.min(LIMIT_MAX),
-                "purpose" => page.purpose = Some(value.into_owned()),
-                "order" if value == "desc" => {}
-                "order" => {
-                    let message = "order: files of a bucket are listed newest first; \
-                                   send `desc` or nothing";
-                    return Err(RequestFault::invalid("order", message));
-                }
-                _ => {}
-            }
-        }
-        Ok(page)
+        let FilePage { page, purpose } = FilePage::read(pairs)?;
+        let missing = || RequestFault::invalid("after", "after: no id of a file");
+        let place = |id: String| Place::of_id(&id).ok_or_else(missing);
+        let after = page.after.map(place).transpose()?;
+        Ok(Self { after, limit: page.limit.min(LIMIT_MAX), purpose })
     }
 
     /// What names of objects in `bucket` begin with that may be in the list.
