@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::Method;
 use tokio::sync::mpsc;
@@ -26,6 +26,8 @@ use crate::fault;
 /// Members of a request for a batch that mean something here.
 const MEMBERS: [&str; 3] = ["input_file_id", "endpoint", "completion_window"];
 const JSON: &str = "application/json";
+/// Pieces up to this length go up together.
+const PIECE_BYTES: usize = 32 * 1024;
 
 pub(super) async fn serve(at: &At<'_>, body: Incoming) -> Result<Served, Fault> {
     match at.visit.request.operation {
@@ -174,7 +176,7 @@ impl<'a, 'v> Store for Begins<'a, 'v> {
         let ask = Ask::new(Method::POST, at.visit.uri(Operation::BatchCreate, "", &[])?);
         let ask = ask.with(Bytes::new(), JSON);
         let answer = Box::pin(at.visit.wire.send(ask, pieces));
-        Ok(Beginning { at, answer, tell, filename: new.filename })
+        Ok(Beginning { at, answer, tell, held: BytesMut::new(), filename: new.filename })
     }
 }
 
@@ -186,11 +188,16 @@ struct Beginning<'a, 'v> {
     /// Dropped first: a request that was not finished must not look as if it were.
     answer: Answer<'a>,
     tell: mpsc::Sender<Bytes>,
+    /// Short pieces, which go together.
+    held: BytesMut,
     filename: String,
 }
 
-impl Sink for Beginning<'_, '_> {
-    async fn push(&mut self, bytes: Bytes) -> Result<(), Fault> {
+impl Beginning<'_, '_> {
+    async fn send(&mut self, bytes: Bytes) -> Result<(), Fault> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         tokio::select! {
             biased;
             answer = &mut self.answer => match answer {
@@ -203,9 +210,23 @@ impl Sink for Beginning<'_, '_> {
             }
         }
     }
+}
 
-    async fn finish(self, received: u64) -> Result<Bytes, Fault> {
-        let Self { at, answer, tell, filename } = self;
+impl Sink for Beginning<'_, '_> {
+    async fn push(&mut self, bytes: Bytes) -> Result<(), Fault> {
+        if self.held.len() + bytes.len() <= PIECE_BYTES {
+            self.held.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        let held = self.held.split().freeze();
+        self.send(held).await?;
+        self.send(bytes).await
+    }
+
+    async fn finish(mut self, received: u64) -> Result<Bytes, Fault> {
+        let held = self.held.split().freeze();
+        self.send(held).await?;
+        let Self { at, answer, tell, filename, .. } = self;
         drop(tell);
         let document = at.parsed(&answer.await?)?;
         let batch = at.service.batch(&document).map_err(|fault| at.broken(&fault))?;
