@@ -10,8 +10,9 @@ pub mod name;
 pub mod objects;
 pub mod records;
 
-pub use name::{Interface, Named, Place};
+pub use name::{Named, Place};
 
+use crate::batches::Tag;
 use crate::stored::{BASE, Stored};
 
 /// Jobs over files as Bedrock has them.
@@ -85,6 +86,7 @@ pub fn of_place<'a>(all: &'a [Bucket], place: &Place) -> Option<&'a Bucket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batches::{Line, Records as _};
 
     #[test]
     fn new_files_go_to_the_default_bucket_or_the_only_one() {
@@ -102,8 +104,8 @@ mod tests {
         fn any_bytes_are_judged(bytes: Vec<u8>, text in "[<>/&;#xa-zA-Z\"= ]{0,60}") {
             for data in [&bytes[..], text.as_bytes()] {
                 _ = (objects::listing(data), objects::upload_id(data), objects::refusal(data));
-                _ = (records::Outcome::read(data), jobs::made(data), jobs::batch(data, &[]));
-                _ = records::Line::read(&bytes::Bytes::copy_from_slice(data));
+                _ = (records::Bedrock.outcome(data), jobs::made(data), jobs::batch(data, &[]));
+                _ = Line::read(&bytes::Bytes::copy_from_slice(data), records::Bedrock.own());
                 let text = String::from_utf8_lossy(data);
                 let sealed = format!("file-{text}");
                 for id in [&*text, &sealed] {

@@ -6,6 +6,7 @@
 //! a provider of the same format ([`patch`]). No I/O, no clock, no logging.
 
 mod anthropic_messages;
+pub mod batches;
 mod bedrock_converse;
 mod bedrock_invoke;
 pub mod buckets;

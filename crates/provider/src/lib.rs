@@ -24,7 +24,7 @@ pub use asked::Asked;
 pub use classify::{Classified, ErrorFacts, classify, classify_in_band, refuses_sealed};
 pub use later::Later;
 pub use retry_after::retry_after;
-pub use route::{Fit, ModelScope, Route};
+pub use route::{Fit, Kept, ModelScope, Route};
 pub use template::{Template, encoded, encoded_path};
 pub use vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
 pub use wanted::{Choice, Choices, Wanted};

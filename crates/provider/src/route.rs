@@ -48,9 +48,9 @@ pub struct Route {
     pub forms: &'static [Form],
     /// How its answers are fetched, where what comes first is a receipt.
     pub later: Option<&'static Later>,
-    /// Files are objects in buckets of the key's own, and batches jobs over them: the template leads to
-    /// the service that has them, and what it is asked takes calls of several kinds.
-    pub in_buckets: bool,
+    /// Files and batches are kept in another way than the route's format has them, and what is asked of
+    /// them takes calls of several kinds.
+    pub kept: Option<Kept>,
 }
 
 impl Route {
@@ -90,7 +90,7 @@ impl Route {
             quirks: None,
             forms: &[Form::Usual],
             later: None,
-            in_buckets: false,
+            kept: None,
         }
     }
 
@@ -150,10 +150,10 @@ impl Route {
         self
     }
 
-    /// For what is kept in buckets of the key's.
+    /// For what is kept so.
     #[must_use]
-    pub const fn in_buckets(mut self) -> Self {
-        self.in_buckets = true;
+    pub const fn kept(mut self, kept: Kept) -> Self {
+        self.kept = Some(kept);
         self
     }
 
@@ -259,6 +259,16 @@ impl Route {
             (false, false) => Some(Fit::Translated),
         }
     }
+}
+
+/// Where files and batches are that their route's format does not have in this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Files are objects in buckets of the key's own, and batches jobs over them: the template leads to
+    /// the service that has them.
+    InBuckets,
+    /// With the vendor, by the interface that its first route speaks.
+    ByVendor,
 }
 
 /// For which models a route is.

@@ -7,7 +7,7 @@ use weir_types::{Dialect, Form, Operation};
 
 use crate::mistral::MISTRAL_FORMS;
 use crate::native::ANTHROPIC_VERSION;
-use crate::route::Route;
+use crate::route::{Kept, Route};
 use crate::vendor::Auth;
 
 /// Nothing is added or taken away; there is no model.
@@ -73,6 +73,16 @@ pub(crate) const MISTRAL: &[Route] = &[
     job(Method::DELETE, Operation::BatchDelete, "/v1/batch/jobs/{id}"),
 ];
 
+/// A file or a batch for clients of OpenAI's format, at a vendor that has them in words of its own.
+const fn translated(method: Method, operation: Operation, template: &'static str) -> Route {
+    openai(method, operation, template).kept(Kept::ByVendor)
+}
+
+/// The same where a batch is made when its requests are uploaded, and its files are the batch itself.
+const fn message_batch(method: Method, operation: Operation, template: &'static str) -> Route {
+    translated(method, operation, template).with(ANTHROPIC_VERSION)
+}
+
 const fn gemini(method: Method, operation: Operation, template: &'static str) -> Route {
     Route::new(method, operation, template, Dialect::GeminiGenerate).needs(&AS_IT_IS)
 }
@@ -89,6 +99,15 @@ pub(crate) const GEMINI: &[Route] = &[
     gemini(Method::GET, Operation::BatchRetrieve, "/v1beta/batches/{id}"),
     gemini(Method::POST, Operation::BatchCancel, "/v1beta/batches/{id}:cancel"),
     gemini(Method::DELETE, Operation::BatchDelete, "/v1beta/batches/{id}"),
+    translated(Method::POST, Operation::FileUpload, "/upload/v1beta/files"),
+    translated(Method::GET, Operation::FileList, "/v1beta/files"),
+    translated(Method::GET, Operation::FileRetrieve, "/v1beta/files/{id}"),
+    translated(Method::DELETE, Operation::FileDelete, "/v1beta/files/{id}"),
+    translated(Method::GET, Operation::FileContent, "/v1beta/files/{id}:download?alt=media"),
+    translated(Method::POST, Operation::BatchCreate, "/v1beta/models"),
+    translated(Method::GET, Operation::BatchList, "/v1beta/batches"),
+    translated(Method::GET, Operation::BatchRetrieve, "/v1beta/batches/{id}"),
+    translated(Method::POST, Operation::BatchCancel, "/v1beta/batches/{id}:cancel"),
 ];
 
 const fn anthropic(method: Method, operation: Operation, template: &'static str) -> Route {
@@ -111,12 +130,21 @@ pub(crate) const ANTHROPIC: &[Route] = &[
     anthropic(Method::GET, Operation::FileRetrieve, "/v1/files/{id}"),
     anthropic(Method::DELETE, Operation::FileDelete, "/v1/files/{id}"),
     anthropic(Method::GET, Operation::FileContent, "/v1/files/{id}/content"),
+    message_batch(Method::POST, Operation::FileUpload, "/v1/messages/batches"),
+    message_batch(Method::GET, Operation::FileList, "/v1/messages/batches"),
+    message_batch(Method::GET, Operation::FileRetrieve, "/v1/messages/batches/{id}"),
+    message_batch(Method::DELETE, Operation::FileDelete, "/v1/messages/batches/{id}"),
+    message_batch(Method::GET, Operation::FileContent, "/v1/messages/batches/{id}/results"),
+    message_batch(Method::GET, Operation::BatchCreate, "/v1/messages/batches/{id}"),
+    message_batch(Method::GET, Operation::BatchList, "/v1/messages/batches"),
+    message_batch(Method::GET, Operation::BatchRetrieve, "/v1/messages/batches/{id}"),
+    message_batch(Method::POST, Operation::BatchCancel, "/v1/messages/batches/{id}/cancel"),
 ];
 
 /// A file as an object, wherever that is: <https://docs.aws.amazon.com/AmazonS3/latest/API/>
 const fn object(method: Method, operation: Operation) -> Route {
     const AT: &str = "https://s3.{region}.amazonaws.com";
-    openai(method, operation, AT).signed(Auth::Aws("s3")).in_buckets()
+    openai(method, operation, AT).signed(Auth::Aws("s3")).kept(Kept::InBuckets)
 }
 
 /// A batch as a job over such files, for clients of OpenAI's format and of its own:
@@ -130,7 +158,7 @@ macro_rules! job {
             Dialect::$dialect,
         )
         .needs(&AS_IT_IS)
-        .in_buckets()
+        .kept(Kept::InBuckets)
     };
 }
 

@@ -136,6 +136,7 @@ impl Simulation {
             requests: (0..seats.max(routers)).map(|_| chance.below(routers)).collect(),
             waits_for_rest: chance.below(2) == 0,
             bells: chance.below(4) > 0,
+            leeway: 0,
             budget: TROUBLES,
             troubled: None,
         };

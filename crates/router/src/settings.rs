@@ -101,7 +101,7 @@ pub struct ProviderSettings {
     /// What may be asked of it.
     pub operations: OperationSet,
     /// In which formats it is asked what passes within one format only. What is not named here may be
-    /// asked in any.
+    /// asked in any. Of several of one operation the first is the provider's own.
     pub formats: Vec<(Operation, Dialect)>,
 }
 

@@ -9,6 +9,7 @@ mod live;
 mod media;
 mod sealed;
 mod setup;
+mod stored;
 mod stream;
 mod whole;
 

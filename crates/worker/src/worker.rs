@@ -11,7 +11,7 @@ use weir_rpc::{Body, CallFuture, DescribeStream, WorkerRequest, WorkerService};
 use weir_types::{CallContext, Operation};
 use weir_upstream::{Client, Transport};
 
-use crate::{Live, Shared, attempt, buckets, checks, models};
+use crate::{Live, Shared, attempt, checks, models, stored};
 
 /// One core's worker.
 #[derive(Clone)]
@@ -73,8 +73,8 @@ impl Worker {
         let client = self.client(&shared);
         match request.operation {
             Operation::ListModels => Box::pin(models::list(shared, client, context, request)),
-            _ if buckets::are_meant(&shared, &request) => {
-                Box::pin(buckets::run(shared, client, context, request, body))
+            _ if stored::are_meant(&shared, &request) => {
+                Box::pin(stored::run(shared, client, context, request, body))
             }
             _ => Box::pin(attempt::run(shared, client, context, request, body)),
         }

@@ -2,11 +2,13 @@
 //! <https://platform.openai.com/docs/api-reference/files/object>
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::name::PURPOSES;
 use super::objects::Entry;
 use super::{Bucket, Named, Place};
+use crate::batches::page::listed;
+use crate::batches::{File, FilePage};
 use crate::fault::RequestFault;
 
 /// Purposes for which a file may be uploaded: results are made by batches alone.
@@ -30,23 +32,8 @@ pub fn document(place: &Place, named: &Named, bytes: u64, created: u64) -> Bytes
 }
 
 fn shown(place: &Place, named: &Named, bytes: u64, created: u64) -> Value {
-    json!({
-        "id": place.id(),
-        "object": "file",
-        "bytes": bytes,
-        "created_at": created,
-        "expires_at": null,
-        "filename": named.filename,
-        "purpose": named.purpose,
-        "status": "processed",
-        "status_details": null,
-    })
-}
-
-/// That a file is gone.
-#[must_use]
-pub fn deleted(id: &str) -> Bytes {
-    json!({"id": id, "object": "file", "deleted": true}).to_string().into()
+    let Named { purpose, filename, tag } = named.clone();
+    File { id: place.id(), purpose, filename, bytes, created, tag }.document()
 }
 
 /// What is asked of a list of files, in the query.
@@ -71,25 +58,11 @@ impl Page {
     pub fn read<'q>(
         pairs: impl Iterator<Item = (std::borrow::Cow<'q, str>, std::borrow::Cow<'q, str>)>,
     ) -> Result<Self, RequestFault> {
-        let mut page = Self { limit: LIMIT_MAX, ..Self::default() };
-        for (name, value) in pairs {
-            match &*name {
-                "after" => {
-                    let missing = || RequestFault::invalid("after", "after: no id of a file");
-                    page.after = Some(Place::of_id(&value).ok_or_else(missing)?);
-                }
-                "limit" => page.limit = limit(&value, 10_000)?.min(LIMIT_MAX),
-                "purpose" => page.purpose = Some(value.into_owned()),
-                "order" if value == "desc" => {}
-                "order" => {
-                    let message = "order: files of a bucket are listed newest first; \
-                                   send `desc` or nothing";
-                    return Err(RequestFault::invalid("order", message));
-                }
-                _ => {}
-            }
-        }
-        Ok(page)
+        let FilePage { page, purpose } = FilePage::read(pairs)?;
+        let missing = || RequestFault::invalid("after", "after: no id of a file");
+        let place = |id: String| Place::of_id(&id).ok_or_else(missing);
+        let after = page.after.map(place).transpose()?;
+        Ok(Self { after, limit: page.limit.min(LIMIT_MAX), purpose })
     }
 
     /// What names of objects in `bucket` begin with that may be in the list.
@@ -108,14 +81,6 @@ impl Page {
     pub fn has(&self, named: &Named) -> bool {
         self.purpose.as_ref().is_none_or(|purpose| *purpose == named.purpose)
     }
-}
-
-/// How many items are wanted.
-pub(super) fn limit(text: &str, max: usize) -> Result<usize, RequestFault> {
-    let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    limit.ok_or_else(|| {
-        RequestFault::invalid("limit", format!("limit: expected a number from 1 to {max}"))
-    })
 }
 
 /// A list of files.
@@ -155,21 +120,6 @@ impl List {
     pub fn document(self, has_more: bool) -> Bytes {
         listed(&self.items, has_more)
     }
-}
-
-/// A page of OpenAI's lists.
-pub(super) fn listed(items: &[Value], has_more: bool) -> Bytes {
-    let end = |item: Option<&Value>| item.and_then(|item| item.get("id")).cloned();
-    let (first, last) = (end(items.first()), end(items.last()));
-    json!({
-        "object": "list",
-        "data": items,
-        "first_id": first,
-        "last_id": last,
-        "has_more": has_more,
-    })
-    .to_string()
-    .into()
 }
 
 #[cfg(test)]

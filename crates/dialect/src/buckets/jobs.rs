@@ -5,13 +5,13 @@
 mod list;
 mod native;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use weir_types::dates;
 
-use super::{Bucket, Interface, Place, of_place};
+use super::{Bucket, Place, of_place};
+use crate::batches::document::{self, Request, object};
+use crate::batches::{Batch, id};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::ir::Losses;
 
@@ -36,14 +36,13 @@ pub struct Wanted {
 }
 
 /// Members that this build knows what to do with.
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 6] = [
     "input_file_id",
     "endpoint",
     "completion_window",
     "role_arn",
     "model",
     "model_invocation_type",
-    "metadata",
 ];
 /// What Bedrock takes as the time for a job.
 const HOURS: std::ops::RangeInclusive<u64> = 24..=168;
@@ -54,49 +53,19 @@ impl Wanted {
     /// # Errors
     /// It lacks something, or asks for what cannot be.
     pub fn read(body: &[u8], losses: &mut Losses) -> Result<Self, RequestFault> {
-        let wrong = |error: serde_json::Error| {
-            RequestFault::invalid("", format!("request body: it is not a JSON object: {error}"))
+        let asked = Request::read(body)?;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let wanted = Self {
+            input: asked.input(Place::of_id)?,
+            endpoint: asked.needed("endpoint")?.to_owned(),
+            hours: document::hours(asked.needed("completion_window")?, HOURS)?,
+            role: owned(asked.text("role_arn")?),
+            model: owned(asked.text("model")?),
+            invocation: owned(asked.text("model_invocation_type")?),
         };
-        let body: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
-        let text = |name: &'static str| match body.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(RequestFault::invalid(name, format!("{name}: expected a string"))),
-        };
-        let needed = |name: &'static str| {
-            let missing = || RequestFault::invalid(name, format!("{name}: missing"));
-            text(name)?.filter(|text| !text.is_empty()).ok_or_else(missing)
-        };
-        let input = Place::of_id(&needed("input_file_id")?);
-        let input = input.ok_or_else(|| {
-            RequestFault::invalid(
-                "input_file_id",
-                "input_file_id: no id of a file of this provider",
-            )
-        })?;
-        for (name, value) in &body {
-            let is_kept = MEMBERS.contains(&name.as_str()) && name != "metadata";
-            if !is_kept && !value.is_null() && *value != json!({}) {
-                losses.add(name.clone(), "a job of the provider has no such member");
-            }
-        }
-        Ok(Self {
-            input,
-            endpoint: needed("endpoint")?,
-            hours: hours(&needed("completion_window")?)?,
-            role: text("role_arn")?,
-            model: text("model")?,
-            invocation: text("model_invocation_type")?,
-        })
+        asked.lost(&MEMBERS, losses);
+        Ok(wanted)
     }
-}
-
-fn hours(window: &str) -> Result<u64, RequestFault> {
-    let hours = window.strip_suffix('h').and_then(|hours| hours.parse().ok());
-    hours.filter(|hours| HOURS.contains(hours)).ok_or_else(|| {
-        let message = "completion_window: expected hours from \"24h\" to \"168h\"";
-        RequestFault::invalid("completion_window", message)
-    })
 }
 
 /// A job that is to be made.
@@ -143,19 +112,10 @@ impl Job<'_> {
     }
 }
 
-/// The id of a batch, in letters that may stand in a path.
-#[must_use]
-pub fn id_of(job: &str) -> String {
-    format!("batch_{}", URL_SAFE_NO_PAD.encode(job))
-}
-
 /// The job that an id says, or one that stands in its place.
 #[must_use]
 pub fn job_of(id: &str) -> Option<String> {
-    let Some(sealed) = id.strip_prefix("batch_") else {
-        return id.starts_with("arn:").then(|| id.to_owned());
-    };
-    String::from_utf8(URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+    id::of_batch(id).filter(|job| *job != id || job.starts_with("arn:"))
 }
 
 /// The job that an answer to the making of one names.
@@ -172,17 +132,14 @@ pub fn made(answer: &[u8]) -> Result<String, AnswerFault> {
 #[must_use]
 pub fn begun(job: &str, wanted: &Wanted, now: u64) -> Bytes {
     let batch = Batch {
-        job,
+        id: id::batch(job),
         status: "validating",
         endpoint: wanted.endpoint.clone(),
         input: Some(wanted.input.id()),
-        output: None,
         window: wanted.hours,
         created: now,
-        ended: None,
         expires: Some(now + wanted.hours * 3600),
-        counts: [0; 3],
-        message: None,
+        ..Batch::default()
     };
     batch.document().to_string().into()
 }
@@ -211,14 +168,9 @@ pub fn moment_after(made: u64) -> String {
 const INPUT: &str = "/inputDataConfig/s3InputDataConfig/s3Uri";
 const OUTPUT: &str = "/outputDataConfig/s3OutputDataConfig/s3Uri";
 
-fn object(answer: &[u8]) -> Result<Map<String, Value>, AnswerFault> {
-    serde_json::from_slice(answer)
-        .map_err(|error| AnswerFault::Shape(format!("it is not a JSON object: {error}")))
-}
-
 fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> {
     let text = |path: &str| job.pointer(path).and_then(Value::as_str);
-    let id = text("/jobArn").ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))?;
+    let job_id = text("/jobArn").ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))?;
     let input = text(INPUT).and_then(Place::of_uri);
     let Some((input, bucket)) =
         input.and_then(|place| of_place(buckets, &place).map(|bucket| (place, bucket)))
@@ -227,7 +179,7 @@ fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> 
     };
     let (status, ends) = status(text("/status").unwrap_or_default());
     let output = text(OUTPUT).and_then(Place::of_uri);
-    let output = output.filter(|_| ends.has_results).map(|folder| results(folder, id, &input));
+    let output = output.filter(|_| ends.has_results).map(|folder| results(folder, job_id, &input));
     let tag = input.named(bucket).tag;
     let endpoint = match tag {
         Some(tag) => tag.interface.path().to_owned(),
@@ -235,7 +187,7 @@ fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> 
     };
     let count = |name: &str| job.get(name).and_then(Value::as_u64).unwrap_or_default();
     let batch = Batch {
-        job: id,
+        id: id::batch(job_id),
         status,
         endpoint,
         input: Some(input.id()),
@@ -245,7 +197,7 @@ fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> 
         ended: moment(job.get("endTime")).or_else(|| moment(job.get("lastModifiedTime"))),
         expires: moment(job.get("jobExpirationTime")),
         counts: [count("totalRecordCount"), count("successRecordCount"), count("errorRecordCount")],
-        message: text("/message"),
+        message: text("/message").map(str::to_owned),
     };
     Ok(Some(batch.document()))
 }
@@ -290,72 +242,6 @@ fn moment(value: Option<&Value>) -> Option<u64> {
         Value::Number(number) => number.as_f64().map(|seconds| seconds as u64),
         _ => None,
     }
-}
-
-/// A batch as OpenAI writes it.
-struct Batch<'a> {
-    job: &'a str,
-    status: &'static str,
-    endpoint: String,
-    input: Option<String>,
-    output: Option<String>,
-    window: u64,
-    created: u64,
-    ended: Option<u64>,
-    expires: Option<u64>,
-    /// All, done, failed.
-    counts: [u64; 3],
-    message: Option<&'a str>,
-}
-
-impl Batch<'_> {
-    fn document(&self) -> Value {
-        let ended = |status: &str| self.ended.filter(|_| self.status == status);
-        let [total, completed, failed] = self.counts;
-        let errors = self.message.filter(|_| self.status == "failed").map(|message| {
-            let error =
-                json!({"code": "job_failed", "message": message, "line": null, "param": null});
-            json!({"object": "list", "data": [error]})
-        });
-        json!({
-            "id": id_of(self.job),
-            "object": "batch",
-            "endpoint": self.endpoint,
-            "errors": errors,
-            "input_file_id": self.input,
-            "completion_window": format!("{}h", self.window),
-            "status": self.status,
-            "output_file_id": self.output,
-            "error_file_id": null,
-            "created_at": self.created,
-            "in_progress_at": null,
-            "expires_at": self.expires,
-            "finalizing_at": null,
-            "completed_at": ended("completed"),
-            "failed_at": ended("failed"),
-            "expired_at": ended("expired"),
-            "cancelling_at": ended("cancelling"),
-            "cancelled_at": ended("cancelled"),
-            "request_counts": {"total": total, "completed": completed, "failed": failed},
-            "metadata": null,
-        })
-    }
-}
-
-/// Whether requests of `interface` are those that a batch for `endpoint` is about.
-///
-/// # Errors
-/// They are not; says which they are.
-pub fn check_endpoint(endpoint: &str, interface: Interface) -> Result<(), RequestFault> {
-    if interface.path() == endpoint {
-        return Ok(());
-    }
-    let shown: String = endpoint.chars().take(64).collect();
-    let message = format!(
-        "endpoint: the lines of the file are for {}, the batch is for `{shown}`",
-        interface.path()
-    );
-    Err(RequestFault::invalid("endpoint", message))
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use weir_types::{Dialect, Operation};
 
-use super::Bucket;
+use super::{Bucket, Tag};
+use crate::batches::id;
 
 /// Purposes that OpenAI's files have.
 pub(super) const PURPOSES: [&str; 7] =
@@ -32,68 +32,6 @@ pub struct Place {
     pub bucket: String,
     /// The object's name in it.
     pub key: String,
-}
-
-/// OpenAI's interfaces whose requests can be made into records, by how lines of a batch name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interface {
-    /// Chat completions.
-    Chat,
-    /// Responses.
-    Responses,
-}
-
-impl Interface {
-    const ALL: [Self; 2] = [Self::Chat, Self::Responses];
-
-    /// The path that lines and batches name it by.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Responses => "/v1/responses",
-        }
-    }
-
-    /// The inverse of [`Interface::path`].
-    #[must_use]
-    pub fn of_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.path() == path)
-    }
-
-    /// The format of its requests and answers.
-    #[must_use]
-    pub const fn dialect(self) -> Dialect {
-        match self {
-            Self::Chat => Dialect::OpenAiChat,
-            Self::Responses => Dialect::OpenAiResponses,
-        }
-    }
-
-    /// What they ask for.
-    #[must_use]
-    pub const fn operation(self) -> Operation {
-        match self {
-            Self::Chat => Operation::Chat,
-            Self::Responses => Operation::Responses,
-        }
-    }
-
-    const fn letter(self) -> char {
-        match self {
-            Self::Chat => 'c',
-            Self::Responses => 'r',
-        }
-    }
-}
-
-/// What lines were made into records, and so what results are to be made into.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    /// Whose requests they were.
-    pub interface: Interface,
-    /// The model, as the client names it.
-    pub model: String,
 }
 
 /// What an object's name says.
@@ -168,15 +106,17 @@ impl Place {
     /// The id of a file, in letters that may stand in a path.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("file-{}", URL_SAFE_NO_PAD.encode(format!("{}/{}", self.bucket, self.key)))
+        id::file(&format!("{}/{}", self.bucket, self.key))
     }
 
     /// What an id says, or an address of S3 in its place.
     #[must_use]
     pub fn of_id(id: &str) -> Option<Self> {
-        let Some(sealed) = id.strip_prefix("file-") else { return Self::of_uri(id) };
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()?;
-        Self::of_uri(&format!("s3://{text}"))
+        let said = id::of_file(id)?;
+        match said == id {
+            true => Self::of_uri(id),
+            false => Self::of_uri(&format!("s3://{said}")),
+        }
     }
 
     /// What its name says, in `bucket`.
@@ -196,10 +136,9 @@ impl Place {
 
 fn folder(bucket: &Bucket, purpose: &str, tag: Option<&Tag>, unique: Unique) -> String {
     let mut text = format!("{}{purpose}/{}", bucket.prefix, unique.text());
-    if let Some(Tag { interface, model }) = tag {
-        let tag = format!("{}{model}", interface.letter());
+    if let Some(tag) = tag {
         // Writing into a string cannot fail.
-        _ = write!(text, ".{}", URL_SAFE_NO_PAD.encode(tag));
+        _ = write!(text, ".{}", URL_SAFE_NO_PAD.encode(tag.text()));
     }
     text.push('/');
     text
@@ -208,9 +147,7 @@ fn folder(bucket: &Bucket, purpose: &str, tag: Option<&Tag>, unique: Unique) -> 
 fn tag_in(step: &str) -> Option<Tag> {
     let (_, tag) = step.split_once('.')?;
     let tag = String::from_utf8(URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
-    let interface = Interface::ALL.into_iter().find(|one| tag.starts_with(one.letter()))?;
-    let model = tag.get(1..).filter(|model| !model.is_empty())?.to_owned();
-    Some(Tag { interface, model })
+    Tag::of_text(&tag)
 }
 
 /// A file's name in characters that may stand in an address; never empty.
@@ -229,6 +166,7 @@ fn sendable(filename: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batches::Interface;
 
     const NOW: Unique = Unique { now_ms: 1_800_000_000_000, draw: 7 };
 

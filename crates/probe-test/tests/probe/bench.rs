@@ -132,6 +132,7 @@ fn worker(vendor: &'static Vendor, url: &str, attempt: Duration) -> weir_worker:
         header_allowlist: Vec::new(),
         beta_overrides: Vec::new(),
         timeouts: Timeouts { attempt, ..Timeouts::default() },
+        health_check: None,
         request_bytes_max: 1 << 20,
         answer_bytes_max: 16 << 20,
         event_bytes_max: 1 << 20,

@@ -70,7 +70,7 @@ impl Catalog {
 
     /// The only key that can be meant by an id that does not say whose it is.
     fn only_owner(&self, provider: Option<&str>, ask: Query<'_>) -> Result<Arc<Target>, Fault> {
-        let targets = self.able(provider, ask)?;
+        let targets = at_home(self.able(provider, ask)?, ask);
         let keys = targets.iter().map(|target| target.class.keys.len()).sum();
         match (keys, targets.first()) {
             (1, Some(target)) => Ok(target.clone()),
@@ -79,9 +79,10 @@ impl Catalog {
     }
 
     /// The provider for something new to be stored, where none is named: the one that the path
-    /// implies, else the first that has a key for it.
+    /// implies, else the first that has a key for it, of those whose own format it is, if any are.
     pub(super) fn first_able(&self, request: &RouterRequest) -> Result<Route, Fault> {
-        let mut able = self.able(request.preferred_provider.as_deref(), Query::of(request))?;
+        let ask = Query::of(request);
+        let mut able = at_home(self.able(request.preferred_provider.as_deref(), ask)?, ask);
         Ok(Route { primary: Ok(able.swap_remove(0)), fallbacks: Vec::new() })
     }
 
@@ -135,6 +136,17 @@ impl Catalog {
         }
         Ok(all)
     }
+}
+
+/// Those of `able` in whose own format is asked; all, if there are none.
+fn at_home(able: Vec<Arc<Target>>, ask: Query<'_>) -> Vec<Arc<Target>> {
+    let is_own = |target: &Arc<Target>| {
+        let mut formats = target.provider.formats.iter();
+        let first = formats.find(|(operation, _)| *operation == ask.operation);
+        first.is_none_or(|(_, dialect)| Some(*dialect) == ask.dialect)
+    };
+    let (own, others): (Vec<_>, Vec<_>) = able.into_iter().partition(is_own);
+    if own.is_empty() { others } else { own }
 }
 
 /// What is said of a provider as a whole.

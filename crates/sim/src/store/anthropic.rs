@@ -89,6 +89,12 @@ fn create(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
             let message = format!("requests.{at}.custom_id: String should have 1 to 64 characters");
             return Err(Refusal::bad_request(message));
         }
+        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            let message = format!(
+                "requests.{at}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'"
+            );
+            return Err(Refusal::bad_request(message));
+        }
         if lines.iter().any(|line| line.custom_id == id) {
             let message = format!("requests.{at}.custom_id: Custom ids must be unique");
             return Err(Refusal::bad_request(message));

@@ -332,7 +332,7 @@ fn told(visit: &mut Visit<'_>, name: &str, mut batch: Batch) -> Value {
         "updateTime": "2025-06-15T15:06:40Z",
         "state": state,
         "name": name,
-        "batchStats": {"requestCount": lines.len().to_string()},
+        "batchStats": stats(&batch, stage),
     });
     let mut operation = json!({ "name": name });
     if !output.is_null() {
@@ -343,6 +343,23 @@ fn told(visit: &mut Visit<'_>, name: &str, mut batch: Batch) -> Value {
     }
     operation["metadata"] = metadata;
     operation
+}
+
+/// How many requests there are, and what has come of them; numbers that are 0 are not said.
+fn stats(batch: &Batch, stage: Stage) -> Value {
+    let (all, well) = batch.counts();
+    let (well, failed, pending) = match stage {
+        Stage::Done => (well, all - well, 0),
+        _ => (0, 0, all),
+    };
+    let named = [
+        ("requestCount", all),
+        ("successfulRequestCount", well),
+        ("failedRequestCount", failed),
+        ("pendingRequestCount", pending),
+    ];
+    let told = named.into_iter().filter(|(_, count)| *count > 0);
+    told.map(|(name, count)| (name.to_owned(), json!(count.to_string()))).collect()
 }
 
 /// What came of one request; with its key where a file holds it.

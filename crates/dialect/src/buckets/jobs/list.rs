@@ -6,8 +6,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::Bucket;
-use super::super::files::{limit, listed};
-use super::{job_of, object, shown};
+use super::{job_of, shown};
+use crate::batches;
+use crate::batches::document::object;
+use crate::batches::page::listed;
 use crate::fault::{AnswerFault, RequestFault};
 
 /// What is asked of a list of batches, in the query.
@@ -27,18 +29,10 @@ impl Page {
     pub fn read<'q>(
         pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
     ) -> Result<Self, RequestFault> {
-        let mut page = Self { after: None, limit: 20 };
-        for (name, value) in pairs {
-            match &*name {
-                "after" => {
-                    let missing = || RequestFault::invalid("after", "after: no id of a batch");
-                    page.after = Some(job_of(&value).ok_or_else(missing)?);
-                }
-                "limit" => page.limit = limit(&value, 100)?,
-                _ => {}
-            }
-        }
-        Ok(page)
+        let batches::Page { after, limit } = batches::Page::read(pairs)?;
+        let missing = || RequestFault::invalid("after", "after: no id of a batch");
+        let job = |id: String| job_of(&id).ok_or_else(missing);
+        Ok(Self { after: after.map(job).transpose()?, limit })
     }
 }
 

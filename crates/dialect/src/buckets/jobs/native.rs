@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::{Bucket, Place, of_place};
-use super::{INPUT, OUTPUT, object};
+use super::{INPUT, OUTPUT};
+use crate::batches::document::object;
 use crate::fault::{AnswerFault, RequestFault};
 
 /// Where a job in Bedrock's own words reads, and the folder that it writes to.

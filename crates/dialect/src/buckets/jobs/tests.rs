@@ -151,13 +151,6 @@ fn a_list_goes_on_behind_the_last_that_was_seen() {
 }
 
 #[test]
-fn lines_and_batch_are_for_the_same() {
-    assert!(check_endpoint("/v1/responses", Interface::Responses).is_ok());
-    let fault = check_endpoint("/v1/responses", Interface::Chat).unwrap_err();
-    assert_eq!(fault.param.as_deref(), Some("endpoint"));
-}
-
-#[test]
 fn jobs_in_bedrocks_own_words_are_told_by_their_files() {
     let mine = job("1", &json!({}));
     let other = job("2", &json!({"inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://x/y"}}}));

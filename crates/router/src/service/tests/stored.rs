@@ -163,6 +163,24 @@ async fn something_new_goes_to_the_first_provider_that_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_whose_own_format_it_is_comes_before_one_that_translates() {
+    let (own, second) = (Fake::answering("{}"), Fake::answering("{}"));
+    let formats = [Dialect::AnthropicMessages, Dialect::OpenAiChat];
+    let formats = formats.map(|format| (Operation::FileUpload, format)).to_vec();
+    let translating = ProviderSettings { formats, ..storing("translating", &["t"]) };
+    let target = weir_types::Target::Provider { name: None, pin: None };
+    let upload = ask(Operation::FileUpload, target);
+    let providers = vec![translating.clone(), storing("own", &["a"])];
+    let world = World::new(providers, &[second.clone(), own.clone()]);
+    world.send(upload.clone()).await.unwrap();
+    assert_eq!((own.keys_asked().len(), second.keys_asked().len()), (1, 0));
+    // Alone it does.
+    let world = World::new(vec![translating], std::slice::from_ref(&second));
+    world.send(upload).await.unwrap();
+    assert_eq!(second.keys_asked(), ["t"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_lists_only_keys_that_nobody_else_reaches() {
     let (one, two) = (Fake::answering("[1]"), Fake::answering("[2]"));
     let world = world(&one, &two);

@@ -9,9 +9,9 @@ use weir_dialect::buckets::{Place, jobs, of_place};
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
 
+use super::super::visit::{Visit, not_there};
+use super::super::wire::Ask;
 use super::jobs::{job, look};
-use super::visit::{Visit, not_there};
-use super::wire::Ask;
 use crate::fault;
 
 const JSON: &str = "application/json";
@@ -25,7 +25,7 @@ pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fa
             let job = job(visit)?;
             // Whose it is, is known before anything is done to it.
             retrieve(visit, &job).await?;
-            let uri = visit.job_uri(Operation::BatchCancel, &job, &[])?;
+            let uri = visit.uri(Operation::BatchCancel, &job, &[])?;
             Ok(visit.wire.read(Ask::new(Method::POST, uri)).await?.1)
         }
         other => Err(fault::unsupported(&visit.wire.shared, other, false)),
@@ -40,7 +40,7 @@ async fn create(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fault> {
             return Err(elsewhere(visit, place));
         }
     }
-    let uri = visit.job_uri(Operation::BatchCreate, "", &[])?;
+    let uri = visit.uri(Operation::BatchCreate, "", &[])?;
     Ok(visit.wire.read(Ask::new(Method::POST, uri).with(body, JSON)).await?.1)
 }
 
@@ -65,7 +65,7 @@ async fn retrieve(visit: &Visit<'_>, job: &str) -> Result<Bytes, Fault> {
 async fn list(visit: &Visit<'_>) -> Result<Bytes, Fault> {
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = visit.query().collect();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let ask = Ask::new(Method::GET, visit.job_uri(Operation::BatchList, "", &pairs)?);
+    let ask = Ask::new(Method::GET, visit.uri(Operation::BatchList, "", &pairs)?);
     let (_, answer) = visit.wire.read(ask).await?;
     jobs::only_within(&answer, visit.buckets()).map_err(|fault| visit.wire.broken(&fault))
 }

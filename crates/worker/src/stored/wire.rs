@@ -8,14 +8,17 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
+use weir_dialect::batches::Step;
 use weir_dialect::buckets::objects;
 use weir_provider::Asked;
 use weir_types::{FailureClass, Fault};
-use weir_upstream::{Authorizer, Body, Client, Outgoing};
+use weir_upstream::{Authorizer, Body, Client, Outgoing, Pieces};
 
 use crate::call::{ErrorContext, Limit};
+use crate::fault::Failed;
 use crate::rejection::{collect, rejected};
 use crate::sender::Sender;
+use crate::upload::Upload;
 use crate::way::Way;
 use crate::{Shared, fault, whole};
 
@@ -50,6 +53,16 @@ impl Ask {
         Self { method, uri, headers: Vec::new(), body: Bytes::new() }
     }
 
+    /// With these headers and this body.
+    pub(super) fn step(mut self, step: Step) -> Self {
+        let named = |(name, value): (&'static str, String)| {
+            Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+        };
+        self.headers.extend(step.headers.into_iter().filter_map(named));
+        self.body = step.body;
+        self
+    }
+
     pub(super) fn with(mut self, body: Bytes, content_type: &'static str) -> Self {
         self.body = body;
         self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
@@ -58,7 +71,7 @@ impl Ask {
 }
 
 impl Wire {
-    fn limit(&self) -> Limit {
+    pub(super) fn limit(&self) -> Limit {
         self.limit.again(Instant::now())
     }
 
@@ -76,13 +89,39 @@ impl Wire {
             Err(failed) if failed.is_stale => send().await,
             sent => sent,
         };
-        let (head, body) = sent.map_err(|failed| failed.fault)?.into_parts();
+        let sent = sent.map_err(|failed| failed.fault)?;
+        self.told((&ask.method, &ask.uri), sent, limit).await
+    }
+
+    /// An answer, unless it is a refusal.
+    async fn told(
+        &self,
+        asked: (&Method, &Uri),
+        sent: Response<Body>,
+        limit: Limit,
+    ) -> Result<Response<Body>, Fault> {
+        let (head, body) = sent.into_parts();
         if head.status.is_success() {
             return Ok(Response::from_parts(head, body));
         }
         let bounds = (ERROR_BYTES_MAX, &self.shared.memory);
         let said = collect(Bytes::new(), body, bounds, limit.at).await.bytes;
-        Err(self.refused((&ask.method, &ask.uri), head, said, limit).await)
+        Err(self.refused(asked, head, said, limit).await)
+    }
+
+    /// Calls with a body that is still arriving, and reads all of the answer.
+    pub(super) async fn send(&self, ask: Ask, pieces: Pieces) -> Result<Bytes, Fault> {
+        let limit = self.limit();
+        let (upload, pieces) = Upload::watch(pieces);
+        let mut request = self.request(&ask);
+        *request.body_mut() = Outgoing::stream(pieces, None);
+        let sender = Sender { authorizer: self.authorizer.as_deref(), client: &self.client };
+        sender.authorize(&self.shared, &mut request, limit.at).await?;
+        let sent = upload.send(&self.client, request, limit.own, limit.deadline).await;
+        let limit = limit.again(Instant::now());
+        let sent = sent.map_err(|error| Failed::of_call(&self.shared, &error, limit).fault)?;
+        let answer = self.told((&ask.method, &ask.uri), sent, limit).await?.into_body();
+        Ok(whole::read(&self.shared, limit, Bytes::new(), answer).await?.0)
     }
 
     /// Calls and reads all of the answer.

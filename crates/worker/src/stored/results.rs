@@ -1,40 +1,39 @@
-//! A file's bytes: as they are, or where they are results of requests that were translated, line by line
-//! in the words in which these were asked.
+//! Results of requests that were translated, line by line in the words in which these were asked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Method, Response};
+use http::Response;
 use memchr::memchr;
 use weir_budget::Gather;
-use weir_dialect::buckets::name::Tag;
-use weir_dialect::buckets::records::{Outcome, answered};
-use weir_dialect::{AnswerFault, Format, PathFacts, ir};
-use weir_types::{Fault, Operation};
+use weir_dialect::batches::outcome::unanswered;
+use weir_dialect::batches::{Failure, Interface, Outcome, Records, answered};
+use weir_dialect::{AnswerFault, Format, PathFacts, format};
+use weir_types::Operation;
 use weir_upstream::{Body, Error};
 
 use super::lines::start;
 use super::visit::Visit;
-use super::wire::{Ask, Wire};
+use super::wire::Wire;
 use crate::clock::unix_seconds;
-use crate::way::{Start, Translation, Way};
+use crate::way::{Translation, Way};
 
-/// What the results of a job end with, and what does not hold any.
-const RESULTS: &str = ".out";
-const SUMMARY: &str = "manifest.json.out";
+/// What is known of all requests whose results these are.
+pub(super) struct Asked {
+    /// How results are read.
+    pub(super) records: &'static dyn Records,
+    /// What the requests were for, where their results do not say it.
+    pub(super) interface: Interface,
+    /// The model, if they had one.
+    pub(super) model: String,
+}
 
-/// A file's bytes.
-pub(super) async fn content(visit: &Visit<'_>) -> Result<Response<Body>, Fault> {
-    let (place, bucket) = visit.file()?;
-    let uri = visit.object_uri(&place.bucket, &place.key, &[])?;
-    let response = visit.wire.ask(Ask::new(Method::GET, uri)).await?;
-    let named = place.named(bucket);
-    let are_results = named.filename.ends_with(RESULTS) && named.filename != SUMMARY;
-    let Some(tag) = named.tag.filter(|_| are_results) else { return Ok(response) };
-    let reader = Reader::new(visit, tag);
-    Ok(response.map(|body| translated(body, reader)))
+/// `response`, whose bytes are results, in the words of the requests.
+pub(super) fn answers(visit: &Visit<'_>, asked: Asked, response: Response<Body>) -> Response<Body> {
+    let reader = Reader::new(visit, asked);
+    response.map(|body| translated(body, reader))
 }
 
 /// `body` line by line.
@@ -73,19 +72,18 @@ struct Reader {
     number: u64,
 }
 
-/// What is known of all requests whose results these are.
+/// The way back.
 struct Back {
-    tag: Tag,
-    client: &'static dyn Format,
+    asked: Asked,
     own: &'static dyn Format,
 }
 
 impl Reader {
-    fn new(visit: &Visit<'_>, tag: Tag) -> Self {
-        let Start { client, provider: own, .. } = start(visit, tag.interface, "", ("", ""));
+    fn new(visit: &Visit<'_>, asked: Asked) -> Self {
+        let own = start(visit, asked.interface, "", ("", "")).provider;
         let wire = Arc::clone(&visit.wire);
         let begun = begun(&wire);
-        let way = Back { tag, client, own };
+        let way = Back { asked, own };
         Self { wire, way, begun, lines: VecDeque::new(), is_over: false, number: 0 }
     }
 
@@ -140,41 +138,45 @@ fn begun(wire: &Wire) -> Gather {
 
 impl Back {
     fn line(&self, line: &[u8], number: u64) -> Result<Bytes, AnswerFault> {
-        let Outcome { id, input, answer } = Outcome::read(line)?;
+        let Outcome { id, interface, input, answer } = self.asked.records.outcome(line)?;
+        let interface = interface.unwrap_or(self.asked.interface);
         let unique = format!("{:08x}{number:08x}", fastrand::u32(..));
         match answer {
             Ok(answer) => {
-                let way = self.way(input, &unique)?;
+                let way = self.way(interface, input, &unique)?;
                 let whole = way.answer(answer)?;
                 let losses: Vec<_> = whole.losses.iter().map(|loss| &*loss.member).collect();
                 Ok(answered(&id, &unique, 200, &whole.body, &losses))
             }
-            Err(failure) => {
-                let error = ir::Error::new(failure.status, failure.message);
-                Ok(answered(&id, &unique, failure.status, &self.client.write_error(&error), &[]))
+            Err(Failure { error, unasked: Some(code) }) => {
+                Ok(unanswered(&id, &unique, code, &error.message))
+            }
+            Err(Failure { error, unasked: None }) => {
+                let body = format(interface.dialect()).write_error(&error);
+                Ok(answered(&id, &unique, error.status, &body, &[]))
             }
         }
     }
 
     /// The way back, for what was asked as the result repeats it.
-    fn way(&self, input: Option<Bytes>, id: &str) -> Result<Way, AnswerFault> {
-        const UNKNOWN: &[u8] = br#"{"messages":[]}"#;
-        let input = input.unwrap_or_else(|| Bytes::from_static(UNKNOWN));
-        let facts = PathFacts {
-            operation: Operation::Chat,
-            model: Some(&self.tag.model),
-            stream: Some(false),
-        };
+    fn way(
+        &self,
+        interface: Interface,
+        input: Option<Bytes>,
+        id: &str,
+    ) -> Result<Way, AnswerFault> {
+        let Asked { records, model, .. } = &self.asked;
+        let input = input.unwrap_or_else(|| Bytes::from_static(records.unknown()));
+        let facts =
+            PathFacts { operation: Operation::Chat, model: Some(model), stream: Some(false) };
         let request = self.own.read_request(&input, &facts);
         let request = request.map_err(|fault| AnswerFault::Shape(fault.message))?;
-        let formats = (self.client, self.own);
-        let operation = self.tag.interface.operation();
-        let named = (&*self.tag.model, id);
+        let formats = (format(interface.dialect()), self.own);
         Ok(Way::Translated(Box::new(Translation::back(
             formats,
-            operation,
+            interface.operation(),
             request,
-            named,
+            (model, id),
             unix_seconds(),
         ))))
     }

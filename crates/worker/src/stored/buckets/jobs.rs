@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use http::Method;
+use weir_dialect::batches::line;
 use weir_dialect::buckets::jobs::{self, CONVERSE, Job, List, Page, Wanted};
 use weir_dialect::ir::Losses;
 use weir_dialect::{AnswerFault, RequestFault};
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
 
-use super::lines::known_as;
-use super::visit::{Visit, not_there};
-use super::wire::Ask;
+use super::super::visit::{Visit, known_as, not_there};
+use super::super::wire::Ask;
 use crate::clock::unix_seconds;
 
 const JSON: &str = "application/json";
@@ -28,7 +28,7 @@ pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, 
     let mut invocation = wanted.invocation.as_deref();
     let model = match (&tag, &wanted.model) {
         (Some(tag), named) => {
-            jobs::check_endpoint(&wanted.endpoint, tag.interface)?;
+            line::check_endpoint(&wanted.endpoint, tag.interface)?;
             let named = named.as_deref().map(|name| known_as(visit, name));
             if named.is_some_and(|named| named != tag.model) {
                 let why = format!("model: the lines of the file are for `{}`", tag.model);
@@ -57,7 +57,7 @@ pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, 
         hours: wanted.hours,
         invocation,
     };
-    let ask = Ask::new(Method::POST, visit.job_uri(Operation::BatchCreate, "", &[])?)
+    let ask = Ask::new(Method::POST, visit.uri(Operation::BatchCreate, "", &[])?)
         .with(job.document(), JSON);
     let (_, answer) = visit.wire.read(ask).await?;
     let made = jobs::made(&answer).map_err(|fault| visit.wire.broken(&fault))?;
@@ -94,7 +94,7 @@ pub(super) async fn retrieve(visit: &Visit<'_>) -> Result<Bytes, Fault> {
 
 /// Its document.
 pub(super) async fn look(visit: &Visit<'_>, job: &str) -> Result<Bytes, Fault> {
-    let ask = Ask::new(Method::GET, visit.job_uri(Operation::BatchRetrieve, job, &[])?);
+    let ask = Ask::new(Method::GET, visit.uri(Operation::BatchRetrieve, job, &[])?);
     Ok(visit.wire.read(ask).await?.1)
 }
 
@@ -103,10 +103,7 @@ pub(super) async fn cancel(visit: &Visit<'_>) -> Result<Bytes, Fault> {
     let job = job(visit)?;
     // Whose it is, is known before anything is done to it.
     retrieve(visit).await?;
-    visit
-        .wire
-        .read(Ask::new(Method::POST, visit.job_uri(Operation::BatchCancel, &job, &[])?))
-        .await?;
+    visit.wire.read(Ask::new(Method::POST, visit.uri(Operation::BatchCancel, &job, &[])?)).await?;
     retrieve(visit).await
 }
 
@@ -130,7 +127,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Result<Bytes, Fault> {
         if let Some(next) = &next {
             query.push(("nextToken", next));
         }
-        let ask = Ask::new(Method::GET, visit.job_uri(Operation::BatchList, "", &query)?);
+        let ask = Ask::new(Method::GET, visit.uri(Operation::BatchList, "", &query)?);
         let (_, answer) = visit.wire.read(ask).await?;
         next = list.add(&answer, visit.buckets()).map_err(broken)?;
         if next.is_none() {

@@ -1,16 +1,16 @@
-//! Files and batches of providers that have none of their own kind: files are objects in buckets that
-//! the key names, batches are jobs over them.
+//! Files and batches of providers that have none of the client's kind: files are objects in buckets that
+//! the key names and batches jobs over them, or both are the vendor's, in other words.
 //!
 //! What a client asks for takes calls of several kinds, all with the one key and within the one attempt.
-//! What is said in them, `weir_dialect::buckets` knows; here is who is asked, in which order. Keeps
-//! nothing: of a file that passes no more is held than a part of it.
+//! What is said in them, `weir_dialect::buckets` and `weir_dialect::batches` know; here is who is asked,
+//! in which order. Keeps nothing: of a file that passes no more is held than a part of it.
 
-mod files;
-mod jobs;
+mod buckets;
+mod form;
 mod lines;
-mod native;
+mod parts;
 mod results;
-mod sink;
+mod service;
 mod upload;
 mod visit;
 mod wire;
@@ -22,12 +22,13 @@ use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use weir_dialect::ir::Losses;
+use weir_provider::{Kept, Route};
 use weir_rpc::{Body as Incoming, Frame, Reply, WorkerRequest};
-use weir_types::{CallContext, Fault, Operation, Usage};
+use weir_types::{CallContext, Fault, Usage};
 use weir_upstream::{Body, Client};
 
 use crate::call::Call;
-use crate::{Shared, fault, raw};
+use crate::{Shared, raw};
 use visit::Visit;
 
 /// What is answered.
@@ -38,11 +39,25 @@ enum Served {
     Bytes(Box<Response<Body>>),
 }
 
+impl Served {
+    /// A document that lost nothing.
+    fn just(document: Bytes) -> Self {
+        Self::Document(document, Losses::default())
+    }
+}
+
 /// Whether `request` is for something that is kept so.
 pub(crate) fn are_meant(shared: &Shared, request: &WorkerRequest) -> bool {
-    shared.vendor.stored.iter().any(|route| {
-        route.in_buckets && route.operation == request.operation && route.dialect == request.dialect
-    })
+    kept(shared, request).is_some()
+}
+
+fn kept(shared: &Shared, request: &WorkerRequest) -> Option<Kept> {
+    let mut routes = shared.vendor.stored.iter();
+    let is_meant = |route: &&Route| {
+        let is_same = route.operation == request.operation && route.dialect == request.dialect;
+        is_same && route.kept.is_some()
+    };
+    routes.find(is_meant).and_then(|route| route.kept)
 }
 
 /// Serves it: one attempt, however many calls it takes.
@@ -54,7 +69,10 @@ pub(crate) async fn run(
     body: Incoming,
 ) -> Result<Reply, Fault> {
     let (visit, mut call) = Visit::new(&shared, &client, &context, &request)?;
-    let served = serve(&visit, body).await;
+    let served = match kept(&shared, &request) {
+        Some(Kept::ByVendor) => service::serve(&visit, body).await,
+        Some(Kept::InBuckets) | None => buckets::serve(&visit, body).await,
+    };
     match served {
         Ok(Served::Document(document, losses)) => Ok(documented(call, document, &losses)),
         Ok(Served::Bytes(response)) => {
@@ -71,31 +89,6 @@ pub(crate) async fn run(
 fn failed(call: &mut Call, mut fault: Fault) -> Fault {
     call.ended(&Usage::default(), None, Some(&mut fault));
     fault
-}
-
-async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
-    let document = |document| Ok(Served::Document(document, Losses::default()));
-    if visit.is_native {
-        return document(native::serve(visit, body).await?);
-    }
-    match visit.request.operation {
-        Operation::FileUpload => {
-            let (document, losses) = upload::take(visit, body).await?;
-            Ok(Served::Document(document, losses))
-        }
-        Operation::FileList => document(files::list(visit).await?),
-        Operation::FileRetrieve => document(files::retrieve(visit).await?),
-        Operation::FileDelete => document(files::delete(visit).await?),
-        Operation::FileContent => Ok(Served::Bytes(Box::new(results::content(visit).await?))),
-        Operation::BatchCreate => {
-            let (document, losses) = jobs::create(visit, body).await?;
-            Ok(Served::Document(document, losses))
-        }
-        Operation::BatchList => document(jobs::list(visit).await?),
-        Operation::BatchRetrieve => document(jobs::retrieve(visit).await?),
-        Operation::BatchCancel => document(jobs::cancel(visit).await?),
-        other => Err(fault::unsupported(&visit.wire.shared, other, false)),
-    }
 }
 
 /// The reply with a document that was made here.

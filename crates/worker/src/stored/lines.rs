@@ -4,15 +4,13 @@
 use bytes::Bytes;
 use memchr::memchr;
 use weir_budget::Gather;
-use weir_dialect::buckets::name::Tag;
-use weir_dialect::buckets::records::{self, Line};
-use weir_dialect::buckets::{Interface, Named};
+use weir_dialect::batches::{Interface, Line, Records, Tag};
 use weir_dialect::ir::Losses;
 use weir_dialect::{RequestFault, format};
 use weir_provider::Fit;
 use weir_types::{Fault, FaultCode, Form, Operation};
 
-use super::visit::Visit;
+use super::visit::{Visit, known_as};
 use crate::clients::Features;
 use crate::clock::unix_seconds;
 use crate::room;
@@ -21,6 +19,7 @@ use crate::way::{self, Start, Way};
 /// Lines on their way.
 pub(super) struct Lines<'v> {
     visit: &'v Visit<'v>,
+    records: &'static dyn Records,
     /// The beginning of a line whose end has not come.
     begun: Gather,
     number: u64,
@@ -36,15 +35,22 @@ enum Kind {
 }
 
 impl<'v> Lines<'v> {
-    pub(super) fn new(visit: &'v Visit<'v>) -> Self {
-        Self { visit, begun: begun(visit), number: 0, kind: None, losses: Losses::default() }
+    pub(super) fn new(visit: &'v Visit<'v>, records: &'static dyn Records) -> Self {
+        Self {
+            visit,
+            records,
+            begun: begun(visit),
+            number: 0,
+            kind: None,
+            losses: Losses::default(),
+        }
     }
 
     /// What the name of the file has to say of its lines, once the first has come.
-    pub(super) fn tag(&self) -> Option<Option<Tag>> {
+    pub(super) fn tag(&self) -> Option<Tag> {
         match self.kind.as_ref()? {
-            Kind::Records => Some(None),
-            Kind::Requests(tag) => Some(Some(tag.clone())),
+            Kind::Records => None,
+            Kind::Requests(tag) => Some(tag.clone()),
         }
     }
 
@@ -65,10 +71,11 @@ impl<'v> Lines<'v> {
         let mut out = Vec::new();
         let line = self.whole(Bytes::new()).await?;
         self.line(&line, &mut out).await?;
-        match self.kind {
-            Some(_) => Ok(out),
-            None => Err(RequestFault::invalid("file", "the file has no lines").into()),
+        if self.kind.is_none() {
+            return Err(RequestFault::invalid("file", "the file has no lines").into());
         }
+        out.push(Bytes::from_static(self.records.frame().after.as_bytes()));
+        Ok(out)
     }
 
     async fn whole(&mut self, rest: Bytes) -> Result<Bytes, Fault> {
@@ -108,16 +115,19 @@ impl<'v> Lines<'v> {
     }
 
     fn read(&mut self, line: Bytes, out: &mut Vec<Bytes>) -> Result<(), RequestFault> {
-        match Line::read(&line)? {
+        let frame = self.records.frame();
+        let gap = if self.kind.is_none() { frame.before } else { frame.between };
+        out.push(Bytes::from_static(gap.as_bytes()));
+        match Line::read(&line, self.records.own())? {
             Line::Record => {
                 self.of_kind(Kind::Records)?;
-                out.extend([line, Bytes::from_static(b"\n")]);
+                out.push(line);
             }
             Line::Request { id, interface, model, body } => {
                 let model = known_as(self.visit, &model).to_owned();
                 self.of_kind(Kind::Requests(Tag { interface, model: model.clone() }))?;
                 let input = translated(self.visit, interface, &model, &body, &mut self.losses)?;
-                out.extend(records::record(&id, &input));
+                out.extend(self.records.record(&id, interface, input)?);
             }
         }
         Ok(())
@@ -129,8 +139,14 @@ impl<'v> Lines<'v> {
             self.kind = Some(kind);
             return Ok(());
         };
+        let any_model = !self.records.has_one_model();
         let (name, first, own) = match (first, &kind) {
             (first, own) if first == own => return Ok(()),
+            (Kind::Requests(first), Kind::Requests(own))
+                if any_model && first.interface == own.interface =>
+            {
+                return Ok(());
+            }
             (Kind::Requests(first), Kind::Requests(own)) if first.interface != own.interface => {
                 ("url", first.interface.path(), own.interface.path())
             }
@@ -141,8 +157,8 @@ impl<'v> Lines<'v> {
             (_, Kind::Records) => ("file", "a request", "a record of the provider's"),
         };
         let why = format!(
-            "{name}: expected `{first}`, as in the first line, found `{own}`; a job of the provider \
-             has one model and one kind of requests, so make a file for each"
+            "{name}: expected `{first}`, as in the first line, found `{own}`; a batch has \
+             one kind of requests, and with some providers one model, so make a file for each"
         );
         Err(RequestFault::invalid(name, why))
     }
@@ -151,13 +167,6 @@ impl<'v> Lines<'v> {
 fn begun(visit: &Visit<'_>) -> Gather {
     let shared = &visit.wire.shared;
     Gather::new(shared.memory.budget(), None, shared.request_bytes_max)
-}
-
-/// A model as the key knows it: without the name of the provider.
-pub(super) fn known_as<'m>(visit: &Visit<'_>, model: &'m str) -> &'m str {
-    let own = visit.wire.shared.provider.as_str();
-    let rest = model.strip_prefix(own).and_then(|rest| rest.strip_prefix('/'));
-    rest.unwrap_or(model)
 }
 
 /// What a translation between `interface` and the provider's own words starts from, for the model
@@ -209,6 +218,12 @@ fn translated(
     let start = start(visit, interface, model, (wire, known_as));
     let ready = way::ready(body, Fit::Translated, &start)?;
     losses.extend(ready.losses);
+    if !ready.features.is_empty() {
+        // A header would say it of all lines.
+        let why =
+            format!("body: it needs `{}`, which no line of a batch can ask for", ready.features);
+        return Err(RequestFault::unsupported("body", why));
+    }
     match &ready.way {
         Way::Translated(way) if !way.renames.is_empty() => {
             // Nothing is remembered that could give the names back in the answer.
@@ -218,11 +233,3 @@ fn translated(
         _ => Ok(ready.parts),
     }
 }
-
-/// A file of such lines.
-pub(super) fn named(filename: String, tag: Option<Tag>) -> Named {
-    Named { purpose: BATCH.to_owned(), filename, tag }
-}
-
-/// What files of lines are for.
-pub(super) const BATCH: &str = "batch";

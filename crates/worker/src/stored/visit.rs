@@ -1,4 +1,4 @@
-//! A request on its way through several calls: which key, which buckets, which addresses.
+//! A request on its way through several calls: which key, which addresses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use http::Uri;
 use tokio::time::Instant;
 use url::form_urlencoded;
 use weir_dialect::buckets::name::Unique;
-use weir_dialect::buckets::{Bucket, Place, for_new, of_place};
 use weir_dialect::format;
 use weir_dialect::ir::Losses;
-use weir_provider::{encoded, encoded_path};
+use weir_provider::encoded;
 use weir_rpc::WorkerRequest;
 use weir_telemetry::Span;
 use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation};
@@ -34,9 +33,9 @@ pub(super) struct Visit<'a> {
     pub(super) request: &'a WorkerRequest,
     pub(super) key: &'a Key,
     /// Where the service is.
-    base: String,
+    pub(super) base: String,
     /// The provider's own hosts are called.
-    is_vendors: bool,
+    pub(super) is_vendors: bool,
     /// The client speaks the provider's own words.
     pub(super) is_native: bool,
 }
@@ -97,82 +96,32 @@ impl<'a> Visit<'a> {
         let own = shared.vendor.routes.first().map(|route| route.dialect);
         let is_native = own == Some(request.dialect);
         let visit = Self { wire: Arc::new(wire), request, key, base, is_vendors, is_native };
-        visit.check_storage()?;
         Ok((visit, call))
     }
 
-    /// The buckets are there, and the credential opens them.
-    fn check_storage(&self) -> Result<(), Fault> {
-        if self.key.shows_value {
-            return Err(self.refused(
-                "an API key opens no bucket: files and batches need access_key and secret_key, or the \
-                 process's own AWS identity, in place of its value",
-            ));
-        }
-        match self.buckets().is_empty() {
-            true => self.bucket_for_new().map(|_| ()),
-            false => Ok(()),
-        }
-    }
-
-    fn refused(&self, why: &str) -> Fault {
-        let text = format!("{}: key {}: {why}", self.wire.shared.provider, self.key.name);
-        Fault::new(FaultCode::UnsupportedOperation, text).with_class(FailureClass::Elsewhere)
-    }
-
-    pub(super) fn buckets(&self) -> &'a [Bucket] {
-        &self.key.storage.buckets
-    }
-
-    /// The bucket that new files go to.
-    pub(super) fn bucket_for_new(&self) -> Result<&'a Bucket, Fault> {
-        for_new(self.buckets()).map_err(|why| self.refused(&why))
-    }
-
-    /// What the request is for, and its bucket.
-    pub(super) fn file(&self) -> Result<(Place, &'a Bucket), Fault> {
-        let id = self.request.resource.as_deref().unwrap_or_default();
-        let place = Place::of_id(id).ok_or_else(|| not_there("file", id))?;
-        let bucket = self.bucket_of(&place)?;
-        Ok((place, bucket))
-    }
-
-    /// The bucket that `place` is in.
-    pub(super) fn bucket_of(&self, place: &Place) -> Result<&'a Bucket, Fault> {
-        of_place(self.buckets(), place).ok_or_else(|| {
-            let text = format!(
-                "{}: {} is in none of the buckets that key {} names in batch_s3_config, or not behind \
-                 their prefixes",
-                self.wire.shared.provider,
-                place.uri(),
-                self.key.name
-            );
-            Fault::new(FaultCode::NotFound, text).with_class(FailureClass::Caller)
-        })
-    }
-
-    /// The address of a job.
-    pub(super) fn job_uri(
+    /// The address that `operation` of what is called `id` has.
+    pub(super) fn uri(
         &self,
         operation: Operation,
-        job: &str,
+        id: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Uri, Fault> {
+        self.uri_of("", operation, id, query)
+    }
+
+    /// The same, of a model.
+    pub(super) fn uri_of(
+        &self,
+        model: &str,
+        operation: Operation,
+        id: &str,
         query: &[(&str, &str)],
     ) -> Result<Uri, Fault> {
         let endpoint = self.key.endpoints.of(operation, self.key.model.choices);
         let unserved = || fault::unsupported(&self.wire.shared, operation, false);
-        let uri = endpoint.ok_or_else(unserved)?.uri(operation, false, "", job);
+        let uri = endpoint.ok_or_else(unserved)?.uri(operation, false, model, id);
         let uri = uri.map_err(|why| Fault::new(FaultCode::Internal, why))?;
         with_query(&uri.to_string(), query)
-    }
-
-    /// The address of the object `key` in `bucket`, or with an empty one of the bucket.
-    pub(super) fn object_uri(
-        &self,
-        bucket: &str,
-        key: &str,
-        query: &[(&str, &str)],
-    ) -> Result<Uri, Fault> {
-        with_query(&object_address(&self.base, self.is_vendors, bucket, key), query)
     }
 
     /// What makes names unlike all others.
@@ -184,19 +133,6 @@ impl<'a> Visit<'a> {
     /// The pairs of the request's query.
     pub(super) fn query(&self) -> form_urlencoded::Parse<'_> {
         form_urlencoded::parse(self.request.query.as_bytes())
-    }
-}
-
-/// Where the object `key` is, of a service at `base`: by a host of the bucket's own at the vendor's, else
-/// by path.
-fn object_address(base: &str, is_vendors: bool, bucket: &str, key: &str) -> String {
-    let (base, key) = (base.trim_end_matches('/'), encoded_path(key));
-    match base.split_once("://") {
-        // A certificate for all buckets is none for names with dots.
-        Some((scheme, host)) if is_vendors && !bucket.contains('.') => {
-            format!("{scheme}://{bucket}.{host}/{key}")
-        }
-        _ => format!("{base}/{bucket}/{key}"),
     }
 }
 
@@ -222,7 +158,7 @@ fn uri_of(text: &str) -> Result<Uri, Fault> {
     text.parse().map_err(|_| Fault::new(FaultCode::Internal, "an address is not a valid URL"))
 }
 
-fn with_query(uri: &str, query: &[(&str, &str)]) -> Result<Uri, Fault> {
+pub(super) fn with_query(uri: &str, query: &[(&str, &str)]) -> Result<Uri, Fault> {
     let pairs: Vec<String> =
         query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     match pairs.is_empty() {
@@ -231,30 +167,9 @@ fn with_query(uri: &str, query: &[(&str, &str)]) -> Result<Uri, Fault> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_has_a_host_of_its_own_but_for_names_with_dots_and_other_services() {
-        let vendors = "https://s3.eu-west-1.amazonaws.com/";
-        for (base, is_vendors, bucket, key, expected) in [
-            (
-                vendors,
-                true,
-                "b-1",
-                "a/b c+.x",
-                "https://b-1.s3.eu-west-1.amazonaws.com/a/b%20c%2B.x",
-            ),
-            (vendors, true, "b.1", "a", "https://s3.eu-west-1.amazonaws.com/b.1/a"),
-            (vendors, true, "b-1", "", "https://b-1.s3.eu-west-1.amazonaws.com/"),
-            ("http://store:9000/x/", false, "b-1", "a", "http://store:9000/x/b-1/a"),
-        ] {
-            let address = object_address(base, is_vendors, bucket, key);
-            assert_eq!(address, expected);
-            assert!(with_query(&address, &[("a b", "c&d")]).is_err());
-            let uri = with_query(&address, &[("prefix", "c&d/ä"), ("uploads", "")]).unwrap();
-            assert_eq!(uri.query(), Some("prefix=c%26d%2F%C3%A4&uploads="));
-        }
-    }
+/// A model as the key knows it: without the name of the provider.
+pub(super) fn known_as<'m>(visit: &Visit<'_>, model: &'m str) -> &'m str {
+    let own = visit.wire.shared.provider.as_str();
+    let rest = model.strip_prefix(own).and_then(|rest| rest.strip_prefix('/'));
+    rest.unwrap_or(model)
 }

@@ -1,5 +1,5 @@
-//! An object in the making: its bytes are gathered into parts, each of which is sent when it is full. A
-//! short one is sent at once; a long one that is not finished is taken back.
+//! An object in the making, in parts. A short one is sent at once; a long one that is not finished is
+//! taken back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,20 @@ use bytes::Bytes;
 use http::header::{ETAG, HeaderName};
 use http::{HeaderValue, Method};
 use tokio::time::Instant;
-use weir_budget::Gather;
-use weir_dialect::buckets::{Place, objects};
+use weir_dialect::batches::Records;
+use weir_dialect::buckets::{Named, Place, files, objects, records};
 use weir_types::{Fault, FaultCode};
 
-use super::visit::Visit;
-use super::wire::{Ask, Wire};
+use super::super::form::wrong;
+use super::super::parts::{PART_BYTES, Parts, Taker};
+use super::super::upload::{New, Sink, Store};
+use super::super::visit::Visit;
+use super::super::wire::{Ask, Wire};
 use crate::call::Limit;
+use crate::clock::unix_seconds;
 use crate::headers::text;
 
-/// S3 takes parts of 5 MiB and more; this much is held of an upload.
-pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
-/// And no more parts than that.
+/// S3 takes no more parts.
 const PARTS_MAX: usize = 10_000;
 /// What an object is said to be.
 const KIND: &str = "application/octet-stream";
@@ -29,59 +31,65 @@ const GRACE: Duration = Duration::from_secs(10);
 const XML: &str = "application/xml";
 const CONTENT_TYPE: HeaderName = http::header::CONTENT_TYPE;
 
+/// Where new objects go.
+pub(super) struct Objects<'v> {
+    pub(super) visit: &'v Visit<'v>,
+}
+
+impl<'v> Store for Objects<'v> {
+    type Sink = Object<'v>;
+
+    fn check(&self, purpose: &str) -> Result<(), Fault> {
+        Ok(files::check_purpose(purpose)?)
+    }
+
+    fn records(&self) -> &'static dyn Records {
+        records::of_jobs()
+    }
+
+    fn open(&self, new: New) -> Result<Object<'v>, Fault> {
+        let bucket = self.visit.bucket_for_new()?;
+        let New { filename, purpose, tag } = new;
+        let named = Named { purpose, filename, tag };
+        let place =
+            Place::new(bucket, &named, Visit::unique()).map_err(|why| wrong("file", why))?;
+        let (visit, marks) = (self.visit, Vec::new());
+        let taker = Unsent { visit, place: place.clone(), upload: None, marks };
+        Ok(Object { visit, place, parts: Parts::new(&visit.wire, taker) })
+    }
+}
+
 /// An object in the making.
-pub(super) struct Sink<'v> {
+pub(super) struct Object<'v> {
     visit: &'v Visit<'v>,
     place: Place,
-    part: Gather,
-    bytes: u64,
+    parts: Parts<Unsent<'v>>,
+}
+
+impl Sink for Object<'_> {
+    async fn push(&mut self, bytes: Bytes) -> Result<(), Fault> {
+        self.parts.push(&self.visit.wire, bytes).await
+    }
+
+    async fn finish(self, _: u64) -> Result<Bytes, Fault> {
+        let ((), bytes) = self.parts.finish().await?;
+        let named = self.place.named(self.visit.bucket_of(&self.place)?);
+        Ok(files::document(&self.place, &named, bytes, unix_seconds()))
+    }
+}
+
+/// What has been sent of an object, if anything.
+struct Unsent<'v> {
+    visit: &'v Visit<'v>,
+    place: Place,
     upload: Option<Unfinished>,
     marks: Vec<String>,
 }
 
-impl<'v> Sink<'v> {
-    pub(super) fn new(visit: &'v Visit<'v>, place: Place) -> Self {
-        let part = part(&visit.wire);
-        Self { visit, place, part, bytes: 0, upload: None, marks: Vec::new() }
-    }
+impl Taker for Unsent<'_> {
+    type Done = ();
 
-    /// Takes more of it.
-    pub(super) async fn push(&mut self, mut bytes: Bytes) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            let room = PART_BYTES - self.part.len();
-            let piece = bytes.split_to(room.min(bytes.len()));
-            self.bytes += piece.len() as u64;
-            self.part.push(piece).await?;
-            if self.part.len() == PART_BYTES {
-                self.send_part().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// All of it has come: where it is, and how long.
-    pub(super) async fn finish(mut self) -> Result<(Place, u64), Fault> {
-        if self.upload.is_none() {
-            let whole = std::mem::replace(&mut self.part, part(&self.visit.wire)).finish();
-            let uri = self.visit.object_uri(&self.place.bucket, &self.place.key, &[])?;
-            self.visit.wire.read(Ask::new(Method::PUT, uri).with(whole, KIND)).await?;
-            return Ok((self.place, self.bytes));
-        }
-        if !self.part.is_empty() {
-            self.send_part().await?;
-        }
-        let Some(mut upload) = self.upload.take() else {
-            return Err(Fault::new(FaultCode::Internal, "an upload without a name"));
-        };
-        let document = objects::complete(&self.marks).into();
-        let ask = Ask::new(Method::POST, upload.uri.clone()).with(document, XML);
-        self.visit.wire.read(ask).await?;
-        upload.is_finished = true;
-        Ok((self.place, self.bytes))
-    }
-
-    async fn send_part(&mut self) -> Result<(), Fault> {
-        let bytes = std::mem::replace(&mut self.part, part(&self.visit.wire)).finish();
+    async fn take(&mut self, part: Bytes, _: u64) -> Result<(), Fault> {
         let id = match &self.upload {
             Some(upload) => upload.id.clone(),
             None => self.begin().await?,
@@ -93,7 +101,7 @@ impl<'v> Sink<'v> {
         let number = (self.marks.len() + 1).to_string();
         let query = [("partNumber", number.as_str()), ("uploadId", &id)];
         let uri = self.visit.object_uri(&self.place.bucket, &self.place.key, &query)?;
-        let ask = Ask { body: bytes, ..Ask::new(Method::PUT, uri) };
+        let ask = Ask { body: part, ..Ask::new(Method::PUT, uri) };
         let (head, _) = self.visit.wire.read(ask).await?;
         let mark = text(&head.headers, ETAG);
         if mark.is_empty() {
@@ -103,6 +111,27 @@ impl<'v> Sink<'v> {
         Ok(())
     }
 
+    async fn last(mut self, part: Bytes, offset: u64) -> Result<(), Fault> {
+        if self.upload.is_none() {
+            let uri = self.visit.object_uri(&self.place.bucket, &self.place.key, &[])?;
+            self.visit.wire.read(Ask::new(Method::PUT, uri).with(part, KIND)).await?;
+            return Ok(());
+        }
+        if !part.is_empty() {
+            self.take(part, offset).await?;
+        }
+        let Some(mut upload) = self.upload.take() else {
+            return Err(Fault::new(FaultCode::Internal, "an upload without a name"));
+        };
+        let document = objects::complete(&self.marks).into();
+        let ask = Ask::new(Method::POST, upload.uri.clone()).with(document, XML);
+        self.visit.wire.read(ask).await?;
+        upload.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Unsent<'_> {
     async fn begin(&mut self) -> Result<String, Fault> {
         let Place { bucket, key } = &self.place;
         let mut ask =
@@ -116,10 +145,6 @@ impl<'v> Sink<'v> {
         self.upload = Some(Unfinished { wire, uri, id: id.clone(), is_finished: false });
         Ok(id)
     }
-}
-
-fn part(wire: &Wire) -> Gather {
-    Gather::new(wire.shared.memory.budget(), None, PART_BYTES)
 }
 
 /// An upload in parts; takes them back when it is dropped before its end: parts are paid for.

@@ -1,15 +1,34 @@
 //! What is known of files: lists, single ones, and that they are gone.
 
 use bytes::Bytes;
-use http::Method;
 use http::header::{CONTENT_LENGTH, LAST_MODIFIED};
+use http::{Method, Response};
+use weir_dialect::batches::document::deleted;
 use weir_dialect::buckets::files::{self, List, Page};
-use weir_dialect::buckets::objects;
+use weir_dialect::buckets::{objects, records};
 use weir_types::{Fault, dates};
+use weir_upstream::Body;
 
-use super::visit::Visit;
-use super::wire::Ask;
+use super::super::results::{Asked, answers};
+use super::super::visit::Visit;
+use super::super::wire::Ask;
 use crate::headers::text;
+
+/// What the results of a job end with, and what does not hold any.
+const RESULTS: &str = ".out";
+const SUMMARY: &str = "manifest.json.out";
+
+/// A file's bytes: as they are, unless they are results of requests that were translated.
+pub(super) async fn content(visit: &Visit<'_>) -> Result<Response<Body>, Fault> {
+    let (place, bucket) = visit.file()?;
+    let uri = visit.object_uri(&place.bucket, &place.key, &[])?;
+    let response = visit.wire.ask(Ask::new(Method::GET, uri)).await?;
+    let named = place.named(bucket);
+    let are_results = named.filename.ends_with(RESULTS) && named.filename != SUMMARY;
+    let Some(tag) = named.tag.filter(|_| are_results) else { return Ok(response) };
+    let (interface, model) = (tag.interface, tag.model);
+    Ok(answers(visit, Asked { records: records::of_jobs(), interface, model }, response))
+}
 
 /// One file.
 pub(super) async fn retrieve(visit: &Visit<'_>) -> Result<Bytes, Fault> {
@@ -26,7 +45,7 @@ pub(super) async fn delete(visit: &Visit<'_>) -> Result<Bytes, Fault> {
     let (place, _) = visit.file()?;
     let uri = visit.object_uri(&place.bucket, &place.key, &[])?;
     visit.wire.read(Ask::new(Method::DELETE, uri)).await?;
-    Ok(files::deleted(&place.id()))
+    Ok(deleted(&place.id(), true))
 }
 
 /// A page of those in all buckets of the key, one bucket after the other.
