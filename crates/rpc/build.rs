@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Frames are no larger for what few requests have.
         .boxed(".weir.router.v1.RequestHead.cursor")
         .boxed(".weir.router.v1.RequestHead.owner")
+        .boxed(".weir.router.v1.RequestHead.resource")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     Ok(())

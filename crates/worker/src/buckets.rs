@@ -9,6 +9,8 @@ mod files;
 mod jobs;
 mod lines;
 mod native;
+mod places;
+mod put;
 mod results;
 mod sink;
 mod upload;
@@ -20,10 +22,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use weir_dialect::ir::Losses;
-use weir_rpc::{Body as Incoming, Frame, Reply, WorkerRequest};
-use weir_types::{CallContext, Fault, Operation, Usage};
+use weir_rpc::{Body as Incoming, Frame, Header, Reply, WorkerRequest};
+use weir_types::{CallContext, Fault, Form, Operation, Usage};
 use weir_upstream::{Body, Client};
 
 use crate::call::Call;
@@ -36,6 +39,8 @@ enum Served {
     Document(Bytes, Losses),
     /// A file's bytes.
     Bytes(Box<Response<Body>>),
+    /// What the service itself says.
+    Passed(Box<Parts>, Bytes),
 }
 
 /// Whether `request` is for something that is kept so.
@@ -60,10 +65,15 @@ pub(crate) async fn run(
         Ok(Served::Document(document, losses)) => Ok(documented(call, document, &losses)),
         Ok(Served::Bytes(response)) => {
             let (head, body) = response.into_parts();
+            let said = places::answered(&visit, &head);
             match raw::open(&call, &head, body).await {
-                Ok(raw) => Ok(raw.into_reply(call)),
+                Ok(raw) => Ok(with_headers(raw.into_reply(call), said)),
                 Err(fault) => Err(failed(&mut call, fault)),
             }
+        }
+        Ok(Served::Passed(head, document)) => {
+            let said = places::answered(&visit, &head);
+            Ok(with_headers(given(call, &head, document, &Losses::default()), said))
         }
         Err(fault) => Err(failed(&mut call, fault)),
     }
@@ -75,6 +85,9 @@ fn failed(call: &mut Call, mut fault: Fault) -> Fault {
 }
 
 async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
+    if visit.request.form == Form::Objects {
+        return places::serve(visit, body).await;
+    }
     let document = |document| Ok(Served::Document(document, Losses::default()));
     if visit.is_native {
         return document(native::serve(visit, body).await?);
@@ -99,13 +112,22 @@ async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
     }
 }
 
+fn with_headers(mut reply: Reply, headers: Vec<Header>) -> Reply {
+    reply.head.headers.extend(headers);
+    reply
+}
+
 /// The reply with a document that was made here.
-fn documented(mut call: Call, document: Bytes, losses: &Losses) -> Reply {
+fn documented(call: Call, document: Bytes, losses: &Losses) -> Reply {
     let mut head = Response::new(()).into_parts().0;
     head.status = StatusCode::OK;
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    given(call, &head, document, losses)
+}
+
+fn given(mut call: Call, head: &Parts, document: Bytes, losses: &Losses) -> Reply {
     call.ended(&Usage::default(), None, None);
-    let head = call.reply_head(&head, losses);
+    let head = call.reply_head(head, losses);
     let frames = [Frame::Chunk(document), Frame::End(Box::default())];
     Reply { head, frames: Box::pin(stream::iter(frames)) }
 }

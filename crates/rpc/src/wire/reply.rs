@@ -150,7 +150,10 @@ pub(crate) fn description(description: Description) -> worker::Description {
         keys: description
             .keys
             .into_iter()
-            .map(|key| worker::UsableKey { name: key.name.to_string() })
+            .map(|key| worker::UsableKey {
+                name: key.name.to_string(),
+                places: key.places.to_vec(),
+            })
             .collect(),
         unusable: unusable
             .map(|(name, reason)| worker::UnusableKey { name: name.to_string(), reason })
@@ -161,7 +164,11 @@ pub(crate) fn description(description: Description) -> worker::Description {
 pub(crate) fn description_of(description: worker::Description) -> Result<Description, Fault> {
     Ok(Description {
         provider: required(description.provider, "provider")?.into(),
-        keys: description.keys.into_iter().map(|key| UsableKey { name: key.name.into() }).collect(),
+        keys: description
+            .keys
+            .into_iter()
+            .map(|key| UsableKey { name: key.name.into(), places: key.places.into() })
+            .collect(),
         unusable: description
             .unusable
             .into_iter()
