@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of what ids are changed into. A document is small: it describes what is stored.
 
+pub mod lines;
 mod rows;
 
 pub(crate) use rows::{ANTHROPIC, BASE, GEMINI, OPENAI, RESPONSES, UNKEPT};
