@@ -36,7 +36,7 @@ pub(crate) fn sent(
     let form = Form {
         shared: Arc::clone(shared),
         key,
-        parts,
+        parts: Some(parts),
         place: Place::Elsewhere,
         purpose: Vec::new(),
         begun: begun(shared),
@@ -50,7 +50,7 @@ pub(crate) fn sent(
                 Some(form)
             }
             None => {
-                out.push(form.parts.into_rest());
+                out.extend(form.parts.map(Parts::into_rest));
                 None
             }
         };
@@ -73,7 +73,8 @@ struct Form {
     shared: Arc<Shared>,
     /// Index into `shared.keys`.
     key: usize,
-    parts: Parts,
+    /// `None`: nothing that still comes is looked at.
+    parts: Option<Parts>,
     place: Place,
     /// What the file is for, as far as that has been said.
     purpose: Vec<u8>,
@@ -87,12 +88,12 @@ fn begun(shared: &Shared) -> Gather {
 
 impl Form {
     async fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
-        let broken = |error: FormError| {
-            Fault::new(FaultCode::InvalidRequest, error.to_string())
-                .with_class(FailureClass::Caller)
+        let Some(parts) = &mut self.parts else {
+            out.push(chunk);
+            return Ok(());
         };
-        self.parts.push(chunk);
-        while let Some(piece) = self.parts.next_piece().map_err(broken)? {
+        parts.push(chunk);
+        while let Some(piece) = self.next_piece()? {
             match piece {
                 Piece::Head(head) => {
                     self.place = match (head.is_file, &*head.name) {
@@ -101,6 +102,9 @@ impl Form {
                         _ => Place::Elsewhere,
                     };
                     out.push(head.raw);
+                    if head.is_file && self.place != Place::File {
+                        out.extend(self.parts.take().map(Parts::into_rest));
+                    }
                 }
                 Piece::Data(data) if self.place == Place::File => self.file(data, out).await?,
                 Piece::Data(data) => {
@@ -120,6 +124,15 @@ impl Form {
             }
         }
         Ok(())
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>, Fault> {
+        let broken = |error: FormError| {
+            Fault::new(FaultCode::InvalidRequest, error.to_string())
+                .with_class(FailureClass::Caller)
+        };
+        let Some(parts) = &mut self.parts else { return Ok(None) };
+        parts.next_piece().map_err(broken)
     }
 
     async fn file(&mut self, mut data: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
