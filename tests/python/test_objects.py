@@ -64,6 +64,13 @@ def life(own) -> None:
     again = own.get_object(**packed)
     assert again["ContentEncoding"] == "gzip"
     assert again["Body"]._raw_stream.read(decode_content=False) == b"no gzip at all"
+    # A page that somebody puts is none of the gateway's.
+    page = {**AT, "Key": "p/q/page"}
+    own.put_object(**page, Body=b"<script>", ContentType="text/html")
+    headers = own.get_object(**page)["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["content-type"] == "application/octet-stream"
+    assert headers["x-content-type-options"] == "nosniff"
+    own.delete_object(**page)
     listed = own.get_paginator("list_objects_v2").paginate(
         **AT, Prefix="p/q/", PaginationConfig={"PageSize": 2}
     )
