@@ -63,8 +63,9 @@ class Stage:
 
     def __init__(
         self, processes: Processes, weir: pathlib.Path, pinned: bool,
-        beside: Beside | None = None,
+        beside: Beside | None = None, body_mib: int = 100,
     ) -> None:
+        self.body_mib = body_mib
         self.processes = processes
         self.weir = weir
         self.beside = beside
@@ -75,25 +76,27 @@ class Stage:
         port = free_port()
         self.sim = processes.start(
             self.load_core, weir, "sim", "--listen", f"127.0.0.1:{port}", "--log-requests", 0,
-            "--answer-bytes", 1024, "--chunks", CHUNKS, "--chunk-interval-ms", INTERVAL_MS,
-            *self._threads(),
+            "--max-body-mib", body_mib, "--answer-bytes", 1024,
+            "--chunks", CHUNKS, "--chunk-interval-ms", INTERVAL_MS, *self._threads(),
         )
         self.direct = System(DIRECT, port, [])
         self._config = processes.folder / "weir.json"
+        key = {"name": "bench", "value": "env.BENCH_KEY", "models": ["*"], "weight": 1}
         providers = {"openai": {
-            "keys": [{"name": "bench", "value": "env.BENCH_KEY", "models": ["*"], "weight": 1}],
+            "keys": [{**key, "use_for_batch_api": True}],
             "network_config": {"base_url": f"http://127.0.0.1:{port}"},
             "concurrency_and_buffer_size": {
                 "concurrency": CONCURRENCY, "buffer_size": CONCURRENCY,
             },
         }}
-        self._config.write_text(json.dumps({"providers": providers}))
+        settings = {"max_request_body_size_mb": body_mib}
+        self._config.write_text(json.dumps({"client": settings, "providers": providers}))
         access = {"provider": "openai", "allowed_models": ["*"], "key_ids": ["*"]}
         client = {"name": "bench", "value": "env.BENCH_CLIENT", "provider_configs": [access]}
         self._keyed_config = processes.folder / "weir-keyed.json"
         self._keyed_config.write_text(json.dumps({
             "providers": providers, "governance": {"virtual_keys": [client]},
-            "client": {"enforce_auth_on_inference": True},
+            "client": {**settings, "enforce_auth_on_inference": True},
         }))
         self._token = processes.folder / "link-token"
 
@@ -177,7 +180,8 @@ class Stage:
                 location / {{
                   proxy_pass http://sim; proxy_http_version 1.1;
                   proxy_set_header Connection ""; proxy_buffering off;
-                  client_body_buffer_size 1m;
+                  client_body_buffer_size 1m; client_max_body_size {self.body_mib}m;
+                  proxy_request_buffering {"off" if self.body_mib > 100 else "on"};
                 }}
               }}
             }}

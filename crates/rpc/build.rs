@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .boxed(".weir.worker.v1.Frame.part.end")
         .boxed(".weir.router.v1.RequestHead.cursor")
         .boxed(".weir.router.v1.RequestHead.owner")
+        .boxed(".weir.router.v1.RequestHead.resource")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     Ok(())

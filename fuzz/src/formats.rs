@@ -71,7 +71,7 @@ pub(crate) fn request(dialect: Dialect, data: &[u8]) {
             assert!(serde_json::from_slice::<serde_json::Value>(&written.body).is_ok());
         }
     }
-    let _ = from.patch(&body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[] });
+    let _ = from.patch(&body, &Patch { model: "m", quirks: &Quirks::NONE, features: &[], outline: None });
     for vendor in ["openai", "openrouter"] {
         let Ok(Some(stripped)) = from.strip_foreign(&body, vendor) else { continue };
         let again = from.strip_foreign(&stripped.body, vendor);

@@ -1,7 +1,9 @@
-//! What knows no format: framings and JSON.
+//! What knows no format: framings, forms, chunks and JSON.
 
 use bytes::Bytes;
 use weir_dialect::json::{Cuts, Members, Splices, Spot};
+use weir_framing::aws_chunks::{ChunkFault, Field, Reader};
+use weir_framing::form::{FormError, Parts, Piece};
 use weir_framing::{Decoder, FrameError};
 use weir_types::Framing;
 
@@ -36,6 +38,91 @@ pub(crate) fn framing(framing: Framing, data: &[u8]) {
     for frame in &whole {
         let _ = decoder.parse(frame);
     }
+}
+
+/// What forms of this target are written with.
+pub(crate) const FORM: &str = "multipart/form-data; boundary=b";
+
+/// A piece as one byte for its kind, and its bytes.
+fn taken(piece: Piece) -> (u8, Bytes) {
+    match piece {
+        Piece::Head(head) => {
+            let _ = head.file_name();
+            (b'h', head.raw)
+        }
+        Piece::Data(bytes) => (b'd', bytes),
+        Piece::Tail(bytes) => (b't', bytes),
+        Piece::Close(bytes) => (b'c', bytes),
+        Piece::Rest(bytes) => (b'r', bytes),
+    }
+}
+
+/// The pieces, those that go on as one, and why it is no form.
+fn pieces(data: &[u8], first: usize) -> (Vec<(u8, Vec<u8>)>, Vec<u8>, Option<FormError>) {
+    let mut parts = Parts::of(FORM).expect("it names a boundary");
+    let mut found: Vec<(u8, Vec<u8>)> = Vec::new();
+    let (one, two) = data.split_at(first.min(data.len()));
+    let mut error = None;
+    for part in [one, two] {
+        parts.push(Bytes::copy_from_slice(part));
+        loop {
+            match parts.next_piece() {
+                Ok(Some(piece)) => {
+                    let (kind, bytes) = taken(piece);
+                    match found.last_mut().filter(|last| last.0 == kind && b"dr".contains(&kind)) {
+                        Some(last) => last.1.extend_from_slice(&bytes),
+                        None => found.push((kind, bytes.to_vec())),
+                    }
+                }
+                Ok(None) => break,
+                Err(why) => {
+                    error = Some(why);
+                    break;
+                }
+            }
+        }
+    }
+    let error = error.or(parts.finish().err());
+    (found, parts.into_rest().to_vec(), error)
+}
+
+/// A form is cut in one way however it arrives, and its pieces put together are the form again.
+pub(crate) fn form(data: &[u8]) {
+    let (whole, rest, error) = pieces(data, 0);
+    let split = data.first().map_or(0, |first| usize::from(*first) % (data.len() + 1));
+    let (in_parts, rest_in_parts, error_in_parts) = pieces(data, split);
+    assert_eq!((&in_parts, error_in_parts), (&whole, error), "split at {split}");
+    assert_eq!(rest, rest_in_parts, "split at {split}");
+    let mut again: Vec<u8> = whole.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    again.extend(rest);
+    assert_eq!(again, data, "pieces put together");
+}
+
+fn chunks(data: &[u8], first: usize) -> Result<(Vec<u8>, Vec<Field>), ChunkFault> {
+    let mut reader = Reader::default();
+    let mut found = Vec::new();
+    let (one, two) = data.split_at(first.min(data.len()));
+    for part in [one, two] {
+        reader.push(Bytes::copy_from_slice(part));
+        while let Some(piece) = reader.next_piece()? {
+            found.extend_from_slice(&piece);
+        }
+    }
+    Ok((found, reader.finish()?))
+}
+
+/// A file in chunks is read in one way however it arrives, and what is written of it is read as the same.
+pub(crate) fn aws_chunks(data: &[u8]) {
+    let whole = chunks(data, 0);
+    let split = data.first().map_or(0, |first| usize::from(*first) % (data.len() + 1));
+    assert_eq!(chunks(data, split), whole, "split at {split}");
+    let Ok((file, fields)) = whole else { return };
+    let mut again = Vec::new();
+    if !file.is_empty() {
+        again.extend(weir_framing::aws_chunks::chunk(file.clone().into()).concat());
+    }
+    again.extend_from_slice(&weir_framing::aws_chunks::last(&fields));
+    assert_eq!(chunks(&again, 0), Ok((file, fields)), "written and read");
 }
 
 /// The scanner takes nothing that `serde_json` refuses, and what is cut out of a document leaves one.

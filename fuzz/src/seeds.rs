@@ -29,6 +29,9 @@ pub(crate) fn write(target: &Target, to: &Path) {
         let name = format!("{}-{}", stem(&file.parent().expect("it is in a folder")), stem(&file));
         fs::write(to.join(name), seed(target, &bytes)).expect("a seed can be written");
     }
+    for (name, bytes) in own(target) {
+        fs::write(to.join(name), bytes).expect("a seed can be written");
+    }
     let escaped = |word: &String| {
         let quoted = word.replace('\\', "\\\\").replace('"', "\\\"");
         format!("\"\\\"{quoted}\\\"\"\n")
@@ -53,6 +56,28 @@ fn files(target: &Target) -> Vec<PathBuf> {
         Target::Format(dialect, kind) => of(*dialect, *kind),
         Target::Framing(_) => every(Kind::Stream),
         Target::Json => every(Kind::Request),
+        Target::Form | Target::AwsChunks => Vec::new(),
+    }
+}
+
+/// Seeds of readers that have no fixtures.
+fn own(target: &Target) -> &'static [(&'static str, &'static [u8])] {
+    match target {
+        Target::Form => &[
+            (
+                "upload",
+                b"--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\n\
+                  Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
+                  Content-Type: text/plain\r\n\r\nx\r\n--c\r\ny\r\n--b--\r\n",
+            ),
+            ("odd", b"before\r\n--b  \r\nx\r\n\r\n\r\n--b--after"),
+            ("name", b"--b\r\ncontent-disposition: form-data; name*=UTF-8''%41; filename=a\r\n\r\n"),
+        ],
+        Target::AwsChunks => &[
+            ("behind", b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAA==\r\n\r\n"),
+            ("signed", b"5;chunk-signature=ab\r\nhello\r\n0;chunk-signature=cd\r\n\r\n"),
+        ],
+        _ => &[],
     }
 }
 

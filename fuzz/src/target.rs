@@ -18,6 +18,10 @@ pub(crate) enum Kind {
 pub(crate) enum Target {
     Format(Dialect, Kind),
     Framing(Framing),
+    /// Forms with files.
+    Form,
+    /// Files in chunks, as Amazon's clients send them.
+    AwsChunks,
     Json,
 }
 
@@ -49,7 +53,7 @@ impl Kind {
 pub(crate) fn all() -> Vec<Target> {
     let kinds = |dialect: &Dialect| Kind::ALL.map(|kind| Target::Format(*dialect, kind));
     let formats = Dialect::ALL.iter().flat_map(kinds);
-    formats.chain(Framing::ALL.map(Target::Framing)).chain([Target::Json]).collect()
+    formats.chain(Framing::ALL.map(Target::Framing)).chain([Target::Form, Target::AwsChunks, Target::Json]).collect()
 }
 
 impl Target {
@@ -58,6 +62,8 @@ impl Target {
         match self {
             Self::Format(dialect, kind) => format!("{}/{}", folder(*dialect), kind.label()),
             Self::Framing(framing) => format!("framing/{}", framing.label()),
+            Self::Form => "form".to_owned(),
+            Self::AwsChunks => "aws_chunks".to_owned(),
             Self::Json => "json".to_owned(),
         }
     }
@@ -70,6 +76,8 @@ impl Target {
             Self::Format(dialect, Kind::Stream) => formats::stream(*dialect, data),
             Self::Format(dialect, Kind::Error) => formats::error(*dialect, data),
             Self::Framing(framing) => plain::framing(*framing, data),
+            Self::Form => plain::form(data),
+            Self::AwsChunks => plain::aws_chunks(data),
             Self::Json => plain::json(data),
         }
     }

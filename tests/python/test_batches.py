@@ -29,6 +29,31 @@ def results(client, file_id: str) -> list[dict]:
     return [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
 
 
+def test_lines_name_models_as_requests_do(start, sim, sdk):
+    keys = [Key("a", extra={**stored.BATCH, "aliases": {"fast": "gpt-4o-mini"}})]
+    client = sdk(start(Config().provider("openai", sim.url, keys)), timeout=60.0)
+    asked = ["openai/gpt-4o", "OpenAI/fast", "fast", "gpt-4o", "meta-llama/Llama-3", ""]
+    lines = [stored.lines(f"{n}", model=model) for n, model in enumerate(asked)]
+    # Longer than what comes at a time, blank, and no request at all: what is not changed stays.
+    long = stored.lines("x" * 300_000, model="openai/gpt-4o")
+    content = b"".join(lines) + b"\r\n" + long + b'"openai/gpt-4o"\n' + lines[0].rstrip(b"\n")
+    file = stored.upload(client, content)
+    names = ["gpt-4o", "gpt-4o-mini", "gpt-4o-mini", "gpt-4o", "meta-llama/Llama-3", ""]
+    expected = [stored.lines(f"{n}", model=model) for n, model in enumerate(names)]
+    long = long.replace(b"openai/gpt-4o", b"gpt-4o")
+    expected = b"".join(expected) + b"\r\n" + long + b'"openai/gpt-4o"\n' + expected[0].rstrip(b"\n")
+    assert client.files.content(file.id).read() == expected
+    # Files for anything else are nobody's to read.
+    other = client.files.create(file=("x.jsonl", content), purpose="user_data")
+    assert client.files.content(other.id).read() == content
+    _, batch = create(client, b"".join(lines[:4]))
+    found = [
+        one["response"]["body"]["model"]
+        for one in results(client, ended(client, batch).output_file_id)
+    ]
+    assert found == names[:4]
+
+
 @pytest.mark.parametrize("path", ["/v1", "/openai"])
 def test_the_life_of_a_batch(start, sim, sdk, path):
     client = sdk(start(stored.config(sim, *stored.keys(a=1.0, b=1.0))), path)

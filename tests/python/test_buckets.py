@@ -2,14 +2,13 @@
 
 import collections
 import json
-import urllib.request
 
 import openai
 import pytest
 from harness import buckets, clouds, stored
+from harness.buckets import s3  # noqa: F401
 from harness.callers import moto, served  # noqa: F401
 from harness.config import Config, Key
-from moto.server import ThreadedMotoServer
 from test_bounds import rss
 
 MIB = 1 << 20
@@ -373,19 +372,6 @@ def test_the_keys_role_works_off_batches_whose_request_names_none(start, sim, sd
 
 
 # --- A second opinion --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def s3():
-    """moto's S3."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # What it keeps belongs to the process, not to the server.
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
-    yield url
-    server.stop()
 
 
 def test_files_live_in_motos_s3_as_well(start, s3, sdk):

@@ -9,8 +9,11 @@ pub mod jobs;
 pub mod name;
 pub mod objects;
 pub mod records;
+pub mod store;
 
 pub use name::{Named, Place};
+
+use weir_types::Form;
 
 use crate::batches::Tag;
 use crate::stored::{BASE, Stored};
@@ -32,6 +35,7 @@ pub(crate) const JOBS: Stored = Stored {
         "submitTimeBefore",
     ],
     items: &["invocationJobSummaries"],
+    clients: Some((Form::Objects, &store::OBJECTS)),
     ..BASE
 };
 
@@ -53,6 +57,12 @@ impl Bucket {
         let prefix = prefix.trim().trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Self { name: name.trim().to_owned(), prefix, is_default }
+    }
+
+    /// How the places in it begin: `bucket/prefix/`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.name, self.prefix)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of what ids are changed into. A document is small: it describes what is stored.
 
+pub mod lines;
 mod rows;
 
 pub(crate) use rows::{ANTHROPIC, BASE, GEMINI, OPENAI, RESPONSES, UNKEPT};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use weir_types::{Addressee, Form, Operation};
 
+use crate::buckets::store::Objects;
 use crate::fault::{AnswerFault, RequestFault};
 use crate::json::{Cuts, JsonFault, Members, Splices, Spot, quoted};
 
@@ -53,6 +55,8 @@ pub struct Stored {
     pub refers: &'static [&'static str],
     /// How ids begin that this gateway has made up for answers which nobody keeps.
     pub unkept: Option<&'static str>,
+    /// Set where things are asked for by their places, and pass as they are.
+    pub objects: Option<&'static Objects>,
     /// What is different for clients of a form of the format.
     pub clients: Option<(Form, &'static Self)>,
 }

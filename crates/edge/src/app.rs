@@ -72,39 +72,32 @@ fn plain(shared: &Arc<Shared>, path: &'static str) -> MethodRouter {
     }
     let (refusing, allowed) = (Arc::clone(shared), allowed.words());
     router.fallback(move |request: Request| {
-        std::future::ready(wrong_method(&refusing, allowed, request))
+        std::future::ready(wrong_method(&refusing, &allowed, request))
     })
 }
 
 /// Methods of one path.
-#[derive(Debug, Clone, Copy, Default)]
-struct Allowed {
-    is_read: bool,
-    is_written: bool,
-    is_deleted: bool,
-}
+#[derive(Debug, Default)]
+struct Allowed(Vec<Method>);
 
 impl Allowed {
     fn add(&mut self, method: &Method) {
-        match *method {
-            Method::GET => self.is_read = true,
-            Method::DELETE => self.is_deleted = true,
-            _ => self.is_written = true,
+        let is_read = *method == Method::GET;
+        // axum answers HEAD where it answers GET.
+        for method in [Some(method), Some(&Method::HEAD).filter(|_| is_read)].into_iter().flatten()
+        {
+            if !self.0.contains(method) {
+                self.0.push(method.clone());
+            }
         }
     }
 
     /// As a header lists them; empty if there are none.
-    const fn words(self) -> &'static str {
-        match (self.is_read, self.is_written, self.is_deleted) {
-            (false, false, false) => "",
-            (true, false, false) => "GET, HEAD",
-            (false, true, false) => "POST",
-            (false, false, true) => "DELETE",
-            (true, true, false) => "GET, HEAD, POST",
-            (true, false, true) => "GET, HEAD, DELETE",
-            (false, true, true) => "POST, DELETE",
-            (true, true, true) => "GET, HEAD, POST, DELETE",
-        }
+    fn words(&self) -> String {
+        let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+        let words: Vec<&str> =
+            known.iter().filter(|method| self.0.contains(method)).map(Method::as_str).collect();
+        words.join(", ")
     }
 }
 
@@ -141,7 +134,7 @@ fn with_parameter(shared: &Arc<Shared>, prefix: &'static str) -> MethodRouter {
                     allowed.add(&route.method());
                 }
             }
-            match allowed.words() {
+            match &*allowed.words() {
                 "" => not_found(&shared, request),
                 allowed => wrong_method(&shared, allowed, request),
             }
@@ -193,7 +186,7 @@ fn unserved(request: &Request) -> Option<Fault> {
     Some(Unserved::at(request.uri().path(), is_get)?.fault())
 }
 
-fn wrong_method(shared: &Shared, allowed: &'static str, request: Request) -> Response {
+fn wrong_method(shared: &Shared, allowed: &str, request: Request) -> Response {
     if let Some(fault) = unserved(&request) {
         return call::refuse(shared, &fault, request);
     }
@@ -204,6 +197,8 @@ fn wrong_method(shared: &Shared, allowed: &'static str, request: Request) -> Res
     );
     let fault = Fault::new(FaultCode::MethodNotAllowed, text);
     let mut response = call::refuse(shared, &fault, request);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
 }

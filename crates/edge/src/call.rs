@@ -46,6 +46,7 @@ pub(crate) fn serve(
         let asked = RequestLine {
             route: route.name,
             dialect: route.dialect,
+            form: route.form,
             operation: Some(route.operation),
         };
         let mut slot = Some(Record::start(&shared.telemetry, asked, &parts, started));
@@ -71,8 +72,8 @@ pub(crate) fn serve(
 pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     intake::forget(&parts.headers, body, shared.live.look().settings.body_bytes_max);
-    let dialect = route::dialect_of(shared.routes, parts.uri.path());
-    let asked = RequestLine { route: method_label(&parts.method), dialect, operation: None };
+    let (dialect, form) = route::words_of(shared.routes, parts.uri.path());
+    let asked = RequestLine { route: method_label(&parts.method), dialect, form, operation: None };
     let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
     error::response(fault, record, parts.method == Method::HEAD)
 }

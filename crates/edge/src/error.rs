@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::de::IgnoredAny;
+use weir_dialect::buckets::store::Objects;
 use weir_dialect::format;
 use weir_dialect::ir::{self, ErrorContext, ErrorKind};
 use weir_types::{Attempt, Fault, FaultCode, UpstreamAnswer};
@@ -53,8 +54,13 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
     blame(fault, &mut headers, &mut record);
     advise(fault, &mut headers);
     head::quota_mode(&mut headers, fault.detail.quota_mode);
-    let body = match passed_on(fault) {
-        Some(upstream) => {
+    let own = format(record.dialect).stored().and_then(|stored| stored.of(record.form).objects);
+    let body = match (own, passed_on(fault)) {
+        (Some(objects), _) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(Objects::CONTENT_TYPE));
+            objects.write_error(&with_status(fault, status.as_u16(), &record))
+        }
+        (None, Some(upstream)) => {
             // It is JSON, whatever the provider calls it.
             let form = HeaderValue::from_str(&upstream.content_type).ok();
             headers.insert(
@@ -63,7 +69,7 @@ pub(crate) fn response(fault: &Fault, mut record: Record, head_only: bool) -> Re
             );
             upstream.body.clone()
         }
-        None => {
+        (None, None) => {
             headers.insert(CONTENT_TYPE, JSON);
             let error = with_status(fault, status.as_u16(), &record);
             format(record.dialect).write_error(&error)

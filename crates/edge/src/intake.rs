@@ -118,11 +118,13 @@ pub(crate) fn stream(
         linger(body, limits.bytes_max);
         return Err(fault);
     }
-    let rest = Rest { body: Some(body), bytes_max: limits.bytes_max };
+    let waits = headers.contains_key(EXPECT);
+    let rest = Rest { body: Some(body), waits, bytes_max: limits.bytes_max };
     let begin = (rest, 0, Pace::new(limits.rate_min, limits.stall_max));
     let pieces = futures_util::stream::try_unfold(begin, move |state| async move {
         let (mut rest, taken, mut pace) = state;
         let Some(body) = &mut rest.body else { return Ok(None) };
+        rest.waits = false;
         let Some(piece) = next(body, limits, &mut pace).await? else {
             rest.body = None;
             return Ok(None);
@@ -140,12 +142,15 @@ pub(crate) fn stream(
 /// a client that is still writing is to read why.
 struct Rest {
     body: Option<Body>,
+    /// The client sends nothing until it is asked to, and was not: what it sends next is another request.
+    waits: bool,
     bytes_max: usize,
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
+            && !self.waits
             && tokio::runtime::Handle::try_current().is_ok()
         {
             linger(body, self.bytes_max);

@@ -11,7 +11,7 @@ use weir_rpc::{ReplyHead, Timings};
 use weir_runtime::ClientStall;
 use weir_telemetry::{RequestRecord, Span, SpanKind, Telemetry, semconv};
 use weir_types::{
-    Dialect, Fault, Framing, KeyName, Operation, ProviderName, RequestId, Usage, told,
+    Dialect, Fault, Form, Framing, KeyName, Operation, ProviderName, RequestId, Usage, told,
 };
 
 use crate::options;
@@ -50,6 +50,8 @@ pub(crate) struct RequestLine {
     pub(crate) route: &'static str,
     /// The format in which the client reads answers and errors.
     pub(crate) dialect: Dialect,
+    /// And its form.
+    pub(crate) form: Form,
     /// `None` if no route matched.
     pub(crate) operation: Option<Operation>,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Record {
     pub(crate) request_id: RequestId,
     /// The format in which the client reads answers and errors.
     pub(crate) dialect: Dialect,
+    /// And its form.
+    pub(crate) form: Form,
     /// How the client wants a stream framed.
     pub(crate) framing: Framing,
     /// Tells whether the client's connection stood still.
@@ -102,7 +106,7 @@ impl Record {
         parts: &Parts,
         started: Instant,
     ) -> Self {
-        let RequestLine { route, dialect, operation } = asked;
+        let RequestLine { route, dialect, form, operation } = asked;
         telemetry.metrics.request_started();
         let request_id = options::request_id(&parts.headers);
         let trace = options::trace(&parts.headers);
@@ -119,6 +123,7 @@ impl Record {
             outcome: Outcome::ClientGone,
             request_id,
             dialect,
+            form,
             framing: Framing::default(),
             stall: parts.extensions.get::<ClientStall>().cloned(),
             client_key: None,

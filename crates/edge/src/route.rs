@@ -26,6 +26,19 @@ pub struct Route {
     pub form: Form,
     /// The provider that the prefix implies for a bare model.
     pub preferred: Option<&'static str>,
+    /// What its parameter may be.
+    pub(crate) value: Value,
+}
+
+/// What a parameter may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A name, which may hold slashes.
+    Name,
+    /// One segment of a path.
+    Segment,
+    /// Anything.
+    Path,
 }
 
 impl Route {
@@ -41,7 +54,14 @@ impl Route {
             framing_by_query: None,
             form: Form::Usual,
             preferred: None,
+            value: Value::Name,
         }
+    }
+
+    /// With a parameter that may be this.
+    const fn taking(mut self, value: Value) -> Self {
+        self.value = value;
+        self
     }
 
     /// With the provider that a bare model means.
@@ -126,7 +146,15 @@ impl Route {
     /// The parameter's value in `tail`, the part of the path from the parameter on.
     pub(crate) fn value_in<'a>(&self, tail: &'a str) -> Option<&'a str> {
         let (_, after) = self.parameter()?;
-        tail.strip_suffix(after).filter(|value| !value.is_empty() && !value.ends_with('/'))
+        let value = tail.strip_suffix(after).filter(|value| !value.is_empty())?;
+        match self.value {
+            Value::Name => Some(value).filter(|value| !value.ends_with('/')),
+            Value::Segment => {
+                let segment = value.strip_suffix('/').unwrap_or(value);
+                Some(segment).filter(|segment| !segment.is_empty() && !segment.contains('/'))
+            }
+            Value::Path => Some(value),
+        }
     }
 }
 
@@ -321,13 +349,22 @@ pub(crate) const ROOT: &str = "/";
 /// The path that load balancers ask.
 pub(crate) const HEALTH: &str = "/health";
 
-/// The format in which somebody who asked for `path` reads errors: that of the routes that begin
-/// alike.
-pub(crate) fn dialect_of(routes: &[Route], path: &str) -> Dialect {
+/// The format in which somebody who asked for `path` reads errors, and its form: those of the routes that
+/// begin alike.
+pub(crate) fn words_of(routes: &[Route], path: &str) -> (Dialect, Form) {
     let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
     let prefix = first(path);
+    let is_below = |route: &&Route| {
+        let before = route.parameter().map(|(before, _)| before.trim_end_matches('/'));
+        let rest = before.and_then(|before| path.strip_prefix(before));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut places = routes.iter().filter(|route| route.value == Value::Path);
+    if let Some(route) = places.find(is_below) {
+        return (route.dialect, route.form);
+    }
     let alike = routes.iter().find(|route| first(route.path()) == prefix);
-    alike.map_or(UNKNOWN, |route| route.dialect)
+    (alike.map_or(UNKNOWN, |route| route.dialect), Form::Usual)
 }
 
 #[cfg(test)]
@@ -345,12 +382,30 @@ mod tests {
     }
 
     #[test]
+    fn places_may_be_anything_and_buckets_are_one_segment() {
+        let bucket =
+            Route::new("GET /s3/{bucket}", BEDROCK, Operation::FileList).taking(Value::Segment);
+        let object =
+            Route::new("GET /s3/{object}", BEDROCK, Operation::FileContent).taking(Value::Path);
+        for (tail, is_bucket) in
+            [("b", Some("b")), ("b/", Some("b")), ("b/k", None), ("b/k/", None), ("/", None)]
+        {
+            assert_eq!(bucket.value_in(tail), is_bucket, "{tail}");
+            assert_eq!(object.value_in(tail), Some(tail));
+        }
+        assert_eq!(object.value_in(""), None);
+    }
+
+    #[test]
     fn rows_are_unambiguous() {
         for (at, route) in ROUTES.iter().enumerate() {
             assert!(ROUTES[..at].iter().all(|other| other.name != route.name), "{}", route.name);
             assert!(route.stream.is_none() || route.operation.streams(), "{}", route.name);
         }
-        assert_eq!(dialect_of(ROUTES, "/anthropic/v9/x"), Dialect::AnthropicMessages);
-        assert_eq!(dialect_of(ROUTES, "/nowhere"), Dialect::OpenAiChat);
+        assert_eq!(words_of(ROUTES, "/anthropic/v9/x"), (ANTHROPIC, Form::Usual));
+        assert_eq!(words_of(ROUTES, "/nowhere"), (CHAT, Form::Usual));
+        assert_eq!(words_of(ROUTES, "/bedrock/s3/b/k"), (BEDROCK, Form::Objects));
+        assert_eq!(words_of(ROUTES, "/bedrock/s3"), (BEDROCK, Form::Objects));
+        assert_eq!(words_of(ROUTES, "/bedrock/s3x"), (BEDROCK, Form::Usual));
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod form;
+mod objects;
 pub(crate) mod resumable;
 
 use std::sync::Arc;
@@ -60,6 +61,9 @@ impl Opening<'_> {
         body: Body,
         slot: &mut Option<Record>,
     ) -> Result<Response, Fault> {
+        if let Some(objects) = stored.objects {
+            return self.object(objects, request, body, slot).await;
+        }
         let facts = self.route.operation.facts();
         let (query, limit) = self.query(stored);
         request.query = query;

@@ -32,7 +32,7 @@ const fn row(what: &'static str, at: At) -> Unserved {
 }
 
 /// The table.
-pub(crate) const UNSERVED: [Unserved; 9] = [
+pub(crate) const UNSERVED: [Unserved; 10] = [
     row(REALTIME, At::Based("/realtime")),
     row("responses over a WebSocket", At::Socket("/responses")),
     row(VIDEOS, At::Based("/videos")),
@@ -42,6 +42,7 @@ pub(crate) const UNSERVED: [Unserved; 9] = [
     row(REALTIME, At::Below("/genai/ws")),
     row(REALTIME, At::Below("/mistral/v1/audio/transcriptions/realtime")),
     row(VIDEOS, At::Below("/bedrock/async-invoke")),
+    row("S3's calls about buckets as such", At::Below("/bedrock/s3")),
 ];
 
 const REALTIME: &str = "spoken conversations (realtime)";

@@ -4,6 +4,7 @@
 //! same frames however the input is split. [`Decoder`] and [`Writer`] are all that others need to
 //! know: which framing it is they are told by a [`Framing`].
 
+pub mod aws_chunks;
 mod cut;
 mod decoder;
 mod event_chunks;

@@ -141,10 +141,20 @@ pub(crate) const ANTHROPIC: &[Route] = &[
     message_batch(Method::POST, Operation::BatchCancel, "/v1/messages/batches/{id}/cancel"),
 ];
 
+const S3: &str = "https://s3.{region}.amazonaws.com";
+
 /// A file as an object, wherever that is: <https://docs.aws.amazon.com/AmazonS3/latest/API/>
 const fn object(method: Method, operation: Operation) -> Route {
-    const AT: &str = "https://s3.{region}.amazonaws.com";
-    openai(method, operation, AT).signed(Auth::Aws("s3")).kept(Kept::InBuckets)
+    openai(method, operation, S3).signed(Auth::Aws("s3")).kept(Kept::InBuckets)
+}
+
+/// The same for clients that put and get objects themselves.
+const fn place(method: Method, operation: Operation) -> Route {
+    Route::new(method, operation, S3, Dialect::BedrockConverse)
+        .needs(&AS_IT_IS)
+        .signed(Auth::Aws("s3"))
+        .kept(Kept::InBuckets)
+        .in_forms(&[Form::Objects])
 }
 
 /// A batch as a job over such files, for clients of OpenAI's format and of its own:
@@ -169,6 +179,11 @@ pub(crate) const BEDROCK: &[Route] = &[
     object(Method::HEAD, Operation::FileRetrieve),
     object(Method::DELETE, Operation::FileDelete),
     object(Method::GET, Operation::FileContent),
+    place(Method::PUT, Operation::FileUpload),
+    place(Method::GET, Operation::FileList),
+    place(Method::HEAD, Operation::FileRetrieve),
+    place(Method::DELETE, Operation::FileDelete),
+    place(Method::GET, Operation::FileContent),
     job!(OpenAiChat, POST, BatchCreate, "model-invocation-job"),
     job!(OpenAiChat, GET, BatchList, "model-invocation-jobs"),
     job!(OpenAiChat, GET, BatchRetrieve, "model-invocation-job/{id}"),

@@ -12,7 +12,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_quota::Class;
@@ -32,7 +32,10 @@ const FALLBACKS_MAX: usize = 16;
 
 /// Keys that the workers can use, by provider. A provider that is absent has not said anything
 /// yet: all its keys count.
-pub(crate) type UsableKeys = HashMap<ProviderName, Arc<HashSet<KeyName>>>;
+pub(crate) type UsableKeys = HashMap<ProviderName, Arc<KeyPlaces>>;
+
+/// Keys, and how the places begin at which they keep files.
+pub(crate) type KeyPlaces = HashMap<KeyName, Arc<[String]>>;
 
 /// One provider, one model, and the keys that serve it there.
 #[derive(Debug)]
@@ -140,6 +143,9 @@ impl Catalog {
             weir_types::Target::Provider { name: Some(name), .. } => self.only(request, name),
             weir_types::Target::Resource { provider, key, .. } => {
                 self.of_stored(request, provider.as_deref(), key.as_deref())
+            }
+            weir_types::Target::Place { provider, place, .. } => {
+                self.at_place(request, provider.as_deref(), place, |_, _| true)
             }
             weir_types::Target::Provider { name: None, .. }
                 if request.operation.facts().batch_keys_only =>

@@ -184,7 +184,7 @@ impl Call {
         match self.request.target {
             Target::Provider { .. } => operation.is_translated(),
             Target::Model { .. } => operation == Operation::ListModels,
-            Target::Resource { .. } => false,
+            Target::Resource { .. } | Target::Place { .. } => false,
         }
     }
 

@@ -5,14 +5,13 @@
 //! had time enough to say so; and one that a worker speaks of no longer, which goes on with it for a
 //! while, until the router has had the time to read why.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_rpc::Description;
 use weir_types::{KeyName, ProviderName};
 
-use crate::catalog::UsableKeys;
+use crate::catalog::{KeyPlaces, UsableKeys};
 use crate::settings::ProviderSettings;
 
 /// By then every worker has read a configuration that its router has read.
@@ -40,7 +39,7 @@ impl Usable {
         let mut keys = self.said.clone();
         for hope in &self.hoped {
             if let Some(known) = keys.get_mut(&hope.provider) {
-                Arc::make_mut(known).insert(hope.key.clone());
+                Arc::make_mut(known).entry(hope.key.clone()).or_default();
             }
         }
         keys
@@ -50,12 +49,13 @@ impl Usable {
     pub(crate) fn described(&mut self, description: &Description, now: Instant) -> bool {
         let provider = &description.provider;
         let before = self.keys().remove(provider);
-        let names: HashSet<KeyName> = description.keys.iter().map(|key| key.name.clone()).collect();
+        let names: KeyPlaces =
+            description.keys.iter().map(|key| (key.name.clone(), key.places.clone())).collect();
         let is_named = |key: &KeyName| {
-            names.contains(key) || description.unusable.iter().any(|(name, _)| name == key)
+            names.contains_key(key) || description.unusable.iter().any(|(name, _)| name == key)
         };
         self.hoped.retain(|hope| hope.provider != *provider || !is_named(&hope.key));
-        let silent = before.iter().flat_map(|keys| keys.iter()).filter(|key| !is_named(key));
+        let silent = before.iter().flat_map(|keys| keys.keys()).filter(|key| !is_named(key));
         silent.for_each(|key| self.hope(provider, key, now));
         self.said.insert(provider.clone(), Arc::new(names));
         before.as_ref() != self.keys().get(provider)
@@ -125,14 +125,16 @@ mod tests {
     }
 
     fn description(keys: &[&str], unusable: &[&str]) -> Description {
-        let keys = keys.iter().map(|name| UsableKey { name: (*name).into() }).collect();
+        let keys =
+            keys.iter().map(|name| UsableKey { name: (*name).into(), places: Arc::default() });
+        let keys = keys.collect();
         let unusable = unusable.iter().map(|name| ((*name).into(), "why".to_owned())).collect();
         Description { provider: "p".into(), keys, unusable, checked: Vec::new() }
     }
 
     fn names(usable: &Usable) -> Vec<String> {
         let keys = usable.keys();
-        let mut names: Vec<_> = keys["p"].iter().map(ToString::to_string).collect();
+        let mut names: Vec<_> = keys["p"].keys().map(ToString::to_string).collect();
         names.sort();
         names
     }

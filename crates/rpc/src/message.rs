@@ -278,6 +278,8 @@ impl fmt::Debug for Reply {
 pub struct UsableKey {
     /// Its name.
     pub name: KeyName,
+    /// How the places begin at which it can keep files: `bucket/`, `bucket/prefix/`.
+    pub places: Arc<[String]>,
 }
 
 /// What a worker says of itself.

@@ -45,7 +45,7 @@ type Answer = Response<Playback>;
 struct Draft {
     status: u16,
     content_type: &'static str,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     plan: Plan,
 }
 
@@ -281,7 +281,8 @@ impl Door<'_> {
         let spoken = self.wire.error(self.route, refusal);
         let body = verdict.body.clone().unwrap_or(spoken.body);
         let plan = self.json(body.into_bytes(), &verdict.behaviour).plan;
-        Draft { status: spoken.status, headers: spoken.headers, ..json_draft(plan) }
+        let headers = spoken.headers.into_iter().map(|(name, value)| (name.into(), value));
+        Draft { status: spoken.status, headers: headers.collect(), ..json_draft(plan) }
     }
 
     fn error(self, refusal: &Refusal) -> Draft {

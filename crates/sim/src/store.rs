@@ -95,13 +95,13 @@ enum Stage {
 pub(crate) struct Given {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<objects::Header>,
     pub(crate) body: Bytes,
 }
 
 impl Given {
     fn with(mut self, name: &'static str, value: String) -> Self {
-        self.headers.push((name, value));
+        self.headers.push((name.into(), value));
         self
     }
 

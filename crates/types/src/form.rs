@@ -11,11 +11,13 @@ pub enum Form {
     Single,
     /// Mistral's form of OpenAI's chat completions.
     Mistral,
+    /// Files as objects at places in buckets, as S3 has them.
+    Objects,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Usual, Self::Single, Self::Mistral];
+    pub const ALL: [Self; 4] = [Self::Usual, Self::Single, Self::Mistral, Self::Objects];
 
     /// Stable label for the wire between our services; empty for the usual one.
     #[must_use]
@@ -24,6 +26,7 @@ impl Form {
             Self::Usual => "",
             Self::Single => "single",
             Self::Mistral => "mistral",
+            Self::Objects => "objects",
         }
     }
 

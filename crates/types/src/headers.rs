@@ -5,10 +5,13 @@
 //! another holds back. Whoever reads a header may take `_` for `-` (CGI does), so names are compared
 //! without regard to that, or to case.
 
+mod objects;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::Dialect;
+pub use objects::{ObjectHeader, object_answered, object_header};
 
 /// Why a header does not simply pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,15 @@ pub enum Target {
         /// The provider's own id of it.
         id: String,
     },
+    /// Something at a place that several keys of a provider may reach.
+    Place {
+        /// Where it is; `None`: wherever there is such a place.
+        provider: Option<String>,
+        /// Only this key may serve it.
+        pin: Option<String>,
+        /// `bucket/name`, or `bucket/` and what names begin with.
+        place: String,
+    },
 }
 
 impl Target {
@@ -37,7 +46,7 @@ impl Target {
     pub fn model(&self) -> &str {
         match self {
             Self::Model { name, .. } => name,
-            Self::Provider { .. } | Self::Resource { .. } => "",
+            Self::Provider { .. } | Self::Resource { .. } | Self::Place { .. } => "",
         }
     }
 
@@ -45,7 +54,9 @@ impl Target {
     #[must_use]
     pub fn pin(&self) -> Option<&str> {
         match self {
-            Self::Model { pin, .. } | Self::Provider { pin, .. } => pin.as_deref(),
+            Self::Model { pin, .. } | Self::Provider { pin, .. } | Self::Place { pin, .. } => {
+                pin.as_deref()
+            }
             Self::Resource { key, .. } => key.as_deref(),
         }
     }
@@ -60,7 +71,9 @@ impl Target {
             (Self::Model { .. }, Addressee::Model)
             | (Self::Provider { .. }, Addressee::Provider)
             | (Self::Resource { .. }, Addressee::Resource) => true,
-            (Self::Resource { .. }, Addressee::Provider) => facts.batch_keys_only,
+            (Self::Resource { .. }, Addressee::Provider) | (Self::Place { .. }, _) => {
+                facts.batch_keys_only
+            }
             _ => false,
         }
     }

@@ -16,7 +16,7 @@ use crate::connector::{Connector, host_and_port};
 use crate::decoded::Decoder;
 use crate::lanes::{Lanes, STREAMS_MAX};
 use crate::proxy::{Kind, login_words};
-use crate::{Body, Error, Outgoing, Transport};
+use crate::{AsItComes, Body, Error, Outgoing, Transport};
 
 /// What one HTTP/2 stream may send before it is read.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -129,6 +129,7 @@ impl Client {
             let permit = self.0.transport.permit(request.uri(), deadline).await?;
             self.0.authorize(&mut request);
             let uri = request.uri().clone();
+            let as_it_comes = request.extensions().get::<AsItComes>().is_some();
             let (answer, place) = {
                 let (pool, place) = self.0.lanes.take();
                 (pool.request(request), place)
@@ -139,7 +140,10 @@ impl Client {
                         self.0.lanes.share();
                     }
                     self.0.accepted(&uri, &response)?;
-                    let decoder = Decoder::of(response.headers_mut());
+                    let decoder = match as_it_comes {
+                        true => None,
+                        false => Decoder::of(response.headers_mut()),
+                    };
                     Ok(response.map(|incoming| Body::new(incoming, (permit, place), decoder)))
                 }
                 Ok(Err(error)) => {

@@ -29,6 +29,6 @@ pub use authorize::{
 pub use body::{Body, Chunks};
 pub use client::Client;
 pub use error::{Error, SettingsError};
-pub use outgoing::{Outgoing, Pieces};
+pub use outgoing::{AsItComes, Outgoing, Pieces};
 pub use reach::Reach;
 pub use transport::{Credentials, Proxy, Settings, Transport};

@@ -16,6 +16,11 @@ type Broken = Box<dyn std::error::Error + Send + Sync>;
 /// Pieces that are still to come; an error breaks the request off.
 pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
 
+/// Goes with a request whose answer is wanted as it comes, compressed or not: what it is to be called is
+/// for whoever asked to say.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItComes;
+
 /// A body that is sent.
 pub struct Outgoing(Kind);
 

@@ -365,6 +365,9 @@ pub(crate) struct SimArgs {
     /// How many bytes of each request's body /sim/requests remembers
     #[arg(long, env = "WEIR_LOG_BODY_BYTES", value_name = "N", default_value_t = 0)]
     pub(crate) log_body_bytes: usize,
+    /// The longest request body in MiB; files that are put are held in memory
+    #[arg(long, env = "WEIR_MAX_BODY_MIB", value_name = "MIB", default_value_t = 256)]
+    pub(crate) max_body_mib: usize,
     /// Models that /v1/models lists (repeatable); any other name is answered as well
     #[arg(long = "model", env = "WEIR_MODEL", value_name = "NAME", value_delimiter = ',')]
     pub(crate) models: Vec<String>,

@@ -33,6 +33,7 @@ fn settings(args: &SimArgs) -> Settings {
         keys: args.keys.clone(),
         log_requests: args.log_requests,
         log_body_bytes: args.log_body_bytes,
+        body_bytes_max: args.max_body_mib.saturating_mul(1 << 20),
         models: if args.models.is_empty() { defaults.models } else { args.models.clone() },
         ..defaults
     }

@@ -89,7 +89,7 @@ pub(crate) fn run(
             is_unsealed: request.is_fallback,
             outline: request.outline.as_ref(),
         };
-        let (body, document) = opened(body, &shared, request.operation).await?;
+        let (body, document) = opened(body, &shared, at, &request).await?;
         let translated = document.as_deref().filter(|_| !fit.is_same());
         let room = room::of_request(shared.memory.budget(), translated.unwrap_or_default()).await?;
         let whole = all_of(&body);

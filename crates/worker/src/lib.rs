@@ -21,6 +21,7 @@ mod headers;
 mod held;
 mod hidden;
 mod later;
+mod lines;
 mod live;
 mod looks;
 mod memory;

@@ -1,18 +1,20 @@
 //! A request's body, ready to be sent: looked at where it is a document, passed on where it is not.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use weir_dialect::RequestFault;
 use weir_dialect::form::FormRewrite;
 use weir_dialect::ir::Losses;
 use weir_provider::{Fit, refuses_sealed};
-use weir_rpc::Body as Incoming;
+use weir_rpc::{Body as Incoming, WorkerRequest};
 use weir_types::{Content, Fault, FaultCode, Operation};
 use weir_upstream::Outgoing;
 
 use crate::upload::Upload;
 use crate::way::{self, Ready, Start, Way};
-use crate::{Shared, form};
+use crate::{Shared, form, lines};
 
 /// A request's body, ready to be sent.
 pub(crate) struct Sendable {
@@ -34,14 +36,23 @@ impl Sendable {
 /// The body, and all of it if it is a document that must be looked at.
 pub(crate) async fn opened(
     body: Incoming,
-    shared: &Shared,
-    operation: Operation,
+    shared: &Arc<Shared>,
+    key: usize,
+    request: &WorkerRequest,
 ) -> Result<(Incoming, Option<Bytes>), Fault> {
-    if operation.facts().request != Content::Json {
-        return Ok((body, None));
+    if request.operation.facts().request != Content::Json {
+        return Ok((unlooked(body, shared, key, request), None));
     }
     let document = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
     Ok((Incoming::Full(Bytes::new()), Some(document)))
+}
+
+/// A body that is no document. Of files only the lines are looked at that are for batches.
+fn unlooked(body: Incoming, shared: &Arc<Shared>, key: usize, request: &WorkerRequest) -> Incoming {
+    match request.operation {
+        Operation::FileUpload => lines::sent(body, shared, key, &request.content_type),
+        _ => body,
+    }
 }
 
 /// A body that is all there, and so can be sent once more.

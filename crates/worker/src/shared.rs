@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use weir_dialect::buckets::Bucket;
 use weir_provider::{StreamEnd, Vendor};
 use weir_rpc::{Description, UsableKey};
 use weir_telemetry::Telemetry;
@@ -225,7 +226,7 @@ impl Shared {
     pub fn description(&self) -> Description {
         Description {
             provider: self.provider.clone(),
-            keys: self.keys.iter().map(|key| UsableKey { name: key.name.clone() }).collect(),
+            keys: self.keys.iter().map(usable).collect(),
             unusable: self.unusable.clone(),
             checked: Vec::new(),
         }
@@ -234,6 +235,11 @@ impl Shared {
     pub(crate) fn key(&self, name: &str) -> Option<&Key> {
         self.keys.iter().find(|key| &*key.name == name)
     }
+}
+
+fn usable(key: &Key) -> UsableKey {
+    let places = key.storage.buckets.iter().map(Bucket::place).collect();
+    UsableKey { name: key.name.clone(), places }
 }
 
 /// The endpoints of a key and of its variants.

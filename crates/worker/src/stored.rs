@@ -20,10 +20,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use weir_dialect::ir::Losses;
 use weir_provider::{Kept, Route};
-use weir_rpc::{Body as Incoming, Frame, Reply, WorkerRequest};
+use weir_rpc::{Body as Incoming, Frame, Header, Reply, WorkerRequest};
 use weir_types::{CallContext, Fault, Usage};
 use weir_upstream::{Body, Client};
 
@@ -37,6 +38,8 @@ enum Served {
     Document(Bytes, Losses),
     /// A file's bytes.
     Bytes(Box<Response<Body>>),
+    /// What the service itself says.
+    Passed(Box<Parts>, Bytes),
 }
 
 impl Served {
@@ -77,10 +80,15 @@ pub(crate) async fn run(
         Ok(Served::Document(document, losses)) => Ok(documented(call, document, &losses)),
         Ok(Served::Bytes(response)) => {
             let (head, body) = response.into_parts();
+            let said = buckets::objects::answered(&visit, &head);
             match raw::open(&call, &head, body).await {
-                Ok(raw) => Ok(raw.into_reply(call)),
+                Ok(raw) => Ok(with_headers(raw.into_reply(call), said)),
                 Err(fault) => Err(failed(&mut call, fault)),
             }
+        }
+        Ok(Served::Passed(head, document)) => {
+            let said = buckets::objects::answered(&visit, &head);
+            Ok(with_headers(given(call, &head, document, &Losses::default()), said))
         }
         Err(fault) => Err(failed(&mut call, fault)),
     }
@@ -91,13 +99,22 @@ fn failed(call: &mut Call, mut fault: Fault) -> Fault {
     fault
 }
 
+fn with_headers(mut reply: Reply, headers: Vec<Header>) -> Reply {
+    reply.head.headers.extend(headers);
+    reply
+}
+
 /// The reply with a document that was made here.
-fn documented(mut call: Call, document: Bytes, losses: &Losses) -> Reply {
+fn documented(call: Call, document: Bytes, losses: &Losses) -> Reply {
     let mut head = Response::new(()).into_parts().0;
     head.status = StatusCode::OK;
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    given(call, &head, document, losses)
+}
+
+fn given(mut call: Call, head: &Parts, document: Bytes, losses: &Losses) -> Reply {
     call.ended(&Usage::default(), None, None);
-    let head = call.reply_head(&head, losses);
+    let head = call.reply_head(head, losses);
     let frames = [Frame::Chunk(document), Frame::End(Box::default())];
     Reply { head, frames: Box::pin(stream::iter(frames)) }
 }

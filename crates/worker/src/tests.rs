@@ -5,6 +5,7 @@ mod cancel;
 mod credentials;
 mod fake;
 mod later;
+mod lines;
 mod live;
 mod media;
 mod sealed;

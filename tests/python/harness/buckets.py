@@ -1,9 +1,12 @@
 """Keys of Bedrock's that keep files in buckets, and what a test asks of them."""
 
 import re
+import urllib.request
 
 import boto3
 import botocore.config
+import pytest
+from moto.server import ThreadedMotoServer
 
 from . import secrets, stored
 from .config import Config, Key
@@ -65,3 +68,16 @@ def create(client, file, **more):
     extra = {"role_arn": ROLE, **more.pop("extra_body", {})}
     asked = {"endpoint": stored.CHAT, "completion_window": "24h", **more}
     return client.batches.create(input_file_id=file.id, extra_body=extra, **asked)
+
+
+@pytest.fixture
+def s3():
+    """moto's S3: its address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    # What it keeps belongs to the process, not to the server.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
+    yield url
+    server.stop()

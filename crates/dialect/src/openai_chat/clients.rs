@@ -26,7 +26,7 @@ impl Client {
     pub(super) const fn of(form: Form) -> Self {
         match form {
             Form::Mistral => MISTRAL,
-            Form::Usual | Form::Single => OPENAI,
+            Form::Usual | Form::Single | Form::Objects => OPENAI,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) const BASE: Stored = Stored {
     query: &[],
     refers: &["file_id"],
     unkept: None,
+    objects: None,
     clients: None,
 };
 

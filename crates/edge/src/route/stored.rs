@@ -1,9 +1,9 @@
 //! The paths of files, batches and kept responses. SDKs append to a base URL that may or may not end in a version, so
 //! each stands behind several prefixes.
 
-use weir_types::Operation;
+use weir_types::{Form, Operation};
 
-use super::{ANTHROPIC, BEDROCK, CHAT, RESPONSES, Route, gemini, mistral};
+use super::{ANTHROPIC, BEDROCK, CHAT, RESPONSES, Route, Value, gemini, mistral};
 
 const fn files(name: &'static str, operation: Operation) -> Route {
     Route::new(name, CHAT, operation)
@@ -130,6 +130,20 @@ const JOBS: [Route; 4] = [
     job("POST /bedrock/model-invocation-job/{id}/stop", Operation::BatchCancel),
 ];
 
+const fn object(name: &'static str, operation: Operation) -> Route {
+    Route::new(name, BEDROCK, operation).of("bedrock").in_form(Form::Objects).taking(Value::Path)
+}
+
+/// S3's, for the buckets of these jobs. Of rows that fit the first counts.
+const OBJECTS: [Route; 6] = [
+    object("HEAD /bedrock/s3/{object}", Operation::FileRetrieve),
+    object("GET /bedrock/s3/{bucket}", Operation::FileList).taking(Value::Segment),
+    object("GET /bedrock/s3/{object}", Operation::FileContent),
+    object("PUT /bedrock/s3/{object}", Operation::FileUpload),
+    object("POST /bedrock/s3/{object}", Operation::FileUpload),
+    object("DELETE /bedrock/s3/{object}", Operation::FileDelete),
+];
+
 const TABLES: &[&[Route]] = &[
     &responses!("/v1"),
     &responses!(""),
@@ -147,6 +161,7 @@ const TABLES: &[&[Route]] = &[
     &gemini!("/genai/v1", "/genai/upload/v1/files"),
     &gemini!("/genai", "/genai/upload/files"),
     &JOBS,
+    &OBJECTS,
 ];
 
 /// Of all of them.

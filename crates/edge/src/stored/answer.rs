@@ -85,7 +85,7 @@ impl Giving<'_> {
 }
 
 /// All of an answer.
-async fn collected(reply: Reply) -> Result<(ReplyHead, Bytes, End), Fault> {
+pub(super) async fn collected(reply: Reply) -> Result<(ReplyHead, Bytes, End), Fault> {
     let Reply { head, mut frames } = reply;
     let mut body = BytesMut::new();
     loop {

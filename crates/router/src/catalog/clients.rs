@@ -107,6 +107,12 @@ impl Catalogs {
     /// # Errors
     /// As [`Catalog::route`]; the client's key may not reach it, or there must be one and is none.
     pub(crate) fn route(&self, request: &RouterRequest) -> Result<Route, Fault> {
+        if let weir_types::Target::Place { provider, place, .. } = &request.target {
+            let client = self.client(request)?;
+            let catalog = client.map_or(&self.all, Client::catalog);
+            let is_alone = |provider: &str, key: &str| self.is_alone(provider, key);
+            return catalog.at_place(request, provider.as_deref(), place, is_alone);
+        }
         let Some(client) = self.client(request)? else { return self.all.route(request) };
         let own = client.catalog();
         let mut route = own.route(request);
@@ -163,15 +169,18 @@ impl Catalogs {
         request: &RouterRequest,
         only: Option<&str>,
     ) -> Result<Vec<StoredAt>, Fault> {
-        let is_alone = |provider: &str, key: &str| {
-            let admits = |client: &&Client| client.access(provider).admits(key, None);
-            let others = usize::from(!self.is_key_required);
-            self.clients.is_empty() || self.clients.values().filter(admits).count() + others == 1
-        };
+        let is_alone = |provider: &str, key: &str| self.is_alone(provider, key);
         let Some(client) = self.client(request)? else {
             return self.all.stores(request, only, is_alone);
         };
         client.catalog().stores(request, only, is_alone)
+    }
+
+    /// Whether only one of those who ask reaches `key` of `provider`.
+    fn is_alone(&self, provider: &str, key: &str) -> bool {
+        let admits = |client: &&Client| client.access(provider).admits(key, None);
+        let others = usize::from(!self.is_key_required);
+        self.clients.is_empty() || self.clients.values().filter(admits).count() + others == 1
     }
 
     /// Which models of `targets` whoever asks may see, where that is not all that the worker lists.

@@ -1,13 +1,13 @@
 //! One provider of the catalog: which of its keys serve a model now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use weir_quota::Class;
 use weir_types::{Fault, KeyName, KeyRules, ModelList, ModelName, Operation, SeenModels};
 
 use super::clients::Access;
-use super::{Query, Target, fault};
+use super::{KeyPlaces, Query, Target, fault};
 use crate::settings::{KeySettings, ProviderSettings};
 
 /// Models are named by clients, so what is remembered of them has a bound; over it, the memory
@@ -25,7 +25,7 @@ type Remembered = RwLock<HashMap<Arc<str>, Arc<Target>>>;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) provider: Arc<ProviderSettings>,
-    usable: Option<Arc<HashSet<KeyName>>>,
+    usable: Option<Arc<KeyPlaces>>,
     pub(super) access: Access,
     /// By operation; without a pin.
     targets: Vec<Remembered>,
@@ -34,7 +34,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(
         provider: Arc<ProviderSettings>,
-        usable: Option<Arc<HashSet<KeyName>>>,
+        usable: Option<Arc<KeyPlaces>>,
         access: Access,
     ) -> Self {
         let targets = Operation::ALL.iter().map(|_| Remembered::default()).collect();
@@ -161,8 +161,37 @@ impl Entry {
         Some(SeenModels { provider: self.provider.name.clone(), keys })
     }
 
+    /// The same, of those of its keys alone that reach `place`; `may_see`: what is there may be shown to
+    /// whoever asks.
+    ///
+    /// # Errors
+    /// As [`Entry::target`]; none does.
+    pub(super) fn at_place(
+        &self,
+        place: &str,
+        ask: Query<'_>,
+        may_see: impl Fn(&KeyName) -> bool,
+    ) -> Result<Arc<Target>, Fault> {
+        let target = self.target("", ask)?;
+        let Some(known) = &self.usable else { return Ok(target) };
+        let places = |key: &KeyName| known.get(key).map(|places| &**places).unwrap_or_default();
+        let reaches = |key: &KeyName| places(key).iter().any(|begin| place.starts_with(begin));
+        let keys = || self.provider.keys.iter().filter(|key| target.class.keys.contains(&key.name));
+        let near: Vec<&KeySettings> = keys().filter(|key| reaches(&key.name)).collect();
+        let seen: Vec<&KeySettings> =
+            near.iter().copied().filter(|key| may_see(&key.name)).collect();
+        match (near.is_empty(), seen.is_empty()) {
+            (_, false) => Ok(self.build("", ask.operation, &seen)),
+            (false, true) => Err(fault::shared_place()),
+            (true, true) => {
+                let all: Vec<&String> = keys().flat_map(|key| places(&key.name)).collect();
+                Err(fault::no_place(&self.provider, place, &all))
+            }
+        }
+    }
+
     fn can_use(&self, key: &KeyName) -> bool {
-        self.usable.as_ref().is_none_or(|usable| usable.contains(key))
+        self.usable.as_ref().is_none_or(|usable| usable.contains_key(key))
     }
 
     fn build(&self, model: &str, operation: Operation, keys: &[&KeySettings]) -> Arc<Target> {

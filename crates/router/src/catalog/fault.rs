@@ -120,6 +120,43 @@ pub(super) fn shared_lists() -> Fault {
     fault
 }
 
+/// A name is no secret as an id is: whoever guesses it has the file.
+pub(super) fn shared_place() -> Fault {
+    let message = "who knows a file's name has the file, and every key that has this bucket serves other \
+                   clients as well; give this client key a provider's key of its own, or use /v1/files, \
+                   whose ids are of use to one client alone";
+    let mut fault = Fault::new(FaultCode::Forbidden, message);
+    fault.detail.code = Some("key_shared".into());
+    fault
+}
+
+/// No key reaches `place`; `known`: how the places begin that there are.
+pub(super) fn no_place(provider: &ProviderSettings, place: &str, known: &[&String]) -> Fault {
+    let bucket = place.split('/').next().unwrap_or_default();
+    let shown: String = bucket.chars().take(64).collect();
+    let split = known.iter().filter_map(|known| known.split_once('/'));
+    let prefixes: Vec<&str> =
+        split.clone().filter(|(name, _)| *name == bucket).map(|(_, prefix)| prefix).collect();
+    let name = &provider.name;
+    if !prefixes.is_empty() {
+        let message = format!(
+            "in the bucket `{shown}` the keys of `{name}` reach only names that begin with {}; a list \
+             needs such a prefix",
+            listed(prefixes.into_iter())
+        );
+        return Fault::new(FaultCode::Forbidden, message);
+    }
+    let mut buckets: Vec<&str> = split.map(|(name, _)| name).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    let message = format!(
+        "no key of `{name}` that may serve files names the bucket `{shown}` in \
+         `batch_s3_config`; there are {}",
+        listed(buckets.into_iter())
+    );
+    Fault::new(FaultCode::NotFound, message)
+}
+
 pub(super) fn missing_model_part(provider: &ProviderSettings) -> Fault {
     let name = &provider.name;
     let message = format!("nothing stands after `{name}/` in `model`; give `{name}/model`");

@@ -68,6 +68,29 @@ impl Catalog {
         Ok(Route { primary: Ok(target), fallbacks: Vec::new() })
     }
 
+    /// Where a request goes for what stands at `place`: to the keys that reach it.
+    pub(super) fn at_place(
+        &self,
+        request: &RouterRequest,
+        provider: Option<&str>,
+        place: &str,
+        may_see: impl Fn(&str, &str) -> bool,
+    ) -> Result<Route, Fault> {
+        let ask = Query::of(request);
+        let first;
+        let name = match provider {
+            Some(name) => name,
+            None => {
+                first = self.able(None, ask)?.swap_remove(0);
+                &*first.provider.name
+            }
+        };
+        let entry = self.known(name)?;
+        let sees = |key: &KeyName| may_see(&entry.provider.name, key);
+        let primary = entry.at_place(place, ask, sees)?;
+        Ok(Route { primary: Ok(primary), fallbacks: Vec::new() })
+    }
+
     /// The only key that can be meant by an id that does not say whose it is.
     fn only_owner(&self, provider: Option<&str>, ask: Query<'_>) -> Result<Arc<Target>, Fault> {
         let targets = at_home(self.able(provider, ask)?, ask);

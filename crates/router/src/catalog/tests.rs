@@ -5,6 +5,8 @@ use weir_types::{Dialect, Form, Framing, KeyRules, ModelList, OperationSet, Pati
 
 use super::*;
 
+mod places;
+
 fn key(name: &str, weight: f64, models: &[&str]) -> KeySettings {
     let models = match models {
         ["*"] => ModelList::All,
@@ -291,29 +293,6 @@ fn a_preferred_provider_a_pin_and_a_fallback_are_no_way_round_it() {
     };
     // The first answer about meta/llama is the heaviest's.
     assert_eq!(fallbacks(&catalog, &request), ["only/org/only[o]", "list/meta/llama[n]"]);
-}
-
-#[test]
-fn keys_without_a_secret_at_the_worker_are_left_out() {
-    let providers = [
-        provider("one", vec![key("a", 1.0, &["m"]), key("b", 1.0, &["m", "n"])]),
-        provider("two", vec![key("c", 1.0, &["m"])]),
-    ];
-    let usable = |names: &[&str]| Arc::new(names.iter().map(|&name| name.into()).collect());
-    let described = UsableKeys::from([("one".into(), usable(&["a"]))]);
-    let catalog = Catalog::new(&providers, &described);
-    assert_eq!(primary(&catalog, &request("one/m")), Ok("one/m[a]".to_owned()));
-    assert_eq!(primary(&catalog, &request("two/m")), Ok("two/m[c]".to_owned()));
-    let (code, message) = primary(&catalog, &request("one/n")).unwrap_err();
-    assert_eq!(code, FaultCode::NoEligibleKeys);
-    assert!(message.contains("`b`"), "{message}");
-    assert_eq!(primary(&catalog, &request("n")).unwrap_err().0, FaultCode::NoEligibleKeys);
-    let target = for_model("one/m", Some("b"));
-    let pinned = RouterRequest { target, ..request("one/m") };
-    assert_eq!(primary(&catalog, &pinned).unwrap_err().0, FaultCode::NoEligibleKeys);
-    let nobody = UsableKeys::from([("one".into(), usable(&[])), ("two".into(), usable(&["c"]))]);
-    let catalog = Catalog::new(&providers, &nobody);
-    assert_eq!(primary(&catalog, &request("m")), Ok("two/m[c]".to_owned()));
 }
 
 #[test]

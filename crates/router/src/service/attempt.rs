@@ -198,6 +198,7 @@ impl Run<'_> {
 fn resource(target: &weir_types::Target) -> Option<String> {
     match target {
         weir_types::Target::Resource { id, .. } => Some(id.clone()),
+        weir_types::Target::Place { place, .. } => Some(place.clone()),
         weir_types::Target::Model { .. } | weir_types::Target::Provider { .. } => None,
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn is_list(request: &RouterRequest) -> bool {
     facts.batch_keys_only
         && facts.addressee == Addressee::Provider
         && facts.request == Content::Empty
+        && matches!(request.target, Target::Provider { .. })
 }
 
 /// One key's list.

@@ -155,7 +155,10 @@ pub(crate) fn description(description: Description) -> worker::Description {
         keys: description
             .keys
             .into_iter()
-            .map(|key| worker::UsableKey { name: key.name.to_string() })
+            .map(|key| worker::UsableKey {
+                name: key.name.to_string(),
+                places: key.places.to_vec(),
+            })
             .collect(),
         unusable: unusable
             .map(|(name, reason)| worker::UnusableKey { name: name.to_string(), reason })
@@ -172,7 +175,11 @@ fn checked_key_of(key: worker::CheckedKey) -> CheckedKey {
 pub(crate) fn description_of(description: worker::Description) -> Result<Description, Fault> {
     Ok(Description {
         provider: required(description.provider, "provider")?.into(),
-        keys: description.keys.into_iter().map(|key| UsableKey { name: key.name.into() }).collect(),
+        keys: description
+            .keys
+            .into_iter()
+            .map(|key| UsableKey { name: key.name.into(), places: key.places.into() })
+            .collect(),
         unusable: description
             .unusable
             .into_iter()

@@ -50,7 +50,10 @@ pub(crate) fn router_head(request: RouterRequest, body_bytes: Option<u64>) -> ro
         Target::Resource { provider, key, id } => {
             let provider = provider.map(|name| name.to_string()).unwrap_or_default();
             let key = key.map(|name| name.to_string()).unwrap_or_default();
-            head.resource = Some(router::Resource { provider, key, id });
+            head.resource = Some(Box::new(router::Resource { provider, key, id }));
+        }
+        Target::Place { provider, pin, place } => {
+            (head.only_provider, head.key_pin, head.place) = (provider, pin, place);
         }
     }
     head
@@ -59,6 +62,9 @@ pub(crate) fn router_head(request: RouterRequest, body_bytes: Option<u64>) -> ro
 pub(crate) fn router_request(head: router::RequestHead) -> Result<RouterRequest, Fault> {
     let operation = operation(head.operation)?;
     let target = match (operation.facts().addressee, head.resource) {
+        (Addressee::Resource | Addressee::Provider, None) if !head.place.is_empty() => {
+            Target::Place { provider: head.only_provider, pin: head.key_pin, place: head.place }
+        }
         (Addressee::Resource | Addressee::Provider, Some(resource)) => Target::Resource {
             provider: Some(resource.provider).filter(|name| !name.is_empty()).map(Into::into),
             key: Some(resource.key).filter(|name| !name.is_empty()).map(Into::into),

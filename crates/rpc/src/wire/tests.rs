@@ -1,5 +1,6 @@
 //! Round trips of everything that travels, and what becomes of messages of other versions.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -136,6 +137,8 @@ fn targets(operation: Operation) -> Vec<Target> {
         // An id that says nothing, and what is made of something stored.
         targets.push(Target::Resource { provider: None, key: None, id: "file-1".to_owned() });
         targets.push(target(Operation::FileRetrieve));
+        let (provider, pin) = (Some("bedrock".to_owned()), Some("blue".to_owned()));
+        targets.push(Target::Place { provider, pin, place: "bucket/name".to_owned() });
     }
     if operation == Operation::ListModels {
         // One model that is looked for, of one key, and all models of all providers.
@@ -335,7 +338,10 @@ fn a_reply_head_that_lacks_something_is_a_fault_that_names_it() {
 fn descriptions_survive() {
     let whole = Description {
         provider: "openai".into(),
-        keys: vec![UsableKey { name: "blue".into() }, UsableKey { name: "red".into() }],
+        keys: vec![
+            UsableKey { name: "blue".into(), places: Arc::from(["b/p/".to_owned()]) },
+            UsableKey { name: "red".into(), places: Arc::default() },
+        ],
         unusable: vec![("grey".into(), "OPENAI_KEY is not set".to_owned())],
         checked: vec![
             CheckedKey { name: "blue".into(), trouble: None },

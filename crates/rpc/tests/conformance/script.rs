@@ -90,7 +90,10 @@ impl WorkerService for Script {
 pub(crate) fn description(keys: &[&str]) -> Description {
     Description {
         provider: "openai".into(),
-        keys: keys.iter().map(|&name| UsableKey { name: name.into() }).collect(),
+        keys: keys
+            .iter()
+            .map(|&name| UsableKey { name: name.into(), places: Arc::default() })
+            .collect(),
         unusable: vec![("grey".into(), "OPENAI_KEY is not set".to_owned())],
         checked: Vec::new(),
     }

@@ -4,8 +4,11 @@
 //! Every bucket is there, whoever asks, but for those whose names begin with `missing-`. A signature is
 //! looked at as far as that is possible without the secret it was made with.
 
+mod content;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -16,6 +19,8 @@ use crate::answer::text::hash;
 use crate::call::{Call, Signature, percent_decoded};
 use crate::refusal::Refusal;
 use crate::wire::s3::escaped;
+use content::Content;
+pub(super) use content::Header;
 
 /// Parts but the last are no shorter.
 const PART_BYTES_MIN: usize = 5 * 1024 * 1024;
@@ -33,12 +38,16 @@ pub(super) struct Object {
     pub(super) bytes: Bytes,
     kind: String,
     written_us: u64,
+    /// What its owner says of it.
+    said: Vec<Header>,
+    crc: Option<String>,
 }
 
 #[derive(Debug)]
 struct Upload {
     place: (String, String),
     kind: String,
+    said: Vec<Header>,
     parts: BTreeMap<u32, Bytes>,
 }
 
@@ -62,8 +71,13 @@ impl Buckets {
     pub(super) fn put(&mut self, uri: &str, bytes: Bytes, now_us: u64) {
         if let Some((bucket, key)) = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/'))
         {
-            let object =
-                Object { bytes, kind: "binary/octet-stream".to_owned(), written_us: now_us };
+            let object = Object {
+                bytes,
+                kind: "binary/octet-stream".to_owned(),
+                written_us: now_us,
+                said: Vec::new(),
+                crc: None,
+            };
             self.objects.insert((bucket.to_owned(), key.to_owned()), object);
         }
     }
@@ -132,11 +146,17 @@ pub(super) fn answer(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
         _ if place.1.is_empty() => Err(Refusal::of_status(405, "")),
         (&Method::PUT, Some(id)) => put_part(visit, &id, part.as_deref()),
         (&Method::PUT, None) => {
-            let (kind, bytes) = (kind(visit), visit.body.clone());
-            let mark = mark(&bytes);
-            let object = Object { bytes, kind, written_us: visit.now_us };
+            let Content { bytes, crc } = Content::of(visit.call, visit.body)?;
+            if visit.call.header("if-none-match") == "*"
+                && visit.shelf.buckets.objects.contains_key(&place)
+            {
+                return Err(refusal(412, "PreconditionFailed", "At least one did not hold"));
+            }
+            let headers = put_headers(&bytes, crc.as_ref());
+            let (kind, said) = (kind(visit), content::said(visit.call));
+            let object = Object { bytes, kind, written_us: visit.now_us, said, crc };
             visit.shelf.buckets.objects.insert(place, object);
-            Ok(Given { headers: vec![("etag", mark)], ..Given::bytes(XML, Bytes::new()) })
+            Ok(Given { headers, ..Given::bytes(XML, Bytes::new()) })
         }
         (&Method::POST, None) if is_begun => begin(visit, place),
         (&Method::POST, Some(id)) => complete(visit, &id),
@@ -150,16 +170,40 @@ pub(super) fn answer(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
         }
         (&Method::GET | &Method::HEAD, _) => {
             let object = visit.shelf.buckets.objects.get(&place).ok_or_else(no_key)?;
-            let then = SystemTime::UNIX_EPOCH + Duration::from_micros(object.written_us);
-            let headers = vec![
-                ("etag", mark(&object.bytes)),
-                ("last-modified", httpdate::fmt_http_date(then)),
-                ("content-type", object.kind.clone()),
-            ];
-            Ok(Given { headers, ..Given::bytes("binary/octet-stream", object.bytes.clone()) })
+            let part = content::range(visit.call, object.bytes.len())?;
+            Ok(given(object, part, visit.call.header("x-amz-checksum-mode")))
         }
         _ => Err(Refusal::of_status(405, "")),
     }
+}
+
+/// What is said of what was put.
+fn put_headers(bytes: &Bytes, crc: Option<&String>) -> Vec<Header> {
+    let crc = crc.map(|crc| ("x-amz-checksum-crc32".into(), crc.clone()));
+    [("etag".into(), mark(bytes))].into_iter().chain(crc).collect()
+}
+
+/// An object, or a part of it.
+fn given(object: &Object, part: Option<Range<usize>>, checksums: &str) -> Given {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_micros(object.written_us);
+    let mut headers: Vec<Header> = vec![
+        ("etag".into(), mark(&object.bytes)),
+        ("last-modified".into(), httpdate::fmt_http_date(then)),
+        ("content-type".into(), object.kind.clone()),
+        ("accept-ranges".into(), "bytes".to_owned()),
+    ];
+    headers.extend(object.said.iter().cloned());
+    let length = object.bytes.len();
+    let Some(part) = part else {
+        if let Some(crc) = object.crc.as_ref().filter(|_| checksums == "ENABLED") {
+            headers.push(("x-amz-checksum-crc32".into(), crc.clone()));
+        }
+        return Given { headers, ..Given::bytes("binary/octet-stream", object.bytes.clone()) };
+    };
+    let range = format!("bytes {}-{}/{length}", part.start, part.end.saturating_sub(1));
+    headers.push(("content-range".into(), range));
+    let bytes = object.bytes.slice(part);
+    Given { status: 206, headers, ..Given::bytes("binary/octet-stream", bytes) }
 }
 
 fn empty() -> Given {
@@ -192,7 +236,8 @@ fn begin(visit: &mut Visit<'_>, place: (String, String)) -> Result<Given, Refusa
         place.0,
         escaped(&place.1)
     );
-    let upload = Upload { place, kind: kind(visit), parts: BTreeMap::new() };
+    let said = content::said(visit.call);
+    let upload = Upload { place, kind: kind(visit), said, parts: BTreeMap::new() };
     visit.shelf.buckets.uploads.insert(id, upload);
     Ok(Given::bytes(XML, xml.into()))
 }
@@ -201,11 +246,12 @@ fn put_part(visit: &mut Visit<'_>, id: &str, number: Option<&str>) -> Result<Giv
     let number = number.and_then(|number| number.parse().ok());
     let number = number.filter(|number| (1..=10_000).contains(number));
     let wrong = || refusal(400, "InvalidArgument", "Part number must be from 1 to 10000");
-    let (number, body) = (number.ok_or_else(wrong)?, visit.body.clone());
-    let mark = mark(&body);
+    let number = number.ok_or_else(wrong)?;
+    let Content { bytes, crc } = Content::of(visit.call, visit.body)?;
+    let headers = put_headers(&bytes, crc.as_ref());
     let upload = visit.shelf.buckets.uploads.get_mut(id).ok_or_else(no_upload)?;
-    upload.parts.insert(number, body);
-    Ok(Given { headers: vec![("etag", mark)], ..Given::bytes(XML, Bytes::new()) })
+    upload.parts.insert(number, bytes);
+    Ok(Given { headers, ..Given::bytes(XML, Bytes::new()) })
 }
 
 fn complete(visit: &mut Visit<'_>, id: &str) -> Result<Given, Refusal> {
@@ -240,7 +286,7 @@ fn complete(visit: &mut Visit<'_>, id: &str) -> Result<Given, Refusal> {
     if last == 0 {
         return Err(malformed());
     }
-    let Some(Upload { place, kind, .. }) = buckets.uploads.remove(id) else {
+    let Some(Upload { place, kind, said, .. }) = buckets.uploads.remove(id) else {
         return Err(no_upload());
     };
     let xml = format!(
@@ -250,7 +296,7 @@ fn complete(visit: &mut Visit<'_>, id: &str) -> Result<Given, Refusal> {
         escaped(&place.1),
         escaped(&mark(&bytes))
     );
-    let object = Object { bytes: bytes.into(), kind, written_us: now };
+    let object = Object { bytes: bytes.into(), kind, written_us: now, said, crc: None };
     buckets.objects.insert(place, object);
     Ok(Given::bytes(XML, xml.into()))
 }

@@ -15,7 +15,7 @@ use weir_types::Secret;
 use crate::authorize::aws_local::Local;
 use crate::authorize::aws_login::Login;
 use crate::authorize::aws_tools::Process;
-use crate::authorize::sigv4::{self, AwsKeys, Payload, Scope};
+use crate::authorize::sigv4::{self, AwsKeys, OBJECTS, Payload, Scope};
 use crate::authorize::sts::{self, Assume};
 use crate::authorize::token::{Cache, Taken};
 use crate::authorize::{AuthFault, Authorized, Authorizer, Renewed};
@@ -322,9 +322,12 @@ impl Aws {
             why,
             is_refused: false,
         };
+        let is_safe = || request.uri().scheme() == Some(&Scheme::HTTPS);
+        let stated = || Payload::stated(request.headers()).filter(|_| self.service == OBJECTS);
         let payload = match request.body().held() {
             Some(pieces) => Payload::of(pieces),
-            None if request.uri().scheme() == Some(&Scheme::HTTPS) => Payload::Unsigned,
+            // Whoever keeps files at a service without TLS has chosen so.
+            None if is_safe() || self.service == OBJECTS => stated().unwrap_or(Payload::Unsigned),
             None => return Err(fault("a body that is still arriving needs https".to_owned())),
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());

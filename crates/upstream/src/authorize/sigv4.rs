@@ -19,8 +19,9 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const TRAILED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// The service whose paths are names of objects.
-const OBJECTS: &str = "s3";
+pub(super) const OBJECTS: &str = "s3";
 
 /// Credentials of AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub(super) struct Scope<'a> {
 pub(super) enum Payload {
     /// All of it: its hash.
     Hash(String),
+    /// All of it: its hash, as whoever sends it says, or that its checksum comes behind it. The service
+    /// looks whether that is so.
+    Stated(String),
     /// Nothing; TLS has to do.
     Unsigned,
 }
@@ -65,9 +69,16 @@ impl Payload {
         Self::Hash(hex(context.finish().as_ref()))
     }
 
+    /// What the headers of a call say of a body that is still arriving.
+    pub(super) fn stated(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get(CONTENT_HASH)?.to_str().ok()?;
+        let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_hash || text == TRAILED).then(|| Self::Stated(text.to_owned()))
+    }
+
     fn text(&self) -> &str {
         match self {
-            Self::Hash(hash) => hash,
+            Self::Hash(text) | Self::Stated(text) => text,
             Self::Unsigned => UNSIGNED,
         }
     }

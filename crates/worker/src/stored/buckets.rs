@@ -4,12 +4,14 @@
 mod files;
 mod jobs;
 mod native;
+pub(super) mod objects;
 mod places;
+mod put;
 mod sink;
 
 use weir_dialect::ir::Losses;
 use weir_rpc::Body as Incoming;
-use weir_types::{Fault, Operation};
+use weir_types::{Fault, Form, Operation};
 
 use super::Served;
 use super::upload;
@@ -18,6 +20,9 @@ use crate::fault;
 
 pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
     visit.check_storage()?;
+    if visit.request.form == Form::Objects {
+        return objects::serve(visit, body).await;
+    }
     let document = |document| Ok(Served::Document(document, Losses::default()));
     if visit.is_native {
         return document(native::serve(visit, body).await?);

@@ -12,7 +12,7 @@ use weir_dialect::ir::Losses;
 use weir_provider::encoded;
 use weir_rpc::WorkerRequest;
 use weir_telemetry::Span;
-use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Operation};
+use weir_types::{CallContext, Content, FailureClass, Fault, FaultCode, Form, Operation};
 use weir_upstream::Client;
 
 use super::wire::Wire;
@@ -68,6 +68,7 @@ impl<'a> Visit<'a> {
             headers: headers_of(shared, endpoint, &span),
             way: way(shared, request),
             limit,
+            tells_code: request.form == Form::Objects,
         };
         let call = Call {
             _room: None,

@@ -12,10 +12,9 @@ use weir_dialect::batches::Step;
 use weir_dialect::buckets::objects;
 use weir_provider::Asked;
 use weir_types::{FailureClass, Fault};
-use weir_upstream::{Authorizer, Body, Client, Outgoing, Pieces};
+use weir_upstream::{AsItComes, Authorizer, Body, Client, Outgoing, Pieces};
 
 use crate::call::{ErrorContext, Limit};
-use crate::fault::Failed;
 use crate::rejection::{collect, rejected};
 use crate::sender::Sender;
 use crate::upload::Upload;
@@ -37,6 +36,8 @@ pub(super) struct Wire {
     pub(super) way: Way,
     /// Of the attempt; each call has the attempt's own time anew.
     pub(super) limit: Limit,
+    /// The client reads the service's own words for what went wrong.
+    pub(super) tells_code: bool,
 }
 
 /// A call.
@@ -46,11 +47,13 @@ pub(super) struct Ask {
     pub(super) uri: Uri,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+    /// What comes is not decoded: it is a file as it was put.
+    pub(super) as_it_comes: bool,
 }
 
 impl Ask {
     pub(super) fn new(method: Method, uri: Uri) -> Self {
-        Self { method, uri, headers: Vec::new(), body: Bytes::new() }
+        Self { method, uri, headers: Vec::new(), body: Bytes::new(), as_it_comes: false }
     }
 
     /// With these headers and this body.
@@ -89,18 +92,18 @@ impl Wire {
             Err(failed) if failed.is_stale => send().await,
             sent => sent,
         };
-        let sent = sent.map_err(|failed| failed.fault)?;
-        self.told((&ask.method, &ask.uri), sent, limit).await
+        let answer = sent.map_err(|failed| failed.fault)?;
+        self.accepted((&ask.method, &ask.uri), answer, limit).await
     }
 
-    /// An answer, unless it is a refusal.
-    async fn told(
+    /// `answer`, if its status is a success.
+    async fn accepted(
         &self,
         asked: (&Method, &Uri),
-        sent: Response<Body>,
+        answer: Response<Body>,
         limit: Limit,
     ) -> Result<Response<Body>, Fault> {
-        let (head, body) = sent.into_parts();
+        let (head, body) = answer.into_parts();
         if head.status.is_success() {
             return Ok(Response::from_parts(head, body));
         }
@@ -109,32 +112,50 @@ impl Wire {
         Err(self.refused(asked, head, said, limit).await)
     }
 
-    /// Calls with a body that is still arriving, and reads all of the answer.
-    pub(super) async fn send(&self, ask: Ask, pieces: Pieces) -> Result<Bytes, Fault> {
-        let limit = self.limit();
-        let (upload, pieces) = Upload::watch(pieces);
-        let mut request = self.request(&ask);
-        *request.body_mut() = Outgoing::stream(pieces, None);
-        let sender = Sender { authorizer: self.authorizer.as_deref(), client: &self.client };
-        sender.authorize(&self.shared, &mut request, limit.at).await?;
-        let sent = upload.send(&self.client, request, limit.own, limit.deadline).await;
-        let limit = limit.again(Instant::now());
-        let sent = sent.map_err(|error| Failed::of_call(&self.shared, &error, limit).fault)?;
-        let answer = self.told((&ask.method, &ask.uri), sent, limit).await?.into_body();
-        Ok(whole::read(&self.shared, limit, Bytes::new(), answer).await?.0)
-    }
-
     /// Calls and reads all of the answer.
     pub(super) async fn read(&self, ask: Ask) -> Result<(Parts, Bytes), Fault> {
         let limit = self.limit();
         let asked = (ask.method.clone(), ask.uri.clone());
-        let (head, body) = self.ask_within(ask, limit).await?.into_parts();
+        let answer = self.ask_within(ask, limit).await?;
+        self.all_of(answer, (&asked.0, &asked.1), limit).await
+    }
+
+    /// Calls with a body that is still arriving, `length` bytes long if that is known, and reads all of the
+    /// answer. It is sent once.
+    pub(super) async fn put(
+        &self,
+        ask: Ask,
+        pieces: Pieces,
+        length: Option<u64>,
+    ) -> Result<(Parts, Bytes), Fault> {
+        let (upload, pieces) = Upload::watch(pieces);
+        let mut request = self.request(&ask);
+        *request.body_mut() = Outgoing::stream(pieces, length);
+        let sender = Sender { authorizer: self.authorizer.as_deref(), client: &self.client };
+        let limit = self.limit();
+        sender.authorize(&self.shared, &mut request, limit.at).await?;
+        let sent = upload.send(&self.client, request, limit.own, limit.deadline).await;
+        // The rest of the answer has a time of its own.
+        let limit = limit.again(Instant::now());
+        let answer = sent.map_err(|error| fault::of_call(&self.shared, &error, limit))?;
+        let asked = (&ask.method, &ask.uri);
+        let answer = self.accepted(asked, answer, limit).await?;
+        self.all_of(answer, asked, limit).await
+    }
+
+    async fn all_of(
+        &self,
+        answer: Response<Body>,
+        asked: (&Method, &Uri),
+        limit: Limit,
+    ) -> Result<(Parts, Bytes), Fault> {
+        let (head, body) = answer.into_parts();
         let (body, _) = whole::read(&self.shared, limit, Bytes::new(), body).await?;
         // Some errors are found out when the status has been sent.
         if objects::refusal(&body).is_some() {
             let mut head = head;
             head.status = StatusCode::INTERNAL_SERVER_ERROR;
-            return Err(self.refused((&asked.0, &asked.1), head, body, limit).await);
+            return Err(self.refused(asked, head, body, limit).await);
         }
         Ok((head, body))
     }
@@ -150,6 +171,9 @@ impl Wire {
         *request.headers_mut() = self.headers.clone();
         for (name, value) in &ask.headers {
             request.headers_mut().insert(name, value.clone());
+        }
+        if ask.as_it_comes {
+            request.extensions_mut().insert(AsItComes);
         }
         request
     }
@@ -179,7 +203,9 @@ impl Wire {
             _ => None,
         };
         let mut said = said;
+        let mut code = None;
         if let Some(told) = told {
+            code = Some(told.code.clone()).filter(|_| self.tells_code);
             said = told.document().into();
             head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let kind = self.way.errors().error_kind_header();
@@ -197,7 +223,11 @@ impl Wire {
             asked: Asked::with(b""),
             has_clients_headers: false,
         };
-        rejected(context, asked, &head, body).await
+        let mut fault = rejected(context, asked, &head, body).await;
+        if let Some(code) = code {
+            fault.detail.code = Some(code.into());
+        }
+        fault
     }
 
     /// What came is not what was to come.

@@ -1,5 +1,6 @@
 //! Whole answers: what is sent, what comes back, and what each failure is called.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -430,7 +431,7 @@ fn a_secret_that_cannot_be_sent_costs_its_key_alone() {
     settings.keys.push(good.clone());
     let shared = Shared::new(settings, weir_telemetry::Telemetry::default());
     let described = shared.description();
-    assert_eq!(described.keys, [weir_rpc::UsableKey { name: good.name }]);
+    assert_eq!(described.keys, [weir_rpc::UsableKey { name: good.name, places: Arc::default() }]);
     let (name, why) = &described.unusable[0];
     assert!(&**name == "bad" && why.contains("cannot be sent") && !why.contains(SECRET), "{why}");
 }

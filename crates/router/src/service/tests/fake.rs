@@ -180,7 +180,10 @@ impl WorkerService for Fake {
         };
         let description = Description {
             provider: "one".into(),
-            keys: keys.into_iter().map(|name| UsableKey { name: name.into() }).collect(),
+            keys: keys
+                .into_iter()
+                .map(|name| UsableKey { name: name.into(), places: Arc::default() })
+                .collect(),
             unusable: vec![("b".into(), "env.B is not set".to_owned())],
             checked: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! Another configuration while requests are under way.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -72,7 +73,8 @@ async fn weights_and_keys_are_those_of_the_new_configuration() {
     // It never does.
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(ask(&world, 4).await, [0, 4, 0]);
-    let keys = ["b", "c"].map(|name| UsableKey { name: name.into() }).to_vec();
+    let keys =
+        ["b", "c"].map(|name| UsableKey { name: name.into(), places: Arc::default() }).to_vec();
     let said =
         Description { provider: "one".into(), keys, unusable: Vec::new(), checked: Vec::new() };
     let settings = Settings { providers: vec![changed], ..Settings::default() };

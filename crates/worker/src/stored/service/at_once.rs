@@ -175,7 +175,8 @@ impl<'a, 'v> Store for Begins<'a, 'v> {
         let at = self.at;
         let ask = Ask::new(Method::POST, at.visit.uri(Operation::BatchCreate, "", &[])?);
         let ask = ask.with(Bytes::new(), JSON);
-        let answer = Box::pin(at.visit.wire.send(ask, pieces));
+        let sent = at.visit.wire.put(ask, pieces, None);
+        let answer = Box::pin(async { Ok(sent.await?.1) });
         Ok(Beginning { at, answer, tell, held: BytesMut::new(), filename: new.filename })
     }
 }
