@@ -23,6 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .boxed(".weir.router.v1.RequestHead.cursor")
         .boxed(".weir.router.v1.RequestHead.owner")
         .boxed(".weir.router.v1.RequestHead.resource")
+        // Printed as they are by `weir explain --json`.
+        .message_attribute(".weir.router.v1.Explanation", "#[derive(serde::Serialize)]")
+        .message_attribute(".weir.router.v1.ExplainedProvider", "#[derive(serde::Serialize)]")
+        .message_attribute(".weir.router.v1.ExplainedKey", "#[derive(serde::Serialize)]")
+        .message_attribute(".weir.router.v1.ExplainedPool", "#[derive(serde::Serialize)]")
+        .message_attribute(".weir.router.v1.ExplainedClass", "#[derive(serde::Serialize)]")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     Ok(())

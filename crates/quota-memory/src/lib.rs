@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use foldhash::HashMap;
 use weir_quota::{
-    Batch, BatchReply, Bell, ExecuteFuture, Machine, Micros, QuotaStore, Snapshot, StoreError,
-    Timing,
+    Batch, BatchReply, Bell, ExecuteFuture, LookFuture, Machine, Micros, QuotaStore, Snapshot,
+    StoreError, Timing,
 };
 use weir_types::ProviderName;
 
@@ -78,6 +78,14 @@ fn lock(machine: &Mutex<Machine>) -> MutexGuard<'_, Machine> {
 impl QuotaStore for MemoryStore {
     fn execute(&self, pool: &ProviderName, batch: Batch) -> ExecuteFuture {
         Box::pin(std::future::ready(self.execute_now(pool, &batch)))
+    }
+
+    fn look(&self, pool: &ProviderName, model: &Arc<str>) -> LookFuture {
+        let sight = self.known(pool).map(|machine| {
+            let machine = lock(&machine);
+            machine.sight((self.clock)(), model)
+        });
+        Box::pin(std::future::ready(Ok(sight)))
     }
 
     fn on_bell(&self, bell: Bell) {

@@ -13,6 +13,7 @@ mod address;
 mod batch;
 mod bell;
 mod link;
+mod look;
 mod msgpack;
 mod reply;
 mod script;
@@ -29,7 +30,9 @@ use redis::{ErrorKind, ServerErrorKind};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 use tokio::time::timeout;
-use weir_quota::{Batch, BatchReply, Bell, ExecuteFuture, Micros, QuotaStore, StoreError, Timing};
+use weir_quota::{
+    Batch, BatchReply, Bell, ExecuteFuture, LookFuture, Micros, QuotaStore, StoreError, Timing,
+};
 use weir_types::ProviderName;
 
 use address::Address;
@@ -167,6 +170,11 @@ impl QuotaStore for RedisStore {
         })
     }
 
+    fn look(&self, pool: &ProviderName, model: &Arc<str>) -> LookFuture {
+        let (shared, pool, model) = (Arc::clone(&self.shared), pool.clone(), Arc::clone(model));
+        Box::pin(async move { shared.look(&pool, &model).await })
+    }
+
     fn on_bell(&self, bell: Bell) {
         self.shared.bells.add(bell);
     }
@@ -233,8 +241,9 @@ impl Shared {
             };
             let batch::Encoded { head, commands } =
                 batch::encode(&call, batch).map_err(Trouble::Refused)?;
-            let arguments = [&head, &commands, self.channel.as_bytes(), pool.as_bytes()];
-            match self.script.run(link, &keys, arguments).await {
+            let arguments: [&[u8]; 4] =
+                [&head, &commands, self.channel.as_bytes(), pool.as_bytes()];
+            match self.script.run(&self.script.execute, link, &keys, &arguments).await {
                 Ok(value) => {
                     link.saw(pool);
                     let replied = reply::decode(&value, batch.router).map_err(Trouble::Refused)?;

@@ -13,7 +13,7 @@ use weir_types::KeyName;
 use crate::msgpack::{self, Item};
 
 /// A reply that is not what the script sends: what was expected.
-type Expected = &'static str;
+pub(crate) type Expected = &'static str;
 
 /// A reply, and what the bell has to know.
 #[derive(Debug, PartialEq)]
@@ -64,7 +64,7 @@ fn read(mut fields: Fields<'_>, router: Incarnation) -> Result<Replied, Expected
     Ok(Replied { reply, rung })
 }
 
-fn answer(mut fields: Fields<'_>) -> Result<Answer, Expected> {
+pub(crate) fn answer(mut fields: Fields<'_>) -> Result<Answer, Expected> {
     Ok(match fields.whole()? {
         1 => Answer::Granted { key: fields.key()?, arrival: fields.whole()? },
         2 => Answer::Queued {
@@ -138,12 +138,12 @@ fn event(mut fields: Fields<'_>, router: Incarnation) -> Result<Event, Expected>
 
 /// What is left of an array.
 #[derive(Debug, Clone)]
-struct Fields<'a>(std::slice::Iter<'a, Item<'a>>);
+pub(crate) struct Fields<'a>(std::slice::Iter<'a, Item<'a>>);
 
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
-    fn of(item: &'a Item<'a>) -> Result<Self, Expected> {
+    pub(crate) fn of(item: &'a Item<'a>) -> Result<Self, Expected> {
         match item {
             Item::Array(items) => Ok(Self(items.iter())),
             Item::Whole(_) | Item::Text(_) => Err("array"),
@@ -154,26 +154,40 @@ impl<'a> Fields<'a> {
         self.0.as_slice().is_empty()
     }
 
-    fn each<T>(self, read: impl Fn(Self) -> Result<T, Expected>) -> Result<Vec<T>, Expected> {
+    pub(crate) fn each<T>(
+        self,
+        read: impl Fn(Self) -> Result<T, Expected>,
+    ) -> Result<Vec<T>, Expected> {
         self.0.map(|value| Self::of(value).and_then(&read)).collect()
+    }
+
+    pub(crate) fn all<T>(
+        mut self,
+        read: impl Fn(&mut Self) -> Result<T, Expected>,
+    ) -> Result<Vec<T>, Expected> {
+        let mut found = Vec::new();
+        while !self.is_empty() {
+            found.push(read(&mut self)?);
+        }
+        Ok(found)
     }
 
     fn next(&mut self) -> Result<&'a Item<'a>, Expected> {
         self.0.next().ok_or("further field")
     }
 
-    fn fields(&mut self) -> Result<Self, Expected> {
+    pub(crate) fn fields(&mut self) -> Result<Self, Expected> {
         self.next().and_then(Self::of)
     }
 
-    fn signed(&mut self) -> Result<i64, Expected> {
+    pub(crate) fn signed(&mut self) -> Result<i64, Expected> {
         match self.next()? {
             Item::Whole(number) => Ok(*number),
             Item::Text(_) | Item::Array(_) => Err("number"),
         }
     }
 
-    fn whole(&mut self) -> Result<u64, Expected> {
+    pub(crate) fn whole(&mut self) -> Result<u64, Expected> {
         u64::try_from(self.signed()?).map_err(|_| "number from 0")
     }
 
@@ -181,11 +195,11 @@ impl<'a> Fields<'a> {
         Ok(u64::try_from(self.signed()?).ok())
     }
 
-    fn count(&mut self) -> Result<u32, Expected> {
+    pub(crate) fn count(&mut self) -> Result<u32, Expected> {
         u32::try_from(self.signed()?).map_err(|_| "count")
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], Expected> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Expected> {
         match self.next()? {
             Item::Text(bytes) => Ok(bytes),
             Item::Whole(_) | Item::Array(_) => Err("string"),
@@ -196,11 +210,11 @@ impl<'a> Fields<'a> {
         self.bytes()?.try_into().map(u64::from_be_bytes).map_err(|_| "eight bytes")
     }
 
-    fn text(&mut self) -> Result<&'a str, Expected> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Expected> {
         std::str::from_utf8(self.bytes()?).map_err(|_| "text")
     }
 
-    fn key(&mut self) -> Result<KeyName, Expected> {
+    pub(crate) fn key(&mut self) -> Result<KeyName, Expected> {
         self.text().map(KeyName::from)
     }
 

@@ -24,6 +24,7 @@ const TEXT: &str = concat!(
     include_str!("../lua/60_hand_out.lua"),
     include_str!("../lua/70_verbs.lua"),
     include_str!("../lua/80_execute.lua"),
+    include_str!("../lua/90_look.lua"),
 );
 
 /// In the order of the script's `KEYS`.
@@ -49,9 +50,18 @@ const CHUNK: &str = "user_function";
 /// The text in its two forms, and their names.
 #[derive(Debug)]
 pub(crate) struct Text {
+    library: String,
+    /// A batch.
+    pub(crate) execute: Entry,
+    /// A look at a pool, which writes nothing.
+    pub(crate) look: Entry,
+}
+
+/// One of the things that the text does.
+#[derive(Debug)]
+pub(crate) struct Entry {
     script: String,
     digest: String,
-    library: String,
     function: String,
 }
 
@@ -60,13 +70,13 @@ pub(crate) struct Text {
 impl Text {
     /// Digests the text.
     pub(crate) fn new() -> Self {
-        let script = format!("{TEXT}return execute(KEYS, ARGV)\n");
-        let digest = Script::new(&script).get_hash().to_owned();
-        let function = format!("weir_{digest}");
+        let (execute, look) = (Entry::new("execute"), Entry::new("look"));
+        let (name, seen) = (&execute.function, &look.function);
         let library = format!(
-            "#!lua name={function}\n{TEXT}redis.register_function('{function}', execute)\n"
+            "#!lua name={name}\n{TEXT}redis.register_function('{name}', execute)\n\
+             redis.register_function{{function_name='{seen}', callback=look, flags={{'no-writes'}}}}\n"
         );
-        Self { script, digest, library, function }
+        Self { library, execute, look }
     }
 
     /// Runs it once. The server's answers decide in which form, as long as the connection lives;
@@ -76,22 +86,23 @@ impl Text {
     /// What Redis or the connection said.
     pub(crate) async fn run(
         &self,
+        entry: &Entry,
         link: &Link,
         keys: &[String],
-        arguments: [&[u8]; 4],
+        arguments: &[&[u8]],
     ) -> Result<Value, Failure> {
         if link.has_functions() {
-            match self.run_function(link, keys, arguments).await {
+            match self.run_function(entry, link, keys, arguments).await {
                 Ok(Some(value)) => return Ok(value),
                 Ok(None) => link.lacks_functions(),
                 Err(failure) => return Err(failure),
             }
         }
-        let answer = link.send(&call("EVALSHA", &self.digest, keys, arguments)).await;
+        let answer = link.send(&call("EVALSHA", &entry.digest, keys, arguments)).await;
         match answer {
             // Brings the script along and makes it known in the same step.
             Err(Failure::Redis(error)) if is(&error, ServerErrorKind::NoScript) => {
-                link.send(&call("EVAL", &self.script, keys, arguments)).await
+                link.send(&call("EVAL", &entry.script, keys, arguments)).await
             }
             answer => answer,
         }
@@ -100,11 +111,12 @@ impl Text {
     /// `None`: the server has no functions, or none for us.
     async fn run_function(
         &self,
+        entry: &Entry,
         link: &Link,
         keys: &[String],
-        arguments: [&[u8]; 4],
+        arguments: &[&[u8]],
     ) -> Result<Option<Value>, Failure> {
-        let call = call("FCALL", &self.function, keys, arguments);
+        let call = call("FCALL", &entry.function, keys, arguments);
         let mut answer = link.send(&call).await;
         if answer.as_ref().is_err_and(is_unknown_function) {
             let mut load = redis::cmd("FUNCTION");
@@ -125,9 +137,18 @@ impl Text {
     }
 }
 
-fn call(verb: &str, name: &str, keys: &[String], arguments: [&[u8]; 4]) -> redis::Cmd {
+impl Entry {
+    fn new(what: &str) -> Self {
+        let script = format!("{TEXT}return {what}(KEYS, ARGV)\n");
+        let digest = Script::new(&script).get_hash().to_owned();
+        let function = format!("weir_{digest}");
+        Self { script, digest, function }
+    }
+}
+
+fn call(verb: &str, name: &str, keys: &[String], arguments: &[&[u8]]) -> redis::Cmd {
     let mut command = redis::cmd(verb);
-    command.arg(name).arg(keys.len()).arg(keys).arg(&arguments);
+    command.arg(name).arg(keys.len()).arg(keys).arg(arguments);
     command
 }
 

@@ -32,7 +32,7 @@ const PARTS: u64 = 2;
 /// Turns of one world, after which the next begins with another seed.
 const TURNS: u32 = 300;
 /// Every one has to come up, or the comparison says less than it seems to.
-const KINDS: [&str; 37] = [
+const KINDS: [&str; 40] = [
     "set limits",
     "acquire",
     "claim",
@@ -70,6 +70,9 @@ const KINDS: [&str; 37] = [
     "no restate",
     "a moment",
     "no moment",
+    "looked",
+    "saw a rest",
+    "saw a rest that is over",
 ];
 
 /// Prints the seed if the run it belongs to panics.

@@ -138,6 +138,11 @@ impl Cooldowns {
         rows
     }
 
+    /// How many may probe a scope at once; `None`: everybody may be granted it.
+    pub(crate) fn admits(&self, scope: &Scope, now: Micros) -> Option<u32> {
+        self.rows.get(scope)?.admits(now, self.step)
+    }
+
     /// The time between the steps of a trial.
     pub(crate) const fn step(&self) -> Micros {
         self.step

@@ -63,7 +63,7 @@ pub(crate) struct PoolTime {
 }
 
 impl PoolTime {
-    fn advance(&mut self, raw: Micros) -> Micros {
+    pub(crate) fn advance(&mut self, raw: Micros) -> Micros {
         self.offset = self.offset.saturating_add(self.raw.saturating_sub(raw));
         self.raw = raw;
         raw.saturating_add(self.offset)

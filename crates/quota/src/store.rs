@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use weir_types::ProviderName;
 
-use crate::{Batch, BatchReply, Micros};
+use crate::{Batch, BatchReply, Micros, Sight};
 
 /// Why a batch was not executed. Nothing was changed, except for `Unanswered`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,9 @@ impl std::error::Error for StoreError {}
 /// A batch under way.
 pub type ExecuteFuture = Pin<Box<dyn Future<Output = Result<BatchReply, StoreError>> + Send>>;
 
+/// A look under way; `None`: there is no such pool yet.
+pub type LookFuture = Pin<Box<dyn Future<Output = Result<Option<Sight>, StoreError>> + Send>>;
+
 /// Rings when a pool may have something for a router before its next poll.
 pub type Bell = Arc<dyn Fn(&ProviderName) + Send + Sync>;
 
@@ -50,6 +53,13 @@ pub trait QuotaStore: Send + Sync + fmt::Debug + 'static {
     /// Executes one batch atomically. A store that need not wait returns a ready future, which
     /// the caller may poll once without a runtime.
     fn execute(&self, pool: &ProviderName, batch: Batch) -> ExecuteFuture;
+
+    /// Looks at a pool, as far as one model is concerned, and changes nothing. A store that cannot be
+    /// looked at says so.
+    fn look(&self, _pool: &ProviderName, _model: &Arc<str>) -> LookFuture {
+        let why = "this store cannot be looked at".to_owned();
+        Box::pin(std::future::ready(Err(StoreError::Unanswered(why))))
+    }
 
     /// Whom to tell about hand-offs that no reply has carried.
     fn on_bell(&self, bell: Bell);

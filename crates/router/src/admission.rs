@@ -13,4 +13,4 @@ mod pool;
 mod tests;
 
 pub(crate) use lease::{Lease, Watch};
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Looked, Pool};

@@ -7,6 +7,7 @@
 mod bare;
 mod clients;
 mod entry;
+mod explained;
 mod fault;
 mod stored;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use bare::BareModels;
 use clients::Access;
 pub(crate) use clients::Catalogs;
 use entry::{Entry, names_of};
+pub(crate) use explained::{Bar, Meant};
 pub(crate) use stored::StoredAt;
 
 /// Fallbacks that one request may name.

@@ -8,6 +8,7 @@ mod admission;
 mod breaker;
 mod catalog;
 mod clock;
+mod explain;
 mod hedges;
 mod lists;
 mod plan;
@@ -19,6 +20,7 @@ mod upkeep;
 mod usable;
 mod workers;
 
+pub use explain::explain_offline;
 pub use service::Router;
 pub use settings::{
     ClientKeySettings, ClientKeys, KeySettings, ProviderAccess, ProviderSettings, Settings,

@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use weir_rpc::{Body, CallFuture, Reply, RouterRequest, RouterService};
+use weir_rpc::{
+    Body, CallFuture, ExplainFuture, ExplainRequest, Reply, RouterRequest, RouterService,
+};
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::{Attempt, CallContext, Fault, FaultCode, Operation, Target, TraceContext};
 
@@ -80,6 +82,11 @@ impl RouterService for Router {
                 }
             }
         })
+    }
+
+    fn explain(&self, request: ExplainRequest) -> ExplainFuture {
+        let shared = self.shared.clone();
+        Box::pin(async move { crate::explain::live(&shared, &request).await })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::clock::now;
 use crate::hedges::Hedges;
 use crate::lists::Lists;
 use crate::settings::{ProviderSettings, Settings};
-use crate::usable::Usable;
+use crate::usable::{Unusable, Usable};
 
 /// Incarnations stay below this, so that they cross every store's number format unchanged.
 const INCARNATIONS: u64 = 1 << 53;
@@ -229,6 +229,11 @@ impl Shared {
 
     pub(crate) fn lock_pools(&self) -> MutexGuard<'_, Pools> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys that a provider's worker last said it cannot use; `None`: it said nothing yet.
+    pub(crate) fn said_of(&self, provider: &ProviderName) -> Option<Unusable> {
+        self.lock_usable().said_of(provider)
     }
 
     fn lock_usable(&self) -> MutexGuard<'_, Usable> {

@@ -5,6 +5,7 @@
 //! had time enough to say so; and one that a worker speaks of no longer, which goes on with it for a
 //! while, until the router has had the time to read why.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,13 @@ pub(crate) const SETTLES_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Usable {
     said: UsableKeys,
+    /// Why keys cannot be used, in the words of their workers.
+    unusable: HashMap<ProviderName, Unusable>,
     hoped: Vec<Hope>,
 }
+
+/// Keys that a worker cannot use, and why.
+pub(crate) type Unusable = Vec<(KeyName, String)>;
 
 #[derive(Debug)]
 struct Hope {
@@ -45,6 +51,11 @@ impl Usable {
         keys
     }
 
+    /// The keys that a provider's worker last said it cannot use; `None`: it said nothing yet.
+    pub(crate) fn said_of(&self, provider: &ProviderName) -> Option<Unusable> {
+        self.unusable.get(provider).cloned()
+    }
+
     /// Takes in what a worker says; whether anything is different from before.
     pub(crate) fn described(&mut self, description: &Description, now: Instant) -> bool {
         let provider = &description.provider;
@@ -58,6 +69,7 @@ impl Usable {
         let silent = before.iter().flat_map(|keys| keys.keys()).filter(|key| !is_named(key));
         silent.for_each(|key| self.hope(provider, key, now));
         self.said.insert(provider.clone(), Arc::new(names));
+        self.unusable.insert(provider.clone(), description.unusable.clone());
         before.as_ref() != self.keys().get(provider)
     }
 
@@ -75,6 +87,7 @@ impl Usable {
     ) {
         let stays = |name: &ProviderName| after.iter().any(|provider| provider.name == *name);
         self.said.retain(|name, _| stays(name));
+        self.unusable.retain(|name, _| stays(name));
         self.hoped.retain(|hope| stays(&hope.provider));
         for provider in after {
             let known = before.iter().find(|known| known.name == provider.name);

@@ -22,13 +22,15 @@ use crate::proto::worker::worker_client::WorkerClient;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
 use crate::{
-    Body, CallFuture, DescribeStream, Description, Reply, RouterRequest, RouterService,
-    WorkerRequest, WorkerService,
+    Body, CallFuture, DescribeStream, Description, ExplainFuture, ExplainRequest, Reply,
+    RouterRequest, RouterService, WorkerRequest, WorkerService,
 };
 
 /// Pause before a broken stream of descriptions is asked for again, doubled up to the maximum.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Somebody looks at a screen meanwhile.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A router in another process. Cheap to clone; clones share the connection.
 #[derive(Clone)]
@@ -69,6 +71,16 @@ impl RouterService for RemoteRouter {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
         let remote = self.clone();
         Box::pin(async move { Ok(remote.ask(&context, request, body, None).await?) })
+    }
+
+    fn explain(&self, request: ExplainRequest) -> ExplainFuture {
+        let mut client = self.client.clone();
+        Box::pin(async move {
+            let late = || Status::deadline_exceeded("nothing was said in time");
+            let asked = tokio::time::timeout(EXPLAINED_WITHIN, client.explain(request));
+            let said = asked.await.unwrap_or_else(|_| Err(late()));
+            Ok(said.map_err(|status| wire::fault_of(&status, false))?.into_inner())
+        })
     }
 }
 

@@ -29,7 +29,12 @@ pub use message::{
     Body, CheckedKey, Cursor, Description, End, Frame, FrameStream, Header, Owner, Part, Reply,
     ReplyHead, RouterRequest, Timings, UsableKey, WorkerRequest,
 };
+pub use proto::router::{
+    ExplainRequest, ExplainedClass, ExplainedKey, ExplainedPool, ExplainedProvider, Explanation,
+};
 pub use serve::{Server, router_server, worker_server};
-pub use service::{CallFuture, DescribeStream, LookAgain, RouterService, WorkerService};
+pub use service::{
+    CallFuture, DescribeStream, ExplainFuture, LookAgain, RouterService, WorkerService,
+};
 pub use tls::{LinkTls, LinkTlsError};
 pub use token::{LinkTokens, TokenError};

@@ -1,4 +1,6 @@
-//! What the build script made of `proto/`. Nothing outside `wire`, `client` and `server` sees it.
+//! What the build script made of `proto/`. Nothing outside `wire`, `client` and `server` sees it, but for
+//! what [`Explanation`](router::Explanation) is made of: read by people and by nothing here, it is passed
+//! on as it is.
 
 #![expect(
     clippy::allow_attributes,

@@ -49,6 +49,17 @@ impl router::router_server::Router for RouterMethods {
         };
         respond(reply.await)
     }
+
+    async fn explain(
+        &self,
+        request: Request<router::ExplainRequest>,
+    ) -> Result<Response<router::Explanation>, Status> {
+        let explained = self.service.explain(request.into_inner()).await;
+        explained.map(Response::new).map_err(|fault| {
+            let text = fault.detail.message.to_string();
+            wire::status(fault).unwrap_or_else(|_too_long| Status::unknown(text))
+        })
+    }
 }
 
 #[tonic::async_trait]

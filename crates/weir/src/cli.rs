@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use values::{allowed_host, listen_address, size};
 use weir_types::Secret;
 
+use crate::explain::ExplainArgs;
 use crate::ids::IdArgs;
 use crate::link::{LinkArgs, OpenLinkArgs, TokenArgs};
 use crate::tls::TlsArgs;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Check a config.json: every problem at once, with file:line:column; exit code 1 if any
     Check(CheckArgs),
+    /// Say for each key why it can or cannot serve a model now, and what its pool looks like; exit code 1 if
+    /// none can. Takes no slot
+    Explain(ExplainArgs),
     /// Print the JSON Schema of config.json, for completion in an editor
     Schema,
     /// Client keys: make a new one

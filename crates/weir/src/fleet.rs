@@ -47,6 +47,11 @@ impl Judged {
         parts::unusable(&self.workers)
     }
 
+    /// What each would say of itself.
+    pub(crate) fn descriptions(&self) -> Vec<Description> {
+        self.workers.iter().map(|worker| worker.description()).collect()
+    }
+
     /// The names of the providers.
     pub(crate) fn names(&self) -> Vec<ProviderName> {
         self.workers.iter().map(|worker| worker.description().provider).collect()

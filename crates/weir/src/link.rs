@@ -103,6 +103,12 @@ pub(crate) fn settings(
     Ok((settings, tls))
 }
 
+/// What somebody needs who makes one call to a service.
+pub(crate) fn caller(args: &LinkArgs) -> Result<LinkSettings, Failure> {
+    let (tokens, tls) = (tokens(args)?, LinkedTls::read(&args.tls)?);
+    Ok(LinkSettings { tls: tls.ends(), tokens, ..LinkSettings::new(0) })
+}
+
 /// Says what of a changed configuration the links of this process do not follow.
 pub(crate) fn needs_restart(started_with: &Config, config: &Config) {
     let body = |config: &Config| config.client.max_request_body_size_mb;

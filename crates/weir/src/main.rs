@@ -10,6 +10,7 @@ mod cli;
 mod client_keys;
 mod demo;
 mod edge;
+mod explain;
 mod file;
 mod fleet;
 mod ids;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Some(Command::Worker(args)) => worker::run(&args),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Check(args)) => return check::run(&args),
+        Some(Command::Explain(args)) => return explain::run(&args),
         Some(Command::Schema) => check::schema(),
         Some(Command::Key(KeyArgs { what: KeyCommand::New })) => client_keys::make(),
         Some(Command::Token(args)) => link::make_token(&args),

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use weir_quota::{
-    Answer, Batch, BatchReply, Command, Incarnation, Limits, Machine, Micros, StoreError, Timing,
+    Answer, Batch, BatchReply, Command, Incarnation, Limits, Machine, Micros, Sight, StoreError,
+    Timing,
 };
 
 use super::answers::RETRY_PAUSE;
@@ -105,8 +106,15 @@ impl Peers {
 
 impl Share {
     fn execute(&mut self, now: Micros, batch: &Batch) -> Result<BatchReply, StoreError> {
-        let clock = self.base.saturating_add(now.saturating_sub(self.since));
-        Ok(self.machine.execute(clock, batch)?.reply)
+        Ok(self.machine.execute(self.clock(now), batch)?.reply)
+    }
+
+    pub(super) fn sight(&self, model: &str, now: Micros) -> Sight {
+        self.machine.sight(self.clock(now), model)
+    }
+
+    fn clock(&self, now: Micros) -> Micros {
+        self.base.saturating_add(now.saturating_sub(self.since))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a driver sees of a client: how limits are kept, and what it has to say of that.
 
-use weir_quota::PoolStatus;
+use weir_quota::{Micros, PoolStatus, Sight};
 use weir_types::QuotaMode;
 
 use super::PoolClient;
@@ -15,6 +15,16 @@ impl<W> PoolClient<W> {
     /// What the pool looked like when it, or the share, last answered.
     pub fn status(&self) -> PoolStatus {
         self.status
+    }
+
+    /// When the store last answered.
+    pub fn heard_at(&self) -> Option<Micros> {
+        self.heard_at
+    }
+
+    /// What is served here in the store's stead at present looks like, as [`weir_quota::Machine::sight`].
+    pub fn share_sight(&self, model: &str, now: Micros) -> Option<Sight> {
+        Some(self.share.as_ref()?.sight(model, now))
     }
 
     /// Why the last batch came to nothing, or the pool decides nothing; empty where neither is so.

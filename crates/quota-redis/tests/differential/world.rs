@@ -96,8 +96,57 @@ impl World {
         self.raw.load(Ordering::SeqCst)
     }
 
+    /// A look shows what the machine shows, and leaves every key as it was.
+    async fn look(&mut self) {
+        let models: Vec<Arc<str>> =
+            self.view.tickets.iter().map(|ticket| ticket.class.model.clone()).collect();
+        let rests = self.view.cooldowns.iter().filter_map(|row| match &row.scope {
+            Scope::KeyModel(_, model) => Some(model.clone()),
+            _ => None,
+        });
+        let models: Vec<_> = models.into_iter().chain(rests).chain(["other".into()]).collect();
+        let Some(model) = self.dice.pick(&models) else { return };
+        let before = self.dump().await;
+        let found = self.stores[0].look(&self.pool, &model).await.unwrap();
+        let expected = (self.view.now > 0).then(|| self.machine.sight(self.raw(), &model));
+        assert_eq!(found, expected, "a look for {model}");
+        if let Some(sight) = found {
+            *self.kinds.entry("looked").or_default() += 1;
+            for rest in sight.rests {
+                let kind = if rest.blocks() { "saw a rest" } else { "saw a rest that is over" };
+                *self.kinds.entry(kind).or_default() += 1;
+            }
+        }
+        assert_eq!(self.dump().await, before, "a look for {model}");
+    }
+
+    /// What Redis keeps of the pool. A hash has no order of its own.
+    async fn dump(&self) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut dumped = Vec::new();
+        for part in ["rows", "cooldowns", "notes", "ends", "order", "news", "rests"] {
+            let key = format!("{}:v2:{{acme%7B%7D}}:{part}", self.prefix);
+            let asked: &[&str] = match part {
+                "rows" | "cooldowns" | "notes" => &["HGETALL", &key],
+                _ => &["ZRANGE", &key, "0", "-1", "WITHSCORES"],
+            };
+            let Value::Array(values) = self.server.say(asked).await else { panic!("{part}") };
+            let text = |value: &Value| match value {
+                Value::BulkString(bytes) => bytes.clone(),
+                other => panic!("{other:?}"),
+            };
+            let pairs = values.chunks(2).map(|pair| (text(&pair[0]), text(&pair[1])));
+            let mut pairs: Vec<_> = pairs.collect();
+            pairs.sort();
+            dumped.push(pairs);
+        }
+        dumped
+    }
+
     pub(crate) async fn turn(&mut self) {
         self.pass();
+        if self.dice.percent(5) {
+            self.look().await;
+        }
         let at = usize::try_from(self.dice.below(3)).unwrap();
         if self.dice.below(150) == 0 {
             self.routers[at] = self.fresh_router();

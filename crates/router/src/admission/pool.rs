@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use weir_quota::{
-    BatchReply, ExecuteFuture, Health, Incarnation, Micros, Outcome, PoolStatus, QuotaStore,
+    BatchReply, ExecuteFuture, Health, Incarnation, Micros, Outcome, PoolStatus, QuotaStore, Sight,
     StoreError, Timing,
 };
 use weir_quota_client::{Defect, PoolClient};
@@ -46,6 +46,20 @@ pub(crate) struct Pool {
     retired: AtomicBool,
     /// A batch that left where no runtime could drive it; the keeper does.
     orphan: Mutex<Option<Orphan>>,
+}
+
+/// A pool, as `explain` shows it.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) mode: QuotaMode,
+    /// As it was when this router last heard of it.
+    pub(crate) status: PoolStatus,
+    pub(crate) is_skewed: bool,
+    pub(crate) heard_ago: Option<Duration>,
+    /// Empty: there is none.
+    pub(crate) trouble: String,
+    /// As it is now: the share that is served, if one is, else the pool.
+    pub(crate) sight: Option<Sight>,
 }
 
 /// A batch under way, and the debt of its result.
@@ -131,6 +145,32 @@ impl Pool {
     /// What the pool looked like when it last answered.
     pub(crate) fn status(&self) -> PoolStatus {
         self.lock().status()
+    }
+
+    /// What the pool looks like to whoever asks about `model`, and how that is known. Changes nothing.
+    pub(crate) async fn look(&self, model: &Arc<str>) -> Looked {
+        let now = self.now();
+        let (mut looked, share) = {
+            let client = self.lock();
+            let heard = client.heard_at().map(|at| now.saturating_sub(at));
+            let looked = Looked {
+                mode: client.mode(),
+                status: client.status(),
+                is_skewed: client.skewed(),
+                heard_ago: heard.map(Duration::from_micros),
+                trouble: client.trouble().to_owned(),
+                sight: None,
+            };
+            (looked, client.share_sight(model, now))
+        };
+        if share.is_some() {
+            return Looked { sight: share, ..looked };
+        }
+        match self.store.look(&self.name, model).await {
+            Ok(sight) => looked.sight = sight,
+            Err(error) => looked.trouble = error.to_string(),
+        }
+        looked
     }
 
     /// Something was learnt otherwise than by a call.

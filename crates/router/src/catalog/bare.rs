@@ -11,6 +11,7 @@ use weir_types::{Fault, FaultCode, Operation};
 
 use super::entry::{Entry, REMEMBERED_MAX, names_of, read};
 use super::{Query, Target, fault};
+use crate::settings::ProviderSettings;
 
 /// The providers of one bare model, for one operation, streamed or not.
 #[derive(Debug)]
@@ -67,6 +68,22 @@ impl BareModels {
     pub(super) fn can_serve(&self, entries: &[Entry], model: &str, ask: Query<'_>) -> bool {
         let ask = Query { named_only: model.contains('/'), ..ask };
         self.candidates(entries, model, ask).is_ok()
+    }
+
+    /// The provider that would be asked first. No lag moves.
+    pub(super) fn next(
+        &self,
+        entries: &[Entry],
+        model: &str,
+        ask: Query<'_>,
+    ) -> Option<Arc<ProviderSettings>> {
+        let slot = 2 * ask.operation.index() + usize::from(ask.stream);
+        let known = read(&self.remembered[slot]).get(model).filter(|_| ask.pin.is_none()).cloned();
+        let found = || find(entries, model, ask).ok().map(Arc::new);
+        let candidates = known.or_else(found)?;
+        let mut lags = candidates.lags.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = weir_quota::choose(&candidates.all, &candidates.weights, &mut lags);
+        Some(candidates.targets.get(first.unwrap_or(0))?.provider.clone())
     }
 
     fn candidates(

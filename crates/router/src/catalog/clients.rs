@@ -102,6 +102,11 @@ impl Catalogs {
         }
     }
 
+    /// What can be asked for without a client's key.
+    pub(crate) fn of_all(&self) -> &Catalog {
+        &self.all
+    }
+
     /// Where a request goes, as far as whoever asks may reach.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ impl Entry {
         }
     }
 
-    fn can_use(&self, key: &KeyName) -> bool {
+    pub(super) fn can_use(&self, key: &KeyName) -> bool {
         self.usable.as_ref().is_none_or(|usable| usable.contains_key(key))
     }
 
@@ -227,7 +227,7 @@ fn serves(key: &KeySettings, model: &str, ask: Query<'_>) -> bool {
 }
 
 /// Of rules that serve `model`: whether they name it, in the list, as an alias or as the only model.
-fn names(rules: &KeyRules, model: &str) -> bool {
+pub(super) fn names(rules: &KeyRules, model: &str) -> bool {
     matches!(rules.models, ModelList::Names(_))
         || rules.only_model.is_some()
         || rules.aliases.iter().any(|(alias, _)| alias.eq_ignore_ascii_case(model))

@@ -46,7 +46,7 @@ impl Cause {
     }
 
     /// The inverse; `None` of what is no such note.
-    fn read(note: &str) -> Option<Self> {
+    pub(crate) fn read(note: &str) -> Option<Self> {
         let mut lines = note.splitn(3, '\n');
         let first = lines.next()?;
         let rest = first.strip_suffix(NAMED);

@@ -1,5 +1,6 @@
 //! The whole router over the memory store, with workers that follow a script.
 
+mod explain;
 mod fake;
 mod flow;
 mod hedges;

@@ -7,10 +7,11 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_rpc::{
-    Body, CallFuture, CheckedKey, DescribeStream, Description, End, Frame, Reply, ReplyHead,
-    RouterRequest, RouterService, Timings, UsableKey, WorkerRequest, WorkerService,
+    Body, CallFuture, CheckedKey, DescribeStream, Description, End, ExplainFuture, ExplainRequest,
+    ExplainedClass, ExplainedKey, ExplainedPool, ExplainedProvider, Explanation, Frame, Reply,
+    ReplyHead, RouterRequest, RouterService, Timings, UsableKey, WorkerRequest, WorkerService,
 };
-use weir_types::{CallContext, Fault, QuotaMode};
+use weir_types::{CallContext, Fault, FaultCode, QuotaMode};
 
 /// What was asked, on either hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,15 @@ impl RouterService for Script {
     fn call(&self, context: CallContext, request: RouterRequest, body: Body) -> CallFuture {
         self.take(context, Asked::Router(request), body)
     }
+
+    /// Of whichever provider is asked about; without a model it is a fault.
+    fn explain(&self, request: ExplainRequest) -> ExplainFuture {
+        let answer = match request.model.is_empty() {
+            true => Err(Fault::new(FaultCode::InvalidRequest, "no model")),
+            false => Ok(explanation(&request)),
+        };
+        Box::pin(std::future::ready(answer))
+    }
 }
 
 impl WorkerService for Script {
@@ -85,6 +95,28 @@ impl WorkerService for Script {
             Some((now, (description, false, checks)))
         }))
     }
+}
+
+/// Every kind of field once.
+pub(crate) fn explanation(request: &ExplainRequest) -> Explanation {
+    let key = ExplainedKey {
+        key: request.key.clone(),
+        eligible: true,
+        weight: 0.5,
+        rests_for_ms: Some(7),
+        lag: Some(-0.25),
+        ..ExplainedKey::default()
+    };
+    let class = ExplainedClass { keys: vec!["a".into(), "b".into()], ..ExplainedClass::default() };
+    let pool = ExplainedPool { waiting_by_class: vec![class], ..ExplainedPool::default() };
+    let provider = ExplainedProvider {
+        provider: request.provider.clone(),
+        keys: vec![key],
+        pool: Some(pool),
+        ..ExplainedProvider::default()
+    };
+    let (model, providers) = (request.model.clone(), vec![provider]);
+    Explanation { model, live: true, next_provider: None, providers }
 }
 
 pub(crate) fn description(keys: &[&str]) -> Description {

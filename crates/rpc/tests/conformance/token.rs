@@ -6,13 +6,13 @@ use tokio::sync::mpsc;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use weir_rpc::{
-    BalancedWorker, Body, LinkSettings, LinkTokens, Lookup, RemoteRouter, RemoteWorker,
-    RouterService, WorkerService, router_server, worker_server,
+    BalancedWorker, Body, ExplainRequest, LinkSettings, LinkTokens, Lookup, RemoteRouter,
+    RemoteWorker, RouterService, WorkerService, router_server, worker_server,
 };
 use weir_types::{FaultCode, Secret};
 
 use crate::bench::{Serving, context, limits, router_request, within, worker_request};
-use crate::script::{Call, Script, description, end, reply};
+use crate::script::{Call, Script, description, end, explanation, reply};
 
 const OLD: &str = "the-old-token-0123";
 const NEW: &str = "the-new-token-4567";
@@ -62,6 +62,28 @@ async fn nobody_else_reaches_the_service() {
         }
     }
     assert!(called.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_explanation_crosses_whole_to_those_with_the_token() {
+    let (script, _called, _describe) = Script::new();
+    let serving = Serving::start(router_server(script, &with(NEW))).await;
+    let asked = |model: &str| ExplainRequest {
+        model: model.to_owned(),
+        provider: "openai".to_owned(),
+        key: "blue".to_owned(),
+    };
+    let router = RemoteRouter::connect(&serving.url(), &with(NEW)).unwrap();
+    let said = within(router.explain(asked("gpt"))).await.unwrap();
+    assert_eq!(said, explanation(&asked("gpt")));
+    let fault = within(router.explain(asked(""))).await.unwrap_err();
+    assert_eq!((fault.code, &*fault.detail.message), (FaultCode::InvalidRequest, "no model"));
+    for sent in ["", OLD] {
+        let router = RemoteRouter::connect(&serving.url(), &with(sent)).unwrap();
+        let fault = within(router.explain(asked("gpt"))).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::LinkBroken, "{fault}");
+        assert!(fault.detail.message.contains("token"), "{fault}");
+    }
 }
 
 #[tokio::test]
