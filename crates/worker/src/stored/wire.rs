@@ -46,11 +46,13 @@ pub(super) struct Ask {
     pub(super) uri: Uri,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+    /// It brings a part, and the service may say so (308) that it wants more.
+    pub(super) goes_on: bool,
 }
 
 impl Ask {
     pub(super) fn new(method: Method, uri: Uri) -> Self {
-        Self { method, uri, headers: Vec::new(), body: Bytes::new() }
+        Self { method, uri, headers: Vec::new(), body: Bytes::new(), goes_on: false }
     }
 
     /// With these headers and this body.
@@ -90,6 +92,9 @@ impl Wire {
             sent => sent,
         };
         let sent = sent.map_err(|failed| failed.fault)?;
+        if ask.goes_on && sent.status() == StatusCode::PERMANENT_REDIRECT {
+            return Ok(sent);
+        }
         self.told((&ask.method, &ask.uri), sent, limit).await
     }
 
