@@ -23,6 +23,12 @@ pub enum Addressing {
 /// Pairs of a query.
 pub type Pairs = Vec<(&'static str, String)>;
 
+/// Reads what is known of an object.
+pub type ReadEntry = fn(&[u8]) -> Result<Entry, AnswerFault>;
+
+/// What a list of jobs is asked with that begins near the job of a document.
+pub type Near = fn(&Value) -> Option<(&'static str, String)>;
+
 /// What is asked of a list of objects.
 #[derive(Debug, Clone, Copy)]
 pub struct ListAsked<'a> {
@@ -63,7 +69,7 @@ pub trait Cloud: Sync {
     fn listing(&self, answer: &[u8]) -> Result<Listing, AnswerFault>;
 
     /// What is known of an object, where that is a document; `None`: headers say it.
-    fn entry(&self) -> Option<fn(&[u8]) -> Result<Entry, AnswerFault>>;
+    fn entry(&self) -> Option<ReadEntry>;
 
     /// How long objects are uploaded, where that is done in a session; `None`: in parts.
     fn sessions(&self) -> Option<&'static dyn Sessions>;
@@ -109,7 +115,7 @@ pub trait Cloud: Sync {
 
     /// What a list is asked with that begins near the job of this document; `None`: lists cannot be
     /// asked for so.
-    fn near(&self) -> Option<fn(&Value) -> Option<(&'static str, String)>>;
+    fn near(&self) -> Option<Near>;
 }
 
 /// Uploads of long objects in one session.

@@ -142,8 +142,11 @@ fn begin(visit: &mut Visit<'_>, bucket: String) -> Result<Given, Refusal> {
     Ok(Given::bytes("text/plain", Bytes::new()).with("location", location))
 }
 
+/// The first and the last byte, and how many there are.
+type Range = (Option<(usize, usize)>, Option<usize>);
+
 /// `bytes FROM-LAST/TOTAL`; no bytes are a star, and so is a total that is not known.
-fn range(text: &str) -> Option<(Option<(usize, usize)>, Option<usize>)> {
+fn range(text: &str) -> Option<Range> {
     let (part, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let part = match part {
         "*" => None,
