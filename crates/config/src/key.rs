@@ -112,12 +112,17 @@ impl Key {
         same(self.url(), other.url()) && same(self.region(), other.region())
     }
 
-    /// Whether files can be kept with it: a key of Bedrock's needs a bucket, and a credential that opens
-    /// it.
+    /// Whether files can be kept with it: a key of Bedrock's or Vertex AI's needs a bucket, and a
+    /// credential that opens it.
     #[must_use]
     pub fn keeps_files(&self) -> bool {
-        let block = self.blocks.bedrock_key_config.as_ref();
-        block.is_none_or(|block| block.has_buckets() && self.value.is_none())
+        let (bedrock, vertex) = (&self.blocks.bedrock_key_config, &self.blocks.vertex_key_config);
+        let at_bedrock =
+            bedrock.as_ref().is_none_or(|block| block.has_buckets() && self.value.is_none());
+        let at_vertex = vertex.as_ref().is_none_or(|block| {
+            block.has_buckets() && (self.value.is_none() || !block.auth_credentials.is_none())
+        });
+        at_bedrock && at_vertex
     }
 
     /// The cloud's region, where the key names one (bedrock, bedrock_mantle, vertex).
@@ -273,8 +278,8 @@ fn note_missing_value(section: &mut Section<'_>, context: &Context<'_>, blocks: 
 }
 
 /// Vendors of whose keys files and batches are asked.
-pub const STORING: [&str; 7] =
-    ["anthropic", "azure", "bedrock", "gemini", "groq", "mistral", "openai"];
+pub const STORING: [&str; 8] =
+    ["anthropic", "azure", "bedrock", "gemini", "groq", "mistral", "openai", "vertex"];
 
 /// Whether the key may serve them.
 fn for_batches(section: &mut Section<'_>, vendor: &str) -> bool {
@@ -285,25 +290,31 @@ fn for_batches(section: &mut Section<'_>, vendor: &str) -> bool {
     }
 }
 
-/// A key of Bedrock's that is to serve files and batches, and has nowhere to put them.
+/// A key that is to serve files and batches, and has nowhere to put them.
 fn note_buckets(section: &mut Section<'_>, key: &Key) {
-    let Some(block) = key.blocks.bedrock_key_config.as_ref().filter(|_| key.use_for_batch_api)
-    else {
+    if !key.use_for_batch_api || key.keeps_files() {
         return;
-    };
-    let has_buckets = block.has_buckets();
+    }
     let draft = Draft::warning("files and batches will be refused");
-    let draft = match (has_buckets, key.value.is_none()) {
-        (true, true) => return,
-        (false, _) => draft
-            .expected("bedrock_key_config.batch_s3_config with a bucket")
-            .found("no bucket")
-            .help("name one, or remove use_for_batch_api"),
-        (true, false) => draft
-            .expected("access_key and secret_key, or the process's own AWS identity")
-            .found("an API key in `value`, which opens no bucket")
-            .help("remove `value`, or use_for_batch_api"),
-    };
+    let has_none =
+        |expected: &'static str| (expected, "no bucket", "name one, or remove use_for_batch_api");
+    let shows_key = "an API key in `value`, which opens no bucket";
+    let (expected, found, help) =
+        match (&key.blocks.bedrock_key_config, &key.blocks.vertex_key_config) {
+            (Some(block), _) if block.has_buckets() => (
+                "access_key and secret_key, or the process's own AWS identity",
+                shows_key,
+                "remove `value`, or use_for_batch_api",
+            ),
+            (None, Some(block)) if block.has_buckets() => (
+                "auth_credentials, or the process's own identity",
+                shows_key,
+                "add vertex_key_config.auth_credentials, or remove `value` or use_for_batch_api",
+            ),
+            (Some(_), _) => has_none("bedrock_key_config.batch_s3_config with a bucket"),
+            (None, _) => has_none("vertex_key_config.batch_gcs_config with a bucket"),
+        };
+    let draft = draft.expected(expected).found(found).help(help);
     if let Some(field) = section.field("use_for_batch_api") {
         field.report(draft);
     }

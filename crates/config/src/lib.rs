@@ -54,7 +54,7 @@ pub use environment::{ProxyVariables, from_environment, process_variable};
 pub use governance::{Governance, HASH as CLIENT_KEY_HASH, ProviderConfig, VirtualKey};
 pub use key::{Key, STORING};
 pub use key_configs::{
-    ApiFormat, AzureKey, BatchS3, BedrockKey, BedrockMantleKey, Bucket, DatabricksKey,
+    ApiFormat, AzureKey, BedrockKey, BedrockMantleKey, Bucket, Buckets, DatabricksKey,
     GithubCopilotKey, HuggingfaceKey, KeyBlocks, ReplicateKey, UrlKey, VertexKey, VllmKey,
 };
 pub use network::{HealthCheck, Network, ThroughputGuard};

@@ -22,6 +22,7 @@ pub use line::{Interface, Line, Tag};
 pub use outcome::{Failure, Outcome, answered};
 pub use page::{FilePage, List, Page};
 
+use crate::families::Family;
 use crate::fault::{AnswerFault, RequestFault};
 
 /// A vendor's records: what lines are made into, and what its results are read from.
@@ -33,6 +34,11 @@ pub trait Records: Sync {
 
     /// Whether all records of a batch are for one model.
     fn has_one_model(&self) -> bool;
+
+    /// Whether they are for models of this family.
+    fn takes(&self, _: Family) -> bool {
+        true
+    }
 
     /// What stands before, between and after records.
     fn frame(&self) -> Frame;

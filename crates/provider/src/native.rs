@@ -367,6 +367,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
             )
             .signed(Auth::GoogleOrKey),
         ],
+        stored: stored::VERTEX,
         client_headers: GOOGLE_HEADERS,
         quirks: MODEL_IN_PATH,
         // Gemini's streams have no last event but the one with the finish reason.

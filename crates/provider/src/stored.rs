@@ -157,6 +157,38 @@ const fn place(method: Method, operation: Operation) -> Route {
         .in_forms(&[Form::Objects])
 }
 
+/// The same at Google: <https://docs.cloud.google.com/storage/docs/json_api/v1/objects>
+const fn google_object(method: Method, operation: Operation) -> Route {
+    const AT: &str = "https://storage.googleapis.com";
+    openai(method, operation, AT).kept(Kept::InBuckets)
+}
+
+/// A batch as a job over such files:
+/// <https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.batchPredictionJobs>
+macro_rules! prediction_job {
+    ($method:ident, $operation:ident, $rest:literal) => {
+        openai(
+            Method::$method,
+            Operation::$operation,
+            concat!("/v1/projects/{project}/locations/{region}/batchPredictionJobs", $rest),
+        )
+        .kept(Kept::InBuckets)
+    };
+}
+
+/// Files in Cloud Storage, in the buckets that a key names, and batches at Vertex AI.
+pub(crate) const VERTEX: &[Route] = &[
+    google_object(Method::POST, Operation::FileUpload),
+    google_object(Method::GET, Operation::FileList),
+    google_object(Method::GET, Operation::FileRetrieve),
+    google_object(Method::DELETE, Operation::FileDelete),
+    google_object(Method::GET, Operation::FileContent),
+    prediction_job!(POST, BatchCreate, ""),
+    prediction_job!(GET, BatchList, ""),
+    prediction_job!(GET, BatchRetrieve, "/{id}"),
+    prediction_job!(POST, BatchCancel, "/{id}:cancel"),
+];
+
 /// A batch as a job over such files, for clients of OpenAI's format and of its own:
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html>
 macro_rules! job {

@@ -2,9 +2,11 @@
 //!
 //! Everything is its key's: another key's is not there. What a batch does is what the same requests
 //! would have done one by one. Several services have such things, each with its own paths, words and
-//! documents (files of `store`; Amazon's in `store/objects.rs` and `store/jobs.rs`).
+//! documents (files of `store`; Amazon's in `store/objects.rs` and
+//! `store/jobs.rs`, Google's cloud's in `store/gcs.rs` and `store/vertex.rs`).
 
 mod anthropic;
+mod gcs;
 mod gemini;
 mod jobs;
 mod mistral;
@@ -12,6 +14,7 @@ mod objects;
 mod openai;
 mod responses;
 mod service;
+mod vertex;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +46,7 @@ struct Shelf {
     responses: BTreeMap<(String, String), responses::Kept>,
     uploads: BTreeMap<String, gemini::Upload>,
     buckets: objects::Buckets,
+    gcs: gcs::Buckets,
     count: u64,
 }
 
@@ -145,6 +149,7 @@ impl Store {
             shelf.responses.clear();
             shelf.uploads.clear();
             shelf.buckets.clear();
+            shelf.gcs.clear();
         });
     }
 
@@ -173,7 +178,8 @@ impl Store {
         let service = Service::of(call).ok_or_else(nowhere)?;
         let steps = steps(call.path).map(|(_, steps)| steps).unwrap_or_default();
         self.with(|shelf| {
-            let kept = shelf.files.len() + shelf.batches.len() + shelf.buckets.len();
+            let kept = shelf.files.len() + shelf.batches.len();
+            let kept = kept + shelf.buckets.len() + shelf.gcs.len();
             if kept >= KEPT_MAX {
                 return Err(Refusal::bad_request("the simulated provider keeps no more; reset it"));
             }
@@ -188,6 +194,8 @@ impl Store {
                 Service::Anthropic => anthropic::answer(visit, &steps),
                 Service::Objects => objects::answer(&mut visit),
                 Service::Jobs => jobs::answer(&mut visit),
+                Service::CloudStorage => gcs::answer(&mut visit),
+                Service::Vertex => vertex::answer(&mut visit),
             }
         })
     }

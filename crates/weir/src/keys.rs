@@ -41,15 +41,18 @@ pub(crate) fn worker_key(key: &Key, vendor: &Vendor, provider_lacks: Option<&str
 
 /// Where the key keeps files.
 fn storage(key: &Key, missing: &mut Missing) -> Storage {
-    let Some(block) = &key.blocks.bedrock_key_config else { return Storage::default() };
-    let named = block.batch_s3_config.iter().flat_map(|s3| &s3.buckets);
+    let (bedrock, vertex) = (&key.blocks.bedrock_key_config, &key.blocks.vertex_key_config);
+    let s3 = bedrock.iter().flat_map(|block| &block.batch_s3_config);
+    let gcs = vertex.iter().flat_map(|block| &block.batch_gcs_config);
+    let named = s3.chain(gcs).flat_map(|config| &config.buckets);
     let buckets = named.filter_map(|bucket| {
         let name = missing.text("bucket_name", &bucket.bucket_name)?;
         let prefix = missing.text("prefix", &bucket.prefix).unwrap_or_default();
         Some(Bucket::new(&name, &prefix, bucket.is_default))
     });
     let buckets = buckets.collect();
-    Storage { buckets, role: missing.text("role_arn", &block.role_arn) }
+    let role = bedrock.as_ref().and_then(|block| missing.text("role_arn", &block.role_arn));
+    Storage { buckets, role }
 }
 
 fn credential(

@@ -2,12 +2,12 @@
 
 use schemars::JsonSchema;
 
+use super::buckets::{self, Buckets};
 use super::together;
 use crate::aliases::{self, Alias};
 use crate::arn;
 use crate::reader::{Field, Section};
 use crate::reference::SecretRef;
-use crate::report::Draft;
 use crate::text;
 
 /// Where Bedrock is called, and as whom if the key has no value.
@@ -34,7 +34,7 @@ pub struct BedrockKey {
     /// Project that calls are accounted to.
     pub project_id: SecretRef,
     /// Where batch files are kept.
-    pub batch_s3_config: Option<BatchS3>,
+    pub batch_s3_config: Option<Buckets>,
 }
 
 impl BedrockKey {
@@ -42,28 +42,6 @@ impl BedrockKey {
     pub(crate) fn has_buckets(&self) -> bool {
         self.batch_s3_config.as_ref().is_some_and(|s3| !s3.buckets.is_empty())
     }
-}
-
-/// Buckets for batch files.
-#[derive(Debug, Clone, Default, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct BatchS3 {
-    /// The buckets.
-    #[schemars(with = "Option<Vec<Bucket>>")]
-    pub buckets: Vec<Bucket>,
-}
-
-/// A bucket for batch files.
-#[derive(Debug, Clone, Default, JsonSchema)]
-#[schemars(deny_unknown_fields, extend("x-required" = ["bucket_name"]))]
-pub struct Bucket {
-    /// The bucket's name.
-    pub bucket_name: SecretRef,
-    /// What object names start with.
-    pub prefix: SecretRef,
-    /// Whether files go here when nothing else is said.
-    #[schemars(with = "Option<bool>")]
-    pub is_default: bool,
 }
 
 /// Where Bedrock's OpenAI- and Anthropic-style endpoints are called, and as whom.
@@ -102,7 +80,7 @@ pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<Bedroc
         external_id: section.reference("external_id"),
         session_name: section.reference("session_name"),
         project_id: section.reference("project_id"),
-        batch_s3_config: section.field("batch_s3_config").and_then(|field| batch(&field)),
+        batch_s3_config: section.field("batch_s3_config").and_then(|field| buckets::read(&field)),
     };
     aliases::read_deployments(&mut section, aliases);
     both(&section, &bedrock.access_key, &bedrock.secret_key);
@@ -130,33 +108,4 @@ pub(super) fn read_mantle(field: &Field<'_>) -> Option<BedrockMantleKey> {
 fn both(section: &Section<'_>, access_key: &SecretRef, secret_key: &SecretRef) {
     let parts = [("access_key", !access_key.is_none()), ("secret_key", !secret_key.is_none())];
     together(section, &parts, "with neither, the process's own AWS identity is used");
-}
-
-fn batch(field: &Field<'_>) -> Option<BatchS3> {
-    let mut section = field.section()?;
-    let buckets = section.field("buckets").and_then(|field| field.items()).unwrap_or_default();
-    section.finish();
-    let read: Vec<_> = buckets.iter().filter_map(|field| Some((field, bucket(field)?))).collect();
-    let mut defaults = read.iter().filter(|(_, bucket)| bucket.is_default);
-    if let (Some((first, _)), Some((second, _))) = (defaults.next(), defaults.next()) {
-        let draft = Draft::error("a second bucket with is_default");
-        second.report(
-            draft
-                .expected("one bucket at most that files go to if nothing else is said")
-                .found(format!("{} has is_default too", first.path))
-                .help("remove is_default from all but one"),
-        );
-    }
-    Some(BatchS3 { buckets: read.into_iter().map(|(_, bucket)| bucket).collect() })
-}
-
-fn bucket(field: &Field<'_>) -> Option<Bucket> {
-    let mut section = field.section()?;
-    let bucket = Bucket {
-        bucket_name: section.needed("bucket_name", "the bucket's name", text::bucket),
-        prefix: section.judged("prefix", text::prefix),
-        is_default: section.flag("is_default").unwrap_or_default(),
-    };
-    section.finish();
-    Some(bucket)
 }

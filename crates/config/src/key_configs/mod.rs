@@ -5,6 +5,7 @@
 
 mod azure;
 mod bedrock;
+mod buckets;
 mod databricks;
 mod github_copilot;
 mod hosts;
@@ -19,7 +20,8 @@ use crate::reader::{Field, Section};
 use crate::report::Draft;
 
 pub use azure::AzureKey;
-pub use bedrock::{BatchS3, BedrockKey, BedrockMantleKey, Bucket};
+pub use bedrock::{BedrockKey, BedrockMantleKey};
+pub use buckets::{Bucket, Buckets};
 pub use databricks::{ApiFormat, DatabricksKey};
 pub use github_copilot::GithubCopilotKey;
 pub use hosts::{UrlKey, VllmKey};

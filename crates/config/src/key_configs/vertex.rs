@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 
+use super::buckets::{self, Buckets};
 use crate::aliases::{self, Alias};
 use crate::reader::Field;
 use crate::reference::SecretRef;
@@ -23,6 +24,15 @@ pub struct VertexKey {
     /// Use the region as it is written.
     #[schemars(with = "Option<bool>")]
     pub force_single_region: bool,
+    /// Where batch files are kept.
+    pub batch_gcs_config: Option<Buckets>,
+}
+
+impl VertexKey {
+    /// Whether it names a bucket.
+    pub(crate) fn has_buckets(&self) -> bool {
+        self.batch_gcs_config.as_ref().is_some_and(|gcs| !gcs.buckets.is_empty())
+    }
 }
 
 pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<VertexKey> {
@@ -37,6 +47,7 @@ pub(super) fn read(field: &Field<'_>, aliases: &mut Vec<Alias>) -> Option<Vertex
         project_number: section.reference("project_number"),
         auth_credentials: section.secret("auth_credentials", text::service_account),
         force_single_region: section.flag("force_single_region").unwrap_or_default(),
+        batch_gcs_config: section.field("batch_gcs_config").and_then(|field| buckets::read(&field)),
     };
     aliases::read_deployments(&mut section, aliases);
     section.finish();

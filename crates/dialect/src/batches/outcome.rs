@@ -50,7 +50,7 @@ impl Failure {
 
 /// What the error `document` of a vendor means, as it would in a stream of its: neither has a status of
 /// HTTP's to show.
-pub(super) fn meant(dialect: Dialect, document: &[u8]) -> ir::Error {
+pub(crate) fn meant(dialect: Dialect, document: &[u8]) -> ir::Error {
     let mut events = Vec::new();
     let data = Some(document.into());
     let frame = Frame { raw: document, name: b"error", data, is_exception: false };

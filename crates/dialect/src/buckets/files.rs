@@ -47,7 +47,7 @@ pub struct Page {
     pub purpose: Option<String>,
 }
 
-/// S3 gives no more at a time.
+/// No service gives more at a time.
 const LIMIT_MAX: usize = 1000;
 
 impl Page {
@@ -56,11 +56,12 @@ impl Page {
     /// # Errors
     /// A value is not one of those that can be.
     pub fn read<'q>(
+        scheme: &str,
         pairs: impl Iterator<Item = (std::borrow::Cow<'q, str>, std::borrow::Cow<'q, str>)>,
     ) -> Result<Self, RequestFault> {
         let FilePage { page, purpose } = FilePage::read(pairs)?;
         let missing = || RequestFault::invalid("after", "after: no id of a file");
-        let place = |id: String| Place::of_id(&id).ok_or_else(missing);
+        let place = |id: String| Place::of_id(scheme, &id).ok_or_else(missing);
         let after = page.after.map(place).transpose()?;
         Ok(Self { after, limit: page.limit.min(LIMIT_MAX), purpose })
     }
@@ -128,7 +129,7 @@ mod tests {
 
     fn page(query: &[(&str, &str)]) -> Result<Page, String> {
         let pairs = query.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        Page::read(pairs).map_err(|fault| fault.message)
+        Page::read("s3://", pairs).map_err(|fault| fault.message)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! OpenAI's batches as Bedrock's model invocation jobs.
+//! OpenAI's batches as jobs: what is asked of one, and Bedrock's model invocation jobs.
 //! <https://platform.openai.com/docs/api-reference/batch>,
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html>
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use weir_types::dates;
 
+use super::cloud::Cloud;
 use super::{Bucket, Place, of_place};
 use crate::batches::document::{self, Request, object};
 use crate::batches::{Batch, id};
@@ -35,35 +36,48 @@ pub struct Wanted {
     pub invocation: Option<String>,
 }
 
-/// Members that this build knows what to do with.
-const MEMBERS: [&str; 6] = [
-    "input_file_id",
-    "endpoint",
-    "completion_window",
-    "role_arn",
-    "model",
-    "model_invocation_type",
-];
-/// What Bedrock takes as the time for a job.
-const HOURS: std::ops::RangeInclusive<u64> = 24..=168;
+/// What a service takes in a request for a batch.
+#[derive(Debug)]
+pub struct Terms {
+    /// How addresses of its objects begin.
+    pub scheme: &'static str,
+    /// Members that mean something there.
+    pub members: &'static [&'static str],
+    /// How many hours a batch may take.
+    pub hours: std::ops::RangeInclusive<u64>,
+}
+
+/// Bedrock's.
+pub(super) const TERMS: Terms = Terms {
+    scheme: S3,
+    members: &[
+        "input_file_id",
+        "endpoint",
+        "completion_window",
+        "role_arn",
+        "model",
+        "model_invocation_type",
+    ],
+    hours: 24..=168,
+};
 
 impl Wanted {
     /// Reads a request; `losses` gets to know what of it a job has no member for.
     ///
     /// # Errors
     /// It lacks something, or asks for what cannot be.
-    pub fn read(body: &[u8], losses: &mut Losses) -> Result<Self, RequestFault> {
+    pub fn read(body: &[u8], terms: &Terms, losses: &mut Losses) -> Result<Self, RequestFault> {
         let asked = Request::read(body)?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let wanted = Self {
-            input: asked.input(Place::of_id)?,
+            input: asked.input(|id| Place::of_id(terms.scheme, id))?,
             endpoint: asked.needed("endpoint")?.to_owned(),
-            hours: document::hours(asked.needed("completion_window")?, HOURS)?,
+            hours: document::hours(asked.needed("completion_window")?, terms.hours.clone())?,
             role: owned(asked.text("role_arn")?),
             model: owned(asked.text("model")?),
             invocation: owned(asked.text("model_invocation_type")?),
         };
-        asked.lost(&MEMBERS, losses);
+        asked.lost(terms.members, losses);
         Ok(wanted)
     }
 }
@@ -73,9 +87,9 @@ impl Wanted {
 pub struct Job<'a> {
     /// Its name and what tells it from all others: letters and digits.
     pub token: &'a str,
-    /// As whom Bedrock reads and writes.
-    pub role: &'a str,
-    /// As Bedrock knows it.
+    /// As whom files are read and written, where that must be said.
+    pub role: Option<&'a str>,
+    /// As the service knows it.
     pub model: &'a str,
     /// What is read.
     pub input: &'a Place,
@@ -83,7 +97,7 @@ pub struct Job<'a> {
     pub output: &'a Place,
     /// How long it may take.
     pub hours: u64,
-    /// How the model is called; `None`: as Bedrock does by itself.
+    /// How the model is called; `None`: as the service does by itself.
     pub invocation: Option<&'a str>,
 }
 
@@ -91,18 +105,17 @@ pub struct Job<'a> {
 pub const CONVERSE: &str = "Converse";
 
 impl Job<'_> {
-    /// The request that makes it.
-    #[must_use]
-    pub fn document(&self) -> Bytes {
+    /// The request that makes it at Bedrock.
+    pub(super) fn document(&self) -> Bytes {
         let mut document = json!({
             "jobName": format!("weir-{}", self.token),
             "clientRequestToken": self.token,
             "roleArn": self.role,
             "modelId": self.model,
             "inputDataConfig": {
-                "s3InputDataConfig": {"s3Uri": self.input.uri(), "s3InputFormat": "JSONL"},
+                "s3InputDataConfig": {"s3Uri": self.input.uri(S3), "s3InputFormat": "JSONL"},
             },
-            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": self.output.uri()}},
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": self.output.uri(S3)}},
             "timeoutDurationInHours": self.hours,
         });
         if let (Some(how), Some(document)) = (self.invocation, document.as_object_mut()) {
@@ -113,19 +126,22 @@ impl Job<'_> {
 }
 
 /// The job that an id says, or one that stands in its place.
-#[must_use]
-pub fn job_of(id: &str) -> Option<String> {
+pub(super) fn job_of(id: &str) -> Option<String> {
     id::of_batch(id).filter(|job| *job != id || job.starts_with("arn:"))
 }
 
 /// The job that an answer to the making of one names.
+pub(super) fn made(job: &Value) -> Result<String, AnswerFault> {
+    let job = job.get("jobArn").and_then(Value::as_str);
+    job.map(str::to_owned).ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))
+}
+
+/// The job that the answer to the making of one is, or names.
 ///
 /// # Errors
 /// It names none.
-pub fn made(answer: &[u8]) -> Result<String, AnswerFault> {
-    let answer = object(answer)?;
-    let job = answer.get("jobArn").and_then(Value::as_str);
-    job.map(str::to_owned).ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))
+pub fn made_in(cloud: &dyn Cloud, answer: &[u8]) -> Result<String, AnswerFault> {
+    cloud.made(&Value::Object(object(answer)?))
 }
 
 /// The batch that has just been made.
@@ -144,41 +160,47 @@ pub fn begun(job: &str, wanted: &Wanted, now: u64) -> Bytes {
     batch.document().to_string().into()
 }
 
-/// A job's document as a batch; `None`: its files are in none of `buckets`.
+/// A job's document as a batch of OpenAI's; `None`: its files are in none of `buckets`.
 ///
 /// # Errors
 /// It is no document of a job.
-pub fn batch(answer: &[u8], buckets: &[Bucket]) -> Result<Option<Bytes>, AnswerFault> {
+pub fn batch(
+    cloud: &dyn Cloud,
+    answer: &[u8],
+    buckets: &[Bucket],
+) -> Result<Option<Bytes>, AnswerFault> {
     let job = Value::Object(object(answer)?);
-    Ok(shown(&job, buckets)?.map(|batch| batch.to_string().into()))
+    let batch = cloud.batch(&job, buckets)?;
+    Ok(batch.map(|batch| batch.document().to_string().into()))
 }
 
 /// When a job was made, as its document says it.
-#[must_use]
-pub fn made_at(answer: &[u8]) -> Option<u64> {
-    moment(object(answer).ok()?.get("submitTime"))
+pub(super) fn made_at(job: &Value) -> Option<u64> {
+    moment(job.get("submitTime"))
 }
 
 /// The moment of which all that was made at `made` is before, as queries have it.
-#[must_use]
-pub fn moment_after(made: u64) -> String {
+pub(super) fn moment_after(made: u64) -> String {
     dates::written(made + 1)
 }
 
+/// How addresses of S3 begin.
+pub(super) const S3: &str = "s3://";
 const INPUT: &str = "/inputDataConfig/s3InputDataConfig/s3Uri";
 const OUTPUT: &str = "/outputDataConfig/s3OutputDataConfig/s3Uri";
 
-fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> {
+/// The same of Bedrock's.
+pub(super) fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Batch>, AnswerFault> {
     let text = |path: &str| job.pointer(path).and_then(Value::as_str);
     let job_id = text("/jobArn").ok_or_else(|| AnswerFault::Shape("it names no job".to_owned()))?;
-    let input = text(INPUT).and_then(Place::of_uri);
+    let input = text(INPUT).and_then(|uri| Place::of_uri(S3, uri));
     let Some((input, bucket)) =
         input.and_then(|place| of_place(buckets, &place).map(|bucket| (place, bucket)))
     else {
         return Ok(None);
     };
     let (status, ends) = status(text("/status").unwrap_or_default());
-    let output = text(OUTPUT).and_then(Place::of_uri);
+    let output = text(OUTPUT).and_then(|uri| Place::of_uri(S3, uri));
     let output = output.filter(|_| ends.has_results).map(|folder| results(folder, job_id, &input));
     let tag = input.named(bucket).tag;
     let endpoint = match tag {
@@ -199,7 +221,7 @@ fn shown(job: &Value, buckets: &[Bucket]) -> Result<Option<Value>, AnswerFault> 
         counts: [count("totalRecordCount"), count("successRecordCount"), count("errorRecordCount")],
         message: text("/message").map(str::to_owned),
     };
-    Ok(Some(batch.document()))
+    Ok(Some(batch))
 }
 
 /// How records that pass as they are name what they are for.

@@ -90,16 +90,20 @@ impl Place {
         Self { bucket: bucket.name.clone(), key: folder(bucket, RESULTS, tag.as_ref(), unique) }
     }
 
-    /// `s3://BUCKET/NAME`.
+    /// `SCHEME://BUCKET/NAME`, where `scheme` ends with its slashes.
     #[must_use]
-    pub fn uri(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.key)
+    pub fn uri(&self, scheme: &str) -> String {
+        format!("{scheme}{}/{}", self.bucket, self.key)
     }
 
     /// The inverse of [`Place::uri`].
     #[must_use]
-    pub fn of_uri(uri: &str) -> Option<Self> {
-        let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
+    pub fn of_uri(scheme: &str, uri: &str) -> Option<Self> {
+        Self::of_path(uri.strip_prefix(scheme)?)
+    }
+
+    fn of_path(path: &str) -> Option<Self> {
+        let (bucket, key) = path.split_once('/')?;
         (!bucket.is_empty()).then(|| Self { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
@@ -109,13 +113,13 @@ impl Place {
         id::file(&format!("{}/{}", self.bucket, self.key))
     }
 
-    /// What an id says, or an address of S3 in its place.
+    /// What an id says, or an address of the service's in its place.
     #[must_use]
-    pub fn of_id(id: &str) -> Option<Self> {
+    pub fn of_id(scheme: &str, id: &str) -> Option<Self> {
         let said = id::of_file(id)?;
         match said == id {
-            true => Self::of_uri(id),
-            false => Self::of_uri(&format!("s3://{said}")),
+            true => Self::of_uri(scheme, id),
+            false => Self::of_path(&said),
         }
     }
 
@@ -168,6 +172,7 @@ mod tests {
     use super::*;
     use crate::batches::Interface;
 
+    const S3: &str = "s3://";
     const NOW: Unique = Unique { now_ms: 1_800_000_000_000, draw: 7 };
 
     fn named(filename: &str, tag: Option<Tag>) -> Named {
@@ -187,9 +192,9 @@ mod tests {
                 let named = named("in.jsonl", tag);
                 let place = Place::new(&bucket, &named, NOW).unwrap();
                 assert_eq!(place.named(&bucket), named);
-                assert_eq!(Place::of_uri(&place.uri()), Some(place.clone()));
-                assert_eq!(Place::of_id(&place.id()), Some(place.clone()));
-                assert_eq!(Place::of_id(&place.uri()), Some(place.clone()));
+                assert_eq!(Place::of_uri(S3, &place.uri(S3)), Some(place.clone()));
+                assert_eq!(Place::of_id(S3, &place.id()), Some(place.clone()));
+                assert_eq!(Place::of_id(S3, &place.uri(S3)), Some(place.clone()));
                 let results = place.results(&bucket, NOW);
                 let output = Place { key: format!("{}abc/in.jsonl.out", results.key), ..results };
                 let said = output.named(&bucket);

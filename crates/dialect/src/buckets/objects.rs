@@ -29,6 +29,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// There are more behind the last.
     pub is_truncated: bool,
+    /// What asks for these, where the last name does not.
+    pub next: Option<String>,
 }
 
 /// Reads the answer to `ListObjectsV2` with `encoding-type=url`.

@@ -13,12 +13,6 @@ use crate::batches::{Failure, Frame, Interface, Outcome, Own, Records};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::ir;
 
-/// Those of which jobs over buckets are made.
-#[must_use]
-pub fn of_jobs() -> &'static dyn Records {
-    &Bedrock
-}
-
 /// Bedrock's.
 pub(super) struct Bedrock;
 

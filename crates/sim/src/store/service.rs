@@ -1,6 +1,6 @@
 //! Which service a call about what is stored is meant for. Knows paths and headers, no documents.
 
-use super::{gemini, jobs, objects, steps};
+use super::{gcs, gemini, jobs, objects, steps, vertex};
 use crate::call::Call;
 use crate::wire::{self, Wire};
 
@@ -16,6 +16,10 @@ pub(super) enum Service {
     Objects,
     /// Amazon's Bedrock.
     Jobs,
+    /// Google's.
+    CloudStorage,
+    /// Jobs of Google's Vertex AI.
+    Vertex,
 }
 
 impl Service {
@@ -23,6 +27,12 @@ impl Service {
     pub(super) fn of(call: &Call<'_>) -> Option<Self> {
         if objects::are_meant(call) {
             return Some(Self::Objects);
+        }
+        if gcs::are_meant(call.path) {
+            return Some(Self::CloudStorage);
+        }
+        if vertex::are_meant(call.path) {
+            return Some(Self::Vertex);
         }
         if jobs::are_meant(call.path) {
             return Some(Self::Jobs);
@@ -43,7 +53,7 @@ impl Service {
         match self {
             Self::OpenAi | Self::Mistral => &wire::openai::OpenAi,
             Self::Responses => &wire::responses::Responses,
-            Self::Gemini => &wire::gemini::Gemini,
+            Self::Gemini | Self::CloudStorage | Self::Vertex => &wire::gemini::Gemini,
             Self::Anthropic => &wire::anthropic::Anthropic,
             Self::Objects => &wire::s3::S3,
             Self::Jobs => &wire::bedrock::Bedrock,

@@ -7,9 +7,11 @@ mod native;
 pub(super) mod objects;
 mod places;
 mod put;
+mod session;
 mod sink;
 
-use weir_dialect::ir::Losses;
+use weir_dialect::AnswerFault;
+use weir_dialect::buckets::{self, Bucket, Cloud, Place};
 use weir_rpc::Body as Incoming;
 use weir_types::{Fault, Form, Operation};
 
@@ -18,32 +20,56 @@ use super::upload;
 use super::visit::Visit;
 use crate::fault;
 
+/// A request, and the service that has the key's buckets.
+struct At<'v> {
+    visit: &'v Visit<'v>,
+    cloud: &'static dyn Cloud,
+}
+
 pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
-    visit.check_storage()?;
+    let own = visit.wire.shared.vendor.routes.first().map(|route| route.dialect);
+    let unserved = || fault::unsupported(&visit.wire.shared, visit.request.operation, false);
+    let cloud = own.and_then(buckets::of).ok_or_else(unserved)?;
+    visit.check_storage(cloud)?;
     if visit.request.form == Form::Objects {
-        return objects::serve(visit, body).await;
+        return objects::serve(visit, cloud, body).await;
     }
-    let document = |document| Ok(Served::Document(document, Losses::default()));
     if visit.is_native {
-        return document(native::serve(visit, body).await?);
+        return Ok(Served::just(native::serve(visit, cloud, body).await?));
     }
+    let at = &At { visit, cloud };
     match visit.request.operation {
         Operation::FileUpload => {
-            let store = sink::Objects { visit };
-            let (document, losses) = upload::take(visit, &store, body).await?;
+            let (document, losses) = upload::take(visit, &sink::Objects { at }, body).await?;
             Ok(Served::Document(document, losses))
         }
-        Operation::FileList => document(files::list(visit).await?),
-        Operation::FileRetrieve => document(files::retrieve(visit).await?),
-        Operation::FileDelete => document(files::delete(visit).await?),
-        Operation::FileContent => Ok(Served::Bytes(Box::new(files::content(visit).await?))),
+        Operation::FileList => Ok(Served::just(files::list(at).await?)),
+        Operation::FileRetrieve => Ok(Served::just(files::retrieve(at).await?)),
+        Operation::FileDelete => Ok(Served::just(files::delete(at).await?)),
+        Operation::FileContent => Ok(Served::Bytes(Box::new(files::content(at).await?))),
         Operation::BatchCreate => {
-            let (document, losses) = jobs::create(visit, body).await?;
+            let (document, losses) = jobs::create(at, body).await?;
             Ok(Served::Document(document, losses))
         }
-        Operation::BatchList => document(jobs::list(visit).await?),
-        Operation::BatchRetrieve => document(jobs::retrieve(visit).await?),
-        Operation::BatchCancel => document(jobs::cancel(visit).await?),
+        Operation::BatchList => Ok(Served::just(jobs::list(at).await?)),
+        Operation::BatchRetrieve => Ok(Served::just(jobs::retrieve(at).await?)),
+        Operation::BatchCancel => Ok(Served::just(jobs::cancel(at).await?)),
         other => Err(fault::unsupported(&visit.wire.shared, other, false)),
+    }
+}
+
+impl<'v> At<'v> {
+    /// The address of the object `key` in `bucket`, or with an empty one of the bucket.
+    fn uri(&self, bucket: &str, key: &str, query: &[(&str, &str)]) -> Result<http::Uri, Fault> {
+        self.visit.object_uri(self.cloud, bucket, key, query)
+    }
+
+    /// What the request is for, and its bucket.
+    fn file(&self) -> Result<(Place, &'v Bucket), Fault> {
+        self.visit.file(self.cloud)
+    }
+
+    fn broken(&self, fault: &AnswerFault) -> Fault {
+        self.visit.wire.broken(fault)
     }
 }

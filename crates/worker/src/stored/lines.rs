@@ -7,7 +7,7 @@ use weir_budget::Gather;
 use weir_dialect::batches::{Interface, Line, Records, Tag};
 use weir_dialect::ir::Losses;
 use weir_dialect::{RequestFault, format};
-use weir_provider::Fit;
+use weir_provider::{Family, Fit};
 use weir_types::{Fault, FaultCode, Form, Operation};
 
 use super::visit::{Visit, known_as};
@@ -126,7 +126,13 @@ impl<'v> Lines<'v> {
             Line::Request { id, interface, model, body } => {
                 let model = known_as(self.visit, &model).to_owned();
                 self.of_kind(Kind::Requests(Tag { interface, model: model.clone() }))?;
-                let input = translated(self.visit, interface, &model, &body, &mut self.losses)?;
+                let input = translated(
+                    self.visit,
+                    self.records,
+                    (interface, &model),
+                    &body,
+                    &mut self.losses,
+                )?;
                 out.extend(self.records.record(&id, interface, input)?);
             }
         }
@@ -203,8 +209,8 @@ pub(super) fn start<'a>(
 /// A request in the provider's words.
 fn translated(
     visit: &Visit<'_>,
-    interface: Interface,
-    model: &str,
+    records: &dyn Records,
+    (interface, model): (Interface, &str),
     body: &Bytes,
     losses: &mut Losses,
 ) -> Result<Vec<Bytes>, RequestFault> {
@@ -214,6 +220,11 @@ fn translated(
     }
     let resolved = visit.key.resolve(model);
     let wire = resolved.wire_name.unwrap_or(resolved.name);
+    let stated = resolved.settings.family;
+    if !records.takes(stated.unwrap_or_else(|| Family::of(resolved.name))) {
+        let why = format!("body.model: the provider has no batches for `{model}` here");
+        return Err(RequestFault::unsupported("body.model", why));
+    }
     let known_as = resolved.settings.known_as.as_deref().unwrap_or(wire);
     let start = start(visit, interface, model, (wire, known_as));
     let ready = way::ready(body, Fit::Translated, &start)?;

@@ -125,6 +125,24 @@ impl<'a> Visit<'a> {
         with_query(&uri.to_string(), query)
     }
 
+    /// The address that an upload goes on at, which began at `uri`, as the answer's `header` says it. That
+    /// is looked at for what names the upload alone: a credential is shown nowhere else than where the
+    /// operator says.
+    pub(super) fn session(
+        &self,
+        uri: &Uri,
+        headers: &http::HeaderMap,
+        header: &'static str,
+    ) -> Result<Uri, Fault> {
+        let told = headers::text(headers, http::HeaderName::from_static(header));
+        let query = told.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let text = uri.to_string();
+        let at = text.split('?').next().unwrap_or_default();
+        let place = format!("{at}?{query}").parse::<Uri>();
+        let broken = || self.wire.broken(&"it does not say where the file goes");
+        place.ok().filter(|_| !query.is_empty()).ok_or_else(broken)
+    }
+
     /// What makes names unlike all others.
     pub(super) fn unique() -> Unique {
         let now = u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX);

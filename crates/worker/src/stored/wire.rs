@@ -49,11 +49,20 @@ pub(super) struct Ask {
     pub(super) body: Bytes,
     /// What comes is not decoded: it is a file as it was put.
     pub(super) as_it_comes: bool,
+    /// It brings a part, and the service may say so (308) that it wants more.
+    pub(super) goes_on: bool,
 }
 
 impl Ask {
     pub(super) fn new(method: Method, uri: Uri) -> Self {
-        Self { method, uri, headers: Vec::new(), body: Bytes::new(), as_it_comes: false }
+        Self {
+            method,
+            uri,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            as_it_comes: false,
+            goes_on: false,
+        }
     }
 
     /// With these headers and this body.
@@ -92,8 +101,11 @@ impl Wire {
             Err(failed) if failed.is_stale => send().await,
             sent => sent,
         };
-        let answer = sent.map_err(|failed| failed.fault)?;
-        self.accepted((&ask.method, &ask.uri), answer, limit).await
+        let sent = sent.map_err(|failed| failed.fault)?;
+        if ask.goes_on && sent.status() == StatusCode::PERMANENT_REDIRECT {
+            return Ok(sent);
+        }
+        self.accepted((&ask.method, &ask.uri), sent, limit).await
     }
 
     /// `answer`, if its status is a success.

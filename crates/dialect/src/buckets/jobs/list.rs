@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::super::Bucket;
-use super::{job_of, shown};
+use super::super::{Bucket, Cloud};
 use crate::batches;
 use crate::batches::document::object;
 use crate::batches::page::listed;
@@ -27,11 +26,12 @@ impl Page {
     /// # Errors
     /// A value is not one of those that can be.
     pub fn read<'q>(
+        cloud: &dyn Cloud,
         pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
     ) -> Result<Self, RequestFault> {
         let batches::Page { after, limit } = batches::Page::read(pairs)?;
         let missing = || RequestFault::invalid("after", "after: no id of a batch");
-        let job = |id: String| job_of(&id).ok_or_else(missing);
+        let job = |id: String| cloud.job_of(&id).ok_or_else(missing);
         Ok(Self { after: after.map(job).transpose()?, limit })
     }
 }
@@ -59,28 +59,26 @@ impl<'p> List<'p> {
     /// It is no list of jobs.
     pub fn add(
         &mut self,
+        cloud: &dyn Cloud,
         answer: &[u8],
         buckets: &[Bucket],
     ) -> Result<Option<String>, AnswerFault> {
-        let mut answer = object(answer)?;
-        let Some(Value::Array(jobs)) = answer.remove("invocationJobSummaries") else {
-            return Err(AnswerFault::Shape("it is no list of jobs".to_owned()));
-        };
+        let page = Value::Object(object(answer)?);
+        let (jobs, next) = cloud.jobs().read(page, cloud.jobs_member())?;
         for job in jobs {
-            let is_last_seen =
-                job.get("jobArn").and_then(Value::as_str) == self.page.after.as_deref();
             if !self.has_begun {
-                self.has_begun = is_last_seen;
+                self.has_begun =
+                    cloud.made(&job)?.as_str() == self.page.after.as_deref().unwrap_or_default();
                 continue;
             }
-            let Some(batch) = shown(&job, buckets)? else { continue };
+            let Some(batch) = cloud.batch(&job, buckets)? else { continue };
             if self.items.len() == self.page.limit {
                 self.has_more = true;
                 return Ok(None);
             }
-            self.items.push(batch);
+            self.items.push(batch.document());
         }
-        Ok(answer.get("nextToken").and_then(Value::as_str).map(str::to_owned))
+        Ok(next)
     }
 
     /// The document.

@@ -4,9 +4,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::{Bucket, Place, of_place};
-use super::{INPUT, OUTPUT};
+use super::{INPUT, OUTPUT, S3};
 use crate::batches::document::object;
 use crate::fault::{AnswerFault, RequestFault};
+
+fn at_s3(uri: &str) -> Option<Place> {
+    Place::of_uri(S3, uri)
+}
 
 /// Where a job in Bedrock's own words reads, and the folder that it writes to.
 ///
@@ -17,7 +21,7 @@ pub fn places(body: &[u8]) -> Result<[Place; 2], RequestFault> {
         RequestFault::invalid("", format!("request body: it is not JSON: {error}"))
     })?;
     let place = |member: &'static str, path: &str| {
-        let place = body.pointer(path).and_then(Value::as_str).and_then(Place::of_uri);
+        let place = body.pointer(path).and_then(Value::as_str).and_then(at_s3);
         let expected = || format!("{member}: expected an address as s3://BUCKET/NAME");
         place.ok_or_else(|| RequestFault::invalid(member, expected()))
     };
@@ -30,7 +34,7 @@ pub fn places(body: &[u8]) -> Result<[Place; 2], RequestFault> {
 
 /// Whether a job, as its document has it, reads from `buckets`.
 fn is_within(job: &Value, buckets: &[Bucket]) -> bool {
-    let input = job.pointer(INPUT).and_then(Value::as_str).and_then(Place::of_uri);
+    let input = job.pointer(INPUT).and_then(Value::as_str).and_then(at_s3);
     input.is_some_and(|place| of_place(buckets, &place).is_some())
 }
 

@@ -1,5 +1,6 @@
 //! Batches and jobs.
 
+use super::super::amazon::Amazon;
 use super::*;
 
 fn buckets() -> [Bucket; 1] {
@@ -23,7 +24,7 @@ fn a_request_is_read_and_what_is_lost_is_named() {
     let mut losses = Losses::default();
     let more = json!({"role_arn": "arn:r", "model": "m", "metadata": {"a": "b"},
         "output_expires_after": {"seconds": 1}, "model_invocation_type": "Converse"});
-    let wanted = Wanted::read(&asked(&more), &mut losses).unwrap();
+    let wanted = Wanted::read(&asked(&more), &TERMS, &mut losses).unwrap();
     assert_eq!((wanted.input, wanted.hours), (input(), 24));
     assert_eq!(wanted.role.as_deref(), Some("arn:r"));
     let lost: Vec<_> = losses.iter().map(|loss| &*loss.member).collect();
@@ -36,10 +37,10 @@ fn a_request_is_read_and_what_is_lost_is_named() {
         (json!({"completion_window": "9999h"}), "completion_window"),
         (json!({"role_arn": 7}), "role_arn"),
     ] {
-        let fault = Wanted::read(&asked(&more), &mut Losses::default()).unwrap_err();
+        let fault = Wanted::read(&asked(&more), &TERMS, &mut Losses::default()).unwrap_err();
         assert_eq!(fault.param.as_deref(), Some(param), "{more}");
     }
-    assert!(Wanted::read(b"[]", &mut Losses::default()).is_err());
+    assert!(Wanted::read(b"[]", &TERMS, &mut Losses::default()).is_err());
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn a_job_is_asked_for_as_bedrock_wants_it() {
     let output = Place { bucket: "b".to_owned(), key: "p/batch_output/u/".to_owned() };
     let job = Job {
         token: "abc",
-        role: "arn:r",
+        role: Some("arn:r"),
         model: "m",
         input: &input(),
         output: &output,
@@ -68,7 +69,7 @@ fn a_job_is_asked_for_as_bedrock_wants_it() {
 fn job(id: &str, more: &Value) -> Value {
     let mut job = json!({"jobArn": format!("arn:aws:bedrock:r:1:model-invocation-job/{id}"),
         "modelId": "m", "status": "Submitted", "submitTime": "2026-01-01T00:00:00.5Z",
-        "inputDataConfig": {"s3InputDataConfig": {"s3Uri": input().uri()}},
+        "inputDataConfig": {"s3InputDataConfig": {"s3Uri": input().uri(S3)}},
         "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://b/p/batch_output/v/"}}});
     job.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     job
@@ -78,7 +79,8 @@ fn job(id: &str, more: &Value) -> Value {
 fn a_job_is_told_as_a_batch() {
     let told = |more: &Value| -> Value {
         let job = job("j1", more).to_string();
-        serde_json::from_slice(&batch(job.as_bytes(), &buckets()).unwrap().unwrap()).unwrap()
+        serde_json::from_slice(&batch(&Amazon, job.as_bytes(), &buckets()).unwrap().unwrap())
+            .unwrap()
     };
     let begun = told(&json!({}));
     assert_eq!((&begun["status"], &begun["output_file_id"]), (&json!("validating"), &Value::Null));
@@ -92,8 +94,8 @@ fn a_job_is_told_as_a_batch() {
         (&done["status"], &done["completed_at"]),
         (&json!("completed"), &json!(1_767_225_700))
     );
-    let output = Place::of_id(done["output_file_id"].as_str().unwrap()).unwrap();
-    assert_eq!(output.uri(), "s3://b/p/batch_output/v/j1/in.jsonl.out");
+    let output = Place::of_id(S3, done["output_file_id"].as_str().unwrap()).unwrap();
+    assert_eq!(output.uri(S3), "s3://b/p/batch_output/v/j1/in.jsonl.out");
     assert_eq!(done["request_counts"], json!({"total": 3, "completed": 2, "failed": 1}));
     let failed = told(&json!({"status": "Failed", "message": "no role"}));
     assert_eq!(failed["errors"]["data"][0]["message"], "no role");
@@ -111,7 +113,7 @@ fn a_job_is_told_as_a_batch() {
         &json!({"inputDataConfig": {"s3InputDataConfig":
         {"s3Uri": "s3://other/x"}}}),
     );
-    assert_eq!(batch(elsewhere.to_string().as_bytes(), &buckets()).unwrap(), None);
+    assert_eq!(batch(&Amazon, elsewhere.to_string().as_bytes(), &buckets()).unwrap(), None);
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn a_list_goes_on_behind_the_last_that_was_seen() {
         let mut list = List::new(&page);
         let mut next = None;
         for page in pages {
-            next = list.add(page.as_bytes(), &buckets()).unwrap();
+            next = list.add(&Amazon, page.as_bytes(), &buckets()).unwrap();
         }
         let list: Value = serde_json::from_slice(&list.document()).unwrap();
         let ids: Vec<String> = list["data"]
@@ -144,7 +146,7 @@ fn a_list_goes_on_behind_the_last_that_was_seen() {
     assert_eq!(told(Some("1"), 9, &all), ("2,3".to_owned(), json!(false), None));
     assert_eq!(told(Some("2"), 1, &all[..1]), (String::new(), json!(false), Some("t".to_owned())));
     let read = |query: &[(&'static str, &'static str)]| {
-        Page::read(query.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+        Page::read(&Amazon, query.iter().map(|(name, value)| ((*name).into(), (*value).into())))
     };
     assert_eq!(read(&[("limit", "3")]).unwrap(), Page { after: None, limit: 3 });
     assert!(read(&[("after", "batch_?")]).is_err() && read(&[("limit", "101")]).is_err());

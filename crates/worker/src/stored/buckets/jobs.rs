@@ -2,28 +2,30 @@
 
 use bytes::Bytes;
 use http::Method;
+use weir_dialect::RequestFault;
+use weir_dialect::batches::document::parsed;
 use weir_dialect::batches::line;
-use weir_dialect::buckets::jobs::{self, CONVERSE, Job, List, Page, Wanted};
+use weir_dialect::buckets::Cloud;
+use weir_dialect::buckets::jobs::{self, Job, List, Page, Wanted};
 use weir_dialect::ir::Losses;
-use weir_dialect::{AnswerFault, RequestFault};
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
 
 use super::super::visit::{Visit, known_as, not_there};
 use super::super::wire::Ask;
+use super::At;
 use crate::clock::unix_seconds;
 
 const JSON: &str = "application/json";
-/// Bedrock gives no more at a time.
-const PAGE: &str = "100";
 
 /// Makes one.
-pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, Losses), Fault> {
+pub(super) async fn create(at: &At<'_>, body: Incoming) -> Result<(Bytes, Losses), Fault> {
+    let At { visit, cloud } = *at;
     let shared = &visit.wire.shared;
     let body = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
     let mut losses = Losses::default();
-    let wanted = Wanted::read(&body, &mut losses)?;
-    let bucket = visit.bucket_of(&wanted.input)?;
+    let wanted = Wanted::read(&body, cloud.terms(), &mut losses)?;
+    let bucket = visit.bucket_of(cloud, &wanted.input)?;
     let tag = wanted.input.named(bucket).tag;
     let mut invocation = wanted.invocation.as_deref();
     let model = match (&tag, &wanted.model) {
@@ -34,7 +36,7 @@ pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, 
                 let why = format!("model: the lines of the file are for `{}`", tag.model);
                 return Err(RequestFault::invalid("model", why).into());
             }
-            invocation = Some(CONVERSE);
+            invocation = cloud.invocation();
             tag.model.clone()
         }
         (None, Some(model)) => known_as(visit, model).to_owned(),
@@ -45,22 +47,24 @@ pub(super) async fn create(visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, 
         }
     };
     let role = wanted.role.as_deref().or(visit.key.storage.role.as_deref());
-    let role = role.ok_or_else(no_role)?;
+    if cloud.needs_role() && role.is_none() {
+        return Err(no_role());
+    }
     let output = wanted.input.results(bucket, Visit::unique());
     let token = Visit::unique().token();
     let job = Job {
         token: &token,
         role,
-        model: &model_id(visit, &model),
+        model: &cloud.model(&model_id(visit, &model)),
         input: &wanted.input,
         output: &output,
         hours: wanted.hours,
         invocation,
     };
     let ask = Ask::new(Method::POST, visit.uri(Operation::BatchCreate, "", &[])?)
-        .with(job.document(), JSON);
+        .with(cloud.job(&job), JSON);
     let (_, answer) = visit.wire.read(ask).await?;
-    let made = jobs::made(&answer).map_err(|fault| visit.wire.broken(&fault))?;
+    let made = jobs::made_in(cloud, &answer).map_err(|fault| at.broken(&fault))?;
     Ok((jobs::begun(&made, &wanted, unix_seconds()), losses))
 }
 
@@ -79,17 +83,17 @@ fn model_id(visit: &Visit<'_>, model: &str) -> String {
 }
 
 /// The job that the request is about.
-pub(super) fn job(visit: &Visit<'_>) -> Result<String, Fault> {
+pub(super) fn job(visit: &Visit<'_>, cloud: &dyn Cloud) -> Result<String, Fault> {
     let id = visit.request.resource.as_deref().unwrap_or_default();
-    jobs::job_of(id).ok_or_else(|| not_there("batch", id))
+    cloud.job_of(id).ok_or_else(|| not_there("batch", id))
 }
 
 /// How far one is.
-pub(super) async fn retrieve(visit: &Visit<'_>) -> Result<Bytes, Fault> {
-    let job = job(visit)?;
-    let answer = look(visit, &job).await?;
-    let batch = jobs::batch(&answer, visit.buckets());
-    batch.map_err(|fault| visit.wire.broken(&fault))?.ok_or_else(|| not_there("batch", &job))
+pub(super) async fn retrieve(at: &At<'_>) -> Result<Bytes, Fault> {
+    let job = job(at.visit, at.cloud)?;
+    let answer = look(at.visit, &job).await?;
+    let batch = jobs::batch(at.cloud, &answer, at.visit.buckets());
+    batch.map_err(|fault| at.broken(&fault))?.ok_or_else(|| not_there("batch", &job))
 }
 
 /// Its document.
@@ -99,37 +103,41 @@ pub(super) async fn look(visit: &Visit<'_>, job: &str) -> Result<Bytes, Fault> {
 }
 
 /// Stops one, and says how far it is then.
-pub(super) async fn cancel(visit: &Visit<'_>) -> Result<Bytes, Fault> {
-    let job = job(visit)?;
+pub(super) async fn cancel(at: &At<'_>) -> Result<Bytes, Fault> {
+    let visit = at.visit;
+    let job = job(visit, at.cloud)?;
     // Whose it is, is known before anything is done to it.
-    retrieve(visit).await?;
+    retrieve(at).await?;
     visit.wire.read(Ask::new(Method::POST, visit.uri(Operation::BatchCancel, &job, &[])?)).await?;
-    retrieve(visit).await
+    retrieve(at).await
 }
 
 /// A page of them, the newest first.
-pub(super) async fn list(visit: &Visit<'_>) -> Result<Bytes, Fault> {
-    let page = Page::read(visit.query())?;
-    let broken = |fault: AnswerFault| visit.wire.broken(&fault);
+pub(super) async fn list(at: &At<'_>) -> Result<Bytes, Fault> {
+    let At { visit, cloud } = *at;
+    let page = Page::read(cloud, visit.query())?;
     let mut list = List::new(&page);
-    let before = match &page.after {
-        None => None,
-        // Those of the same second are looked through.
-        Some(job) => jobs::made_at(&look(visit, job).await?).map(jobs::moment_after),
+    let near = match (&page.after, cloud.near()) {
+        (Some(job), Some(near)) => {
+            let document = parsed(&look(visit, job).await?).map_err(|fault| at.broken(&fault))?;
+            near(&document)
+        }
+        _ => None,
     };
+    let paging = cloud.jobs();
     let mut next: Option<String> = None;
     loop {
-        let mut query = vec![("maxResults", PAGE), ("sortBy", "CreationTime")];
-        query.push(("sortOrder", "Descending"));
-        if let Some(before) = &before {
-            query.push(("submitTimeBefore", before));
+        let mut query = vec![paging.limit];
+        query.extend(cloud.order());
+        if let Some((name, value)) = &near {
+            query.push((name, value));
         }
         if let Some(next) = &next {
-            query.push(("nextToken", next));
+            query.push((paging.next.0, next));
         }
         let ask = Ask::new(Method::GET, visit.uri(Operation::BatchList, "", &query)?);
         let (_, answer) = visit.wire.read(ask).await?;
-        next = list.add(&answer, visit.buckets()).map_err(broken)?;
+        next = list.add(cloud, &answer, visit.buckets()).map_err(|fault| at.broken(&fault))?;
         if next.is_none() {
             return Ok(list.document());
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Method;
-use weir_dialect::buckets::{Place, jobs, of_place};
+use weir_dialect::buckets::{Cloud, Place, jobs, of_place};
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
 
@@ -16,13 +16,17 @@ use crate::fault;
 
 const JSON: &str = "application/json";
 
-pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fault> {
+pub(super) async fn serve(
+    visit: &Visit<'_>,
+    cloud: &dyn Cloud,
+    body: Incoming,
+) -> Result<Bytes, Fault> {
     match visit.request.operation {
-        Operation::BatchCreate => create(visit, body).await,
+        Operation::BatchCreate => create(visit, cloud, body).await,
         Operation::BatchList => list(visit).await,
-        Operation::BatchRetrieve => retrieve(visit, &job(visit)?).await,
+        Operation::BatchRetrieve => retrieve(visit, &job(visit, cloud)?).await,
         Operation::BatchCancel => {
-            let job = job(visit)?;
+            let job = job(visit, cloud)?;
             // Whose it is, is known before anything is done to it.
             retrieve(visit, &job).await?;
             let uri = visit.uri(Operation::BatchCancel, &job, &[])?;
@@ -32,12 +36,12 @@ pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fa
     }
 }
 
-async fn create(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fault> {
+async fn create(visit: &Visit<'_>, cloud: &dyn Cloud, body: Incoming) -> Result<Bytes, Fault> {
     let shared = &visit.wire.shared;
     let body = body.collect(shared.request_bytes_max, shared.memory.budget()).await?;
     for place in &jobs::places(&body)? {
         if of_place(visit.buckets(), place).is_none() {
-            return Err(elsewhere(visit, place));
+            return Err(elsewhere(visit, cloud, place));
         }
     }
     let uri = visit.uri(Operation::BatchCreate, "", &[])?;
@@ -45,12 +49,12 @@ async fn create(visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Fault> {
 }
 
 /// Another key may have the bucket.
-fn elsewhere(visit: &Visit<'_>, place: &Place) -> Fault {
+fn elsewhere(visit: &Visit<'_>, cloud: &dyn Cloud, place: &Place) -> Fault {
     let text = format!(
         "{}: {} is in none of the buckets that batch_s3_config of key {} names, or not behind their \
          prefixes",
         visit.wire.shared.provider,
-        place.uri(),
+        place.uri(cloud.scheme()),
         visit.key.name
     );
     Fault::new(FaultCode::Forbidden, text).with_class(FailureClass::Refused)

@@ -4,6 +4,7 @@
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::response::Parts;
 use http::{Method, Uri};
+use weir_dialect::buckets::Cloud;
 use weir_rpc::{Body as Incoming, Header};
 use weir_types::headers::{ObjectHeader, object_answered, object_header};
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
@@ -19,7 +20,11 @@ const BEGIN: &str = "uploads";
 const UPLOAD: &str = "uploadId";
 const PART: &str = "partNumber";
 
-pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, Fault> {
+pub(super) async fn serve(
+    visit: &Visit<'_>,
+    cloud: &dyn Cloud,
+    body: Incoming,
+) -> Result<Served, Fault> {
     let place = visit.request.resource.as_deref().unwrap_or_default();
     let (bucket, rest) = place.split_once('/').unwrap_or((place, ""));
     let operation = visit.request.operation;
@@ -27,7 +32,7 @@ pub(super) async fn serve(visit: &Visit<'_>, body: Incoming) -> Result<Served, F
     check(visit, bucket, rest, is_list)?;
     let pairs: Vec<_> = visit.query().collect();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let uri = visit.object_uri(bucket, if is_list { "" } else { rest }, &pairs)?;
+    let uri = visit.object_uri(cloud, bucket, if is_list { "" } else { rest }, &pairs)?;
     let passed = async |ask| {
         let (head, document) = visit.wire.read(ask).await?;
         Ok(Served::Passed(Box::new(head), document))

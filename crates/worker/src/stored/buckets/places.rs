@@ -1,15 +1,15 @@
 //! The buckets of a request's key, and the addresses of objects in them.
 
 use http::Uri;
-use weir_dialect::buckets::{Bucket, Place, for_new, of_place};
-use weir_provider::encoded_path;
+use weir_dialect::buckets::{Addressing, Bucket, Cloud, Place, for_new, of_place};
+use weir_provider::{encoded, encoded_path};
 use weir_types::{FailureClass, Fault, FaultCode};
 
 use super::super::visit::{Visit, not_there, with_query};
 
 impl<'a> Visit<'a> {
     /// The buckets are there, and the credential opens them.
-    pub(super) fn check_storage(&self) -> Result<(), Fault> {
+    pub(super) fn check_storage(&self, cloud: &dyn Cloud) -> Result<(), Fault> {
         if self.key.shows_value {
             return Err(self.refused(
                 "an API key opens no bucket: files and batches need access_key and secret_key, or the \
@@ -17,7 +17,7 @@ impl<'a> Visit<'a> {
             ));
         }
         match self.buckets().is_empty() {
-            true => self.bucket_for_new().map(|_| ()),
+            true => self.bucket_for_new(cloud).map(|_| ()),
             false => Ok(()),
         }
     }
@@ -32,27 +32,27 @@ impl<'a> Visit<'a> {
     }
 
     /// The bucket that new files go to.
-    pub(super) fn bucket_for_new(&self) -> Result<&'a Bucket, Fault> {
-        for_new(self.buckets()).map_err(|why| self.refused(&why))
+    pub(super) fn bucket_for_new(&self, cloud: &dyn Cloud) -> Result<&'a Bucket, Fault> {
+        for_new(self.buckets(), cloud.field()).map_err(|why| self.refused(&why))
     }
 
     /// What the request is for, and its bucket.
-    pub(super) fn file(&self) -> Result<(Place, &'a Bucket), Fault> {
+    pub(super) fn file(&self, cloud: &dyn Cloud) -> Result<(Place, &'a Bucket), Fault> {
         let id = self.request.resource.as_deref().unwrap_or_default();
-        let place = Place::of_id(id).ok_or_else(|| not_there("file", id))?;
-        let bucket = self.bucket_of(&place)?;
+        let place = Place::of_id(cloud.scheme(), id).ok_or_else(|| not_there("file", id))?;
+        let bucket = self.bucket_of(cloud, &place)?;
         Ok((place, bucket))
     }
 
     /// The bucket that `place` is in.
-    pub(super) fn bucket_of(&self, place: &Place) -> Result<&'a Bucket, Fault> {
+    pub(super) fn bucket_of(&self, cloud: &dyn Cloud, place: &Place) -> Result<&'a Bucket, Fault> {
         of_place(self.buckets(), place).ok_or_else(|| {
             let text = format!(
-                "{}: {} is in none of the buckets that key {} names in batch_s3_config, or not behind \
-                 their prefixes",
+                "{}: {} is in none of the buckets that key {} names in {}, or not behind their prefixes",
                 self.wire.shared.provider,
-                place.uri(),
-                self.key.name
+                place.uri(cloud.scheme()),
+                self.key.name,
+                cloud.field()
             );
             Fault::new(FaultCode::NotFound, text).with_class(FailureClass::Caller)
         })
@@ -61,11 +61,21 @@ impl<'a> Visit<'a> {
     /// The address of the object `key` in `bucket`, or with an empty one of the bucket.
     pub(super) fn object_uri(
         &self,
+        cloud: &dyn Cloud,
         bucket: &str,
         key: &str,
         query: &[(&str, &str)],
     ) -> Result<Uri, Fault> {
-        with_query(&object_address(&self.base, self.is_vendors, bucket, key), query)
+        let address = match cloud.addressing() {
+            Addressing::ByName => object_address(&self.base, self.is_vendors, bucket, key),
+            Addressing::Resource => resource_address(&self.base, "", bucket, key),
+        };
+        with_query(&address, query)
+    }
+
+    /// The address at which uploads into `bucket` begin.
+    pub(super) fn upload_uri(&self, bucket: &str, query: &[(&str, &str)]) -> Result<Uri, Fault> {
+        with_query(&resource_address(&self.base, "/upload", bucket, ""), query)
     }
 }
 
@@ -82,9 +92,27 @@ fn object_address(base: &str, is_vendors: bool, bucket: &str, key: &str) -> Stri
     }
 }
 
+/// Where the object `key` is as a resource, or with an empty one all objects of the bucket.
+fn resource_address(base: &str, before: &str, bucket: &str, key: &str) -> String {
+    let all = format!("{}{before}/storage/v1/b/{bucket}/o", base.trim_end_matches('/'));
+    match key {
+        "" => all,
+        key => format!("{all}/{}", encoded(key)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_resource_is_one_step() {
+        let base = "https://storage.googleapis.com";
+        let address = resource_address(base, "", "b", "a/b c");
+        assert_eq!(address, "https://storage.googleapis.com/storage/v1/b/b/o/a%2Fb%20c");
+        let address = resource_address("http://s:1/", "/upload", "b", "");
+        assert_eq!(address, "http://s:1/upload/storage/v1/b/b/o");
+    }
 
     #[test]
     fn a_bucket_has_a_host_of_its_own_but_for_names_with_dots_and_other_services() {

@@ -9,7 +9,7 @@ use http::header::{ETAG, HeaderName};
 use http::{HeaderValue, Method};
 use tokio::time::Instant;
 use weir_dialect::batches::Records;
-use weir_dialect::buckets::{Named, Place, files, objects, records};
+use weir_dialect::buckets::{Named, Place, files, objects};
 use weir_types::{Fault, FaultCode};
 
 use super::super::form::wrong;
@@ -17,6 +17,8 @@ use super::super::parts::{PART_BYTES, Parts, Taker};
 use super::super::upload::{New, Sink, Store};
 use super::super::visit::Visit;
 use super::super::wire::{Ask, Wire};
+use super::At;
+use super::session::Session;
 use crate::call::Limit;
 use crate::clock::unix_seconds;
 use crate::headers::text;
@@ -33,7 +35,7 @@ const CONTENT_TYPE: HeaderName = http::header::CONTENT_TYPE;
 
 /// Where new objects go.
 pub(super) struct Objects<'v> {
-    pub(super) visit: &'v Visit<'v>,
+    pub(super) at: &'v At<'v>,
 }
 
 impl<'v> Store for Objects<'v> {
@@ -44,43 +46,71 @@ impl<'v> Store for Objects<'v> {
     }
 
     fn records(&self) -> &'static dyn Records {
-        records::of_jobs()
+        self.at.cloud.records()
     }
 
     fn open(&self, new: New) -> Result<Object<'v>, Fault> {
-        let bucket = self.visit.bucket_for_new()?;
+        let At { visit, cloud } = *self.at;
+        let bucket = visit.bucket_for_new(cloud)?;
         let New { filename, purpose, tag } = new;
         let named = Named { purpose, filename, tag };
         let place =
             Place::new(bucket, &named, Visit::unique()).map_err(|why| wrong("file", why))?;
-        let (visit, marks) = (self.visit, Vec::new());
-        let taker = Unsent { visit, place: place.clone(), upload: None, marks };
-        Ok(Object { visit, place, parts: Parts::new(&visit.wire, taker) })
+        let (at, to) = (self.at, place.clone());
+        let taker = match cloud.sessions() {
+            Some(sessions) => Taking::InSession(Session { at, sessions, place: to, uri: None }),
+            None => Taking::InParts(Unsent { at, place: to, upload: None, marks: Vec::new() }),
+        };
+        Ok(Object { at, place, parts: Parts::new(&visit.wire, taker) })
     }
 }
 
 /// An object in the making.
 pub(super) struct Object<'v> {
-    visit: &'v Visit<'v>,
+    at: &'v At<'v>,
     place: Place,
-    parts: Parts<Unsent<'v>>,
+    parts: Parts<Taking<'v>>,
+}
+
+/// How it is sent.
+enum Taking<'v> {
+    InParts(Unsent<'v>),
+    InSession(Session<'v>),
+}
+
+impl Taker for Taking<'_> {
+    type Done = ();
+
+    async fn take(&mut self, part: Bytes, offset: u64) -> Result<(), Fault> {
+        match self {
+            Self::InParts(unsent) => unsent.take(part, offset).await,
+            Self::InSession(session) => session.take(part, offset).await,
+        }
+    }
+
+    async fn last(self, part: Bytes, offset: u64) -> Result<(), Fault> {
+        match self {
+            Self::InParts(unsent) => unsent.last(part, offset).await,
+            Self::InSession(session) => session.last(part, offset).await,
+        }
+    }
 }
 
 impl Sink for Object<'_> {
     async fn push(&mut self, bytes: Bytes) -> Result<(), Fault> {
-        self.parts.push(&self.visit.wire, bytes).await
+        self.parts.push(&self.at.visit.wire, bytes).await
     }
 
     async fn finish(self, _: u64) -> Result<Bytes, Fault> {
         let ((), bytes) = self.parts.finish().await?;
-        let named = self.place.named(self.visit.bucket_of(&self.place)?);
+        let named = self.place.named(self.at.visit.bucket_of(self.at.cloud, &self.place)?);
         Ok(files::document(&self.place, &named, bytes, unix_seconds()))
     }
 }
 
 /// What has been sent of an object, if anything.
 struct Unsent<'v> {
-    visit: &'v Visit<'v>,
+    at: &'v At<'v>,
     place: Place,
     upload: Option<Unfinished>,
     marks: Vec<String>,
@@ -100,12 +130,12 @@ impl Taker for Unsent<'_> {
         }
         let number = (self.marks.len() + 1).to_string();
         let query = [("partNumber", number.as_str()), ("uploadId", &id)];
-        let uri = self.visit.object_uri(&self.place.bucket, &self.place.key, &query)?;
+        let uri = self.at.uri(&self.place.bucket, &self.place.key, &query)?;
         let ask = Ask { body: part, ..Ask::new(Method::PUT, uri) };
-        let (head, _) = self.visit.wire.read(ask).await?;
+        let (head, _) = self.at.visit.wire.read(ask).await?;
         let mark = text(&head.headers, ETAG);
         if mark.is_empty() {
-            return Err(self.visit.wire.broken(&"a part of the file has no ETag"));
+            return Err(self.at.visit.wire.broken(&"a part of the file has no ETag"));
         }
         self.marks.push(mark.to_owned());
         Ok(())
@@ -113,8 +143,8 @@ impl Taker for Unsent<'_> {
 
     async fn last(mut self, part: Bytes, offset: u64) -> Result<(), Fault> {
         if self.upload.is_none() {
-            let uri = self.visit.object_uri(&self.place.bucket, &self.place.key, &[])?;
-            self.visit.wire.read(Ask::new(Method::PUT, uri).with(part, KIND)).await?;
+            let uri = self.at.uri(&self.place.bucket, &self.place.key, &[])?;
+            self.at.visit.wire.read(Ask::new(Method::PUT, uri).with(part, KIND)).await?;
             return Ok(());
         }
         if !part.is_empty() {
@@ -125,7 +155,7 @@ impl Taker for Unsent<'_> {
         };
         let document = objects::complete(&self.marks).into();
         let ask = Ask::new(Method::POST, upload.uri.clone()).with(document, XML);
-        self.visit.wire.read(ask).await?;
+        self.at.visit.wire.read(ask).await?;
         upload.is_finished = true;
         Ok(())
     }
@@ -134,13 +164,12 @@ impl Taker for Unsent<'_> {
 impl Unsent<'_> {
     async fn begin(&mut self) -> Result<String, Fault> {
         let Place { bucket, key } = &self.place;
-        let mut ask =
-            Ask::new(Method::POST, self.visit.object_uri(bucket, key, &[("uploads", "")])?);
+        let mut ask = Ask::new(Method::POST, self.at.uri(bucket, key, &[("uploads", "")])?);
         ask.headers.push((CONTENT_TYPE, HeaderValue::from_static(KIND)));
-        let wire = &self.visit.wire;
+        let wire = &self.at.visit.wire;
         let (_, answer) = wire.read(ask).await?;
         let id = objects::upload_id(&answer).map_err(|fault| wire.broken(&fault))?;
-        let uri = self.visit.object_uri(bucket, key, &[("uploadId", &id)])?;
+        let uri = self.at.uri(bucket, key, &[("uploadId", &id)])?;
         let wire = Arc::clone(wire);
         self.upload = Some(Unfinished { wire, uri, id: id.clone(), is_finished: false });
         Ok(id)

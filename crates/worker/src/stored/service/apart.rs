@@ -17,7 +17,6 @@ use super::super::visit::{known_as, not_there};
 use super::super::wire::Ask;
 use super::{At, Walk, check_purpose, written};
 use crate::fault;
-use crate::headers::text;
 
 /// Members of a request for a batch that mean something here.
 const MEMBERS: [&str; 4] = ["input_file_id", "endpoint", "completion_window", "model"];
@@ -189,18 +188,13 @@ impl Steps<'_, '_> {
         Ok(self.at.visit.wire.read(Ask::new(Method::POST, uri).step(step)).await?.1)
     }
 
-    /// Begins it. The address that is told is looked at for what names the upload alone: a credential
-    /// is shown nowhere else than where the operator says.
+    /// Begins it.
     async fn begin(&mut self) -> Result<Uri, Fault> {
         let visit = self.at.visit;
         let (step, header) = self.files.begin(&self.named);
         let uri = visit.uri(Operation::FileUpload, "", &[])?;
         let (head, _) = visit.wire.read(Ask::new(Method::POST, uri.clone()).step(step)).await?;
-        let told = text(&head.headers, http::HeaderName::from_static(header));
-        let query = told.split_once('?').map(|(_, query)| query).unwrap_or_default();
-        let place = format!("{uri}?{query}").parse::<Uri>();
-        let broken = || visit.wire.broken(&"it does not say where the file goes");
-        let place = place.ok().filter(|_| !query.is_empty()).ok_or_else(broken)?;
+        let place = visit.session(&uri, &head.headers, header)?;
         self.place = Some(place.clone());
         Ok(place)
     }
