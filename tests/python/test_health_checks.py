@@ -127,6 +127,9 @@ def test_where_no_server_is_well_none_rests(start, servers):
     gateway = start(config(servers, path="/nothing", interval_in_seconds=1))
     unwell = 'weir_servers_unwell{provider="vllm"} 3'
     until(lambda: unwell in gateway.metrics())
+    assert re.search(
+        r'(?m)^weir_health_checks_total{provider="vllm",outcome="unwell"} [1-9]', gateway.metrics()
+    )
     assert {answer.status for answer in answers(gateway, "vllm", 6)} == {200}
     assert cooling(gateway, "vllm", 0)
 
