@@ -46,7 +46,7 @@ pub(crate) async fn live(shared: &Shared, request: &ExplainRequest) -> Result<Ex
 /// No model, or a provider or key that is not there.
 pub fn explain_offline(
     settings: &Settings,
-    said: Vec<Description>,
+    said: &[Description],
     request: &ExplainRequest,
 ) -> Result<Explanation, Fault> {
     let providers: Vec<_> = settings.providers.iter().cloned().map(Arc::new).collect();

@@ -92,7 +92,7 @@ fn explained(args: &ExplainArgs) -> Result<Explanation, Failure> {
             let fleet = Fleet::new(None, Budget::default(), &Telemetry::default(), None);
             let said = fleet.judge(&config, &args.strictness)?.descriptions();
             let settings = rooms::router(&config, Timing::default(), false);
-            Ok(explain_offline(&settings, said, &request).map_err(|fault| said_by(&fault))?)
+            Ok(explain_offline(&settings, &said, &request).map_err(|fault| said_by(&fault))?)
         }
         (None, None) => Err("give --router URL or --config FILE".into()),
     }

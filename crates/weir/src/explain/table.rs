@@ -45,7 +45,7 @@ fn pool(out: &mut String, pool: &ExplainedPool) {
         "pool: {in_flight} of {concurrency} slots in use, {waiting} waiting (at most {buffer_size}), limits \
          {mode}"
     );
-    let heard = pool.heard_ms_ago.map_or("never".to_owned(), |ms| format!("{ms} ms ago"));
+    let heard = pool.heard_ms_ago.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms ago"));
     match &*pool.seen {
         "last_heard" => _ = write!(text, ", as this router last heard, {heard}"),
         "share" => _ = write!(text, ", this router's own share; the pool was heard {heard}"),
