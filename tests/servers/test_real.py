@@ -86,7 +86,7 @@ def test_the_answer_is_that_of_the_server(place, provider, stream, what):
         # Nothing of it has come: the gateway can still say that it failed.
         assert answer.status >= 400, answer.body
     else:
-        assert through == direct, answer.body
+        assert through == direct, (direct, through, answer.body)
 
 
 @pytest.mark.parametrize("provider", ["own-0", "litellm"])
