@@ -13,7 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -162,6 +162,15 @@ pub(crate) fn unsniffed(mut answer: Response) -> Response {
     answer
 }
 
+/// A client that waits with its body until it is asked for it, and gets a refusal in its stead, must know
+/// that the connection ends with that: nobody will ask.
+fn unasked(mut answer: Response) -> Response {
+    if answer.status().is_client_error() || answer.status().is_server_error() {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
 async fn connection(
     (stream, tls): (TcpStream, Option<Tls>),
     seat: Seat,
@@ -186,10 +195,12 @@ async fn connection(
         begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(stall.clone());
         let running = seat.run();
+        let waits = request.headers().contains_key(EXPECT);
         // Always ready, and its clone is a counter.
         let answer = app.clone().call(request);
         async move {
             let answer = answer.await.map(unsniffed);
+            let answer = if waits { answer.map(unasked) } else { answer };
             answer.map(|answer| answer.map(|body| Busy { body, _running: running }))
         }
     });

@@ -260,6 +260,26 @@ async fn an_answer_reaches_a_client_that_is_still_sending() {
 }
 
 #[tokio::test]
+async fn who_waits_to_be_asked_for_a_body_is_told_when_nobody_will() {
+    let app = Router::new().route("/", post(async || StatusCode::FORBIDDEN));
+    let served = serve(app.route("/read", post(async |_: Bytes| "read")), HttpLimits::default());
+    let ask = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: w\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n"
+        )
+    };
+    let mut client = served.connect().await;
+    send(&mut client, &ask("/read")).await;
+    read_until(&mut client, "100 Continue\r\n\r\n").await;
+    send(&mut client, "body").await;
+    let answer = read_until(&mut client, "\r\n\r\nread").await;
+    assert!(!answer.contains("connection: close"), "{answer}");
+    send(&mut client, &ask("/")).await;
+    let answer = read_to_end(&mut client).await;
+    assert!(answer.contains(" 403 ") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
 async fn headers_that_do_not_come_are_not_waited_for() {
     let limits =
         HttpLimits { header_read_timeout: Duration::from_millis(50), ..HttpLimits::default() };
