@@ -37,7 +37,7 @@ def upload(client, content: bytes = b"", **more):
     )
 
 
-def finished(retrieve, is_done, seconds: float = 15.0):
+def finished(retrieve, is_done, seconds: float = 45.0):
     """Asks until it is done, as applications do."""
     deadline = time.monotonic() + seconds
     while True:
