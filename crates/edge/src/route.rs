@@ -139,7 +139,7 @@ impl Route {
 
     /// The model that is asked about, where it is a list of models in which it is looked for.
     pub(crate) fn wanted<'a>(&self, parameter: &'a str) -> Option<&'a str> {
-        let is_listed = self.operation == Operation::ListModels && self.parameter().is_some();
+        let is_listed = self.operation == Operation::ListModels && self.has_parameter();
         is_listed.then_some(parameter)
     }
 

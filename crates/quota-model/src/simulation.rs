@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use weir_quota::{Batch, Micros};
+
 use crate::model::Action;
 use crate::mutant::Mutant;
 use crate::setup::{Budget, Setup};
@@ -18,6 +20,8 @@ const TROUBLED_STEPS: u32 = 600;
 const CALM_STEPS: u32 = 600;
 /// More than any calm needs to come to its end.
 const QUIET_STEPS: u32 = 20_000;
+/// A finding tells so many of the last steps.
+const TRAIL_STEPS: usize = 60;
 /// How often each thing may go wrong in one time of trouble.
 const TROUBLES: Budget = Budget {
     losses: 12,
@@ -39,8 +43,8 @@ pub struct Simulation {
     world: World,
     chance: Chance,
     figures: Figures,
-    /// The last steps, and what each router that was about to be heard had to say.
-    trail: VecDeque<String>,
+    /// The last steps, when each was made, and what was said in it.
+    trail: VecDeque<(Micros, Action, Option<Batch>)>,
 }
 
 /// What came of it.
@@ -207,13 +211,13 @@ impl Simulation {
     }
 
     fn note(&mut self, action: Action) {
-        let mut line = format!("{} {action:?}", self.world.now);
-        if let Action::Execute(at) | Action::LoseReply(at) = action {
-            let wire = self.world.routers[at].wire.as_ref();
-            line += &format!(" {:?}", wire.map(|wire| &wire.batch));
-        }
-        self.trail.push_back(line);
-        if self.trail.len() > 60 {
+        let said = match action {
+            Action::Execute(at) | Action::LoseReply(at) => self.world.routers[at].wire.as_ref(),
+            _ => None,
+        };
+        let said = said.map(|wire| wire.batch.clone());
+        self.trail.push_back((self.world.now, action, said));
+        if self.trail.len() > TRAIL_STEPS {
             self.trail.pop_front();
         }
     }
@@ -243,7 +247,11 @@ impl Simulation {
     }
 
     fn finding(&self, label: &'static str, why: &str) -> Finding {
-        let steps: Vec<&str> = self.trail.iter().map(String::as_str).collect();
+        let step = |(at, action, said): &(Micros, Action, Option<Batch>)| match said {
+            Some(said) => format!("{at} {action:?} {said:?}"),
+            None => format!("{at} {action:?}"),
+        };
+        let steps: Vec<String> = self.trail.iter().map(step).collect();
         let why = format!("{why}\n{}\n{:?}", steps.join("\n"), self.world);
         Finding { seed: self.seed, step: self.figures.steps, label, why }
     }

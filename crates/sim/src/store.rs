@@ -275,7 +275,14 @@ impl Visit<'_> {
     fn begin(&mut self, prefix: &str, asked: Value, lines: Result<Vec<Line>, Value>) -> String {
         let nth = self.next();
         let id = Self::id(prefix, self.call.key, nth);
-        let batch = Batch {
+        let batch = self.begun(nth, asked, lines);
+        self.shelf.batches.insert(id.clone(), batch);
+        id
+    }
+
+    /// A batch that begins now.
+    fn begun(&self, nth: u64, asked: Value, lines: Result<Vec<Line>, Value>) -> Batch {
+        Batch {
             nth,
             key: self.call.key.to_owned(),
             asked,
@@ -283,9 +290,7 @@ impl Visit<'_> {
             created_us: self.now_us,
             canceled_us: None,
             outputs: None,
-        };
-        self.shelf.batches.insert(id.clone(), batch);
-        id
+        }
     }
 
     /// Does one request of a batch: what a call with it would have done.

@@ -16,7 +16,7 @@ use crate::batches::{Batch, id};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::ir::Losses;
 
-pub use list::{List, Page};
+pub use list::{List, page_of};
 pub use native::{only_within, own, places};
 
 /// What a request for a batch says.

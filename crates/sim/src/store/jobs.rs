@@ -167,15 +167,7 @@ fn begin(visit: &mut Visit<'_>, asked: Value) -> String {
     let drawn = hash(&[visit.call.key.as_bytes(), &nth.to_be_bytes()]);
     let id = format!("job-{:012x}", drawn & 0xffff_ffff_ffff);
     let lines = lines(visit, &asked);
-    let batch = Batch {
-        nth,
-        key: visit.call.key.to_owned(),
-        asked,
-        lines,
-        created_us: visit.now_us,
-        canceled_us: None,
-        outputs: None,
-    };
+    let batch = visit.begun(nth, asked, lines);
     visit.shelf.batches.insert(id.clone(), batch);
     id
 }

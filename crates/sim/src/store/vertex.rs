@@ -102,15 +102,7 @@ fn create(visit: &mut Visit<'_>, before: &str) -> Result<Given, Refusal> {
     let nth = visit.next();
     let number = hash(&[visit.call.key.as_bytes(), &nth.to_be_bytes()]);
     let id = format!("{KEPT}{number}");
-    let batch = Batch {
-        nth,
-        key: visit.call.key.to_owned(),
-        asked,
-        lines,
-        created_us: visit.now_us,
-        canceled_us: None,
-        outputs: None,
-    };
+    let batch = visit.begun(nth, asked, lines);
     let answer = told(visit, before, &id, &batch);
     visit.shelf.batches.insert(id, batch);
     Ok(Given::json(&answer))

@@ -6,34 +6,23 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::{Bucket, Cloud};
-use crate::batches;
+use crate::batches::Page;
 use crate::batches::document::object;
 use crate::batches::page::listed;
 use crate::fault::{AnswerFault, RequestFault};
 
-/// What is asked of a list of batches, in the query.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// The job behind which it begins.
-    pub after: Option<String>,
-    /// How many are wanted.
-    pub limit: usize,
-}
-
-impl Page {
-    /// What the pairs of a query say.
-    ///
-    /// # Errors
-    /// A value is not one of those that can be.
-    pub fn read<'q>(
-        cloud: &dyn Cloud,
-        pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
-    ) -> Result<Self, RequestFault> {
-        let batches::Page { after, limit } = batches::Page::read(pairs)?;
-        let missing = || RequestFault::invalid("after", "after: no id of a batch");
-        let job = |id: String| cloud.job_of(&id).ok_or_else(missing);
-        Ok(Self { after: after.map(job).transpose()?, limit })
-    }
+/// What the pairs of a query say of a list of batches; it begins behind a job.
+///
+/// # Errors
+/// A value is not one of those that can be.
+pub fn page_of<'q>(
+    cloud: &dyn Cloud,
+    pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
+) -> Result<Page, RequestFault> {
+    let Page { after, limit } = Page::read(pairs)?;
+    let missing = || RequestFault::invalid("after", "after: no id of a batch");
+    let job = |id: String| cloud.job_of(&id).ok_or_else(missing);
+    Ok(Page { after: after.map(job).transpose()?, limit })
 }
 
 /// A list of batches, made of the pages of a list of jobs.

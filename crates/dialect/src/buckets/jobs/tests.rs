@@ -2,6 +2,7 @@
 
 use super::super::amazon::Amazon;
 use super::*;
+use crate::batches::Page;
 
 fn buckets() -> [Bucket; 1] {
     [Bucket::new("b", "p", false)]
@@ -146,7 +147,7 @@ fn a_list_goes_on_behind_the_last_that_was_seen() {
     assert_eq!(told(Some("1"), 9, &all), ("2,3".to_owned(), json!(false), None));
     assert_eq!(told(Some("2"), 1, &all[..1]), (String::new(), json!(false), Some("t".to_owned())));
     let read = |query: &[(&'static str, &'static str)]| {
-        Page::read(&Amazon, query.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+        page_of(&Amazon, query.iter().map(|(name, value)| ((*name).into(), (*value).into())))
     };
     assert_eq!(read(&[("limit", "3")]).unwrap(), Page { after: None, limit: 3 });
     assert!(read(&[("after", "batch_?")]).is_err() && read(&[("limit", "101")]).is_err());

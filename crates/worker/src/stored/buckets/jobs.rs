@@ -6,7 +6,7 @@ use weir_dialect::RequestFault;
 use weir_dialect::batches::document::parsed;
 use weir_dialect::batches::line;
 use weir_dialect::buckets::Cloud;
-use weir_dialect::buckets::jobs::{self, Job, List, Page, Wanted};
+use weir_dialect::buckets::jobs::{self, Job, List, Wanted};
 use weir_dialect::ir::Losses;
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode, Operation};
@@ -115,7 +115,7 @@ pub(super) async fn cancel(at: &At<'_>) -> Result<Bytes, Fault> {
 /// A page of them, the newest first.
 pub(super) async fn list(at: &At<'_>) -> Result<Bytes, Fault> {
     let At { visit, cloud } = *at;
-    let page = Page::read(cloud, visit.query())?;
+    let page = jobs::page_of(cloud, visit.query())?;
     let mut list = List::new(&page);
     let near = match (&page.after, cloud.near()) {
         (Some(job), Some(near)) => {
