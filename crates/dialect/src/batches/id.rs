@@ -28,7 +28,7 @@ pub fn file(own: &str) -> String {
     format!("{FILE}{}", URL_SAFE_NO_PAD.encode(own))
 }
 
-/// The inverse of [`file`], as [`of_batch`].
+/// The inverse of [`file()`], as [`of_batch`].
 #[must_use]
 pub fn of_file(id: &str) -> Option<String> {
     opened(FILE, id)
