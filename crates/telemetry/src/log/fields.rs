@@ -30,7 +30,12 @@ struct Line<'writer> {
 }
 
 impl Line<'_> {
-    fn write(&mut self, field: &Field, value: &dyn Debug) -> fmt::Result {
+    /// Writes the name of `field`, then what `value` writes.
+    fn write(
+        &mut self,
+        field: &Field,
+        value: impl FnOnce(&mut Obedient<'_>) -> fmt::Result,
+    ) -> fmt::Result {
         if !std::mem::take(&mut self.is_empty) {
             self.writer.0.write_char(' ')?;
         }
@@ -39,22 +44,84 @@ impl Line<'_> {
             self.writer.0.write_str(name.strip_prefix("r#").unwrap_or(name))?;
             self.writer.0.write_char('=')?;
         }
-        write!(self.writer, "{value:?}")
+        value(&mut self.writer)
     }
-}
 
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+    fn record(&mut self, field: &Field, value: impl FnOnce(&mut Obedient<'_>) -> fmt::Result) {
         if self.result.is_ok() {
             self.result = self.write(field, value);
         }
     }
 
+    fn text(&mut self, field: &Field, text: &str) {
+        self.record(field, |writer| writer.0.write_str(text));
+    }
+}
+
+/// Each writes what `Debug` of its value does; the usual ones without going through `fmt`.
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.record(field, |writer| write!(writer, "{value:?}"));
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.record_debug(field, &format_args!("{value}")),
+            _ if is_plain(value) => self.record(field, |writer| {
+                writer.0.write_char('"')?;
+                writer.0.write_str(value)?;
+                writer.0.write_char('"')
+            }),
             _ => self.record_debug(field, &value),
         }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.text(field, itoa::Buffer::new().format(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.text(field, itoa::Buffer::new().format(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.text(field, if value { "true" } else { "false" });
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match Thousandths::of(value) {
+            Some(thousandths) => self.record(field, |writer| thousandths.write(&mut writer.0)),
+            None => self.record_debug(field, &value),
+        }
+    }
+}
+
+/// Whether `Debug` writes `text` as it is, in quotation marks.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+}
+
+/// A number that three digits after the point hold exactly, as milliseconds made of microseconds.
+struct Thousandths(u64);
+
+impl Thousandths {
+    fn of(value: f64) -> Option<Self> {
+        const MAX: f64 = 1e9;
+        if !(0.0..MAX).contains(&value) || value.is_sign_negative() {
+            return None;
+        }
+        let thousandths = (value * 1000.0).round();
+        (thousandths / 1000.0 == value).then_some(Self(thousandths as u64))
+    }
+
+    /// At least one digit after the point, no zero at the end of more.
+    fn write(&self, writer: &mut impl Write) -> fmt::Result {
+        writer.write_str(itoa::Buffer::new().format(self.0 / 1000))?;
+        let digit = |divisor| char::from(b'0' + (self.0 / divisor % 10) as u8);
+        let digits = [digit(100), digit(10), digit(1)];
+        let len = digits.iter().rposition(|digit| *digit != '0').map_or(1, |last| last + 1);
+        writer.write_char('.')?;
+        digits[..len].iter().try_for_each(|digit| writer.write_char(*digit))
     }
 }
 

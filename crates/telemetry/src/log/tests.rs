@@ -60,6 +60,36 @@ fn a_line_without_colours_is_the_usual_one() {
         tracing::warn!(r#type = ?Some("a"), n = 1u8, flag = true, error = %"no: way", "{}, {}", 1, "ü");
         tracing::info!(message = "said", "a.b" = -1);
         tracing::info!(none = "but fields");
+        tracing::info!(
+            n = u64::MAX,
+            m = i64::MIN,
+            flag = false,
+            text = "a \"b\" \\ 'c' é\t",
+            empty = ""
+        );
+        for ms in [
+            0.0,
+            -0.0,
+            0.5,
+            1.0,
+            0.001,
+            12.34,
+            100.05,
+            0.0005,
+            1.0 / 3.0,
+            1e9,
+            999_999_999.999,
+            1e21,
+            -1.5,
+            1e-7,
+            f64::NAN,
+            f64::INFINITY,
+            f64::MAX,
+            0.1 + 0.2,
+            123_456.789,
+        ] {
+            tracing::info!(ms);
+        }
         tracing::info!("bell\u{7}, title \u{9d}, \u{1b}[31mred");
     };
     tracing::subscriber::with_default(usual, say);
