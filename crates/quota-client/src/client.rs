@@ -78,6 +78,10 @@ pub struct PoolClient<W> {
     bye_due: bool,
     is_gone: bool,
     rung: bool,
+    /// How long leases that are given back may wait for company, and until when those do that now lie in
+    /// `outbox`.
+    patience: Micros,
+    patient_until: Micros,
     /// Tickets wait or a grace is on.
     busy: bool,
     /// Tickets of this router wait, and the bell is not heard.
@@ -156,6 +160,8 @@ impl<W> PoolClient<W> {
             bye_due: false,
             is_gone: false,
             rung: false,
+            patience: 0,
+            patient_until: 0,
             busy: false,
             is_deaf: false,
             trouble: String::new(),
@@ -175,6 +181,15 @@ impl<W> PoolClient<W> {
             armed: None,
             status: PoolStatus::default(),
         }
+    }
+
+    /// Leases that are given back may wait so long for something else to say, as long as that takes
+    /// nothing from anybody: half of the slots are free, nobody waits and nothing rests, as far as is known
+    /// here. For stores where each batch has its price.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Micros) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// From now on the configuration allows `limits`: they are put in force for all routers, once. What
@@ -234,6 +249,9 @@ impl<W> PoolClient<W> {
         let was_lost = ended.is_some_and(|entry| matches!(entry.phase, Phase::Lost { .. }));
         self.lost = self.lost.saturating_sub(usize::from(was_lost));
         let then = then.map(|(ask, deadline)| self.ticket(ask, deadline, now));
+        if self.outbox.is_empty() {
+            self.patient_until = now.saturating_add(self.patience);
+        }
         self.outbox.push_back(Op::Settle { lease, outcome, then });
         then
     }

@@ -179,6 +179,10 @@ impl QuotaStore for RedisStore {
         self.shared.bells.add(bell);
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     fn hears_bell(&self) -> bool {
         self.shared.bells.is_heard()
     }

@@ -64,6 +64,12 @@ pub trait QuotaStore: Send + Sync + fmt::Debug + 'static {
     /// Whom to tell about hand-offs that no reply has carried.
     fn on_bell(&self, bell: Bell);
 
+    /// Whether each batch has its price, as it has where it crosses a network: then what can wait for
+    /// another may do so.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// Whether the bell would be heard, as far as that is known. To be asked again and again while
     /// tickets wait: only then does a store look often.
     fn hears_bell(&self) -> bool {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -239,6 +239,10 @@ impl Shared {
     }
 }
 
+/// A process that stood still for so long that the time was over in one go finds the answer in its socket,
+/// once the connection has had a turn.
+const A_TURN: Duration = Duration::from_millis(200);
+
 /// Ends when a ping is not answered in time.
 async fn until_silent(pings: Option<h2::PingPong>, every: Duration, patience: Duration) {
     let Some(mut pings) = pings else {
@@ -246,7 +250,12 @@ async fn until_silent(pings: Option<h2::PingPong>, every: Duration, patience: Du
     };
     loop {
         tokio::time::sleep(every).await;
-        if !matches!(timeout(patience, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+        let mut answer = pin!(pings.ping(Ping::opaque()));
+        let answered = match timeout(patience, answer.as_mut()).await {
+            Err(_) => timeout(A_TURN, answer).await,
+            answered => answered,
+        };
+        if !matches!(answered, Ok(Ok(_))) {
             return;
         }
     }
@@ -346,5 +355,58 @@ impl http_body::Body for AnswerBody {
 impl Drop for UploadTask {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(2);
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// A connection whose peer reads and answers for as long as `peer_lives`.
+    async fn is_silent(peer_lives: Duration, stands_still: bool) -> bool {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let peer = async move {
+            let mut peer = h2::server::handshake(far).await.unwrap();
+            let _over = timeout(peer_lives, peer.accept()).await;
+            std::future::pending::<()>().await;
+        };
+        let link = async {
+            let (_sender, mut connection) = h2::client::handshake(near).await.unwrap();
+            let pings = connection.ping_pong();
+            tokio::select! {
+                _ended = &mut connection => panic!("it ended"),
+                () = until_silent(pings, EVERY, PATIENCE) => true,
+                () = tokio::time::sleep(Duration::from_secs(60)) => false,
+            }
+        };
+        // Takes the time of the ping's answer in one go, again and again.
+        let stand_still = async {
+            while stands_still {
+                tokio::time::sleep(EVERY).await;
+                tokio::time::advance(PATIENCE * 2).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            is_silent = link => is_silent,
+            () = peer => false,
+            () = stand_still => false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_silent_if_it_answers_no_ping() {
+        assert!(!is_silent(Duration::from_secs(3600), false).await);
+        assert!(is_silent(Duration::from_secs(10), false).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_stood_still_takes_no_peer_for_silent() {
+        for _ in 0..20 {
+            assert!(!is_silent(Duration::from_secs(3600), true).await);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What leaves next, written out as commands.
 
-use weir_quota::{Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits, Micros};
+use weir_quota::{Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits, Micros, PoolStatus};
 
 use super::{Entry, Op, Phase, PoolClient};
 
@@ -16,7 +16,7 @@ impl<W> PoolClient<W> {
             self.in_flight = true;
             return self.ask_store();
         }
-        if !self.has_something_to_say() {
+        if !self.has_something_to_say() || self.is_patient(now) {
             return None;
         }
         self.in_flight = true;
@@ -49,6 +49,20 @@ impl<W> PoolClient<W> {
             || self.renew_due
             || self.bye_due && self.session != 0 && self.share.is_none()
             || self.session != 0 && (self.limits_due || self.restate_due)
+    }
+
+    /// Whether all there is to say are leases given back that may wait for company.
+    pub(super) fn is_patient(&self, now: Micros) -> bool {
+        let PoolStatus { leases, cooling, .. } = self.status;
+        let limits = self.in_force.as_ref().unwrap_or(&self.limits);
+        let is_at_leisure = now < self.patient_until
+            && !(self.busy || self.poll_due || self.renew_due || self.limits_due)
+            && !(self.restate_due || self.bye_due)
+            && self.session != 0
+            && self.share.is_none()
+            && cooling == 0
+            && leases.saturating_mul(2) <= limits.concurrency;
+        is_at_leisure && !self.outbox.is_empty() && self.outbox.iter().all(Op::is_mere_return)
     }
 
     fn write_commands(&mut self, now: Micros) -> Vec<Command> {

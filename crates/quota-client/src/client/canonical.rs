@@ -71,6 +71,7 @@ impl<W> PoolClient<W> {
         to.moment(*lived_at);
         to.each(self.in_flight.then_some(*sent_at), Scribe::moment);
         to.word(*lost as u64);
+        to.each((self.patience > 0).then_some(self.patient_until), Scribe::moment_to_come);
         for moment in [lost_until, blocked_until, wake_at, armed] {
             to.each(moment, |to, at| to.moment_to_come(*at));
         }

@@ -1,6 +1,6 @@
 //! What is remembered of each ticket and of each thing to say.
 
-use weir_quota::{Class, Micros, Outcome};
+use weir_quota::{Class, Health, Micros, Outcome};
 use weir_types::KeyName;
 
 use crate::Refusal;
@@ -58,6 +58,18 @@ pub(super) enum Phase {
     Lost { key: KeyName },
     /// No slot.
     Refused(Refusal),
+}
+
+// === impl Op ===
+
+impl Op {
+    /// Whether it gives a lease back and says nothing that others have to know at once.
+    pub(super) fn is_mere_return(&self) -> bool {
+        let Self::Settle { outcome, then: None, .. } = self else {
+            return false;
+        };
+        outcome.health.iter().all(|health| matches!(health, Health::Well(_)))
+    }
 }
 
 // === impl Entry ===

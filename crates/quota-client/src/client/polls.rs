@@ -34,6 +34,12 @@ impl<W> PoolClient<W> {
         wake_at
     }
 
+    /// Whether leases that were given back wait for something else to say: somebody has to call
+    /// [`PoolClient::tend`] in time.
+    pub fn lets_wait(&self, now: Micros) -> bool {
+        self.patience > 0 && self.is_patient(now)
+    }
+
     /// Whether it would be called too late by now.
     pub fn oversleeps(&self, now: Micros) -> bool {
         self.armed.is_some_and(|armed| self.next_poll(now) < armed)
@@ -66,6 +72,7 @@ impl<W> PoolClient<W> {
             (false, _) => idle,
         };
         let due = heard_at.saturating_add(pause.min(idle));
+        let due = if self.is_patient(now) { due.min(self.patient_until) } else { due };
         self.wake_at.map_or(due, |wake_at| wake_at.min(due)).max(self.while_sent(now))
     }
 

@@ -25,6 +25,11 @@ use crate::settings::ProviderSettings;
 /// A process that ends does not wait longer for the store.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
 
+/// A lease that is given back to a store with half of its slots free waits so long for the next request,
+/// which takes the word along: below some hundreds of requests per second that halves what the store
+/// has to do.
+const PATIENCE: Micros = 5_000;
+
 /// The bookkeeping of one pool, where requests that wait are woken by their tasks' wakers.
 type Client = PoolClient<Waker>;
 
@@ -78,7 +83,9 @@ impl Pool {
         timing: Timing,
         serves_share: bool,
     ) -> Arc<Self> {
-        let client = PoolClient::new(router, limits(provider), timing, serves_share, 0);
+        let patience = if store.is_remote() { PATIENCE } else { 0 };
+        let client = PoolClient::new(router, limits(provider), timing, serves_share, 0)
+            .with_patience(patience);
         Arc::new(Self {
             name: provider.name.clone(),
             store,
@@ -243,6 +250,9 @@ impl Pool {
                 continue;
             }
             let Some(batch) = client.next_batch(now) else {
+                if client.lets_wait(now) && client.oversleeps(now) {
+                    self.changed.notify_one();
+                }
                 return;
             };
             drop(client);

@@ -5,6 +5,7 @@ mod beside;
 mod faulty;
 mod group;
 mod lost;
+mod patient;
 mod resized;
 
 use std::sync::Arc;

@@ -89,6 +89,10 @@ impl QuotaStore for Faulty {
     fn on_bell(&self, bell: Bell) {
         self.inner.on_bell(bell);
     }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
 }
 
 /// The requests that hold a slot, as far as they know.
