@@ -382,13 +382,13 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_secs(60)) => false,
             }
         };
-        // Takes the time of the ping's answer in one go, again and again.
+        // All the time that an answer may take, in one go, just when it is asked for.
         let stand_still = async {
-            while stands_still {
+            loop {
                 tokio::time::sleep(EVERY).await;
-                tokio::time::advance(PATIENCE * 2).await;
+                let lost = if stands_still { PATIENCE * 2 } else { Duration::ZERO };
+                tokio::time::advance(lost).await;
             }
-            std::future::pending::<()>().await;
         };
         tokio::select! {
             is_silent = link => is_silent,
