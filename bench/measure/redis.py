@@ -58,7 +58,7 @@ class Redis:
         counters = Counters()
         text = self._ask("INFO commandstats").decode()
         for name, calls in re.findall(r"^cmdstat_(\S+?):calls=(\d+)", text, re.M):
-            if name in ("evalsha", "eval"):
+            if name in ("fcall", "evalsha", "eval"):
                 counters.scripts += int(calls)
             elif name in CLIENT:
                 counters.other += int(calls)
@@ -69,5 +69,5 @@ class Redis:
 
 # Commands that a router sends by itself, not from within the script.
 CLIENT = ("hello", "auth", "select", "subscribe", "unsubscribe", "client|setinfo", "client|setname",
-          "script|load")
+          "function|load", "script|load")
 
