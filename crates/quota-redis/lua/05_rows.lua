@@ -235,5 +235,6 @@ function F.write_rows(core, routers)
   end
   if removals > 0 then F.send('HDEL', ROWS, gone, removals) end
   F.send('HSET', ROWS, set, sets)
+  F.keep_core(core)
   for key in pairs(S.pending) do F.flush(key) end
 end
