@@ -158,7 +158,7 @@ impl<W> PoolClient<W> {
             }
             Op::Routers => {
                 if let Answer::Routers(routers) = answer {
-                    self.peers.named(&routers, now, &self.timing, in_grace);
+                    self.peers.named(&routers, now, in_grace);
                 }
             }
             Op::Bye => self.is_gone = true,

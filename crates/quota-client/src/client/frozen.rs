@@ -1,7 +1,8 @@
 //! A process that stood still: stopped, or without the CPU, for so long that its leases ran out.
 //!
 //! Their slots may be others' by now. The calls they were for are dropped before anything else is said
-//! to the pool. A router that cannot reach the store is no such thing: it lives, and its calls go on.
+//! to the pool. A router that serves its share has slots of its own, which nobody else can have been
+//! given: their time stands still with it, and its calls go on.
 
 use weir_quota::Micros;
 
@@ -16,8 +17,13 @@ impl<W> PoolClient<W> {
     pub fn lives(&mut self, now: Micros) -> Option<Vec<W>> {
         let lived_at = std::mem::replace(&mut self.lived_at, now);
         let lease_ttl = self.timing.lease_ttl;
+        let stood_still = now.saturating_sub(lived_at);
         // The keeper says something more often than that.
-        if now.saturating_sub(lived_at) < lease_ttl / 2 || self.share.is_some() {
+        if stood_still < lease_ttl / 2 {
+            return None;
+        }
+        if let Some(share) = &mut self.share {
+            share.stand_still(stood_still);
             return None;
         }
         let mut woken = Vec::new();
