@@ -194,7 +194,7 @@ impl World {
                 *apart |= is_apart;
             }
         }
-        let slots = self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0));
+        let slots = self.most_slots();
         let calls = self.count(|router, request| {
             let lives = !self.routers[router].is_frozen;
             lives && matches!(request, Request::Running { apart: false, .. })
@@ -211,7 +211,7 @@ impl World {
             at == router && matches!(request, Request::Running { apart: true, .. })
         };
         let calls = self.count(own);
-        let most = self.part(router);
+        let most = self.part(router, self.most_slots());
         let at = &self.routers[router];
         if at.client.mode() != QuotaMode::Share {
             return;
@@ -226,9 +226,13 @@ impl World {
         }
     }
 
-    /// A router's share of the slots, as far as it was told who else is there.
-    fn part(&self, router: usize) -> u32 {
-        let slots = self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0));
+    /// The most slots that any limits have.
+    fn most_slots(&self) -> u32 {
+        self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0))
+    }
+
+    /// A router's share of so many slots, as far as it was told who else is there.
+    fn part(&self, router: usize, slots: u32) -> u32 {
         let at = &self.routers[router];
         at.told.share_of(at.id, slots)
     }
@@ -292,7 +296,7 @@ impl World {
                         && (apart || at.is_cut)
                         && is_clear
                         && calls == 0
-                        && self.part(router) > 0,
+                        && self.part(router, self.setup.slots) > 0,
                     FULL_STOP,
                     "no full stop",
                 ),

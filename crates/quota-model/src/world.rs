@@ -150,7 +150,9 @@ impl World {
                             at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
                         at.client.watch(number, &request);
                         self.requests[request] = Request::Running { number, key, arrival, apart };
-                        self.judge_start(router);
+                        if in_slot.is_none() {
+                            self.judge_start(router);
+                        }
                         return;
                     }
                 }

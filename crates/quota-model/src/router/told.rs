@@ -16,9 +16,8 @@ pub(crate) struct Told {
     all: Option<(BTreeSet<Incarnation>, Micros)>,
     /// Who was named in graces since, and when last.
     since: BTreeMap<Incarnation, Micros>,
-    /// When the pool was heard last, in a grace or not, and outside of one.
+    /// When the pool was heard last.
     heard_at: Micros,
-    exact_at: Micros,
     /// While a share is served: who divided the limits when it began.
     divided: Option<BTreeSet<Incarnation>>,
 }
@@ -38,7 +37,6 @@ impl Told {
             self.since.extend(named.into_iter().flatten().map(|&router| (router, now)));
             return;
         }
-        self.exact_at = now;
         if let Some(named) = named {
             self.since.clear();
             self.all = Some((named.iter().copied().collect(), now));
@@ -75,23 +73,23 @@ impl Told {
         begun.max(part(&self.there())).unwrap_or(0)
     }
 
-    /// How old what it knows of who is there was when the pool was last heard outside of a grace.
+    /// How long nobody had been named when the pool was last heard.
     pub(crate) fn age(&self) -> Micros {
-        self.all.as_ref().map_or(0, |(_, at)| self.exact_at.saturating_sub(*at))
+        let named_at = self.since.values().copied().chain(self.all.iter().map(|(_, at)| *at));
+        named_at.max().map_or(0, |at| self.heard_at.saturating_sub(at))
     }
 
     pub(crate) fn write_to(&self, to: &mut Scribe) {
-        let Self { all, since, heard_at, exact_at, divided } = self;
+        let Self { all, since, heard_at, divided } = self;
         to.each(all, |to, (all, at)| {
             to.each(all, |to, id| to.word(id.0));
-            to.word(exact_at.saturating_sub(*at));
+            to.moment(*at);
         });
         to.each(since, |to, (id, at)| {
             to.word(id.0);
             to.moment(*at);
         });
         to.each(divided, |to, there| to.each(there, |to, id| to.word(id.0)));
-        // Of matter beside those alone.
-        to.each((!since.is_empty()).then_some(*heard_at), |to, at| to.moment(at));
+        to.moment(*heard_at);
     }
 }
