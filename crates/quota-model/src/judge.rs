@@ -44,6 +44,9 @@ const IDLE_SLOT: Micros = 2 * TIMING.claim_limit + POLL;
 const DEAD_SLOT: Micros = TIMING.lease_ttl + TIMING.claim_limit + POLL;
 /// Nobody is served although a share could be.
 const FULL_STOP: Micros = 1_250_000;
+/// What a router knows of who is there is no older when it hears the pool: it asks three times in a
+/// lease's life.
+const LIST_AGE: Micros = TIMING.lease_ttl / 3 + POLL;
 /// All is said and done within this, once nothing more happens.
 const SETTLES: Micros = 2 * TIMING.lease_ttl + 2 * TIMING.claim_limit;
 
@@ -191,7 +194,7 @@ impl World {
                 *apart |= is_apart;
             }
         }
-        let slots = self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0));
+        let slots = self.most_slots();
         let calls = self.count(|router, request| {
             let lives = !self.routers[router].is_frozen;
             lives && matches!(request, Request::Running { apart: false, .. })
@@ -201,26 +204,37 @@ impl World {
         }
     }
 
-    /// Q1, apart: a router lets in no more than its share.
+    /// Q1, apart: a router lets in no more than its share, of all that it knows to be there. Those who
+    /// know the same let in no more than there are slots, together.
     pub(crate) fn judge_start(&mut self, router: usize) {
         let own = |at: usize, request: &Request| {
             at == router && matches!(request, Request::Running { apart: true, .. })
         };
         let calls = self.count(own);
-        let most = self.part(router);
-        let is_new = self.routers[router].client.mode() == QuotaMode::Share;
-        if is_new && calls > most {
-            self.seen.find("Q1", || format!("{calls} calls in a share of {most}"));
+        let most = self.part(router, self.most_slots());
+        let at = &self.routers[router];
+        if at.client.mode() != QuotaMode::Share {
+            return;
+        }
+        let told = &at.told;
+        if calls > most {
+            let why = format!("{calls} calls in a share of {most}, at {router}, {told:?}");
+            self.seen.find("Q1", || why);
+        } else if told.age() > LIST_AGE {
+            let why = format!("router {router} serves a share by an old list, {told:?}");
+            self.seen.find("Q1", || why);
         }
     }
 
-    /// A router's share of the slots, remainders to those with the lowest ids.
-    fn part(&self, router: usize) -> u32 {
-        let slots = self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0));
-        let lower = self.routers.iter().filter(|at| at.id < self.routers[router].id).count();
-        let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let (rank, count) = (whole(lower), whole(self.routers.len()));
-        slots / count + u32::from(rank < slots % count)
+    /// The most slots that any limits have.
+    fn most_slots(&self) -> u32 {
+        self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0))
+    }
+
+    /// A router's share of so many slots, as far as it was told who else is there.
+    fn part(&self, router: usize, slots: u32) -> u32 {
+        let at = &self.routers[router];
+        at.told.share_of(at.id, slots)
     }
 
     fn count(&self, counts: impl Fn(usize, &Request) -> bool) -> u32 {
@@ -232,7 +246,7 @@ impl World {
     /// Calls that run, wherever, those that change their key among them.
     fn calls(&self) -> u32 {
         self.count(|_, request| {
-            matches!(request, Request::Running { .. } | Request::Waiting { in_slot: true, .. })
+            matches!(request, Request::Running { .. } | Request::Waiting { in_slot: Some(_), .. })
         })
     }
 
@@ -263,7 +277,7 @@ impl World {
         for request in 0..self.requests.len() {
             let router = self.setup.requests[request];
             let at = &self.routers[router];
-            let waits = matches!(self.requests[request], Request::Waiting { in_slot: false, .. });
+            let waits = matches!(self.requests[request], Request::Waiting { in_slot: None, .. });
             let is_up = waits && !at.is_frozen && !pool.limits.is_unset();
             let is_exact = is_up && !at.is_cut && at.client.mode() == QuotaMode::Exact && !apart;
             let could = self.seen.was_emptied || at.is_cut;
@@ -282,7 +296,7 @@ impl World {
                         && (apart || at.is_cut)
                         && is_clear
                         && calls == 0
-                        && self.part(router) > 0,
+                        && self.part(router, self.setup.slots) > 0,
                     FULL_STOP,
                     "no full stop",
                 ),

@@ -3,11 +3,15 @@
 //! Does what the driver in the router does: tells the client that time has passed, sends what it has to
 //! say, sleeps until it is to be woken. Requests look only when they are woken.
 
+mod told;
+
 use weir_quota::canonical::Scribe;
 use weir_quota::{Batch, BatchReply, Incarnation, Micros, StoreError};
 use weir_quota_client::PoolClient;
+use weir_types::QuotaMode;
 
 use crate::mutant::Mutant;
+pub(crate) use told::Told;
 use crate::setup::{Setup, TIMEOUT, TIMING};
 
 /// A router.
@@ -17,6 +21,8 @@ pub(crate) struct Router {
     /// Who waits is a request by its number.
     pub(crate) client: PoolClient<usize>,
     pub(crate) wire: Option<Wire>,
+    /// Who else is there, as replies have said.
+    pub(crate) told: Told,
     pub(crate) wake_at: Micros,
     pub(crate) is_frozen: bool,
     pub(crate) is_cut: bool,
@@ -60,6 +66,7 @@ impl Router {
             id,
             client,
             wire: None,
+            told: Told::default(),
             wake_at: now,
             is_frozen: false,
             is_cut: false,
@@ -85,6 +92,7 @@ impl Router {
         if !is_lazy && (self.client.oversleeps(now) || now >= self.wake_at) {
             self.tend(now, &mut woken);
         }
+        self.told.serves(self.client.mode() == QuotaMode::Share);
         (result, woken)
     }
 
@@ -112,9 +120,11 @@ impl Router {
     }
 
     pub(crate) fn write_to(&self, to: &mut Scribe) {
-        let Self { id, client, wire, wake_at, is_frozen, is_cut, apart_since, changes, .. } = self;
+        let Self { id, client, wire, told, wake_at, is_frozen, is_cut, .. } = self;
+        let Self { apart_since, changes, mutant: _, .. } = self;
         to.word(id.0);
         client.write_to(to);
+        told.write_to(to);
         to.moment_to_come(*wake_at);
         to.flag(*is_frozen);
         to.flag(*is_cut);

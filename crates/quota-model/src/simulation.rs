@@ -258,6 +258,18 @@ impl Simulation {
 }
 
 impl Figures {
+    /// What came of this path and of another.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            served: self.served + other.served,
+            refused: self.refused + other.refused,
+            gone: self.gone + other.gone,
+            troubles: self.troubles + other.troubles,
+            steps: self.steps + other.steps,
+        }
+    }
+
     const fn ended(&self) -> u64 {
         self.served + self.refused + self.gone
     }

@@ -39,8 +39,8 @@ pub struct World {
 pub(crate) enum Request {
     /// Not there yet.
     ToCome,
-    /// Waits, perhaps in its slot for another key.
-    Waiting { number: u64, in_slot: bool },
+    /// Waits, perhaps in its slot for another key: then whether that was granted `apart`.
+    Waiting { number: u64, in_slot: Option<bool> },
     /// Is with the provider. `apart`: its router was cut off since, or granted it itself.
     Running { number: u64, key: KeyName, arrival: u64, apart: bool },
     /// Served.
@@ -130,13 +130,13 @@ impl World {
         let router = self.setup.requests[request];
         let at = Arc::make_mut(&mut self.routers[router]);
         match self.requests[request].clone() {
-            Request::Waiting { mut number, in_slot } => loop {
+            Request::Waiting { mut number, mut in_slot } => loop {
                 match at.client.find(number, Some(&request)) {
                     Found::Pending => {
                         self.requests[request] = Request::Waiting { number, in_slot };
                         return;
                     }
-                    Found::Moved(then) => number = then,
+                    Found::Moved(then) => (number, in_slot) = (then, None),
                     Found::Refused(refusal) => {
                         if let Refusal::Defect(why) = &refusal {
                             self.seen.find("no defect", || format!("request {request}: {why}"));
@@ -145,10 +145,14 @@ impl World {
                         return;
                     }
                     Found::Granted { key, arrival, .. } => {
-                        let apart = at.client.mode() != QuotaMode::Exact;
+                        // Another key in a slot that it had before.
+                        let apart =
+                            at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
                         at.client.watch(number, &request);
                         self.requests[request] = Request::Running { number, key, arrival, apart };
-                        self.judge_start(router);
+                        if in_slot.is_none() {
+                            self.judge_start(router);
+                        }
                         return;
                     }
                 }
@@ -212,6 +216,9 @@ impl World {
             result = result.map(|reply| mutant.heard(&wire.batch, reply));
         }
         let now = self.now;
+        if let Ok(reply) = &result {
+            at.told.hear(&wire.batch, reply, now);
+        }
         self.drive(router, |client, woken| woken.extend(client.absorb(result, now)));
     }
 
@@ -287,7 +294,7 @@ fn write_request(to: &mut Scribe, request: &Request) {
         Request::Waiting { number, in_slot } => {
             to.word(1);
             to.word(*number);
-            to.flag(*in_slot);
+            to.each(in_slot, |to, apart| to.flag(*apart));
         }
         Request::Running { number, key, arrival, apart } => {
             to.word(2);

@@ -153,11 +153,16 @@ function F.end_probes(id, lease)
   end
 end
 
--- Learns from a lease, then frees it. False if it is not known: nothing changes then (Q3).
+-- When the key of a lease was granted that is not known: before every rest, so that it ends none, and counts
+-- for no further step of one.
+local UNKNOWN_SINCE = 0
+
+-- Learns from a lease, then frees it. False if it is not known: nothing is freed then (Q3). What its key did
+-- is known all the same: its router may have left it out of what it said again, or it ran out.
 function F.end_lease(id, outcome)
   local lease = F.lease_of(id)
+  F.learn(outcome, lease and lease.key_since or UNKNOWN_SINCE)
   if not lease then return false end
-  F.learn(outcome, lease.key_since)
   F.free(id)
   F.drop_ticket(id)
   if lease.since >= 0 and lease.claimed then F.record(S.now - lease.since) end
@@ -302,10 +307,8 @@ F.VERBS = {
   function(c) -- answered
     local id = S.router .. c[2]
     local lease = F.lease_of(id)
-    if lease then
-      F.learn(c[3], lease.key_since)
-      F.end_probes(id, lease)
-    end
+    F.learn(c[3], lease and lease.key_since or UNKNOWN_SINCE)
+    if lease then F.end_probes(id, lease) end
     return { C.DONE }
   end,
   function(c) -- renew

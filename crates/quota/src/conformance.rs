@@ -182,6 +182,7 @@ pub const CASES: &[Case] = cases![false:
     cooldown::grows_only_with_new_evidence,
     cooldown::obeys_retry_after_within_bounds,
     cooldown::is_begun_without_a_call,
+    cooldown::is_learnt_from_a_lease_that_is_gone,
     cooldown::of_missing_models_never_end_a_real_one,
     notes::are_told_at_every_router,
     notes::are_told_to_tickets_that_wait,

@@ -10,6 +10,10 @@ use crate::{
     Acquire, Answer, Class, Command, HeldLease, Incarnation, Limits, Micros, Outcome, TicketId,
 };
 
+/// When the key of a lease was granted that is not known: before every rest, so that it ends none, and counts
+/// for no further step of one.
+const UNKNOWN_SINCE: Micros = 0;
+
 impl Machine {
     /// Executes one command.
     pub(crate) fn command(&mut self, now: Micros, command: &Command) -> Answer {
@@ -171,11 +175,9 @@ impl Machine {
     }
 
     fn answered(&mut self, now: Micros, id: TicketId, outcome: &Outcome) -> Answer {
-        if let Some(lease) = self.leases.get(id) {
-            let key_since = lease.key_since;
-            self.learn(now, outcome, key_since);
-            self.end_probes(now, id);
-        }
+        let key_since = self.leases.get(id).map_or(UNKNOWN_SINCE, |lease| lease.key_since);
+        self.learn(now, outcome, key_since);
+        self.end_probes(now, id);
         Answer::Done
     }
 
@@ -280,9 +282,10 @@ impl Machine {
         self.leases.insert(held.lease, lease);
     }
 
-    /// Learns from a lease, then frees it. `None` if it is not known: nothing changes then (Q3).
+    /// Learns from a lease, then frees it. `None` if it is not known: nothing is freed then (Q3). What its
+    /// key did is known all the same: its router may have left it out of what it said again, or it ran out.
     fn end(&mut self, now: Micros, id: TicketId, outcome: &Outcome) -> Option<Lease> {
-        let key_since = self.leases.get(id)?.key_since;
+        let key_since = self.leases.get(id).map_or(UNKNOWN_SINCE, |lease| lease.key_since);
         self.learn(now, outcome, key_since);
         let lease = self.free(now, id)?;
         self.drop_ticket(id);

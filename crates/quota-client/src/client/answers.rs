@@ -72,8 +72,10 @@ impl<W> PoolClient<W> {
         self.blocked_until = None;
         self.heard_at = Some(now);
         self.pool_time = reply.now;
-        // Somebody came or went, or may have.
-        let is_news = greeting || reply.status.routers != self.peers.count;
+        // Somebody came or went, or may have; or a grace is over that named those alone that had spoken.
+        let is_news = greeting
+            || reply.status.routers != self.peers.count
+            || !reply.restate && !self.peers.since.is_empty();
         self.routers_due |= self.serves_share && is_news;
         if greeting {
             self.begin_session(reply.session);
@@ -158,7 +160,7 @@ impl<W> PoolClient<W> {
             }
             Op::Routers => {
                 if let Answer::Routers(routers) = answer {
-                    self.peers.named(&routers, now, &self.timing, in_grace);
+                    self.peers.named(&routers, now, in_grace);
                 }
             }
             Op::Bye => self.is_gone = true,

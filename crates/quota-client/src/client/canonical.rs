@@ -84,9 +84,9 @@ impl<W> PoolClient<W> {
 }
 
 fn write_peers(peers: &Peers, to: &mut Scribe) {
-    let Peers { named_at, count, are_known } = peers;
-    to.flag(*are_known);
-    to.each(named_at, |to, (router, at)| {
+    let Peers { all, since, count } = peers;
+    to.each(all, |to, all| to.each(all, |to, router| to.word(router.0)));
+    to.each(since, |to, (router, at)| {
         to.word(router.0);
         to.moment(*at);
     });

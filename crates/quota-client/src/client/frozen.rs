@@ -1,7 +1,8 @@
 //! A process that stood still: stopped, or without the CPU, for so long that its leases ran out.
 //!
 //! Their slots may be others' by now. The calls they were for are dropped before anything else is said
-//! to the pool. A router that cannot reach the store is no such thing: it lives, and its calls go on.
+//! to the pool. A router that serves its share has slots of its own, which nobody else can have been
+//! given: their time stands still with it, and its calls go on.
 
 use weir_quota::Micros;
 
@@ -16,8 +17,13 @@ impl<W> PoolClient<W> {
     pub fn lives(&mut self, now: Micros) -> Option<Vec<W>> {
         let lived_at = std::mem::replace(&mut self.lived_at, now);
         let lease_ttl = self.timing.lease_ttl;
+        let stood_still = now.saturating_sub(lived_at);
         // The keeper says something more often than that.
-        if now.saturating_sub(lived_at) < lease_ttl / 2 || self.share.is_some() {
+        if stood_still < lease_ttl / 2 {
+            return None;
+        }
+        if let Some(share) = &mut self.share {
+            share.stand_still(stood_still);
             return None;
         }
         let mut woken = Vec::new();
@@ -67,5 +73,103 @@ impl<W> PoolClient<W> {
     pub(super) fn kept(&mut self, sent_at: Micros) {
         let held = self.entries.values_mut().filter(|entry| entry.is_held());
         held.for_each(|entry| entry.kept_at = entry.kept_at.max(sent_at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use weir_quota::{Class, Incarnation, Limits, Machine, Outcome, StoreError, Timing};
+    use weir_types::QuotaMode;
+
+    use super::*;
+    use crate::{Ask, Found};
+
+    const SECOND: Micros = 1_000_000;
+
+    fn ask() -> Ask {
+        let class = Class {
+            model: Arc::from("m"),
+            operation: Arc::from("chat"),
+            keys: [weir_types::KeyName::from("k")].into_iter().collect(),
+        };
+        Ask { class, delay: 0, arrival: None, wait_for_cooldown: false, only_free: false }
+    }
+
+    /// A client with one slot, to the pool of which it has spoken until now, and the time.
+    fn client() -> (PoolClient<()>, Machine, Micros) {
+        let timing = Timing::default();
+        let keys = vec![("k".into(), 1.0)];
+        let limits =
+            Limits { generation: 1, hash: 1, concurrency: 1, buffer: 4, leeway: 0, keys };
+        let now = 100 * SECOND;
+        let client = PoolClient::new(Incarnation(1), limits, timing, true, now);
+        let (mut client, mut pool) = (client, Machine::new_since(timing, 0));
+        for _ in 0..3 {
+            client.tend(now, false);
+            client.poll();
+            exchange(&mut client, &mut pool, now);
+        }
+        assert_eq!(client.mode(), QuotaMode::Exact);
+        (client, pool, now)
+    }
+
+    fn exchange(client: &mut PoolClient<()>, pool: &mut Machine, now: Micros) {
+        while let Some(batch) = client.next_batch(now) {
+            client.absorb(pool.execute(now, &batch).map(|executed| executed.reply), now);
+        }
+    }
+
+    /// The store answers no more.
+    fn lose(client: &mut PoolClient<()>, now: Micros) {
+        for _ in 0..2 {
+            client.poll();
+            assert!(client.next_batch(now).is_some());
+            client.absorb(Err(StoreError::Unanswered("lost".to_owned())), now);
+        }
+        assert_eq!(client.mode(), QuotaMode::Share);
+        while client.serve_share(now).is_some() {}
+    }
+
+    #[test]
+    fn what_runs_in_a_share_keeps_its_slot_while_the_process_stands_still() {
+        let (mut client, _, now) = client();
+        lose(&mut client, now);
+        let first = client.enter(ask(), u64::MAX, now);
+        while client.serve_share(now).is_some() {}
+        assert!(matches!(client.find(first, Some(&())), Found::Granted { .. }));
+        let now = now + 2 * Timing::default().lease_ttl;
+        assert_eq!(client.lives(now), None, "its call goes on");
+        let second = client.enter(ask(), u64::MAX, now);
+        while client.serve_share(now).is_some() {}
+        assert!(matches!(client.find(second, Some(&())), Found::Pending), "the slot is in use");
+        client.settle(first, Outcome::default(), None, now);
+        while client.serve_share(now).is_some() {}
+        assert!(matches!(client.find(second, Some(&())), Found::Granted { .. }));
+    }
+
+    #[test]
+    fn a_share_that_begins_after_a_standstill_waits_for_the_calls_that_lost_their_slots() {
+        let (mut client, mut pool, now) = client();
+        let first = client.enter(ask(), u64::MAX, now);
+        exchange(&mut client, &mut pool, now);
+        assert!(matches!(client.find(first, Some(&())), Found::Granted { .. }));
+        client.watch(first, &());
+        client.poll();
+        assert!(client.next_batch(now).is_some());
+        client.absorb(Err(StoreError::Unanswered("lost".to_owned())), now);
+        client.poll();
+        assert!(client.next_batch(now).is_some());
+        let now = now + 2 * Timing::default().lease_ttl;
+        assert_eq!(client.lives(now), Some(vec![()]));
+        client.absorb(Err(StoreError::Unanswered("lost".to_owned())), now);
+        assert_eq!(client.mode(), QuotaMode::Share);
+        let second = client.enter(ask(), u64::MAX, now);
+        while client.serve_share(now).is_some() {}
+        assert!(matches!(client.find(second, Some(&())), Found::Pending), "its call still runs");
+        client.settle(first, Outcome::default(), None, now);
+        while client.serve_share(now).is_some() {}
+        assert!(matches!(client.find(second, Some(&())), Found::Granted { .. }));
     }
 }

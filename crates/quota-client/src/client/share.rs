@@ -6,7 +6,7 @@
 //! notices nothing. It begins with all that is held and waits. The store is told what is held until it
 //! answers that no grace is on; then the share ends, and everything is restated there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weir_quota::{
     Answer, Batch, BatchReply, Command, Incarnation, Limits, Machine, Micros, Sight, StoreError,
@@ -25,12 +25,13 @@ const GRACE_PAUSE: Micros = 100_000;
 /// Who speaks to a pool, as its replies said.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Peers {
-    /// When each was last named.
-    pub(super) named_at: BTreeMap<Incarnation, Micros>,
+    /// All of them, as last named outside of a grace; `None`: never.
+    pub(super) all: Option<BTreeSet<Incarnation>>,
+    /// Whom graces since have named, and when last. In a grace only those are that have spoken, so it
+    /// says of nobody that he is gone.
+    pub(super) since: BTreeMap<Incarnation, Micros>,
     /// How many the last reply named.
     pub(super) count: u32,
-    /// Once all were named. In a grace only those are that have spoken.
-    pub(super) are_known: bool,
 }
 
 /// A router's own part of a pool.
@@ -38,7 +39,7 @@ pub(super) struct Peers {
 pub(super) struct Share {
     pub(super) machine: Machine,
     pub(super) limits: Limits,
-    /// Pool time at `since`.
+    /// Pool time at `since`, which is later by the time that the process stood still.
     pub(super) base: Micros,
     pub(super) since: Micros,
     /// The session with the store, 0 before there is one, and the last sequence in it.
@@ -51,50 +52,33 @@ pub(super) struct Share {
 // === impl Peers ===
 
 impl Peers {
-    /// Takes in who is there. In a grace not all may have spoken yet: those that were named within a
-    /// lease's life count, too.
-    pub(super) fn named(
-        &mut self,
-        routers: &[Incarnation],
-        now: Micros,
-        timing: &Timing,
-        in_grace: bool,
-    ) {
+    /// Takes in who is there.
+    pub(super) fn named(&mut self, routers: &[Incarnation], now: Micros, in_grace: bool) {
         self.count = u32::try_from(routers.len()).unwrap_or(u32::MAX);
         if in_grace {
-            self.forget(now, timing);
+            self.since.extend(routers.iter().map(|&router| (router, now)));
         } else {
-            self.named_at.clear();
-            self.are_known = true;
+            self.since.clear();
+            self.all = Some(routers.iter().copied().collect());
         }
-        self.named_at.extend(routers.iter().map(|&router| (router, now)));
-    }
-
-    /// After a loss nobody has been named for long, which does not mean that nobody is there.
-    fn assume(&mut self, now: Micros) {
-        self.named_at.values_mut().for_each(|at| *at = now);
-    }
-
-    fn forget(&mut self, now: Micros, timing: &Timing) {
-        self.named_at.retain(|_, &mut at| now.saturating_sub(at) < timing.lease_ttl);
     }
 
     /// The part of `limits` that is `router`'s: an equal one, remainders to the lowest ranks.
-    /// Counted are the routers named within a lease's life before `heard_at`, when the pool was
-    /// last heard. `None` if nothing is left for it, or the pool never named all.
+    /// Counted are all that were named outside of a grace, and whom graces have named since, within a
+    /// lease's life before `heard_at`, when the pool was last heard. `None` if nothing is left for it, or
+    /// the pool never named all.
     fn part(
-        &mut self,
+        &self,
         router: Incarnation,
         limits: &Limits,
         heard_at: Micros,
         timing: &Timing,
     ) -> Option<Limits> {
-        if !self.are_known {
-            return None;
-        }
-        self.forget(heard_at, timing);
-        let rank = self.named_at.keys().position(|&one| one == router)?;
-        let (rank, count) = (u32::try_from(rank).ok()?, u32::try_from(self.named_at.len()).ok()?);
+        let mut there = self.all.clone()?;
+        let is_there = |at: Micros| heard_at.saturating_sub(at) < timing.lease_ttl;
+        there.extend(self.since.iter().filter(|&(_, &at)| is_there(at)).map(|(&id, _)| id));
+        let rank = there.iter().position(|&one| one == router)?;
+        let (rank, count) = (u32::try_from(rank).ok()?, u32::try_from(there.len()).ok()?);
         let part = |limit: u32| limit / count + u32::from(rank < limit % count);
         let concurrency = part(limits.concurrency);
         let limits = Limits { concurrency, buffer: part(limits.buffer), ..limits.clone() };
@@ -111,6 +95,11 @@ impl Share {
 
     pub(super) fn sight(&self, model: &str, now: Micros) -> Sight {
         self.machine.sight(self.clock(now), model)
+    }
+
+    /// The process stood still for so long, and nobody could renew anything.
+    pub(super) fn stand_still(&mut self, time: Micros) {
+        self.since = self.since.saturating_add(time);
     }
 
     fn clock(&self, now: Micros) -> Micros {
@@ -201,7 +190,7 @@ impl<W> PoolClient<W> {
 
     /// Executes on the share what there is to say. `None`: nothing, or no share is served.
     pub fn serve_share(&mut self, now: Micros) -> Option<Vec<W>> {
-        if self.share.is_none() || !self.has_something_to_say() {
+        if self.share.is_none() || self.drops_calls(now) || !self.has_something_to_say() {
             return None;
         }
         let batch = self.batch(now);
@@ -255,8 +244,7 @@ impl<W> PoolClient<W> {
         let mut answers = reply.answers.drain(..);
         let replaces = answers.next().and_then(|answer| self.judge(offered, answer, tried));
         if let Some(Answer::Routers(routers)) = answers.nth(1) {
-            self.peers.assume(now);
-            self.peers.named(&routers, now, &self.timing, reply.restate);
+            self.peers.named(&routers, now, reply.restate);
         }
         drop(answers);
         self.is_gone |= self.bye_due;
@@ -295,7 +283,7 @@ mod tests {
         let now = 7_000_000;
         let mut peers = Peers::default();
         let named: Vec<_> = routers.iter().copied().map(Incarnation).collect();
-        peers.named(&named, now, &Timing::default(), false);
+        peers.named(&named, now, false);
         let part = |&router: &Incarnation| {
             let limits = limits(concurrency, buffer);
             let part = peers.part(router, &limits, now, &Timing::default());
@@ -316,19 +304,26 @@ mod tests {
     }
 
     #[test]
-    fn only_routers_heard_of_within_a_leases_life_count() {
+    fn whom_graces_have_named_counts_beside_all_that_were_known_before() {
         let (start, timing) = (7_000_000, Timing::default());
-        let (own, other) = (Incarnation(5), Incarnation(2));
+        let (own, other, late) = (Incarnation(5), Incarnation(2), Incarnation(9));
         let mut peers = Peers::default();
-        assert_eq!(peers.part(own, &limits(8, 8), start, &timing), None);
-        peers.named(&[own], start, &timing, true);
-        assert_eq!(peers.part(own, &limits(8, 8), start, &timing), None, "who else is there?");
-        peers.named(&[other, own], start, &timing, false);
-        let later = start + timing.lease_ttl - 1;
-        let part = |peers: &mut Peers, at| peers.part(own, &limits(8, 8), at, &timing);
-        assert_eq!(part(&mut peers, later).unwrap().concurrency, 4);
-        peers.named(&[own], later, &timing, true);
-        let later = later + 1;
-        assert_eq!(part(&mut peers, later).unwrap().concurrency, 8);
+        let part = |peers: &Peers, at| peers.part(own, &limits(12, 12), at, &timing);
+        assert_eq!(part(&peers, start), None);
+        peers.named(&[own], start, true);
+        assert_eq!(part(&peers, start), None, "who else is there?");
+        peers.named(&[other, own], start, false);
+        assert_eq!(part(&peers, start).unwrap().concurrency, 6);
+        // A grace long after: of whom it does not name nothing is known.
+        let later = start + 2 * timing.lease_ttl;
+        peers.named(&[own], later, true);
+        assert_eq!(part(&peers, later).unwrap().concurrency, 6);
+        peers.named(&[own, late], later, true);
+        assert_eq!(part(&peers, later).unwrap().concurrency, 4);
+        let later = later + timing.lease_ttl;
+        peers.named(&[own], later, true);
+        assert_eq!(part(&peers, later).unwrap().concurrency, 6, "it has spoken no more");
+        peers.named(&[own], later, false);
+        assert_eq!(part(&peers, later).unwrap().concurrency, 12);
     }
 }

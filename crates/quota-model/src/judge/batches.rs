@@ -39,7 +39,7 @@ impl World {
         self.judge_refusals(batch, executed, &after);
         let new = new_leases(&before_it, batch, &after);
         self.judge_order(batch, &before_it, &after, &new);
-        self.judge_keys(batch, &before_it, &new);
+        self.judge_keys(batch, executed, &before_it, &new);
         self.judge_commands(before, batch);
     }
 
@@ -58,11 +58,13 @@ impl World {
             (Command::Acquire(asked), Answer::Full { .. }) => could_start(&asked.class),
             _ => false,
         };
-        // What the same batch ends after it was in use.
+        // What the same batch ends after it, was in use; what it found well after it, rested.
         let first = answers.clone().position(is_full).unwrap_or_default();
-        let ends =
-            |command: &Command| matches!(command, Command::Settle { .. } | Command::Restate { .. });
-        if batch.commands.iter().skip(first).any(ends) {
+        let frees_nothing = |command: &Command| {
+            use Command::{Acquire, Claim, Renew, Routers};
+            matches!(command, Acquire(_) | Claim(_) | Renew(_) | Routers)
+        };
+        if !batch.commands.iter().skip(first).all(frees_nothing) {
             return;
         }
         let free = after.leases.len() < after.limits.concurrency as usize;
@@ -123,7 +125,13 @@ impl World {
     }
 
     /// Q6: what rests is granted to nobody. Q7: keys are used in turn.
-    fn judge_keys(&mut self, batch: &Batch, before: &Snapshot, new: &[LeaseView]) {
+    fn judge_keys(
+        &mut self,
+        batch: &Batch,
+        executed: &Executed,
+        before: &Snapshot,
+        new: &[LeaseView],
+    ) {
         let (now, models) = (self.now, self.setup.models);
         for lease in new {
             let rests = self.seen.rests.iter().any(|(key, model, until)| {
@@ -139,25 +147,22 @@ impl World {
                 *count += 1;
             }
         }
-        for (lease, attempt, outcome) in outcomes(batch) {
-            let Some(known) = before.leases.iter().find(|one| one.id == lease) else { continue };
-            // What its router has left out of what it holds is gone, and teaches nothing any more.
-            let is_left_out = |command: &Command| match command {
-                Command::Restate { leases, .. } => leases.iter().all(|held| held.lease != lease),
-                _ => false,
-            };
-            if batch.commands.iter().any(is_left_out) {
-                continue;
-            }
+        for (lease, attempt, outcome) in outcomes(batch, &executed.reply.answers) {
+            // Whatever became of the lease, what its key did is known now.
+            let known = before.leases.iter().find(|one| one.id == lease);
             // What was said before says nothing new.
-            if attempt.is_some_and(|attempt| attempt <= known.rotation) {
+            if attempt.is_some_and(|attempt| known.is_some_and(|one| attempt <= one.rotation)) {
                 continue;
             }
             for health in &outcome.health {
-                if let Health::Cool { .. } = health {
-                    let rest = (known.key.clone(), Arc::clone(&known.model), now + REST);
-                    self.seen.rests.push(rest);
-                }
+                let (scope, of_model) = match health {
+                    Health::Cool { scope: scope @ Scope::KeyModel(_, model), .. } => (scope, model),
+                    // Where keys rest as a whole there is one model.
+                    Health::Cool { scope, .. } => (scope, &self.setup.class(0, None).model),
+                    Health::Well(_) => continue,
+                };
+                let rests = scope.key().map(|key| (key.clone(), Arc::clone(of_model), now + REST));
+                self.seen.rests.extend(rests);
             }
         }
         let total: u32 = self.seen.grants.iter().sum();
@@ -186,6 +191,8 @@ impl World {
         if execute(self.mutant, &mut pool, self.now, &alone).is_err() {
             return;
         }
+        // That has been said, and none of the commands says it.
+        alone.was_in_share = false;
         for command in &batch.commands {
             let earlier = pool.snapshot();
             alone.sequence += 1;
@@ -231,9 +238,14 @@ fn heirs(batch: &Batch) -> Vec<TicketId> {
     heirs
 }
 
-/// What a batch says of leases, and which change of its key ends a lease's turn with it.
-fn outcomes(batch: &Batch) -> impl Iterator<Item = (TicketId, Option<u32>, &Outcome)> {
-    batch.commands.iter().filter_map(|command| match command {
+/// What a batch says of leases, and which change of its key ends a lease's turn with it. What met a grace is
+/// said again after it.
+fn outcomes<'a>(
+    batch: &'a Batch,
+    answers: &'a [Answer],
+) -> impl Iterator<Item = (TicketId, Option<u32>, &'a Outcome)> {
+    let all = batch.commands.iter().zip(answers);
+    all.filter(|(_, answer)| **answer != Answer::Grace).filter_map(|(command, _)| match command {
         Command::Rotate { lease, attempt, outcome, .. } => Some((*lease, Some(*attempt), outcome)),
         Command::Settle { lease, outcome, .. } | Command::Answered { lease, outcome } => {
             Some((*lease, None, outcome))

@@ -133,7 +133,7 @@ impl World {
         let (ask, now) = (self.ask(request), self.now);
         let router = self.setup.requests[request];
         let number = self.drive(router, |client, _| client.enter(ask, NEVER, now));
-        self.requests[request] = Request::Waiting { number, in_slot: false };
+        self.requests[request] = Request::Waiting { number, in_slot: None };
         self.look(request);
     }
 
@@ -147,12 +147,12 @@ impl World {
     }
 
     fn end(&mut self, request: usize, action: Action) {
-        let Request::Running { number, key, arrival, .. } = self.requests[request].clone() else {
+        let Request::Running { number, key, arrival, apart } = self.requests[request].clone() else {
             return;
         };
         let (router, now) = (self.setup.requests[request], self.now);
         let then = weir_quota_client::Ask { arrival: Some(arrival), ..self.ask(request) };
-        let in_slot = matches!(action, Action::Rotate(_));
+        let in_slot = matches!(action, Action::Rotate(_)).then_some(apart);
         let model = then.class.model.clone();
         // Whoever is woken by it finds it ended.
         self.requests[request] = Request::Served;

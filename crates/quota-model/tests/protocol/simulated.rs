@@ -3,22 +3,16 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use weir_quota_model::{Finding, Mutant, Simulation};
+use weir_quota_model::{Figures, Mutant, Simulation};
 
 /// Requests on each path of `cargo xtask test`, and of soak.
 const REQUESTS: u64 = 4_000;
 const REQUESTS_IN_SOAK: u64 = 100_000;
-const SOAK: Duration = Duration::from_secs(300);
 
-/// Paths through worlds of 2 to 12 routers.
-const SEEDS: [u64; 12] = [1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 15];
-
-/// What the judges of small worlds find here where several faults come together, and what is not yet
-/// known to be a fault of the protocol or a judge too strict for it: shares of routers whose lists of
-/// each other differ (Q1), what an outcome teaches of a lease that its router has left out (Q6), a grace
-/// that begins beside a question (Q8), a line full of a router that is lost (Q13), a share that
-/// begins late ("no full stop").
-const IN_QUESTION: [&str; 5] = ["Q1", "Q6", "Q8", "Q13", "no full stop"];
+/// Paths through worlds of 2 to 12 routers. Among them are those that found that a share forgot in a grace who
+/// had been known before it (5), that it gave away the slots of what ran in it while its process stood still
+/// (27), and what an outcome teaches whose lease its router has left out (14).
+const SEEDS: std::ops::Range<u64> = 0..40;
 
 #[test]
 fn paths_that_stay_the_same() {
@@ -36,8 +30,8 @@ fn paths_that_stay_the_same() {
 #[test]
 fn a_seed_is_a_path() {
     let run = |seed| Simulation::new(seed).run(200).unwrap_or_else(|found| panic!("{found}"));
-    assert_eq!(run(SEEDS[0]), run(SEEDS[0]));
-    assert_ne!(run(SEEDS[0]), run(SEEDS[1]));
+    assert_eq!(run(0), run(0));
+    assert_ne!(run(0), run(1));
 }
 
 /// Faults that are put in on purpose and take longer to come out, or are judged in small worlds alone.
@@ -51,22 +45,32 @@ fn faults_are_found() {
     }
 }
 
+/// How long new paths are tried, in seconds, if not for five minutes.
+const SOAK_SECONDS: &str = "WEIR_SIMULATION_SECONDS";
+
 #[test]
 #[ignore = "for soak"]
 fn new_paths() {
+    let seconds = std::env::var(SOAK_SECONDS).ok().map(|text| text.parse());
+    let seconds = seconds.unwrap_or(Ok(300));
+    let seconds = seconds.unwrap_or_else(|_| panic!("{SOAK_SECONDS} is a whole number"));
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut seed = u64::try_from(began.as_nanos() % (1 << 60)).unwrap_or(1);
-    let (begun, mut paths, mut in_question) = (Instant::now(), 0, 0);
-    while begun.elapsed() < SOAK {
+    let first = u64::try_from(began.as_nanos() % (1 << 60)).unwrap_or(1);
+    let (begun, mut seed, mut all, mut found) =
+        (Instant::now(), first, Figures::default(), Vec::new());
+    while begun.elapsed() < Duration::from_secs(seconds) {
         match Simulation::new(seed).run(REQUESTS_IN_SOAK) {
-            Ok(_) => {}
-            Err(Finding { label, step, .. }) if IN_QUESTION.contains(&label) => {
-                in_question += 1;
-                println!("in question: seed {seed}, step {step}: {label}");
+            Ok(figures) => {
+                println!("seed {seed}: {figures:?}");
+                all = all.and(figures);
             }
-            Err(found) => panic!("{found}"),
+            Err(finding) => {
+                println!("{finding}");
+                found.push((seed, finding.step, finding.label));
+            }
         }
-        (paths, seed) = (paths + 1, seed + 1);
+        seed += 1;
     }
-    println!("{paths} paths, of them {in_question} in question");
+    println!("seeds {first} to {}, in {:.0?}: {all:?}", seed - 1, begun.elapsed());
+    assert!(found.is_empty(), "found: {found:?}");
 }

@@ -70,6 +70,42 @@ pub(super) async fn tells_queued_tickets_at_once(rig: Rig) -> Verdict {
     Ok(())
 }
 
+/// Q6: what its key did is known, whatever became of the lease: a new session may have left it out before
+/// its end was heard of, or it ran out. It frees nothing (Q3), ends no rest and makes none longer by a step.
+pub(super) async fn is_learnt_from_a_lease_that_is_gone(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(4, 4, &[("k", 1.0), ("l", 1.0)])).await?;
+    let (lease, _) = a.take(&class(&["k"])).await?;
+    let left_out = Command::Restate { leases: Vec::new(), tickets: Vec::new() };
+    a.send(vec![left_out.clone(), settle(lease, cool(key("k"), None))]).await?;
+    ensure_eq!(a.poll().await?.status.leases, 0, "leases");
+    let (_, answer) = a.acquire(&class(&["k"])).await?;
+    let (first, _) = no_key(&answer)?;
+    ensure!(first.is_some_and(|rest| rest > 0), "it rests: {answer:?}");
+
+    // Of several that failed at once each counts as much as one.
+    let gone = a.id();
+    a.one(settle(gone, cool(key("k"), None))).await?;
+    let (_, answer) = a.acquire(&class(&["k"])).await?;
+    ensure_eq!(no_key(&answer)?.0, first, "no further step");
+    let well = Outcome { health: vec![Health::Well(key("k"))] };
+    a.one(settle(gone, well.clone())).await?;
+    a.one(Command::Answered { lease: gone, outcome: well }).await?;
+    let (_, answer) = a.acquire(&class(&["k"])).await?;
+    ensure_eq!(no_key(&answer)?.0, first, "it may have been well before");
+
+    let outcome = cool(key("l"), Some(SECOND));
+    a.one(Command::Answered { lease: gone, outcome: outcome.clone() }).await?;
+    no_key(&a.acquire(&class(&["l"])).await?.1)?;
+    rig.pass(2 * SECOND);
+    let (class, then) = (class(&["k"]), None);
+    a.one(Command::Rotate { lease: gone, attempt: 1, outcome, class, then }).await?;
+    no_key(&a.acquire(&class_for("m", &["l"])).await?.1)?;
+    // Of a key that the limits do not name nothing is kept.
+    a.one(settle(gone, cool(key("x"), Some(SECOND)))).await?;
+    ensure_eq!(a.poll().await?.status.cooling, 2, "rests");
+    Ok(())
+}
+
 /// Q6: what is found out otherwise holds as what a call has found, and is extended by being said again.
 pub(super) async fn is_begun_without_a_call(rig: Rig) -> Verdict {
     let mut a = Client::start(&rig, 1, limits(4, 4, &[("k", 1.0), ("l", 1.0)])).await?;

@@ -77,7 +77,7 @@ pub(super) async fn of_an_unknown_lease_enters_nothing(rig: Rig) -> Verdict {
     let mut a = Client::start(&rig, 1, limits(1, 1, &[("k", 1.0)])).await?;
     let wanted = class(&["k"]);
     let (unknown, then) = (a.id(), a.ask(&wanted));
-    let outcome = cool(key("k"), None);
+    let outcome = Outcome::default();
     let commands = vec![
         Command::Rotate {
             lease: unknown,

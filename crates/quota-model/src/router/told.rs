@@ -1,0 +1,95 @@
+//! Who else is there, as the pool's replies have told one router: what its share of the limits is judged by.
+//!
+//! Kept beside the client, from what is on the wire alone, so that it does not share the client's mistakes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir_quota::canonical::Scribe;
+use weir_quota::{Answer, Batch, BatchReply, Incarnation, Micros};
+
+use crate::setup::TIMING;
+
+/// What one router was told in its present life.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Who was named by the last reply that came from outside of a grace and named all, and when.
+    all: Option<(BTreeSet<Incarnation>, Micros)>,
+    /// Who was named in graces since, and when last.
+    since: BTreeMap<Incarnation, Micros>,
+    /// When the pool was heard last.
+    heard_at: Micros,
+    /// While a share is served: who divided the limits when it began.
+    divided: Option<BTreeSet<Incarnation>>,
+}
+
+impl Told {
+    /// A reply has come.
+    pub(crate) fn hear(&mut self, batch: &Batch, reply: &BatchReply, now: Micros) {
+        if batch.session == 0 {
+            return;
+        }
+        self.heard_at = now;
+        let named = reply.answers.iter().rev().find_map(|answer| match answer {
+            Answer::Routers(routers) => Some(routers),
+            _ => None,
+        });
+        if reply.restate {
+            self.since.extend(named.into_iter().flatten().map(|&router| (router, now)));
+            return;
+        }
+        if let Some(named) = named {
+            self.since.clear();
+            self.all = Some((named.iter().copied().collect(), now));
+        }
+    }
+
+    /// Whether a share is served, from now on.
+    pub(crate) fn serves(&mut self, share: bool) {
+        if !share {
+            self.divided = None;
+        } else if self.divided.is_none() {
+            self.divided = Some(self.there());
+        }
+    }
+
+    /// All that were named last, and who was named in graces since, within a lease's life before the pool
+    /// was last heard. None before all were named once.
+    fn there(&self) -> BTreeSet<Incarnation> {
+        let Some((all, _)) = &self.all else { return BTreeSet::new() };
+        let is_there = |at: Micros| at.saturating_add(TIMING.lease_ttl) > self.heard_at;
+        let since = self.since.iter().filter(|&(_, &at)| is_there(at)).map(|(&id, _)| id);
+        all.iter().copied().chain(since).collect()
+    }
+
+    /// A router's share of so many slots: those who are there divide them, remainders to those with the
+    /// lowest ids. Who comes while it is served changes it no more, but with other limits.
+    pub(crate) fn share_of(&self, router: Incarnation, slots: u32) -> u32 {
+        let part = |there: &BTreeSet<Incarnation>| {
+            let rank = there.iter().position(|id| *id == router)?;
+            let (rank, count) = (u32::try_from(rank).ok()?, u32::try_from(there.len()).ok()?);
+            Some(slots / count + u32::from(rank < slots % count))
+        };
+        let begun = self.divided.as_ref().and_then(part);
+        begun.max(part(&self.there())).unwrap_or(0)
+    }
+
+    /// How long nobody had been named when the pool was last heard.
+    pub(crate) fn age(&self) -> Micros {
+        let named_at = self.since.values().copied().chain(self.all.iter().map(|(_, at)| *at));
+        named_at.max().map_or(0, |at| self.heard_at.saturating_sub(at))
+    }
+
+    pub(crate) fn write_to(&self, to: &mut Scribe) {
+        let Self { all, since, heard_at, divided } = self;
+        to.each(all, |to, (all, at)| {
+            to.each(all, |to, id| to.word(id.0));
+            to.moment(*at);
+        });
+        to.each(since, |to, (id, at)| {
+            to.word(id.0);
+            to.moment(*at);
+        });
+        to.each(divided, |to, there| to.each(there, |to, id| to.word(id.0)));
+        to.moment(*heard_at);
+    }
+}
