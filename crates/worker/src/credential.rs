@@ -55,7 +55,9 @@ impl Authorizers {
             Credential::None => Self::Nothing,
             Credential::Secret(secret) => Self::Secret(secret.clone()),
             Credential::Aws(identity) => {
-                let Auth::Aws(service) = usual else { return Err(other("AWS")) };
+                let (Auth::Aws(service) | Auth::AwsSigned(service)) = usual else {
+                    return Err(other("AWS"));
+                };
                 Self::Aws(Aws::new(identity, service)?)
             }
             Credential::Azure(identity) => Self::Azure(identity.authorizer()?),
