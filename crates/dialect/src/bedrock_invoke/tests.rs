@@ -22,7 +22,7 @@ fn embedding(inputs: Vec<EmbeddingInput>) -> Embedding {
         encodings: Vec::new(),
         purpose: None,
         user: None,
-        extra: crate::ir::Extra::default(),
+        extra: Extra::default(),
     }
 }
 
