@@ -366,7 +366,8 @@ fn signed() -> [(&'static str, &'static str); 2] {
     [("authorization", SIGNATURE), ("x-amz-date", "20260101T000000Z")]
 }
 
-fn inline(document: Value) -> Value {
+fn inline(document: impl Into<Value>) -> Value {
+    let document: Value = document.into();
     json!({"type": "INLINE", "inlineDocumentSource": document})
 }
 
@@ -374,7 +375,8 @@ fn told(text: &str) -> Value {
     inline(json!({"type": "TEXT", "textDocument": {"text": text}}))
 }
 
-fn ranks(members: Value) -> Value {
+fn ranks(members: impl Into<Value>) -> Value {
+    let members: Value = members.into();
     json!({"rerankingConfiguration": {"bedrockRerankingConfiguration": members}})
 }
 
