@@ -136,11 +136,20 @@ def anthropic_event(one: Translation, name, data):
 CLAUDE_HERE = {"anthropic_version": str, "anthropic_beta": list}
 # <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html>
 TITAN_EMBED = {"inputText": str, "dimensions": int, "normalize": bool, "embeddingTypes": list}
+# What Cohere's own package sends there (`BedrockClientV2.rerank`); Amazon's model knows no versions.
+RERANK = {"query": str, "documents": list, "top_n": int}
+COHERES_RERANK = RERANK | {"api_version": int, "max_tokens_per_doc": int}
 
 
 def invoke_request(one: Translation):
     if one.operation == "embeddings":
         return pieces(one.body, {}, TITAN_EMBED)
+    if one.operation == "rerank":
+        is_coheres = one.model.startswith("cohere")
+        found = pieces(one.body, {}, COHERES_RERANK if is_coheres else RERANK)
+        if is_coheres and one.body.get("api_version") != 2:
+            found.append(Problem(["api_version"], "must be 2"))
+        return found
     own = {member: one.body[member] for member in CLAUDE_HERE if member in one.body}
     found = pieces(own, {}, CLAUDE_HERE)
     if one.body.get("anthropic_version") != "bedrock-2023-05-31":

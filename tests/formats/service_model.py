@@ -19,18 +19,28 @@ KINDS = {
     "structure": dict, "float": (int, float), "double": (int, float), "blob": str,
     "timestamp": (int, float, str),
 }
-OPERATIONS = {"chat": "Converse", "count_tokens": "CountTokens"}
+RUNTIME, AGENTS = "bedrock-runtime", "bedrock-agent-runtime"
+OPERATIONS = {
+    "chat": (RUNTIME, "Converse"), "count_tokens": (RUNTIME, "CountTokens"),
+    "rerank": (AGENTS, "Rerank"),
+}
 
 
 @functools.cache
-def service():
-    return botocore.session.Session().get_service_model("bedrock-runtime")
+def service(name: str = RUNTIME):
+    return botocore.session.Session().get_service_model(name)
+
+
+def operation(one: Translation):
+    name, method = OPERATIONS[one.operation]
+    return service(name).operation_model(method)
 
 
 def bedrock_request(one: Translation) -> list[Problem]:
-    shape = service().operation_model(OPERATIONS[one.operation]).input_shape
+    shape = operation(one).input_shape
     # In the path, and not in the body.
-    whole = {**one.body, "modelId": one.model}
+    in_path = {"modelId": one.model} if "modelId" in shape.members else {}
+    whole = {**one.body, **in_path}
     report = ParamValidator().validate(whole, shape)
     found = problems(whole, shape, [])
     if report.has_errors() and not found:
@@ -39,7 +49,7 @@ def bedrock_request(one: Translation) -> list[Problem]:
 
 
 def bedrock_answer(one: Translation) -> list[Problem]:
-    shape = service().operation_model(OPERATIONS[one.operation]).output_shape
+    shape = operation(one).output_shape
     return problems(one.body, shape, [])
 
 

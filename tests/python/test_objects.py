@@ -346,3 +346,19 @@ def test_a_whole_life_with_amazons_client_alone(start, sim):
     assert result["recordId"] == "CALL0000001"
     [block] = result["modelOutput"]["output"]["message"]["content"]
     assert block["text"].endswith("You said: hi")
+
+
+@pytest.mark.parametrize("path", ["/bedrock", ""])
+def test_who_asks_in_the_wrong_place_is_told_the_right_one(start, sim, path):
+    gateway = start(buckets.config(sim.url))
+    own = buckets.client("s3", gateway.url + path)
+    at = {**AT, "Key": "p/q/x"}
+    for call in (
+        lambda: own.put_object(**at, Body=b"x"),
+        lambda: own.get_object(**at),
+        lambda: own.list_objects_v2(**AT),
+        lambda: own.delete_object(**at),
+    ):
+        code, status, said = refused(call)
+        assert status in (404, 405) and "/bedrock/s3" in said, (code, status, said)
+    assert not sim.requests()

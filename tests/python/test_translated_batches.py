@@ -428,3 +428,26 @@ def test_what_vertex_says_of_a_job_that_fails_is_told(start, sim, sdk):
     with pytest.raises(openai.PermissionDeniedError) as refused:
         create(client, upload(client, "vertex"))
     assert refused.value.body["message"]
+
+
+def test_an_upload_that_is_cut_leaves_nothing_at_vertex(start, sim, accounts):
+    gateway = start(config(sim, "vertex"))
+    head = stored.slow_upload(gateway, 20 << 20, "/v1/files?provider=vertex")
+    with head as slow:
+        record = {"request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}}
+        one = json.dumps(record).encode() + b"\n"
+        slow.sendall(one * ((10 << 20) // len(one)))
+        # A part has come and the session is open.
+        stored.finished(
+            lambda: sim.requests(),
+            lambda seen: any((one["method"], one["status"]) == ("PUT", 308) for one in seen),
+        )
+    seen = stored.finished(
+        lambda: sim.requests(), lambda seen: any(one["method"] == "DELETE" for one in seen)
+    )
+    (given_up,) = [one for one in seen if one["method"] == "DELETE"]
+    (part,) = [one for one in seen if one["method"] == "PUT"]
+    assert given_up["path"] == part["path"] and given_up["status"] == 499
+    sim.wait_in_flight(0, timeout=30.0)
+    client = openai.OpenAI(base_url=gateway.url + "/v1", api_key="k", max_retries=0)
+    assert [*client.files.list(extra_query={"provider": "vertex"})] == []

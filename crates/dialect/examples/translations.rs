@@ -23,8 +23,8 @@ mod fixture;
 mod shared;
 
 /// The folders of requests, and those of answers.
-const REQUESTS: [&str; 2] = ["requests", "counts"];
-const ANSWERS: [&str; 2] = ["answers", "counts/answers"];
+const REQUESTS: [&str; 3] = ["requests", "counts", "ranks"];
+const ANSWERS: [&str; 3] = ["answers", "counts/answers", "ranks/answers"];
 
 fn main() -> io::Result<()> {
     let mut lines = Lines { out: BufWriter::new(io::stdout().lock()) };
@@ -61,6 +61,12 @@ const fn models(dialect: Dialect, operation: Operation) -> &'static [&'static st
         (Dialect::GeminiGenerate, Operation::Embedding) => &["gemini-embedding-001"],
         (Dialect::CohereChat, Operation::Embedding) => &["embed-v4.0"],
         (Dialect::CohereChat, Operation::Rerank) => &["rerank-v3.5"],
+        (Dialect::BedrockConverse, Operation::Rerank) => {
+            &["arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"]
+        }
+        (Dialect::BedrockInvoke, Operation::Rerank) => {
+            &["cohere.rerank-v3-5:0", "amazon.rerank-v1:0"]
+        }
         (Dialect::OpenAiChat | Dialect::OpenAiResponses, _) => &["gpt-4o", "gpt-5"],
         (Dialect::AnthropicMessages, _) => &["claude-sonnet-4-5", "claude-opus-5-5"],
         (Dialect::GeminiGenerate, _) => &["gemini-2.5-pro", "gemini-3.1-pro-preview"],

@@ -1,4 +1,5 @@
-//! Amazon Bedrock's Converse: chat, streams of it, counting of tokens, lists of models.
+//! Amazon Bedrock's Converse: chat, streams of it, counting of tokens, lists of models; and documents by
+//! relevance, in a form of their own.
 //!
 //! One form for the models of many makers. The model stands in the path; what only one maker's
 //! models take travels in `additionalModelRequestFields`. How frames are cut is not known here.
@@ -9,6 +10,7 @@ mod blocks;
 mod error;
 mod models;
 mod request;
+mod rerank;
 mod sealed;
 mod stream;
 #[cfg(test)]
@@ -29,7 +31,7 @@ use crate::ir;
 use crate::models::Models;
 use crate::names::{NameRule, NameRules};
 use crate::patch::{self, Patch, Patched};
-use crate::peek::PathFacts;
+use crate::peek::{self, PathFacts, Peeked};
 use crate::quirks::Quirks;
 use crate::stored::Stored;
 
@@ -42,10 +44,24 @@ impl Format for BedrockConverse {
         Dialect::BedrockConverse
     }
 
-    /// Every host of this format has the model in the path and refuses it in the body.
+    /// The path names the model, but for one kind of request.
+    fn peek(&self, body: Bytes, path: &PathFacts<'_>) -> Result<Peeked, RequestFault> {
+        if path.operation != Operation::Rerank || body.trim_ascii().is_empty() {
+            return peek::peek(body, path);
+        }
+        let model = rerank::model(&body)?;
+        peek::peek(body, &PathFacts { model: Some(&model), ..*path })
+    }
+
+    /// Every host of this format has the model in the path and refuses it in the body, or has it deep
+    /// in there.
     fn patch(&self, body: &Bytes, patch: &Patch<'_>) -> Result<Patched, RequestFault> {
         let quirks = Quirks { omits_model: true, ..*patch.quirks };
-        patch::apply(body, &Patch { quirks: &quirks, ..*patch })
+        let patch = Patch { quirks: &quirks, ..*patch };
+        match rerank::renamed(body, patch.model)? {
+            Some(renamed) => patch::apply(&renamed, &Patch { outline: None, ..patch }),
+            None => patch::apply(body, &patch),
+        }
     }
 
     fn read_request(

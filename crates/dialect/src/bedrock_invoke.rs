@@ -3,12 +3,13 @@
 //! Whatever the maker, bytes pass to Bedrock as they are. What is translated to other providers are
 //! Claude's bodies: they are another format's but for a version, so that format is handed in, and so
 //! is the one whose errors and lists the host speaks. To Bedrock go requests for vectors, which
-//! Converse lacks. <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-invoke.html>
+//! Converse lacks, and for documents by relevance, where a key does not open the host that has those. <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-invoke.html>
 
 mod answer;
 mod error;
 mod models;
 mod request;
+mod rerank;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,7 @@ impl Format for BedrockInvoke {
     ) -> Result<Written, RequestFault> {
         match request {
             ir::Request::Embedding(embedding) => request::embedding(embedding, target),
+            ir::Request::Rerank(rerank) => Ok(rerank::write(rerank, target)),
             _ => Err(RequestFault::unserved(OWN, target.operation)),
         }
     }
@@ -85,6 +87,7 @@ impl Format for BedrockInvoke {
     fn read_answer(&self, operation: Operation, body: &[u8]) -> Result<ir::Answer, AnswerFault> {
         match operation {
             Operation::Embedding => answer::read_embedding(body).map(ir::Answer::Embedding),
+            Operation::Rerank => rerank::read_answer(body).map(ir::Answer::Rerank),
             other => Err(AnswerFault::untranslatable(OWN, other)),
         }
     }

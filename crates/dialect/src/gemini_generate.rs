@@ -1,5 +1,5 @@
 //! Google's generateContent, of Gemini and of Vertex AI: conversations, counting of tokens,
-//! embeddings and lists of models.
+//! embeddings and lists of models; and documents by relevance, as Vertex AI has them.
 //!
 //! The model and the stream flag stand in the path. What a thought is signed with stands on the
 //! part that it led to, and must come back there; most of what is particular here follows from
@@ -15,6 +15,7 @@ mod media;
 mod models;
 mod parts;
 mod request;
+mod rerank;
 mod schema;
 mod sealed;
 mod stream;

@@ -18,7 +18,7 @@ use crate::json::{Cursor, Members, elements};
 
 /// Members of answers, of whatever format and operation: one that holds something makes an answer
 /// of a document.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 15] = [
     "candidates",
     "choices",
     "content",
@@ -30,6 +30,7 @@ const ANSWERS: [&str; 14] = [
     "models",
     "output",
     "predictions",
+    "records",
     "results",
     "tokens",
     "totalTokens",

@@ -170,7 +170,7 @@ fn root(shared: &Arc<Shared>) -> MethodRouter {
 }
 
 fn not_found(shared: &Shared, request: Request) -> Response {
-    if let Some(fault) = unserved(&request) {
+    if let Some(fault) = misplaced(&request).or_else(|| unserved(&request)) {
         return call::refuse(shared, &fault, request);
     }
     let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
@@ -180,6 +180,18 @@ fn not_found(shared: &Shared, request: Request) -> Response {
     call::refuse(shared, &Fault::new(FaultCode::NotFound, text), request)
 }
 
+/// Why a path is none of those at which the service is that the client has signed for.
+fn misplaced(request: &Request) -> Option<Fault> {
+    let path = request.uri().path();
+    let base = unknown::elsewhere(path, request.headers())?;
+    let text = format!(
+        "no such route: {}; the service that the request is signed for is served under {base}: give the \
+         client the gateway's address with this path behind it (endpoint_url=\"http://HOST:PORT{base}\")",
+        told(path)
+    );
+    Some(Fault::new(FaultCode::NotFound, text))
+}
+
 /// Why a path that a vendor's interface has is not served.
 fn unserved(request: &Request) -> Option<Fault> {
     let is_get = request.method() == Method::GET;
@@ -187,7 +199,7 @@ fn unserved(request: &Request) -> Option<Fault> {
 }
 
 fn wrong_method(shared: &Shared, allowed: &str, request: Request) -> Response {
-    if let Some(fault) = unserved(&request) {
+    if let Some(fault) = misplaced(&request).or_else(|| unserved(&request)) {
         return call::refuse(shared, &fault, request);
     }
     let text = format!(

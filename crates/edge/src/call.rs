@@ -29,7 +29,7 @@ use crate::route::{self, Route};
 use crate::said::{framing, provider};
 use crate::shared::Shared;
 use crate::stored::{Opening, resumable};
-use crate::{answer, error, form, intake, relay};
+use crate::{answer, error, form, intake, relay, unknown};
 
 /// Serves a request on an inference route; `parameter` is the value of the path's parameter.
 pub(crate) fn serve(
@@ -72,7 +72,10 @@ pub(crate) fn serve(
 pub(crate) fn refuse(shared: &Shared, fault: &Fault, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     intake::forget(&parts.headers, body, shared.live.look().settings.body_bytes_max);
-    let (dialect, form) = route::words_of(shared.routes, parts.uri.path());
+    // Whoever asks in the wrong place reads the words of the right one.
+    let path = parts.uri.path();
+    let place = unknown::elsewhere(path, &parts.headers).unwrap_or(path);
+    let (dialect, form) = route::words_of(shared.routes, place);
     let asked = RequestLine { route: method_label(&parts.method), dialect, form, operation: None };
     let record = Record::start(&shared.telemetry, asked, &parts, Instant::now());
     error::response(fault, record, parts.method == Method::HEAD)

@@ -290,6 +290,7 @@ const MAIN: &[Route] = &[
     mistral("POST /mistral/v1/embeddings", Operation::Embedding),
     mistral("GET /mistral/v1/models", Operation::ListModels),
     mistral("GET /mistral/v1/models/{model}", Operation::ListModels),
+    Route::new("POST /bedrock/rerank", BEDROCK, Operation::Rerank).of("bedrock"),
     Route::new("POST /cohere/v2/chat", COHERE, Operation::Chat).of("cohere"),
     Route::new("POST /cohere/v2/embed", COHERE, Operation::Embedding).of("cohere"),
     Route::new("POST /cohere/v2/rerank", COHERE, Operation::Rerank).of("cohere"),

@@ -1,7 +1,21 @@
 //! What a client that asked for an unknown path should have asked for. There are too many routes to
 //! name all of them to everybody.
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
 use crate::route::{HEALTH, Route};
+
+/// What a signature is for, and where that is served.
+const SIGNED: [(&str, &str); 1] = [("/s3/aws4_request", "/bedrock/s3")];
+
+/// Where a client should have asked whose request is signed for something that is not served at `path`.
+pub(crate) fn elsewhere(path: &str, headers: &HeaderMap) -> Option<&'static str> {
+    let signature = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, base) = SIGNED.into_iter().find(|(scope, _)| signature.contains(scope))?;
+    let rest = path.strip_prefix(base);
+    (!rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))).then_some(base)
+}
 
 /// A typo, and not another word.
 const TYPO_MAX: usize = 3;
@@ -72,6 +86,26 @@ mod tests {
         for path in ["/", "//", "", "/favicon.ico", "/v1/nothing-like-it"] {
             assert!(!near(ROUTES, path).contains("did you mean"), "{path}");
         }
+    }
+
+    #[test]
+    fn who_signs_for_something_is_told_where_that_is() {
+        let signed = |service: &str| {
+            let scope =
+                format!("AWS4-HMAC-SHA256 Credential=A/20260101/r/{service}/aws4_request, x");
+            HeaderMap::from_iter([(AUTHORIZATION, scope.parse().unwrap())])
+        };
+        for (path, service, expected) in [
+            ("/bedrock/my-bucket/a/b", "s3", Some("/bedrock/s3")),
+            ("/my-bucket", "s3", Some("/bedrock/s3")),
+            ("/bedrock/s3x", "s3", Some("/bedrock/s3")),
+            ("/bedrock/s3/my-bucket", "s3", None),
+            ("/bedrock/s3", "s3", None),
+            ("/bedrock/nothing", "bedrock", None),
+        ] {
+            assert_eq!(elsewhere(path, &signed(service)), expected, "{path} {service}");
+        }
+        assert_eq!(elsewhere("/bedrock/x", &HeaderMap::new()), None);
     }
 
     #[test]

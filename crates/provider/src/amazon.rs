@@ -8,6 +8,7 @@ use weir_types::{Dialect, Framing, Operation};
 
 use crate::compatible::BASE;
 use crate::native::MODEL_IN_PATH;
+use crate::ranking;
 use crate::route::Route;
 use crate::stored;
 use crate::vendor::{Auth, Betas, StreamEnd, Vendor};
@@ -108,6 +109,9 @@ pub(crate) const BEDROCK: Vendor = Vendor {
             .framed(Framing::EventChunks),
         // Converse has no vectors.
         invoke(Operation::Embedding, "/model/{arn}{model}/invoke"),
+        ranking::BEDROCK,
+        // For keys that do not open that host.
+        invoke(Operation::Rerank, "/model/{arn}{model}/invoke"),
         claude_here("/model/{arn}{model}/invoke").only(false),
         claude_here("/model/{arn}{model}/invoke-with-response-stream")
             .only(true)

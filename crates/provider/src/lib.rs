@@ -13,6 +13,7 @@ mod media;
 mod mistral;
 mod native;
 mod phrases;
+mod ranking;
 mod retry_after;
 mod route;
 mod stored;

@@ -13,6 +13,7 @@ use crate::compatible::{BASE, OPENAI};
 use crate::kept;
 use crate::later::Later;
 use crate::mistral::{MISTRAL, MISTRAL_FORMS};
+use crate::ranking;
 use crate::route::Route;
 use crate::stored;
 use crate::vendor::{Auth, Betas, ModelForm, StreamEnd, Vendor};
@@ -337,6 +338,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
                 // Older than the forms of the Gemini API.
                 .in_forms(&[]),
             imagen(project!("publishers/google/models/{model}:predict")).signed(Auth::GoogleOrKey),
+            ranking::VERTEX,
             vertex_claude(Operation::Chat, claude!("{model}:rawPredict"))
                 .only(false)
                 .needs(&VERTEX_CLAUDE),

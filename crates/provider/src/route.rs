@@ -46,6 +46,9 @@ pub struct Route {
     /// The forms of the format in which clients' requests pass as they are. Those in others are read
     /// and written anew.
     pub forms: &'static [Form],
+    /// The variable of a key that stands before models' names in its requests, where names alone are not
+    /// understood.
+    pub model_after: Option<&'static str>,
     /// How its answers are fetched, where what comes first is a receipt.
     pub later: Option<&'static Later>,
     /// Files and batches are kept in another way than the route's format has them, and what is asked of
@@ -89,6 +92,7 @@ impl Route {
             wants: None,
             quirks: None,
             forms: &[Form::Usual],
+            model_after: None,
             later: None,
             kept: None,
         }
@@ -140,6 +144,13 @@ impl Route {
     #[must_use]
     pub const fn versions(mut self) -> Self {
         self.models = ModelScope::Versions;
+        self
+    }
+
+    /// With models that are named after this variable of a key.
+    #[must_use]
+    pub const fn named_after(mut self, variable: &'static str) -> Self {
+        self.model_after = Some(variable);
         self
     }
 
@@ -211,6 +222,15 @@ impl Route {
     pub const fn only(mut self, stream: bool) -> Self {
         self.stream = Some(stream);
         self
+    }
+
+    /// `model` as requests of this route name it; `variable` is what a key says. An ARN stands for itself.
+    #[must_use]
+    pub fn named<'v>(&self, model: String, variable: impl Fn(&str) -> Option<&'v str>) -> String {
+        match self.model_after.and_then(variable) {
+            Some(before) if !model.starts_with("arn:") => format!("{before}{model}"),
+            _ => model,
+        }
     }
 
     /// Whether requests of `operation` can be sent to it, in whatever format they come.

@@ -16,6 +16,8 @@ pub enum Auth {
     Header(&'static str),
     /// A key's value as [`Auth::Bearer`], else AWS's signature for this service.
     Aws(&'static str),
+    /// AWS's signature for this service. No value of a key opens this.
+    AwsSigned(&'static str),
     /// A token of Azure's directory as [`Auth::Bearer`] where the key has an identity there, else
     /// its value alone in this header.
     Azure(&'static str),

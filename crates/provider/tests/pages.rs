@@ -35,7 +35,9 @@ fn sign_in() -> BTreeMap<String, String> {
 fn words(vendor: &Vendor) -> Vec<&'static str> {
     let mut words = match vendor.auth {
         Auth::Bearer | Auth::Header(_) => vec!["API key"],
-        Auth::Aws(_) => vec!["API key", "SigV4", "session token", "role", "web identity"],
+        Auth::Aws(_) | Auth::AwsSigned(_) => {
+            vec!["API key", "SigV4", "session token", "role", "web identity"]
+        }
         Auth::Azure(_) => vec!["API key", "client secret", "workload identity", "managed"],
         Auth::Google | Auth::GoogleOrKey => {
             vec!["service account", "default credentials", "workload identity", "API key"]

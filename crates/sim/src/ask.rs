@@ -181,4 +181,6 @@ pub(crate) struct Rerank {
     pub(crate) documents: Vec<String>,
     pub(crate) top: Option<usize>,
     pub(crate) echo: bool,
+    /// The documents as they came, where answers name or repeat them so.
+    pub(crate) records: Vec<Value>,
 }

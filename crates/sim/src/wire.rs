@@ -205,11 +205,12 @@ pub(crate) enum Host {
 /// Formats by who is asked first. The usual one comes first where paths cannot be mistaken.
 const POSTED: [&dyn Wire; 8] = [
     &openai::Mistral,
+    // Told by its signature where another has the same path.
+    &bedrock::Bedrock,
     &openai::OpenAi,
     &anthropic::Anthropic,
     &responses::Responses,
     &gemini::Gemini,
-    &bedrock::Bedrock,
     &cohere::Cohere,
     &replicate::Replicate,
 ];

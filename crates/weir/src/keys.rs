@@ -63,7 +63,7 @@ fn credential(
 ) -> Credential {
     let blocks = &key.blocks;
     let found = match vendor.auth {
-        Auth::Aws(_) => AwsBlock::of(key).map(|block| {
+        Auth::Aws(_) | Auth::AwsSigned(_) => AwsBlock::of(key).map(|block| {
             if !key.value.is_none() {
                 return Ok(of_value(key, missing));
             }

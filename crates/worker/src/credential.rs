@@ -55,7 +55,9 @@ impl Authorizers {
             Credential::None => Self::Nothing,
             Credential::Secret(secret) => Self::Secret(secret.clone()),
             Credential::Aws(identity) => {
-                let Auth::Aws(service) = usual else { return Err(other("AWS")) };
+                let (Auth::Aws(service) | Auth::AwsSigned(service)) = usual else {
+                    return Err(other("AWS"));
+                };
                 Self::Aws(Aws::new(identity, service)?)
             }
             Credential::Azure(identity) => Self::Azure(identity.authorizer()?),
@@ -82,8 +84,8 @@ impl Authorizers {
                 Some(Arc::new(Static::new(HeaderName::from_static(name), "", secret)?) as _)
             }
             (Self::Secret(secret), Auth::GoogleOrKey) => Some(in_address(secret)),
-            (Self::Secret(_), Auth::Google) => None,
-            (Self::Aws(aws), Auth::Aws(service)) => {
+            (Self::Secret(_), Auth::Google | Auth::AwsSigned(_)) => None,
+            (Self::Aws(aws), Auth::Aws(service) | Auth::AwsSigned(service)) => {
                 Some(Arc::new(aws.elsewhere(service, region)?) as _)
             }
             (Self::Azure(authorizer), Auth::Azure(_)) | (Self::OAuth(authorizer), Auth::Bearer) => {
@@ -166,21 +168,22 @@ mod tests {
             Auth::Bearer,
             Auth::Header("x-api-key"),
             Auth::Aws("bedrock"),
+            Auth::AwsSigned("bedrock"),
             Auth::Azure("api-key"),
             Auth::Google,
             Auth::GoogleOrKey,
         ];
         let (own, error) = ("authorization", "error");
         for (credential, expected) in [
-            (Credential::None, ["-"; 6]),
-            (Credential::Secret(Secret::new(String::new())), ["-"; 6]),
-            (Credential::Secret(secret()), [own, "x-api-key", own, "api-key", "x", "?"]),
-            (aws(), [error, error, own, error, error, error]),
-            (azure(), [error, error, error, own, error, error]),
-            (google(true, false), [error, error, error, error, "x", "?"]),
-            (google(false, true), [error, error, error, error, own, own]),
-            (google(true, true), [error, error, error, error, own, "?"]),
-            (google(false, false), ["-"; 6]),
+            (Credential::None, ["-"; 7]),
+            (Credential::Secret(Secret::new(String::new())), ["-"; 7]),
+            (Credential::Secret(secret()), [own, "x-api-key", own, "x", "api-key", "x", "?"]),
+            (aws(), [error, error, own, own, error, error, error]),
+            (azure(), [error, error, error, error, own, error, error]),
+            (google(true, false), [error, error, error, error, error, "x", "?"]),
+            (google(false, true), [error, error, error, error, error, own, own]),
+            (google(true, true), [error, error, error, error, error, own, "?"]),
+            (google(false, false), ["-"; 7]),
         ] {
             let found = ways.map(|auth| shown(&credential, auth));
             assert_eq!(found, expected, "{credential:?}");

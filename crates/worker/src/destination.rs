@@ -58,6 +58,7 @@ pub(crate) fn of<'a>(
     let refused = |why| Fault::new(FaultCode::InvalidRequest, why).with_class(FailureClass::Caller);
     let uri = endpoint.uri(request.operation, stream, &model, resource).map_err(refused)?;
     let uri = with_query(uri, &request.query).map_err(refused)?;
+    let model = endpoint.route.named(model, |name| resolved.variable(name));
     let known_as = resolved.settings.known_as.as_deref();
     let base = endpoints.base();
     Ok(Destination { endpoint, base, fit, uri, model, known_as })

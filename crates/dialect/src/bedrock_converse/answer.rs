@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use weir_types::{Operation, Usage};
 
-use super::{blocks, words};
+use super::{blocks, rerank, words};
 use crate::fault::AnswerFault;
 use crate::format::{AnswerFacts, Asked, Written};
 use crate::ir::{Answer, ChatAnswer, Choice, Finish, FinishReason, Losses, PartBody};
@@ -46,6 +46,9 @@ pub(super) fn read(operation: Operation, body: &[u8]) -> Result<Answer, AnswerFa
     if operation == Operation::CountTokens {
         let counted = members.get("inputTokens").and_then(Value::as_u64);
         return counted.map(Answer::Tokens).ok_or_else(|| shape("`inputTokens` is missing"));
+    }
+    if operation == Operation::Rerank {
+        return rerank::read_answer(&members).map(Answer::Rerank);
     }
     let mut output = members.remove("output").unwrap_or_default();
     let content = output.pointer_mut("/message/content").map(Value::take);
@@ -92,7 +95,12 @@ pub(super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, Answe
             let body = json::text(&json!({ "inputTokens": count }));
             Ok(Written { body, losses: Losses::default() })
         }
-        Answer::Embedding(_) | Answer::Rerank(_) => {
+        Answer::Rerank(ranked) => {
+            let mut losses = Losses::default();
+            let body = json::text(&rerank::write_answer(ranked, &mut losses));
+            Ok(Written { body, losses })
+        }
+        Answer::Embedding(_) => {
             Err(AnswerFault::untranslatable(weir_types::Dialect::BedrockConverse, asked.operation))
         }
     }

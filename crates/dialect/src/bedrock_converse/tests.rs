@@ -5,6 +5,7 @@ mod answers;
 mod fixtures;
 mod models;
 mod odd;
+mod ranks;
 mod requests;
 mod rules;
 mod streams;

@@ -9,7 +9,7 @@ use weir_types::{Dialect, Operation, Usage};
 
 use super::answer;
 use crate::format::{Depth, Kind, Observed};
-use crate::ir::{Embedding, EmbeddingInput, Request, Source};
+use crate::ir::{Answer, Embedding, EmbeddingInput, Extra, Request, Rerank, Source};
 use crate::tests::fixture::{fixtures, frames};
 use crate::{PathFacts, Target, format};
 
@@ -22,7 +22,7 @@ fn embedding(inputs: Vec<EmbeddingInput>) -> Embedding {
         encodings: Vec::new(),
         purpose: None,
         user: None,
-        extra: crate::ir::Extra::default(),
+        extra: Extra::default(),
     }
 }
 
@@ -62,6 +62,39 @@ fn vectors_are_asked_for_in_the_makers_words() {
     assert!(written(titan, vec![image()]).unwrap_err().contains("takes text"));
     assert!(written("amazon.nova-pro", vec![text("a")]).unwrap_err().contains("model_family"));
     assert!(written("cohere.embed-v4:0", vec![image(), text("a")]).is_err());
+}
+
+#[test]
+fn documents_are_ranked_in_coheres_words() {
+    let ranked = |model: &str, top_n| {
+        let target =
+            Target { operation: Operation::Rerank, model, known_as: model, vendor: "bedrock" };
+        let request = Request::Rerank(Rerank {
+            source: Dialect::OpenAiChat,
+            model: "m".to_owned(),
+            query: "q".to_owned(),
+            documents: vec![json!("a"), json!({"text": "b"}), json!({"text": "c", "n": 1})],
+            top_n,
+            return_documents: None,
+            extra: Extra::from_iter([("max_tokens_per_doc".to_owned(), json!(7))]),
+        });
+        let written = format(Dialect::BedrockInvoke).write_request(&request, &target).unwrap();
+        let body: Value = serde_json::from_slice(&written.body).unwrap();
+        (body, written.losses.iter().count())
+    };
+    let documents = json!(["a", "b", r#"{"text":"c","n":1}"#]);
+    let coheres = json!({"query": "q", "documents": documents, "api_version": 2, "top_n": 3,
+        "max_tokens_per_doc": 7});
+    assert_eq!(ranked("cohere.rerank-v3-5:0", Some(9)), (coheres, 0));
+    let amazons = json!({"query": "q", "documents": documents});
+    assert_eq!(ranked("amazon.rerank-v1:0", None), (amazons, 1));
+    let read = |body: &[u8]| format(Dialect::BedrockInvoke).read_answer(Operation::Rerank, body);
+    let body = br#"{"id": "x", "results": [{"index": 1, "relevance_score": 0.5}]}"#;
+    let Answer::Rerank(answer) = read(body).unwrap() else { panic!() };
+    assert_eq!((answer.id.as_str(), answer.results[0].index), ("x", 1));
+    for broken in [&b"{}"[..], br#"{"results": [{"index": 1}]}"#, b"["] {
+        assert!(read(broken).is_err());
+    }
 }
 
 #[test]

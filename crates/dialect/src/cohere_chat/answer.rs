@@ -57,7 +57,7 @@ pub(super) fn write(answer: &Answer, asked: &Asked<'_>) -> Result<Written, Answe
     let document = match answer {
         Answer::Chat(chat) => write_chat(chat, asked, &mut losses),
         Answer::Embedding(embedding) => embedding::write_answer(embedding, asked),
-        Answer::Rerank(rerank) => rerank::write_answer(rerank, asked),
+        Answer::Rerank(rerank) => rerank::write_answer(rerank, asked, &mut losses),
         Answer::Tokens(_) => {
             // A client of `/v1/tokenize` wants the tokens and not their number.
             return Err(AnswerFault::untranslatable(Dialect::CohereChat, asked.operation));

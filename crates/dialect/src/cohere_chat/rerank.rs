@@ -86,12 +86,14 @@ pub(super) fn read_answer(document: &Value) -> Result<RerankAnswer, AnswerFault>
         id: document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
         model: String::new(),
         results: results.ok_or_else(|| shape("a result lacks `index` or `relevance_score`"))?,
+        is_partial: false,
         usage: document.get("meta").and_then(usage::read).unwrap_or_default(),
     })
 }
 
 /// Writes an answer, the best first.
-pub(super) fn write_answer(answer: &RerankAnswer, asked: &Asked<'_>) -> Value {
+pub(super) fn write_answer(answer: &RerankAnswer, asked: &Asked<'_>, losses: &mut Losses) -> Value {
+    losses.add_if(answer.is_partial, "results", RerankAnswer::PARTIAL);
     let request = match asked.request {
         ir::Request::Rerank(rerank) => Some(rerank),
         _ => None,

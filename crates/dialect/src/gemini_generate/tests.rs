@@ -2,6 +2,7 @@
 
 mod answers;
 mod embeddings;
+mod ranks;
 mod requests;
 mod streams;
 

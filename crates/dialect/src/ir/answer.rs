@@ -155,8 +155,15 @@ pub struct RerankAnswer {
     pub model: String,
     /// The best first.
     pub results: Vec<Ranked>,
+    /// The provider has more of them than it gave at once.
+    pub is_partial: bool,
     /// Tokens.
     pub usage: Usage,
+}
+
+impl RerankAnswer {
+    /// Why some documents are not in an answer, for whoever wanted all.
+    pub const PARTIAL: &str = "the provider did not give all of them at once; ask for fewer";
 }
 
 /// One document's place.

@@ -88,7 +88,7 @@ pub(super) fn read_answer(mut document: Taken) -> Result<RerankAnswer, AnswerFau
     let text =
         |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let usage = document.get("usage").map(embedding::counts).unwrap_or_default();
-    Ok(RerankAnswer { id: text("id"), model: text("model"), results, usage })
+    Ok(RerankAnswer { id: text("id"), model: text("model"), results, is_partial: false, usage })
 }
 
 /// Writes an answer.
@@ -128,5 +128,7 @@ pub(super) fn write_answer(answer: &RerankAnswer, asked: &Asked<'_>) -> Written 
             "total_tokens": tokens.saturating_add(answer.usage.output_tokens),
         },
     });
-    Written { body: Bytes::from(document.to_string()), losses: Losses::default() }
+    let mut losses = Losses::default();
+    losses.add_if(answer.is_partial, "results", RerankAnswer::PARTIAL);
+    Written { body: Bytes::from(document.to_string()), losses }
 }

@@ -161,7 +161,7 @@ fn request_operation(dialect: Dialect, name: &str, body: &Value) -> Operation {
     if counts && (name.contains("token") || name.starts_with("count")) {
         return Operation::CountTokens;
     }
-    if has("query") && has("documents") {
+    if (has("query") && has("documents")) || has("rerankingConfiguration") {
         return Operation::Rerank;
     }
     let is_chat = has("messages") || has("contents");

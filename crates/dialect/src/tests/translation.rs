@@ -92,7 +92,7 @@ fn refused(fault: &RequestFault, is_own: bool) -> Result<(), Vec<String>> {
 #[test]
 fn a_request_means_the_same_in_every_format_or_is_refused() {
     let mut problems = Problems::default();
-    for (from, fixture) in every("requests") {
+    for (from, fixture) in ["requests", "ranks"].into_iter().flat_map(every) {
         let Some(request) = read(from, &fixture, &mut problems) else { continue };
         for to in formats() {
             let is_own = to.dialect() == from.dialect();
@@ -108,7 +108,7 @@ fn a_request_means_the_same_in_every_format_or_is_refused() {
 #[test]
 fn an_answer_says_the_same_in_every_format() {
     let mut problems = Problems::default();
-    for (from, fixture) in every("answers") {
+    for (from, fixture) in ["answers", "ranks/answers"].into_iter().flat_map(every) {
         let Some(operation) = answer_operation(fixture.dialect, &fixture.json()) else { continue };
         let answer = reader(from.dialect(), operation).read_answer(operation, &fixture.bytes);
         let answer = match answer {

@@ -37,7 +37,7 @@ mod tests {
     fn shared_words_decide() {
         let documents = ["the sea", "A weir holds water", "weir"].map(str::to_owned).to_vec();
         let query = "Which weir holds?".to_owned();
-        let all = Rerank { query, documents, top: None, echo: false };
+        let all = Rerank { query, documents, top: None, echo: false, records: Vec::new() };
         let order: Vec<usize> = scores(&all).into_iter().map(|(nth, _)| nth).collect();
         assert_eq!(order, [1, 2, 0]);
         assert_eq!(scores(&Rerank { top: Some(1), ..all }).len(), 1);

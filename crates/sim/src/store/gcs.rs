@@ -87,6 +87,10 @@ fn missing() -> Refusal {
     refusal(404, "No such object.")
 }
 
+fn unknown() -> Refusal {
+    refusal(404, "No such upload.")
+}
+
 pub(super) fn answer(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
     let path = visit.call.path;
     let nowhere = || Refusal::no_route(visit.call.method.as_str(), path);
@@ -102,6 +106,12 @@ pub(super) fn answer(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
     match object.map(|object| (bucket.clone(), percent_decoded(object).into_owned())) {
         None if uploads && post => begin(visit, bucket),
         None if uploads && visit.is(&Method::PUT) => go_on(visit),
+        None if uploads && visit.is(&Method::DELETE) => {
+            let id = visit.call.query("upload_id").unwrap_or_default();
+            visit.shelf.gcs.uploads.remove(id).ok_or_else(unknown)?;
+            // Who gives an upload up is told that it was given up.
+            Ok(Given { status: 499, ..Given::bytes("text/plain", Bytes::new()) })
+        }
         None if get => list(visit, &bucket),
         Some(place) if get && !uploads => {
             let object = visit.shelf.gcs.objects.get(&place).ok_or_else(missing)?;
@@ -165,7 +175,6 @@ fn go_on(visit: &mut Visit<'_>) -> Result<Given, Refusal> {
     let (part, total) = asked.ok_or_else(|| refusal(400, "Invalid Content-Range."))?;
     let body = visit.body.clone();
     let buckets = &mut visit.shelf.gcs;
-    let unknown = || refusal(404, "No such upload.");
     let upload = buckets.uploads.get_mut(&id).ok_or_else(unknown)?;
     let at = upload.bytes.len();
     let is_fit = match part {

@@ -14,6 +14,18 @@ fn ask(
     body: &str,
     pace: Duration,
 ) -> Result<String, Refusal> {
+    let given = given(store, key, line, headers, body, pace)?;
+    Ok(String::from_utf8(given.body.to_vec()).unwrap())
+}
+
+fn given(
+    store: &Store,
+    key: &str,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    pace: Duration,
+) -> Result<Given, Refusal> {
     let (method, target) = line.split_once(' ').unwrap();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -26,8 +38,7 @@ fn ask(
     let call =
         Call { version, method: &method, path, query, headers: &headers, key, lenient: false };
     assert!(of(&call).is_some());
-    let given = store.answer(&call, &Bytes::copy_from_slice(body.as_bytes()), pace)?;
-    Ok(String::from_utf8(given.body.to_vec()).unwrap())
+    store.answer(&call, &Bytes::copy_from_slice(body.as_bytes()), pace)
 }
 
 fn json(text: &str) -> Value {
@@ -213,4 +224,164 @@ fn jobs_read_and_write_objects() {
         let refused = at_amazon(&store, service, line, "").unwrap_err();
         assert_eq!(refused.status, status, "{line}");
     }
+}
+
+const TOKEN: (&str, &str) = ("authorization", "Bearer t");
+
+fn at_google(
+    store: &Store,
+    line: &str,
+    range: &str,
+    body: &str,
+    pace: Duration,
+) -> Result<Given, Refusal> {
+    let headers = [TOKEN, ("host", "localhost"), ("content-range", range)];
+    let count = if range.is_empty() { 2 } else { 3 };
+    given(store, "t", line, &headers[..count], body, pace)
+}
+
+/// The place of the upload that begins so.
+fn begun(store: &Store, name: &str) -> String {
+    let line = format!("POST /upload/storage/v1/b/bucket/o?uploadType=resumable&name={name}");
+    let begun = at_google(store, &line, "", "{}", PACE).unwrap();
+    let place = begun.headers.into_iter().find(|(name, _)| name == "location").unwrap().1;
+    place.strip_prefix("https://localhost").unwrap().to_owned()
+}
+
+#[test]
+fn objects_of_cloud_storage_are_uploaded_in_sessions() {
+    let store = Store::default();
+    let place = begun(&store, "dir%2Fa%20b");
+    let put =
+        |range: &str, body: &str| at_google(&store, &format!("PUT {place}"), range, body, PACE);
+    let chunk = "x".repeat(256 * 1024);
+    let more = put("bytes 0-262143/*", &chunk).unwrap();
+    assert_eq!((more.status, &*more.headers[0].1), (308, "bytes=0-262143"));
+    for (range, body) in [
+        ("", "ab"),
+        ("bytes 0-1/2", "ab"),
+        ("bytes 262144-262145/*", "ab"),
+        ("bytes 262144-262145/9", "ab"),
+        ("bytes 262144-262146/262147", "ab"),
+        ("bytes */7", ""),
+    ] {
+        assert_eq!(put(range, body).unwrap_err().status, 400, "{range}");
+    }
+    let ask = |line: &str| at_google(&store, line, "", "", PACE);
+    let listed = |query: &str| {
+        let page = ask(&format!("GET /storage/v1/b/bucket/o{query}")).unwrap();
+        let page = json(std::str::from_utf8(&page.body).unwrap());
+        let items = page["items"].as_array().into_iter().flatten();
+        let names = items.map(|item| item["name"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), page["nextPageToken"].as_str().map(str::to_owned))
+    };
+    assert_eq!(listed(""), (vec![], None), "what is not all there is not there");
+    let done = put("bytes 262144-262145/262146", "ab").unwrap();
+    let done = json(std::str::from_utf8(&done.body).unwrap());
+    assert_eq!((&done["name"], &done["size"]), (&json!("dir/a b"), &json!("262146")));
+    assert_eq!(put("bytes 0-1/2", "ab").unwrap_err().status, 404, "the session is over");
+    let object = "/storage/v1/b/bucket/o/dir%2Fa%20b";
+    assert!(ask(&format!("GET {object}?alt=media")).unwrap().body.ends_with(b"xab"));
+    let empty = begun(&store, "empty");
+    at_google(&store, &format!("PUT {empty}"), "bytes */0", "", PACE).unwrap();
+    assert_eq!(listed("?maxResults=1"), (vec!["dir/a b".to_owned()], Some("dir/a b".to_owned())));
+    assert_eq!(listed("?pageToken=dir%2Fa%20b"), (vec!["empty".to_owned()], None));
+    assert_eq!(listed("?prefix=dir%2F").0, ["dir/a b"]);
+    assert_eq!(listed("?startOffset=e").0, ["empty"]);
+    assert_eq!(ask(&format!("DELETE {object}")).unwrap().status, 204);
+    for (line, status) in [
+        (format!("GET {object}"), 404),
+        (format!("DELETE {object}"), 404),
+        ("GET /storage/v1/b/missing-b/o".to_owned(), 404),
+        ("GET /storage/v1/b/bucket/o?maxResults=0".to_owned(), 400),
+        ("POST /upload/storage/v1/b/bucket/o?uploadType=resumable".to_owned(), 400),
+        ("POST /upload/storage/v1/b/bucket/o?uploadType=media&name=x".to_owned(), 400),
+    ] {
+        assert_eq!(ask(&line).unwrap_err().status, status, "{line}");
+    }
+    let line = "GET /storage/v1/b/bucket/o";
+    assert_eq!(given(&store, "", line, &[], "", PACE).unwrap_err().status, 401);
+}
+
+#[test]
+fn an_upload_that_is_given_up_is_gone() {
+    let store = Store::default();
+    let place = begun(&store, "x");
+    let ask =
+        |method: &str| at_google(&store, &format!("{method} {place}"), "bytes 0-0/1", "x", PACE);
+    assert_eq!(ask("DELETE").unwrap().status, 499);
+    assert_eq!(ask("DELETE").unwrap_err().status, 404);
+    assert_eq!(ask("PUT").unwrap_err().status, 404);
+}
+
+#[test]
+fn prediction_jobs_read_and_write_objects_of_cloud_storage() {
+    const JOBS: &str = "/v1/projects/p/locations/r/batchPredictionJobs";
+    let store = Store::default();
+    let record = |text: &str, label: &str| {
+        let contents = json!([{"role": "user", "parts": [{"text": text}]}]);
+        json!({"request": {"contents": contents, "labels": {"weir_id": label}}})
+    };
+    let put = |name: &str, lines: &str| {
+        let (place, last) = (begun(&store, name), lines.len() - 1);
+        let range = format!("bytes 0-{last}/{}", lines.len());
+        at_google(&store, &format!("PUT {place}"), &range, lines, PACE).unwrap();
+    };
+    put("in.jsonl", &format!("{}\n{}\n", record("one", "a"), json!({"request": {"labels": {}}})));
+    put("bad.jsonl", &record("one", "No Label").to_string());
+    let job = |name: &str| {
+        json!({"displayName": "a job", "model": "publishers/google/models/gemini-2.5-flash",
+            "inputConfig": {"instancesFormat": "jsonl",
+                "gcsSource": {"uris": [format!("gs://bucket/{name}")]}},
+            "outputConfig": {"predictionsFormat": "jsonl",
+                "gcsDestination": {"outputUriPrefix": "gs://bucket/out/"}}})
+    };
+    let ask = |line: &str, body: &Value, pace| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let given = at_google(&store, line, "", &body, pace)?;
+        Ok::<_, Refusal>(json(std::str::from_utf8(&given.body).unwrap()))
+    };
+    let create = format!("POST {JOBS}");
+    let made = ask(&create, &job("in.jsonl"), PACE).unwrap();
+    assert_eq!(made["state"], "JOB_STATE_PENDING");
+    let look = format!("GET /v1/{}", made["name"].as_str().unwrap());
+    let done = ask(&look, &Value::Null, Duration::ZERO).unwrap();
+    assert_eq!((&done["state"], &done["model"]), (&json!("JOB_STATE_SUCCEEDED"), &made["model"]));
+    assert_eq!(done["completionStats"], json!({"successfulCount": "1", "failedCount": "1"}));
+    let folder = done["outputInfo"]["gcsOutputDirectory"].as_str().unwrap();
+    let name = folder.strip_prefix("gs://bucket/").unwrap().replace('/', "%2F");
+    let line = format!("GET /storage/v1/b/bucket/o/{name}%2Fpredictions.jsonl?alt=media");
+    let results = at_google(&store, &line, "", "", PACE).unwrap();
+    let results = String::from_utf8(results.body.to_vec()).unwrap();
+    let (failed, well) = results.trim_end().split_once('\n').unwrap();
+    assert_eq!(json(well)["response"]["candidates"][0]["content"]["role"], "model");
+    assert_eq!(json(well)["request"]["labels"]["weir_id"], "a");
+    assert!(json(failed)["status"].as_str().unwrap().starts_with("Bad Request"), "{failed}");
+    for (name, why) in [("bad.jsonl", "label"), ("none.jsonl", "not found")] {
+        let made = ask(&create, &job(name), Duration::ZERO).unwrap();
+        let look = format!("GET /v1/{}", made["name"].as_str().unwrap());
+        let failed = ask(&look, &Value::Null, Duration::ZERO).unwrap();
+        assert_eq!(failed["state"], "JOB_STATE_FAILED");
+        assert!(failed["error"]["message"].as_str().unwrap().contains(why), "{failed}");
+    }
+    let listed = |query: &str| ask(&format!("GET {JOBS}{query}"), &Value::Null, PACE).unwrap();
+    let first = listed("?pageSize=2");
+    assert_eq!(first["batchPredictionJobs"].as_array().unwrap().len(), 2);
+    let rest = listed(&format!("?pageToken={}", first["nextPageToken"].as_str().unwrap()));
+    assert_eq!(rest["batchPredictionJobs"][0]["name"], made["name"], "the newest come first");
+    ask(&format!("{}:cancel", look.replace("GET", "POST")), &Value::Null, PACE).unwrap();
+    for (member, value) in [
+        ("model", json!("gemini-2.5-flash")),
+        ("inputConfig", json!({"instancesFormat": "jsonl", "gcsSource": {"uris": ["x"]}})),
+        ("outputConfig", Value::Null),
+        ("more", json!(1)),
+    ] {
+        let mut job = job("in.jsonl");
+        job[member] = value;
+        assert_eq!(ask(&create, &job, PACE).unwrap_err().status, 400, "{job}");
+    }
+    let other = format!("GET {JOBS}/1");
+    assert_eq!(ask(&other, &Value::Null, PACE).unwrap_err().status, 404);
+    assert_eq!(given(&store, "", &other, &[], "", PACE).unwrap_err().status, 401);
+    assert_eq!(given(&store, "u", &look, &[TOKEN], "", PACE).unwrap_err().status, 404);
 }

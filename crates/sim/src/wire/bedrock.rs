@@ -7,6 +7,7 @@ pub(crate) mod error;
 mod frame;
 mod invoke;
 pub(crate) mod request;
+mod rerank;
 mod rules;
 mod schema;
 mod turns;
@@ -34,7 +35,9 @@ impl Wire for Bedrock {
             let (_, model) = path.split_once("/foundation-models/")?;
             return Some(Route::of_model(Asked::Model, percent_decoded(model)));
         }
-        let (_, rest) = path.split_once("/model/")?;
+        let Some((_, rest)) = path.split_once("/model/") else {
+            return rerank::route(call);
+        };
         let (model, method) = rest.rsplit_once('/')?;
         let (asked, stream) = match method {
             "converse" => (Asked::Chat, false),
@@ -58,6 +61,9 @@ impl Wire for Bedrock {
         body: &'a [u8],
     ) -> Result<Ask<'a>, Refusal> {
         request::check_signature(call)?;
+        if route.asked == Asked::Rerank && route.host == Host::Own {
+            return rerank::read(call, body);
+        }
         if route.host == Host::Invoke {
             return invoke::read(call, route, body);
         }
@@ -70,6 +76,7 @@ impl Wire for Bedrock {
         }
         match (done, &ask.task) {
             (Done::Reply(reply), Task::Chat(_)) => answer::whole(reply),
+            (Done::Scores(scores), _) => rerank::whole(scores),
             (Done::Tokens(tokens), _) => format!("{{\"inputTokens\":{tokens}}}").into_bytes(),
             _ => Vec::new(),
         }

@@ -6,6 +6,7 @@
 mod answer;
 mod error;
 mod images;
+mod ranking;
 mod request;
 mod rules;
 mod schema;
@@ -28,6 +29,9 @@ impl Wire for Gemini {
         let host = if vertex { Host::Vertex } else { Host::Own };
         if call.is_get() {
             return listed(call).map(|route| Route { host, ..route });
+        }
+        if let Some(route) = ranking::route(path) {
+            return Some(route);
         }
         let (named, method) = path.rsplit_once(':')?;
         if path.contains("/publishers/") && !path.contains("/publishers/google/") {
@@ -62,6 +66,7 @@ impl Wire for Gemini {
         match (done, &ask.task) {
             (Done::Reply(reply), Task::Chat(chat)) => answer::whole(route, chat, reply),
             (Done::Bytes(bytes), _) => bytes.clone(),
+            (Done::Scores(scores), Task::Rerank(rerank)) => ranking::whole(rerank, scores),
             (Done::Tokens(tokens), _) => answer::tokens(*tokens),
             (Done::Vectors(vectors), Task::Embed(embed)) => answer::vectors(route, embed, vectors),
             _ => Vec::new(),

@@ -122,9 +122,21 @@ fn of_azure(key: &Key, azure: &AzureKey, add: &mut Add<'_>, variants: &mut Vec<V
 
 /// The variable that stands before the names of Bedrock's models.
 const ARN: &str = "arn";
+/// The same where a name alone is not understood.
+const MODEL_ARN: &str = "model_arn";
+
+/// What stands before the name of a model that is everybody's.
+fn foundation_model(region: &str) -> String {
+    let partition = match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        gov if gov.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:bedrock:{region}::foundation-model/")
+}
 
 fn of_bedrock(key: &Key, bedrock: &BedrockKey, add: &mut Add<'_>, variants: &mut Vec<Variant>) {
-    add.region(&bedrock.region);
+    let region = add.region(&bedrock.region);
     add.text("project", "project_id", &bedrock.project_id);
     let prefix = match add.arn("arn", &bedrock.arn) {
         None => String::new(),
@@ -135,9 +147,15 @@ fn of_bedrock(key: &Key, bedrock: &BedrockKey, add: &mut Add<'_>, variants: &mut
         }
     };
     let has_prefix = !prefix.is_empty();
+    match region {
+        Some(region) if !has_prefix => add.put(MODEL_ARN, foundation_model(&region)),
+        _ => add.put(MODEL_ARN, prefix.clone()),
+    }
     add.put(ARN, prefix);
     aliases(key, add, variants, |alias, add| {
-        add.region(&alias.region);
+        if let Some(region) = add.region(&alias.region).filter(|_| !has_prefix) {
+            add.put(MODEL_ARN, foundation_model(&region));
+        }
         add.text("project", "project_id", &alias.project_id);
         let mut model = None;
         match add.arn("inference_profile_arn", &alias.inference_profile_arn) {
@@ -145,7 +163,12 @@ fn of_bedrock(key: &Key, bedrock: &BedrockKey, add: &mut Add<'_>, variants: &mut
                 add.put(ARN, String::new());
             }
             None => {}
-            Some(Arn::Kind(prefix)) => add.put(ARN, prefix),
+            Some(Arn::Kind(prefix)) => {
+                // Of two the first counts.
+                add.variables.retain(|(name, _)| name != MODEL_ARN);
+                add.put(MODEL_ARN, prefix.clone());
+                add.put(ARN, prefix);
+            }
             Some(Arn::Thing(profile)) => {
                 add.put(ARN, String::new());
                 model = Some(profile);
@@ -208,6 +231,22 @@ fn place(region: Option<&str>, add: &mut Add<'_>) {
     let Some(region) = region else { return };
     add.put("vertex_host", vertex_host(region));
     add.put("region", region.to_owned());
+    let (host, location) = ranking(region);
+    add.put("ranking_host", host.to_owned());
+    add.put("ranking_location", location.to_owned());
+}
+
+/// Where Vertex AI ranks documents for a key of `region`, and what that place is called. It is nowhere but
+/// in Europe, in the United States and everywhere, and what is to stay in Europe does.
+/// <https://docs.cloud.google.com/generative-ai-app-builder/docs/locations>
+fn ranking(region: &str) -> (&'static str, &'static str) {
+    match region {
+        "us" => ("us-discoveryengine.googleapis.com", "us"),
+        europe if europe == "eu" || pool_of(europe) == Some("eu") => {
+            ("eu-discoveryengine.googleapis.com", "eu")
+        }
+        _ => ("discoveryengine.googleapis.com", "global"),
+    }
 }
 
 /// Vertex AI's server for `region`.

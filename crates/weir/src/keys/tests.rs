@@ -180,13 +180,18 @@ fn addresses_get_what_they_need_of_a_key() {
         let pairs = settings.variables.iter().map(|(name, value)| format!("{name}={value}"));
         (pairs.collect::<Vec<_>>().join(" "), settings.unusable)
     };
-    for (region, host) in [
-        ("global", "aiplatform.googleapis.com"),
-        ("eu", "aiplatform.eu.rep.googleapis.com"),
-        ("us-central1", "us-central1-aiplatform.googleapis.com"),
+    for (region, host, ranking) in [
+        ("global", "aiplatform.googleapis.com", ("discoveryengine", "global")),
+        ("eu", "aiplatform.eu.rep.googleapis.com", ("eu-discoveryengine", "eu")),
+        ("us-central1", "us-central1-aiplatform.googleapis.com", ("discoveryengine", "global")),
     ] {
         let (found, unusable) = variables(region);
-        assert_eq!(found, format!("project=p project_number=p vertex_host={host} region={region}"));
+        let (ranking, location) = ranking;
+        let expected = format!(
+            "project=p project_number=p vertex_host={host} region={region} \
+             ranking_host={ranking}.googleapis.com ranking_location={location}"
+        );
+        assert_eq!(found, expected);
         assert_eq!(unusable, None);
     }
     let (_, unusable) = variables("env.PATH");

@@ -9,6 +9,7 @@ mod places;
 mod put;
 mod session;
 mod sink;
+mod unfinished;
 
 use weir_dialect::AnswerFault;
 use weir_dialect::buckets::{self, Bucket, Cloud, Place};

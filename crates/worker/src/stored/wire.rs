@@ -21,6 +21,9 @@ use crate::upload::Upload;
 use crate::way::Way;
 use crate::{Shared, fault, whole};
 
+/// How Google says that an upload was given up.
+/// <https://docs.cloud.google.com/storage/docs/performing-resumable-uploads#cancel-upload>
+const GONE: u16 = 499;
 /// Of an error no more is read.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 
@@ -51,6 +54,8 @@ pub(super) struct Ask {
     pub(super) as_it_comes: bool,
     /// It brings a part, and the service may say so (308) that it wants more.
     pub(super) goes_on: bool,
+    /// It takes back what was begun, and the service may say so (499) that it is gone.
+    pub(super) takes_back: bool,
 }
 
 impl Ask {
@@ -62,6 +67,7 @@ impl Ask {
             body: Bytes::new(),
             as_it_comes: false,
             goes_on: false,
+            takes_back: false,
         }
     }
 
@@ -102,7 +108,9 @@ impl Wire {
             sent => sent,
         };
         let sent = sent.map_err(|failed| failed.fault)?;
-        if ask.goes_on && sent.status() == StatusCode::PERMANENT_REDIRECT {
+        let status = sent.status();
+        let goes_on = ask.goes_on && status == StatusCode::PERMANENT_REDIRECT;
+        if goes_on || (ask.takes_back && status.as_u16() == GONE) {
             return Ok(sent);
         }
         self.accepted((&ask.method, &ask.uri), sent, limit).await

@@ -3,7 +3,7 @@
 
 use weir_dialect::families::Family;
 use weir_rpc::{Reply, WorkerRequest};
-use weir_types::{Dialect, FailureClass, Fault, Secret, Side};
+use weir_types::{Dialect, FailureClass, Fault, Operation, Secret, Side};
 use weir_upstream::{AwsIdentity, AwsKeys, AwsSource, AzureIdentity, AzureSource, GoogleIdentity};
 
 use super::fake::json;
@@ -296,4 +296,42 @@ async fn a_version_that_the_key_names_wins_over_the_callers() {
         let sent = fake.requests();
         assert_eq!(shown(sent.last().unwrap(), "anthropic-version").1, expected);
     }
+}
+
+#[tokio::test]
+async fn documents_are_ranked_where_the_credential_opens_a_host() {
+    let ranked = r#"{"results":[{"index":0,"relevanceScore":0.5}]}"#;
+    let invoked = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
+    let fake = answering(&[ranked, ranked, invoked]).await;
+    let keys =
+        AwsKeys { access_key: "AK".to_owned(), secret_key: secret("planted"), session_token: None };
+    let identity = AwsIdentity {
+        region: "eu-west-1".to_owned(),
+        source: AwsSource::Keys(keys),
+        role: None,
+        sts_endpoint: None,
+    };
+    let variables = [("region", "eu-west-1"), ("arn", ""), ("model_arn", "arn:before/")];
+    let own = "arn:aws:bedrock:r:1:custom-model/x";
+    for (credential, model) in [
+        (Credential::Aws(identity.clone()), "amazon.rerank-v1:0"),
+        (Credential::Aws(identity), own),
+        (Credential::Secret(secret(SECRET)), "amazon.rerank-v1:0"),
+    ] {
+        let worker = worker(of("bedrock", &fake.url, credential, &variables));
+        let operation = Operation::Rerank;
+        let asked = WorkerRequest { model: model.into(), operation, ..request(&worker, false) };
+        let body = r#"{"model":"x","query":"q","documents":["a"]}"#;
+        send_body(&worker, asked, body).await.unwrap();
+    }
+    let sent = fake.requests();
+    for (sent, arn) in sent.iter().zip(["arn:before/amazon.rerank-v1:0", own]) {
+        let (line, credential) = shown(sent, "authorization");
+        assert_eq!(line, "POST /rerank");
+        assert!(credential.contains("/eu-west-1/bedrock/aws4_request"), "{credential}");
+        assert!(sent.contains(&format!("\"modelArn\":\"{arn}\"")), "{sent}");
+    }
+    let (line, credential) = shown(&sent[2], "authorization");
+    assert_eq!(line, "POST /model/amazon.rerank-v1%3A0/invoke");
+    assert_eq!(credential, format!("Bearer {SECRET}"));
 }

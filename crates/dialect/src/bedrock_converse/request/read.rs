@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use weir_types::{Dialect, Operation};
 
-use super::super::{blocks, words};
+use super::super::{blocks, rerank, words};
 use super::{model, tools};
 use crate::fault::RequestFault;
 use crate::fields::Fields;
@@ -37,6 +37,7 @@ pub(in crate::bedrock_converse) fn read(
             let converse = converse.ok_or_else(|| input.missing("converse", "an object"))?;
             Ok(Request::CountTokens(Box::new(chat(converse, path)?)))
         }
+        Operation::Rerank => rerank::read(fields, path).map(Request::Rerank),
         other => Err(RequestFault::untranslatable(Dialect::BedrockConverse, other)),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
-use super::super::words;
+use super::super::{rerank, words};
 use super::settings::Settings;
 use super::{cache, model, settings, tools, turns};
 use crate::fault::RequestFault;
@@ -41,7 +41,8 @@ pub(in crate::bedrock_converse) fn write(
             outer.insert("input".to_owned(), json!({ "converse": prompt }));
             outer
         }
-        Request::Embedding(_) | Request::Rerank(_) => {
+        Request::Rerank(rerank) => rerank::write(rerank, target, &mut losses),
+        Request::Embedding(_) => {
             return Err(RequestFault::unserved(OWN, target.operation));
         }
     };

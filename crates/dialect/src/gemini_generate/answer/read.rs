@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use weir_types::{Dialect, Operation};
 
 use super::super::calls::Calls;
-use super::super::{camel, embedding, finish, parts};
+use super::super::{camel, embedding, finish, parts, rerank};
 use super::{annotations, read_logprobs};
 use crate::fault::{AnswerFault, RequestFault};
 use crate::fields::Fields;
@@ -31,6 +31,7 @@ pub(in super::super) fn read(operation: Operation, body: &[u8]) -> Result<Answer
             total.map(Answer::Tokens).ok_or_else(missing)
         }
         Operation::Embedding => embedding::read_answer(&document).map(Answer::Embedding),
+        Operation::Rerank => rerank::read_answer(&document).map(Answer::Rerank),
         operation => Err(AnswerFault::untranslatable(Dialect::GeminiGenerate, operation)),
     }
 }

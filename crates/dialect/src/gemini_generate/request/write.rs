@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_types::Dialect;
 
-use super::super::{embedding, media::Place};
+use super::super::{embedding, media::Place, rerank};
 use super::{config, contents, tools};
 use crate::families::gemini;
 use crate::fault::RequestFault;
@@ -21,10 +21,7 @@ pub(in super::super) fn write(
         Request::Chat(asked) => Value::Object(chat(asked, target, &mut losses)?),
         Request::CountTokens(asked) => count_tokens(asked, target, &mut losses)?,
         Request::Embedding(asked) => embedding::write(asked, target, &mut losses)?,
-        Request::Rerank(_) => {
-            let dialect = Dialect::GeminiGenerate;
-            return Err(RequestFault::unserved(dialect, target.operation));
-        }
+        Request::Rerank(asked) => rerank::write(asked, target, &mut losses)?,
     };
     Ok(Written { body: Bytes::from(body.to_string()), losses })
 }

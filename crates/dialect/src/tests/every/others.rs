@@ -50,6 +50,17 @@ fn as_asked(body: Value, (dialect, model, vendor): To) -> (Dialect, Value) {
             });
             (dialect, json!({"requests": requests.collect::<Vec<_>>()}))
         }
+        Dialect::GeminiGenerate if body.get("records").is_some() => {
+            let document = |record: &Value| match (record.get("title"), record.get("content")) {
+                (None, Some(content)) => content.clone(),
+                (title, content) => own(json!({"title": title, "text": content})),
+            };
+            let documents = body["records"].as_array().unwrap().iter().map(document);
+            let documents = documents.collect::<Vec<_>>();
+            let members = json!({"model": model, "query": body["query"], "documents": documents,
+                "top_n": body.get("topN")});
+            (Dialect::OpenAiChat, own(members))
+        }
         Dialect::BedrockInvoke if model.contains("titan") => {
             let image = body
                 .get("inputImage")
@@ -128,7 +139,7 @@ fn goes_without_saying(leaf: &Leaf, (to, ..): To) -> bool {
             to == Dialect::CohereChat
         }
         // Whoever wants documents repeated has them.
-        ("return_documents", _) => to == Dialect::CohereChat,
+        ("return_documents", _) => to != Dialect::OpenAiChat,
         _ => false,
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{answer, error, frame};
+use super::{answer, error, frame, rerank};
 use crate::answer::events::{Events, Kind};
 use crate::answer::reply::{Content, Reply, Stop};
 use crate::answer::{Done, text, tokens_of, vector};
@@ -27,15 +27,18 @@ enum Maker {
     Llama,
     Mistral,
     Nova,
+    Rerank,
     TitanEmbed,
     TitanText,
 }
 
-const MAKERS: [(&str, Maker); 7] = [
+const MAKERS: [(&str, Maker); 9] = [
     ("anthropic.claude", Maker::Claude),
     ("titan-embed", Maker::TitanEmbed),
     ("titan-text", Maker::TitanText),
     ("cohere.embed", Maker::CohereEmbed),
+    ("cohere.rerank", Maker::Rerank),
+    ("amazon.rerank", Maker::Rerank),
     ("amazon.nova", Maker::Nova),
     ("meta.llama", Maker::Llama),
     ("mistral.", Maker::Mistral),
@@ -95,6 +98,7 @@ static NOVA: Shape = Shape::Members(&[
 pub(super) fn asked(model: &str) -> Asked {
     match maker(model) {
         Maker::TitanEmbed | Maker::CohereEmbed => Asked::Embeddings,
+        Maker::Rerank => Asked::Rerank,
         _ => Asked::Chat,
     }
 }
@@ -137,6 +141,7 @@ pub(super) fn read<'a>(
             }
             embed(inputs, count(&body, "output_dimension"), items(&body, "embedding_types"))
         }
+        Maker::Rerank => rerank::invoked(call, &route.model, &body)?,
         Maker::TitanText => {
             let config = body.get("textGenerationConfig").unwrap_or(&Value::Null);
             prompted(&TITAN_TEXT, "inputText", count(config, "maxTokenCount"))?
@@ -175,6 +180,7 @@ fn embed(
 pub(super) fn whole(ask: &Ask<'_>, done: &Done) -> Vec<u8> {
     match (done, &ask.task) {
         (Done::Vectors(vectors), Task::Embed(embed)) => vectors_of(&ask.model, embed, vectors),
+        (Done::Scores(scores), Task::Rerank(asked)) => rerank::told(&ask.model, asked, scores),
         (Done::Reply(reply), _) => match maker(&ask.model) {
             Maker::Claude => return anthropic::whole(&ask.model, reply),
             Maker::Nova => return answer::whole(reply),

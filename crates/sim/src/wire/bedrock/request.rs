@@ -18,9 +18,7 @@ pub(super) fn read<'a>(
     route: &Route<'a>,
     body: &'a [u8],
 ) -> Result<Ask<'a>, Refusal> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad_request(error.to_string()).with_code("SerializationException")
-    })?;
+    let body = json(body)?;
     let counts = route.asked == Asked::Count;
     let shape = if counts { &schema::COUNT_TOKENS } else { &schema::CONVERSE };
     let reading = Reading { lenient: call.lenient, snake: false };
@@ -32,6 +30,14 @@ pub(super) fn read<'a>(
         Task::Chat(chat(&body))
     };
     Ok(Ask { model: route.model.clone(), stream: route.stream, task })
+}
+
+/// # Errors
+/// It is none.
+pub(super) fn json(body: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::bad_request(error.to_string()).with_code("SerializationException")
+    })
 }
 
 fn check(body: &Value, model: &str) -> Result<(), Refusal> {

@@ -358,3 +358,98 @@ fn models_are_listed() {
     let one = get("/foundation-models/m1", &KEY).json();
     assert_eq!(one["modelDetails"]["modelId"], "m1");
 }
+
+fn signed() -> [(&'static str, &'static str); 2] {
+    const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
+        Credential=AKID/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, \
+        Signature=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    [("authorization", SIGNATURE), ("x-amz-date", "20260101T000000Z")]
+}
+
+fn inline(document: impl Into<Value>) -> Value {
+    let document: Value = document.into();
+    json!({"type": "INLINE", "inlineDocumentSource": document})
+}
+
+fn told(text: &str) -> Value {
+    inline(json!({"type": "TEXT", "textDocument": {"text": text}}))
+}
+
+fn ranks(members: impl Into<Value>) -> Value {
+    let members: Value = members.into();
+    json!({"rerankingConfiguration": {"bedrockRerankingConfiguration": members}})
+}
+
+#[test]
+fn documents_are_ranked_by_another_host_that_takes_signatures_alone() {
+    let arn = "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0";
+    let base = json!({
+        "queries": [{"type": "TEXT", "textQuery": {"text": "which weir"}}],
+        "sources": [told("the sea"), inline(json!({"type": "JSON", "jsonDocument": {"a": "weir"}})),
+            told("Which weir?")],
+        "rerankingConfiguration": {"type": "BEDROCK_RERANKING_MODEL",
+            "bedrockRerankingConfiguration": {"modelConfiguration": {"modelArn": arn}}},
+    });
+    let said = post("/rerank", &signed(), &base);
+    assert_eq!(said.model, arn);
+    let order: Vec<u64> = said.json()["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(order, [2, 1, 0]);
+    let model = |members: Value| ranks(json!({"modelConfiguration": members}));
+    let additional = |members: Value| model(json!({"additionalModelRequestFields": members}));
+    refuses(
+        "/rerank",
+        &signed(),
+        &base,
+        &[
+            (json!({"queries": []}), "must have length 1"),
+            (json!({"sources": []}), "Between 1 and 1000"),
+            (json!({"sources": [told(&"x".repeat(32_001))]}), "between 1 and 32000"),
+            (json!({"sources": [inline(json!({"type": "JSON"}))]}), "the one document"),
+            (json!({"sources": ["x"]}), "'sources.0'"),
+            (json!({"documents": ["x"]}), "extraneous key [documents]"),
+            (json!({"nextToken": "t"}), "nextToken is invalid"),
+            (ranks(json!({"numberOfResults": 4})), "More results"),
+            (ranks(json!({"topN": 4})), "extraneous key [topN]"),
+            (model(json!({"modelArn": "cohere.rerank-v3-5:0"})), "must be an ARN"),
+            (model(json!({"modelArn": arn.replace("east", "west")})), "not of this Region"),
+            (additional(json!({"top_k": 1})), "extraneous key [top_k]"),
+        ],
+    );
+    takes(
+        "/rerank",
+        &signed(),
+        &base,
+        &[additional(json!({"max_tokens_per_doc": 9})), ranks(json!({"numberOfResults": 3}))],
+    );
+    // With a value the path is another's.
+    let other = post("/rerank", &KEY, &base).json();
+    assert!(other["error"].is_object(), "{other}");
+}
+
+#[test]
+fn documents_are_ranked_by_invoking_a_model() {
+    let coheres = "/model/cohere.rerank-v3-5%3A0/invoke";
+    let body = json!({"query": "weir", "documents": ["the sea", "a weir"], "api_version": 2});
+    let said = post(coheres, &KEY, &body).json();
+    assert_eq!((&said["results"][0]["index"], &said["id"].is_string()), (&json!(1), &true));
+    refuses(
+        coheres,
+        &KEY,
+        &body,
+        &[
+            (json!({"api_version": null}), "'api_version'"),
+            (json!({"documents": []}), "Between 1 and 1000"),
+            (json!({"top_n": 3}), "More results"),
+            (json!({"model": "x"}), "extraneous key [model]"),
+        ],
+    );
+    let amazons = "/model/amazon.rerank-v1%3A0/invoke";
+    let plain = patched(&body, &json!({"api_version": null}));
+    assert_eq!(post(amazons, &KEY, &plain).json()["results"][0]["index"], 1);
+    refuses(amazons, &KEY, &plain, &[(json!({"api_version": 2}), "extraneous key [api_version]")]);
+}

@@ -144,5 +144,6 @@ fn rerank(body: &Value) -> Result<Task<'static>, Refusal> {
         ));
     }
     let top = count(body, "top_n");
-    Ok(Task::Rerank(Rerank { query: text(body, "query").to_owned(), documents, top, echo: false }))
+    let query = text(body, "query").to_owned();
+    Ok(Task::Rerank(Rerank { query, documents, top, echo: false, records: Vec::new() }))
 }

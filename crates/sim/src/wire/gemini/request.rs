@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::rules::{calling, declarations, has, list, member, word};
-use super::{error, images, rules, schema, turns};
+use super::{error, images, ranking, rules, schema, turns};
 use crate::ask::{Ask, Chat, Choice, Embed, Encoding, LastWords, Task, Tool, Words};
 use crate::call::Call;
 use crate::refusal::Refusal;
@@ -24,6 +24,9 @@ pub(super) fn read<'a>(
 ) -> Result<Ask<'a>, Refusal> {
     let body: Value = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad_request(format!("Invalid JSON payload received. {error}")))?;
+    if route.asked == Asked::Rerank {
+        return ranking::read(call, &body);
+    }
     let shape = match (route.asked, route.host) {
         (Asked::Count, Host::Vertex) => &schema::VERTEX_COUNT_TOKENS,
         (Asked::Count, _) => &schema::COUNT_TOKENS,

@@ -322,3 +322,42 @@ fn the_cloud_has_a_door_of_its_own() {
     assert_eq!(get("/v1/models", &KEY).json(), listed);
     assert_eq!(get("/v1beta/models/m1", &KEY).json()["name"], "models/m1");
 }
+
+#[test]
+fn the_cloud_ranks_records() {
+    let at = |location: &str| {
+        format!("/v1/projects/p/locations/{location}/rankingConfigs/default_ranking_config:rank")
+    };
+    let record = |id: &str, title: &str, content: &str| json!({"id": id, "title": title, "content": content});
+    let body = json!({"query": "which weir", "records": [record("a", "", "the sea"),
+        record("b", "Weir", "It holds water"), record("c", "", "which weir?")]});
+    let said = post(&at("global"), &[], &body);
+    assert_eq!(said.model, "semantic-ranker-512@latest");
+    let ids = |said: &Value| {
+        let all = said["records"].as_array().unwrap().iter();
+        all.map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(&said.json()), "c b a");
+    assert_eq!(said.json()["records"][1]["content"], "It holds water");
+    let brief = json!({"topN": 1, "ignore_record_details_in_response": true});
+    let said = post(&at("eu"), &[], &patched(&body, &brief)).json();
+    assert_eq!(said["records"].as_array().unwrap().len(), 1);
+    assert_eq!(said["records"][0].as_object().unwrap().len(), 2, "{said}");
+    let many = vec![record("a", "", "x"); 201];
+    refuses(
+        &at("us"),
+        &[],
+        &body,
+        &[
+            (json!({"records": []}), "Between 1 and 200"),
+            (json!({ "records": many }), "Between 1 and 200"),
+            (json!({"records": [{"id": "a"}]}), "title or content"),
+            (json!({"records": [{"content": "a"}]}), "id is not specified"),
+            (json!({"records": [{"id": "a", "text": "b"}]}), "Unknown name \"text\""),
+            (json!({"model": "gemini-2.5-pro"}), "Unknown model"),
+            (json!({"documents": ["a"]}), "Unknown name \"documents\""),
+        ],
+    );
+    // A single region has none.
+    assert_ne!(post(&at("us-central1"), &[], &body).status, 200);
+}

@@ -27,7 +27,8 @@ pub(super) fn read(request: &Request<'_>) -> Result<Rerank, Refusal> {
     };
     let documents = documents.iter().map(text).collect::<Result<_, _>>()?;
     let echo = request.return_documents.unwrap_or(true);
-    Ok(Rerank { query: query.to_owned(), documents, top: request.top_n, echo })
+    let (query, top) = (query.to_owned(), request.top_n);
+    Ok(Rerank { query, documents, top, echo, records: Vec::new() })
 }
 
 pub(super) fn whole(model: &str, rerank: &Rerank, scores: &[(usize, f64)]) -> Vec<u8> {

@@ -73,17 +73,60 @@ fn arns_stand_before_models_or_for_them() {
     assert_eq!(
         all,
         [
-            format!("region=us-east-1 project=p arn={head}inference-profile/"),
+            format!(
+                "region=us-east-1 project=p model_arn={head}inference-profile/ \
+                 arn={head}inference-profile/"
+            ),
             "whole: arn=".to_owned(),
             "eu: region=eu-west-1 project=q".to_owned(),
-            format!("kind: arn={head}app/"),
+            format!("kind: model_arn={head}app/ arn={head}app/"),
             format!("one: arn= as {head}app/a1"),
             "arn:…: arn=".to_owned(),
         ]
     );
     assert_eq!(why, None);
     let none = r#""value": "v", "bedrock_key_config": {"region": "us-east-1"}"#;
-    assert_eq!(found("bedrock", none).0, ["region=us-east-1 arn="]);
+    let models = "bedrock:us-east-1::foundation-model/";
+    let expected = format!("region=us-east-1 model_arn=arn:aws:{models} arn=");
+    assert_eq!(found("bedrock", none).0, [expected]);
+}
+
+#[test]
+fn models_that_are_everybodys_are_named_in_the_region_of_their_alias() {
+    let (all, why) = found(
+        "bedrock",
+        r#""value": "v", "bedrock_key_config": {"region": "us-gov-west-1"}, "aliases": {
+            "far": {"model_id": "m", "region": "cn-north-1"},
+            "kind": {"model_id": "m", "region": "eu-west-1",
+                "inference_profile_arn": "arn:aws:bedrock:eu-west-1:1:app"}}"#,
+    );
+    let own = "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/";
+    let far = "arn:aws-cn:bedrock:cn-north-1::foundation-model/";
+    let kind = "arn:aws:bedrock:eu-west-1:1:app/";
+    assert_eq!(
+        all,
+        [
+            format!("region=us-gov-west-1 model_arn={own} arn="),
+            format!("far: region=cn-north-1 model_arn={far}"),
+            format!("kind: region=eu-west-1 model_arn={kind} arn={kind}"),
+        ]
+    );
+    assert_eq!(why, None);
+}
+
+#[test]
+fn documents_are_ranked_where_a_key_is_as_far_as_that_is_possible() {
+    for (region, host, location) in [
+        ("eu", "eu-discoveryengine", "eu"),
+        ("europe-west4", "eu-discoveryengine", "eu"),
+        ("us", "us-discoveryengine", "us"),
+        ("us-central1", "discoveryengine", "global"),
+        ("asia-east1", "discoveryengine", "global"),
+        ("global", "discoveryengine", "global"),
+    ] {
+        let host = format!("{host}.googleapis.com");
+        assert_eq!(ranking(region), (host.as_str(), location), "{region}");
+    }
 }
 
 #[test]
@@ -94,11 +137,16 @@ fn models_that_no_single_region_serves_are_called_in_their_continents() {
             "aliases": {{{aliases}}}"#
         )
     };
-    let at = |region: &str| match region {
-        "us" | "eu" => {
-            format!("vertex_host=aiplatform.{region}.rep.googleapis.com region={region}")
-        }
-        region => format!("vertex_host={region}-aiplatform.googleapis.com region={region}"),
+    let at = |region: &str| {
+        let host = match region {
+            "us" | "eu" => format!("aiplatform.{region}.rep"),
+            region => format!("{region}-aiplatform"),
+        };
+        let (ranking_host, location) = ranking(region);
+        format!(
+            "vertex_host={host}.googleapis.com region={region} ranking_host={ranking_host} \
+             ranking_location={location}"
+        )
     };
     let own = format!("project=p project_number=p {}", at("us-east5"));
     let aliases = r#""new": "gemini-3.5-x", "old": "gemini-2.5-x",

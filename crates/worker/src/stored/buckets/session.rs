@@ -1,4 +1,4 @@
-//! An object in the making, in one session. One that is not finished, the service forgets.
+//! An object in the making, in one session. One that is not finished is ended.
 
 use bytes::Bytes;
 use http::header::RANGE;
@@ -9,6 +9,7 @@ use weir_types::Fault;
 use super::super::parts::Taker;
 use super::super::wire::Ask;
 use super::At;
+use super::unfinished::Unfinished;
 use crate::headers::text;
 
 /// What has been sent of an object, if anything.
@@ -17,14 +18,14 @@ pub(super) struct Session<'v> {
     pub(super) sessions: &'static dyn Sessions,
     pub(super) place: Place,
     /// Where its bytes go, once it has begun.
-    pub(super) uri: Option<Uri>,
+    pub(super) begun: Option<Unfinished>,
 }
 
 impl Session<'_> {
     async fn send(&mut self, part: Bytes, offset: u64, is_last: bool) -> Result<(), Fault> {
         let wire = &self.at.visit.wire;
-        let uri = match &self.uri {
-            Some(uri) => uri.clone(),
+        let uri = match &self.begun {
+            Some(begun) => begun.uri.clone(),
             None => self.begin().await?,
         };
         let end = offset + part.len() as u64;
@@ -47,7 +48,7 @@ impl Session<'_> {
         let ask = Ask::new(Method::POST, uri.clone()).step(step);
         let (head, _) = visit.wire.read(ask).await?;
         let uri = visit.session(&uri, &head.headers, header)?;
-        self.uri = Some(uri.clone());
+        self.begun = Some(Unfinished::new(&visit.wire, uri.clone()));
         Ok(uri)
     }
 }
@@ -60,6 +61,10 @@ impl Taker for Session<'_> {
     }
 
     async fn last(mut self, part: Bytes, offset: u64) -> Result<(), Fault> {
-        self.send(part, offset, true).await
+        self.send(part, offset, true).await?;
+        if let Some(begun) = self.begun.take() {
+            begun.finish();
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,9 @@
 //! An object in the making, in parts. A short one is sent at once; a long one that is not finished is
 //! taken back.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{ETAG, HeaderName};
 use http::{HeaderValue, Method};
-use tokio::time::Instant;
 use weir_dialect::batches::Records;
 use weir_dialect::buckets::{Named, Place, files, objects};
 use weir_types::{Fault, FaultCode};
@@ -16,10 +12,10 @@ use super::super::form::wrong;
 use super::super::parts::{PART_BYTES, Parts, Taker};
 use super::super::upload::{New, Sink, Store};
 use super::super::visit::Visit;
-use super::super::wire::{Ask, Wire};
+use super::super::wire::Ask;
 use super::At;
 use super::session::Session;
-use crate::call::Limit;
+use super::unfinished::Unfinished;
 use crate::clock::unix_seconds;
 use crate::headers::text;
 
@@ -27,8 +23,6 @@ use crate::headers::text;
 const PARTS_MAX: usize = 10_000;
 /// What an object is said to be.
 const KIND: &str = "application/octet-stream";
-/// An upload that nobody waits for any more is taken back within this time.
-const GRACE: Duration = Duration::from_secs(10);
 /// What the document is that ends an upload in parts.
 const XML: &str = "application/xml";
 const CONTENT_TYPE: HeaderName = http::header::CONTENT_TYPE;
@@ -58,7 +52,7 @@ impl<'v> Store for Objects<'v> {
             Place::new(bucket, &named, Visit::unique()).map_err(|why| wrong("file", why))?;
         let (at, to) = (self.at, place.clone());
         let taker = match cloud.sessions() {
-            Some(sessions) => Taking::InSession(Session { at, sessions, place: to, uri: None }),
+            Some(sessions) => Taking::InSession(Session { at, sessions, place: to, begun: None }),
             None => Taking::InParts(Unsent { at, place: to, upload: None, marks: Vec::new() }),
         };
         Ok(Object { at, place, parts: Parts::new(&visit.wire, taker) })
@@ -112,7 +106,8 @@ impl Sink for Object<'_> {
 struct Unsent<'v> {
     at: &'v At<'v>,
     place: Place,
-    upload: Option<Unfinished>,
+    /// An upload that has begun, and its name.
+    upload: Option<(Unfinished, String)>,
     marks: Vec<String>,
 }
 
@@ -121,7 +116,7 @@ impl Taker for Unsent<'_> {
 
     async fn take(&mut self, part: Bytes, _: u64) -> Result<(), Fault> {
         let id = match &self.upload {
-            Some(upload) => upload.id.clone(),
+            Some((_, id)) => id.clone(),
             None => self.begin().await?,
         };
         if self.marks.len() >= PARTS_MAX {
@@ -150,13 +145,13 @@ impl Taker for Unsent<'_> {
         if !part.is_empty() {
             self.take(part, offset).await?;
         }
-        let Some(mut upload) = self.upload.take() else {
+        let Some((upload, _)) = self.upload.take() else {
             return Err(Fault::new(FaultCode::Internal, "an upload without a name"));
         };
         let document = objects::complete(&self.marks).into();
         let ask = Ask::new(Method::POST, upload.uri.clone()).with(document, XML);
         self.at.visit.wire.read(ask).await?;
-        upload.is_finished = true;
+        upload.finish();
         Ok(())
     }
 }
@@ -170,36 +165,7 @@ impl Unsent<'_> {
         let (_, answer) = wire.read(ask).await?;
         let id = objects::upload_id(&answer).map_err(|fault| wire.broken(&fault))?;
         let uri = self.at.uri(bucket, key, &[("uploadId", &id)])?;
-        let wire = Arc::clone(wire);
-        self.upload = Some(Unfinished { wire, uri, id: id.clone(), is_finished: false });
+        self.upload = Some((Unfinished::new(wire, uri), id.clone()));
         Ok(id)
-    }
-}
-
-/// An upload in parts; takes them back when it is dropped before its end: parts are paid for.
-struct Unfinished {
-    wire: Arc<Wire>,
-    uri: http::Uri,
-    id: String,
-    is_finished: bool,
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.is_finished {
-            return;
-        }
-        let (wire, ask) = (Arc::clone(&self.wire), Ask::new(Method::DELETE, self.uri.clone()));
-        runtime.spawn(async move {
-            let at = Instant::now() + GRACE;
-            let limit =
-                Limit { at, is_requests: false, is_clients: false, own: GRACE, deadline: at };
-            if let Err(fault) = wire.ask_within(ask, limit).await {
-                let provider = wire.shared.provider.as_str();
-                let why = fault.detail.message.as_ref();
-                tracing::warn!(provider, why, "parts of a file that was cut off are left behind");
-            }
-        });
     }
 }

@@ -26,6 +26,11 @@ pub(super) const EMBEDDERS: &[To] = &[
 pub(super) const RANKERS: &[To] = &[
     (Dialect::OpenAiChat, "bge-reranker-v2-m3", "vllm"),
     (Dialect::CohereChat, "rerank-v3.5", "cohere"),
+    (Dialect::GeminiGenerate, "semantic-ranker-512@latest", "vertex"),
+    (Dialect::BedrockConverse, "cohere.rerank-v3-5:0", "bedrock"),
+    (Dialect::BedrockConverse, "amazon.rerank-v1:0", "bedrock"),
+    (Dialect::BedrockInvoke, "cohere.rerank-v3-5:0", "bedrock"),
+    (Dialect::BedrockInvoke, "amazon.rerank-v1:0", "bedrock"),
 ];
 
 /// Who counts.
@@ -103,7 +108,11 @@ pub(super) const OF_RANKS: &[Made<Rerank>] = &[
         let others = [json!(7), json!([word(3)]), Value::Null];
         it.documents.push(others[way % others.len()].clone());
     }),
-    ("top_n", |it, _| it.top_n = Some(3)),
+    ("top_n", |it, _| {
+        // No more than there are.
+        it.documents.extend([word(6), word(7), word(8)].map(Value::from));
+        it.top_n = Some(3);
+    }),
     ("return_documents", |it, way| it.return_documents = Some(way % 2 == 0)),
     ("extra", |it, way| {
         let name = ["x_new", "max_tokens_per_doc", "truncation"][way % 3];
