@@ -146,8 +146,7 @@ impl World {
                     }
                     Found::Granted { key, arrival, .. } => {
                         // Another key in a slot that it had before.
-                        let apart =
-                            at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
+                        let apart = at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
                         at.client.watch(number, &request);
                         self.requests[request] = Request::Running { number, key, arrival, apart };
                         if in_slot.is_none() {
