@@ -211,12 +211,12 @@ impl World {
             at.wire = Some(wire);
             return;
         };
-        if let Some(mutant) = self.mutant {
-            result = result.map(|reply| mutant.heard(&wire.batch, reply));
-        }
         let now = self.now;
         if let Ok(reply) = &result {
             at.told.hear(&wire.batch, reply, now);
+        }
+        if let Some(mutant) = self.mutant {
+            result = result.map(|reply| mutant.heard(&wire.batch, reply));
         }
         self.drive(router, |client, woken| woken.extend(client.absorb(result, now)));
     }

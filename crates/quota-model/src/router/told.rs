@@ -73,6 +73,11 @@ impl Told {
         begun.max(part(&self.there())).unwrap_or(0)
     }
 
+    /// Whether all were named once.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.all.is_some()
+    }
+
     /// How long nobody had been named when the pool was last heard.
     pub(crate) fn age(&self) -> Micros {
         let named_at = self.since.values().copied().chain(self.all.iter().map(|(_, at)| *at));
