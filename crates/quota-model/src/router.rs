@@ -11,8 +11,8 @@ use weir_quota_client::PoolClient;
 use weir_types::QuotaMode;
 
 use crate::mutant::Mutant;
-pub(crate) use told::Told;
 use crate::setup::{Setup, TIMEOUT, TIMING};
+pub(crate) use told::Told;
 
 /// A router.
 #[derive(Debug, Clone)]

@@ -146,8 +146,7 @@ impl World {
                     }
                     Found::Granted { key, arrival, .. } => {
                         // Another key in a slot that it had before.
-                        let apart =
-                            at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
+                        let apart = at.client.mode() != QuotaMode::Exact || in_slot == Some(true);
                         at.client.watch(number, &request);
                         self.requests[request] = Request::Running { number, key, arrival, apart };
                         if in_slot.is_none() {
@@ -212,12 +211,12 @@ impl World {
             at.wire = Some(wire);
             return;
         };
-        if let Some(mutant) = self.mutant {
-            result = result.map(|reply| mutant.heard(&wire.batch, reply));
-        }
         let now = self.now;
         if let Ok(reply) = &result {
             at.told.hear(&wire.batch, reply, now);
+        }
+        if let Some(mutant) = self.mutant {
+            result = result.map(|reply| mutant.heard(&wire.batch, reply));
         }
         self.drive(router, |client, woken| woken.extend(client.absorb(result, now)));
     }

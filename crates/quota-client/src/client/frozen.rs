@@ -101,8 +101,7 @@ mod tests {
     fn client() -> (PoolClient<()>, Machine, Micros) {
         let timing = Timing::default();
         let keys = vec![("k".into(), 1.0)];
-        let limits =
-            Limits { generation: 1, hash: 1, concurrency: 1, buffer: 4, leeway: 0, keys };
+        let limits = Limits { generation: 1, hash: 1, concurrency: 1, buffer: 4, leeway: 0, keys };
         let now = 100 * SECOND;
         let client = PoolClient::new(Incarnation(1), limits, timing, true, now);
         let (mut client, mut pool) = (client, Machine::new_since(timing, 0));

@@ -73,6 +73,11 @@ impl Told {
         begun.max(part(&self.there())).unwrap_or(0)
     }
 
+    /// Whether all were named once.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.all.is_some()
+    }
+
     /// How long nobody had been named when the pool was last heard.
     pub(crate) fn age(&self) -> Micros {
         let named_at = self.since.values().copied().chain(self.all.iter().map(|(_, at)| *at));
@@ -81,15 +86,16 @@ impl Told {
 
     pub(crate) fn write_to(&self, to: &mut Scribe) {
         let Self { all, since, heard_at, divided } = self;
+        // Of matter is how long before the pool was last heard.
+        let before = |at: &Micros| heard_at.saturating_sub(*at);
         to.each(all, |to, (all, at)| {
             to.each(all, |to, id| to.word(id.0));
-            to.moment(*at);
+            to.word(before(at));
         });
         to.each(since, |to, (id, at)| {
             to.word(id.0);
-            to.moment(*at);
+            to.word(before(at));
         });
         to.each(divided, |to, there| to.each(there, |to, id| to.word(id.0)));
-        to.moment(*heard_at);
     }
 }

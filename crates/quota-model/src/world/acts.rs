@@ -147,7 +147,8 @@ impl World {
     }
 
     fn end(&mut self, request: usize, action: Action) {
-        let Request::Running { number, key, arrival, apart } = self.requests[request].clone() else {
+        let Request::Running { number, key, arrival, apart } = self.requests[request].clone()
+        else {
             return;
         };
         let (router, now) = (self.setup.requests[request], self.now);

@@ -178,3 +178,33 @@ fn debts_hold_for_changing_keys_and_idle_keys_make_none() {
         }
     }
 }
+
+/// The largest lag, ahead or behind, of `keys` keys of chance weights while each of `grants` grants may use a
+/// set of them that chance picks.
+fn largest_lag_of_changing_sets(keys: usize, grants: u32, seed: u64) -> f64 {
+    let mut dice = Dice(seed);
+    let weights: Vec<f64> = (0..keys).map(|_| 1.0 + dice.below(1000) as f64).collect();
+    let mut lags = vec![0.0_f64; keys];
+    let mut largest = 0.0_f64;
+    for _ in 0..grants {
+        // Of a hundred keys so many rest.
+        let resting = dice.below(100);
+        let eligible: Vec<usize> = (0..keys).filter(|_| dice.below(100) >= resting).collect();
+        choose(&eligible, &weights, &mut lags);
+        largest = lags.iter().fold(largest, |largest, lag| largest.max(lag.abs()));
+    }
+    largest
+}
+
+/// What docs/quota.md states of keys that come and go: no more than 1 + ln m, where chance has them do so.
+#[test]
+fn with_changing_sets_lags_grow_as_the_logarithm_of_the_number_of_keys() {
+    for (keys, grants) in [(2, 20_000), (3, 20_000), (10, 20_000), (50, 10_000), (200, 5_000)] {
+        let bound = 1.0 + (keys as f64).ln();
+        for seed in 0..10 {
+            let _seed = Seed(seed);
+            let largest = largest_lag_of_changing_sets(keys, grants, seed);
+            assert!(largest <= bound, "{keys} keys: a lag of {largest}, stated are {bound}");
+        }
+    }
+}
