@@ -19,7 +19,6 @@ use h2::{Ping, RecvStream, SendStream};
 use http::Uri;
 use http_body::{Body as _, Frame};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tonic::body::Body;
 use tower::Service;
@@ -27,6 +26,7 @@ use tower::Service;
 use crate::arrived::Arrived;
 use crate::cork::{Cork, Corked, cork};
 use crate::door::Crowd;
+use crate::framed::{self, Caller, Task};
 use crate::line::Line;
 use crate::link::{self, LinkError, LinkSettings};
 use crate::tls;
@@ -52,6 +52,8 @@ struct Shared {
     open: Mutex<Open>,
     /// Held by whoever connects.
     connecting: tokio::sync::Mutex<()>,
+    /// Held by whoever asks how requests are sent.
+    asking: tokio::sync::Mutex<()>,
     /// How often the ends did not believe each other.
     refusals: Crowd,
 }
@@ -60,21 +62,29 @@ struct Shared {
 #[derive(Default)]
 struct Open {
     sender: Option<SendRequest<Bytes>>,
+    /// How requests are sent on it; `None`: nobody has asked.
+    way: Option<Way>,
     /// How often one was made or could not be made.
     tries: u64,
     /// Why the last one could not be made.
     refused: Option<Arc<str>>,
 }
 
+/// How requests go to a service.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// Each on a call of its own.
+    Calls,
+    /// All on one.
+    Framed(Arc<Caller>),
+}
+
 /// The body of an answer.
 pub(crate) struct AnswerBody {
     stream: RecvStream,
-    /// Sends what is left of the request.
-    _upload: Option<UploadTask>,
+    /// Sends what is left of the request; ends with whoever waits for the answer.
+    _upload: Option<Task>,
 }
-
-/// A request's body on its way; ends with whoever waits for the answer.
-struct UploadTask(AbortHandle);
 
 // === impl Channel ===
 
@@ -90,10 +100,24 @@ impl Channel {
 
     /// A connection to `host`, which calls itself `name`.
     pub(crate) fn new(host: String, port: u16, name: String, limits: &LinkSettings) -> Self {
-        let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        let (limits, refusals) = (limits.clone(), Crowd::default());
-        let shared = Shared { host, port, name, limits, open, connecting, refusals };
+        let (open, refusals) = (Mutex::default(), Crowd::default());
+        let (connecting, asking, limits) = (Default::default(), Default::default(), limits.clone());
+        let shared = Shared { host, port, name, limits, open, connecting, asking, refusals };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// How requests go to the service whose framed link would be at `target`: asked once per connection.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub(crate) async fn way(&self, target: &Uri) -> Result<Way, ChannelError> {
+        if !self.shared.limits.framed {
+            return Ok(Way::Calls);
+        }
+        match self.shared.known_way() {
+            Some(way) => Ok(way),
+            None => self.shared.ask_way(target).await,
+        }
     }
 }
 
@@ -144,6 +168,41 @@ impl Shared {
         }
     }
 
+    /// How requests are sent on the present connection, if that is known and it takes any.
+    fn known_way(&self) -> Option<Way> {
+        let mut open = self.lock();
+        if let Some(Way::Framed(caller)) = &open.way
+            && !caller.is_open()
+        {
+            // The service is leaving, or gone: another connection, for other calls as well.
+            (open.sender, open.way) = (None, None);
+        }
+        open.way.clone()
+    }
+
+    async fn ask_way(self: &Arc<Self>, target: &Uri) -> Result<Way, ChannelError> {
+        let _only = self.asking.lock().await;
+        loop {
+            if let Some(way) = self.known_way() {
+                return Ok(way);
+            }
+            let sender = self.sender().await?;
+            let tries = self.present().1;
+            let opening = framed::open(sender, target.clone(), &self.limits);
+            let way = match timeout(self.limits.connect_timeout, opening).await {
+                Ok(Ok(Some(caller))) => Way::Framed(Arc::new(caller)),
+                Ok(Ok(None)) => Way::Calls,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err("the service says nothing".into()),
+            };
+            let mut open = self.lock();
+            if open.tries == tries && open.sender.is_some() {
+                open.way = Some(way.clone());
+                return Ok(way);
+            }
+        }
+    }
+
     fn present(&self) -> (Option<SendRequest<Bytes>>, u64) {
         let open = self.lock();
         (open.sender.clone(), open.tries)
@@ -166,7 +225,7 @@ impl Shared {
         open.tries = tries;
         match made {
             Ok((sender, connection, cork)) => {
-                (open.sender, open.refused) = (Some(sender), None);
+                (open.sender, open.way, open.refused) = (Some(sender), None, None);
                 tokio::spawn(Arc::clone(self).drive(connection, cork, tries));
                 Ok(())
             }
@@ -230,7 +289,7 @@ impl Shared {
     fn close(&self, number: u64) {
         let mut open = self.lock();
         if open.tries == number {
-            open.sender = None;
+            (open.sender, open.way) = (None, None);
         }
     }
 
@@ -269,7 +328,7 @@ async fn exchange(
                     tracing::debug!(%error, "a request was not sent to its end");
                 }
             };
-            Some(UploadTask(tokio::spawn(rest).abort_handle()))
+            Some(Task::spawn(rest))
         }
     };
     let answer = answer.await?;
@@ -340,11 +399,5 @@ impl http_body::Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         self.stream.is_end_stream()
-    }
-}
-
-impl Drop for UploadTask {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -5,12 +5,14 @@
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
 mod arrived;
+mod asking;
 mod balance;
 mod channel;
 mod client;
 mod cork;
 mod door;
 mod exchange;
+mod framed;
 mod line;
 mod link;
 mod message;
