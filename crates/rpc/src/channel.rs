@@ -192,11 +192,13 @@ impl Shared {
             let way = match timeout(self.limits.connect_timeout, opening).await {
                 Ok(Ok(Some(caller))) => Way::Framed(Arc::new(caller)),
                 Ok(Ok(None)) => Way::Calls,
-                Ok(Err(error)) => return Err(error),
+                Ok(Err(error)) => return Err(error.into()),
                 Err(_) => return Err("the service says nothing".into()),
             };
             let mut open = self.lock();
             if open.tries == tries && open.sender.is_some() {
+                let (host, port, framed) = (&self.host, self.port, matches!(way, Way::Framed(_)));
+                tracing::debug!(host, port, framed, "how requests go to a service");
                 open.way = Some(way.clone());
                 return Ok(way);
             }

@@ -1,13 +1,12 @@
 //! Many requests on one gRPC call (`proto/weir/link/v1/link.proto`): what each costs is its frames, not a
 //! stream of the transport, its headers and its tasks.
 //!
-//! `link` is the machine of one end, `frame` its bytes; here and in `caller` and `serving` it is tied to a
-//! connection. Knows no method: what opens a request and what answers it is passed through.
+//! `link` is the machine of one end, `frame` its bytes; here and in `caller` it is tied to a connection,
+//! the end that is asked in `answering`. Knows no method: what opens a request and what answers it is passed through.
 
 mod caller;
 mod frame;
 mod link;
-mod serving;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,31 +21,32 @@ use tokio::task::AbortHandle;
 use tonic::Status;
 
 pub(crate) use caller::{Caller, Permit, open};
-pub(crate) use serving::{Hop, serve};
+pub(crate) use frame::{Decoder, Part as FramedPart};
+pub(crate) use link::{Side, Windows};
 
 use crate::link::MESSAGE_BYTES_MAX;
 use crate::proto::common;
 use crate::wire;
-use frame::{Decoder, Part};
-use link::{Link, Windows};
+use frame::Part;
+use link::Link;
 
 /// The method that is a link, of either service.
 pub(crate) const METHOD: &str = "Link";
 /// What of one request may be on its way before it is read, in bytes: as much as a stream of the
 /// transport may.
-const WINDOW_BYTES: u32 = 256 * 1024;
+pub(crate) const WINDOW_BYTES: u32 = 256 * 1024;
 /// Windows are no larger, whatever a peer says.
 const WINDOW_BYTES_MAX: u32 = 1 << 30;
 /// In the metadata of the call and of its answer.
-const WINDOW: &str = "weir-link-window";
+pub(crate) const WINDOW: &str = "weir-link-window";
 /// In the metadata of the answer.
-const REQUESTS: &str = "weir-link-requests";
+pub(crate) const REQUESTS: &str = "weir-link-requests";
 /// Of the longest message, what is left for a part.
 const PART_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 64;
 
 /// One end of a link, shared by its connection and its requests.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     link: Mutex<Link<Task>>,
 }
 
@@ -66,16 +66,20 @@ pub(crate) struct Arriving {
 // === impl Shared ===
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Link<Task>> {
+    pub(crate) fn new(side: Side, windows: Windows) -> Self {
+        Self { link: Mutex::new(Link::new(side, windows)) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Link<Task>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for room for more of a request; false if it has been let go.
-    async fn room(&self, number: u64) -> bool {
+    pub(crate) async fn room(&self, number: u64) -> bool {
         poll_fn(|context| self.lock().poll_room(number, context)).await
     }
 
-    fn send(&self, number: u64, part: Part) -> bool {
+    pub(crate) fn send(&self, number: u64, part: Part) -> bool {
         self.lock().send(number, part)
     }
 
@@ -83,7 +87,7 @@ impl Shared {
     ///
     /// # Errors
     /// What came breaks the rules, and why.
-    fn receive(
+    pub(crate) fn receive(
         &self,
         decoder: &mut Decoder,
         data: Bytes,
@@ -115,7 +119,7 @@ pub(crate) fn encode(message: &impl Message) -> Option<Bytes> {
 }
 
 /// What the peer's metadata says of it.
-fn windows(headers: &HeaderMap, requests_max: u32) -> Windows {
+pub(crate) fn windows(headers: &HeaderMap, requests_max: u32) -> Windows {
     let number = |name| headers.get(name)?.to_str().ok()?.parse::<u32>().ok();
     let requests = number(REQUESTS).unwrap_or(requests_max).clamp(1, requests_max);
     Windows {
@@ -128,6 +132,14 @@ fn windows(headers: &HeaderMap, requests_max: u32) -> Windows {
 // === impl Arriving ===
 
 impl Arriving {
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        number: u64,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { shared, number, _permit: permit }
+    }
+
     /// The next part of a request or an answer.
     pub(crate) fn poll_part<Head>(
         self: Pin<&mut Self>,

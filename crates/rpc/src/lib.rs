@@ -4,6 +4,7 @@
 //! Knows what travels (heads, bytes, ends), not what it means: no wire format of a provider, no
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
+mod answering;
 mod arrived;
 mod asking;
 mod balance;

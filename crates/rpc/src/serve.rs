@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -23,6 +24,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::answering;
 use crate::arrived::Arrived;
 use crate::cork::cork;
 use crate::door::Door;
@@ -74,7 +76,13 @@ impl Server {
         let health = HealthService::from_health_reporter(reporter.clone());
         let door = Door::new(limits.tokens.clone());
         let framed = limits.framed.then(|| (limits.streams_max, stopping.subscribe()));
-        let routes = Routes { service, health: HealthServer::new(health), door, framed };
+        let routes = Routes {
+            service,
+            health: HealthServer::new(health),
+            door,
+            framed,
+            has_link: Arc::default(),
+        };
         Self { protocol: link::server(limits), tls: limits.tls.clone(), routes, reporter, stopping }
     }
 
@@ -82,8 +90,11 @@ impl Server {
     /// status becomes `NOT_SERVING`, the peer is told to call elsewhere, and calls in flight
     /// finish. Dropping the future drops them.
     pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
-        let routes =
-            Routes { door: self.routes.door.of(stream.peer_addr()), ..self.routes.clone() };
+        let routes = Routes {
+            door: self.routes.door.of(stream.peer_addr()),
+            has_link: Arc::default(),
+            ..self.routes.clone()
+        };
         let mut stop = pin!(stop);
         let line = match &self.tls {
             None => Line::Clear(stream),
@@ -156,6 +167,8 @@ struct Routes {
     door: Door,
     /// Requests at a time on a framed link, and when it is to end; `None`: there are none.
     framed: Option<(u32, watch::Receiver<bool>)>,
+    /// Whether there has been one on this connection.
+    has_link: Arc<AtomicBool>,
 }
 
 type RouteFuture =
@@ -178,11 +191,15 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
                 && let Some((requests_max, stopping)) = self.framed.clone()
             {
                 let answer = match self.service.clone() {
+                    _ if self.has_link.swap(true, Ordering::Relaxed) => {
+                        let enough = "a connection has one framed link at most";
+                        Status::new(Code::ResourceExhausted, enough).into_http()
+                    }
                     Offered::Router { methods, .. } => {
-                        framed::serve(request, methods, requests_max, stopping)
+                        answering::serve(request, methods, requests_max, stopping)
                     }
                     Offered::Worker { methods, .. } => {
-                        framed::serve(request, methods, requests_max, stopping)
+                        answering::serve(request, methods, requests_max, stopping)
                     }
                 };
                 return Box::pin(std::future::ready(Ok(answer)));

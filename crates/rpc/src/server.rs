@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use weir_types::{CallContext, Fault, FaultCode};
 
+use crate::answering::Hop;
 use crate::exchange::{Answering, Bounds, Parts, Upload, unreadable};
-use crate::framed::Hop;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};

@@ -16,10 +16,9 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::frame::{Decoder, Part};
-use super::link::{Link, Side};
+use super::link::Side;
 use super::{Arriving, Shared, Task, WINDOW, WINDOW_BYTES, encode, windows};
 use crate::Body;
-use crate::channel::ChannelError;
 use crate::link::LinkSettings;
 use crate::proto::common;
 
@@ -53,7 +52,7 @@ pub(crate) async fn open(
     mut connection: SendRequest<Bytes>,
     target: Uri,
     limits: &LinkSettings,
-) -> Result<Option<Caller>, ChannelError> {
+) -> Result<Option<Caller>, h2::Error> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
@@ -69,8 +68,7 @@ pub(crate) async fn open(
         return Ok(None);
     }
     let windows = windows(answer.headers(), limits.streams_max);
-    let link = Link::new(Side::Caller, windows);
-    let shared = Arc::new(Shared { link: link.into() });
+    let shared = Arc::new(Shared::new(Side::Caller, windows));
     let permits = Arc::new(Semaphore::new(windows.requests_max.min(Semaphore::MAX_PERMITS)));
     let pump = Pump {
         shared: Arc::clone(&shared),
@@ -115,7 +113,7 @@ impl Caller {
         };
         let number = self.shared.lock().open(parts).ok()?;
         let shared = Arc::clone(&self.shared);
-        let arriving = Arriving { shared, number, _permit: Some(permit.0) };
+        let arriving = Arriving::new(shared, number, Some(permit.0));
         let upload = upload.map(|mut parts| {
             let shared = Arc::clone(&self.shared);
             let sending = async move {

@@ -9,9 +9,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crate::link::MESSAGE_BYTES_MAX;
 
 /// The longest payload of one frame: what a small frame of another request may have to wait for.
-pub(super) const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// A payload costs its sender this much beside its length: crowds of small ones are bounded as well.
-pub(super) const PAYLOAD_COST: usize = 32;
+pub(crate) const PAYLOAD_COST: usize = 32;
 /// Flags and length of a gRPC message.
 const PREFIX_BYTES: usize = 5;
 /// The prefix, a request's number, and the length of a part, each with its tag.
@@ -24,7 +24,7 @@ const WIRE_BYTES: u8 = 2;
 
 /// One part of a request, or of the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// An encoded `Opening`.
     Open(Bytes),
     /// An encoded `ReplyHead`.
@@ -50,7 +50,7 @@ pub(super) enum Part {
 
 /// Bytes that are no frames of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FrameError {
+pub(crate) enum FrameError {
     /// The message is compressed, which was not agreed on.
     #[error("a frame is compressed")]
     Compressed,
@@ -77,7 +77,7 @@ const fn field(part: &Part) -> u8 {
 }
 
 /// Writes all of a frame.
-pub(super) fn put(buffer: &mut BytesMut, request: u64, part: &Part) {
+pub(crate) fn put(buffer: &mut BytesMut, request: u64, part: &Part) {
     match part {
         Part::Open(bytes) | Part::Head(bytes) | Part::End(bytes) | Part::Payload { bytes, .. } => {
             put_header(buffer, request, part, bytes.len());
@@ -89,7 +89,7 @@ pub(super) fn put(buffer: &mut BytesMut, request: u64, part: &Part) {
 }
 
 /// Writes what comes before the `length` bytes of a part.
-pub(super) fn put_header(buffer: &mut BytesMut, request: u64, part: &Part, length: usize) {
+pub(crate) fn put_header(buffer: &mut BytesMut, request: u64, part: &Part, length: usize) {
     let tag = field(part) << 3 | WIRE_BYTES;
     let count = u64::try_from(length).unwrap_or(u64::MAX);
     let fields = 2 + varint_len(request) + varint_len(count);
@@ -126,7 +126,7 @@ fn put_varint(buffer: &mut BytesMut, mut number: u64) {
 
 /// Reads frames from bytes as they come.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     input: Bytes,
     /// A header or a part of which not all has come.
     held: BytesMut,
@@ -159,7 +159,7 @@ struct Header {
 
 impl Decoder {
     /// What came next; everything before has been read.
-    pub(super) fn push(&mut self, data: Bytes) {
+    pub(crate) fn push(&mut self, data: Bytes) {
         debug_assert!(self.input.is_empty());
         self.input = data;
     }
@@ -168,7 +168,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What came is no frame; nothing after it can be read.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Part)>, FrameError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Part)>, FrameError> {
         loop {
             match self.reading {
                 Reading::Header => {

@@ -24,7 +24,7 @@ const ROOM_BYTES: usize = 64 * 1024;
 
 /// Which end this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// Opens requests.
     Caller,
     /// Is asked.
@@ -33,18 +33,18 @@ pub(super) enum Side {
 
 /// What the ends allow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     /// What the peer may send of one request before it is read, in bytes.
-    pub(super) own: u32,
+    pub(crate) own: u32,
     /// The same for this end.
-    pub(super) peer: u32,
+    pub(crate) peer: u32,
     /// Requests at a time.
-    pub(super) requests_max: usize,
+    pub(crate) requests_max: usize,
 }
 
 /// The peer does not keep to what `link.proto` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     /// More was sent than there was credit for.
     #[error("a peer sent more of a request than it had credit for")]
     Overdrawn,
@@ -55,7 +55,7 @@ pub(super) enum Violation {
 
 /// Why no request can be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(crate) enum Closed {
     /// The service is leaving: another link is as good.
     Leaving,
     /// The link broke.
@@ -65,7 +65,7 @@ pub(super) enum Closed {
 /// One end of a link. `W` is the work that a request is for, which is dropped when the request is let go;
 /// dropping it must not call back.
 #[derive(Debug)]
-pub(super) struct Link<W> {
+pub(crate) struct Link<W> {
     side: Side,
     windows: Windows,
     requests: HashMap<u64, Request<W>, BuildHasherDefault<NumberHasher>>,
@@ -127,7 +127,7 @@ struct Outgoing {
 }
 
 impl<W> Link<W> {
-    pub(super) fn new(side: Side, windows: Windows) -> Self {
+    pub(crate) fn new(side: Side, windows: Windows) -> Self {
         Self {
             side,
             windows,
@@ -147,7 +147,7 @@ impl<W> Link<W> {
     ///
     /// # Errors
     /// [`Closed`]; nothing was or will be sent.
-    pub(super) fn open(&mut self, parts: impl Into<VecDeque<Part>>) -> Result<u64, Closed> {
+    pub(crate) fn open(&mut self, parts: impl Into<VecDeque<Part>>) -> Result<u64, Closed> {
         self.is_open()?;
         self.last += 1;
         let mut request = Request::new(None, self.windows);
@@ -161,7 +161,7 @@ impl<W> Link<W> {
     }
 
     /// Whether a request can be opened.
-    pub(super) fn is_open(&self) -> Result<(), Closed> {
+    pub(crate) fn is_open(&self) -> Result<(), Closed> {
         match &self.broken {
             Some(why) => Err(Closed::Broken(Arc::clone(why))),
             None if self.is_leaving => Err(Closed::Leaving),
@@ -170,7 +170,7 @@ impl<W> Link<W> {
     }
 
     /// Leaves a part to be sent; false if the request has been let go.
-    pub(super) fn send(&mut self, number: u64, part: Part) -> bool {
+    pub(crate) fn send(&mut self, number: u64, part: Part) -> bool {
         let is_sendable = self.broken.is_none();
         let Some(request) = self.requests.get_mut(&number).filter(|_| is_sendable) else {
             return false;
@@ -190,7 +190,7 @@ impl<W> Link<W> {
     }
 
     /// Waits until there is room for more of a request; false if it has been let go.
-    pub(super) fn poll_room(&mut self, number: u64, context: &Context<'_>) -> Poll<bool> {
+    pub(crate) fn poll_room(&mut self, number: u64, context: &Context<'_>) -> Poll<bool> {
         let is_sendable = self.broken.is_none();
         let Some(request) = self.requests.get_mut(&number).filter(|_| is_sendable) else {
             return Poll::Ready(false);
@@ -206,7 +206,7 @@ impl<W> Link<W> {
     }
 
     /// The next part that has come of a request, none after its last; what is read is credited.
-    pub(super) fn poll_arrived(
+    pub(crate) fn poll_arrived(
         &mut self,
         number: u64,
         context: &Context<'_>,
@@ -237,7 +237,7 @@ impl<W> Link<W> {
     }
 
     /// Waits until something of a request has come, or nothing more will.
-    pub(super) fn poll_some(&mut self, number: u64, context: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_some(&mut self, number: u64, context: &Context<'_>) -> Poll<()> {
         let Some(request) = self.requests.get_mut(&number) else { return Poll::Ready(()) };
         let incoming = &mut request.incoming;
         if !incoming.arrived.is_empty() || incoming.is_over || self.broken.is_some() {
@@ -248,7 +248,7 @@ impl<W> Link<W> {
     }
 
     /// Nobody reads what comes of a request any more: a caller has let it go, a service goes on.
-    pub(super) fn unread(&mut self, number: u64) {
+    pub(crate) fn unread(&mut self, number: u64) {
         if self.side == Side::Service {
             if let Some(request) = self.requests.get_mut(&number) {
                 request.incoming.is_unread = true;
@@ -270,14 +270,14 @@ impl<W> Link<W> {
     }
 
     /// The work that a request is for; it is dropped if the request has been let go.
-    pub(super) fn begin(&mut self, number: u64, work: W) {
+    pub(crate) fn begin(&mut self, number: u64, work: W) {
         if let Some(request) = self.requests.get_mut(&number) {
             request._work = Some(work);
         }
     }
 
     /// No further requests: a caller has been told, or has nobody who would open any; a service says so.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         if std::mem::replace(&mut self.is_leaving, true) {
             return;
         }
@@ -288,19 +288,19 @@ impl<W> Link<W> {
     }
 
     /// Whether all that was begun has ended and was sent.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let has_nothing_to_send =
             self.control.is_empty() && self.large.is_none() && self.buffer.is_empty();
         self.requests.is_empty() && has_nothing_to_send
     }
 
     /// Whether no further requests are wanted.
-    pub(super) const fn is_leaving(&self) -> bool {
+    pub(crate) const fn is_leaving(&self) -> bool {
         self.is_leaving
     }
 
     /// The link is gone: everybody who waits hears why, and the work behind it is dropped.
-    pub(super) fn fail(&mut self, why: &str) {
+    pub(crate) fn fail(&mut self, why: &str) {
         if self.broken.is_some() {
             return;
         }
@@ -316,7 +316,7 @@ impl<W> Link<W> {
     }
 
     /// Who is woken when there is something to send.
-    pub(super) fn park(&mut self, context: &Context<'_>) {
+    pub(crate) fn park(&mut self, context: &Context<'_>) {
         set_waker(&mut self.pump, context);
     }
 
@@ -333,7 +333,7 @@ impl<W> Link<W> {
     ///
     /// # Errors
     /// [`Violation`], after which nothing that comes can be believed.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         number: u64,
         part: Part,
@@ -402,7 +402,7 @@ impl<W> Link<W> {
 /// What goes to the peer.
 impl<W> Link<W> {
     /// The next bytes to be sent. Nobody's turn is longer than one payload or batch.
-    pub(super) fn pull(&mut self) -> Option<Bytes> {
+    pub(crate) fn pull(&mut self) -> Option<Bytes> {
         if let Some(large) = self.large.take() {
             return Some(large);
         }

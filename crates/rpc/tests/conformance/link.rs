@@ -298,3 +298,40 @@ async fn an_address_that_is_none_is_refused_at_once() {
     }
     RemoteRouter::connect("http://router.internal:50051", &limits()).unwrap();
 }
+
+/// A framed link on a connection of its own, and its answer's head.
+async fn raw_link(
+    connection: &h2::client::SendRequest<Bytes>,
+    addr: std::net::SocketAddr,
+) -> (h2::SendStream<Bytes>, http::Response<h2::RecvStream>) {
+    let request = http::Request::post(format!("http://{addr}/weir.router.v1.Router/Link"));
+    let mut connection = connection.clone().ready().await.unwrap();
+    let (answer, sending) = connection.send_request(request.body(()).unwrap(), false).unwrap();
+    (sending, within(answer).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_connection_has_one_framed_link_and_loses_it_with_its_manners() {
+    let mut bench = Bench::remote_router().await;
+    let addr = bench.serving.as_ref().unwrap().addr;
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let (connection, driven) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(driven);
+    let (mut sending, first) = raw_link(&connection, addr).await;
+    assert!(first.headers().get("grpc-status").is_none());
+    assert!(first.headers().get("weir-link-requests").is_some());
+    let (_, second) = raw_link(&connection, addr).await;
+    assert_eq!(second.headers().get("grpc-status").unwrap(), "8");
+    // A payload of a request that was never opened.
+    let stray = Bytes::from_static(&[0, 0, 0, 0, 5, 8, 1, 34, 1, b'x']);
+    sending.send_data(stray, false).unwrap();
+    let mut frames = first.into_body();
+    let ended = within(async {
+        while let Some(Ok(_)) = frames.data().await {}
+        frames.trailers().await
+    });
+    assert!(ended.await.is_err(), "the link goes on");
+    let (calling, call) = bench.begin(Bytes::from_static(b"{}")).await;
+    call.answer.send(Ok(reply(vec![end()]))).unwrap();
+    within(calling).await.unwrap().unwrap();
+}

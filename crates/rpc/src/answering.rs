@@ -1,5 +1,5 @@
-//! The end that is asked: the body of the call's answer, which reads what comes, has it answered, and
-//! sends the answers.
+//! The end of a framed link that is asked: the body of its call's answer, which reads what comes, has it
+//! answered, and sends the answers.
 //!
 //! Each request is a task, which ends with the request: a caller that lets it go, or a connection that
 //! breaks, drops the service's work.
@@ -19,10 +19,11 @@ use tonic::Status;
 use tonic::body::Body as TonicBody;
 use weir_types::{CallContext, Fault};
 
-use super::frame::{Decoder, Part};
-use super::link::{Link, Side};
-use super::{Arriving, REQUESTS, Shared, Task, WINDOW, WINDOW_BYTES, encode, windows};
 use crate::exchange::{Bounds, Parts, Upload};
+use crate::framed::{
+    Arriving, Decoder, FramedPart as Part, REQUESTS, Shared, Side, Task, WINDOW, WINDOW_BYTES,
+    encode, windows,
+};
 use crate::proto::common;
 use crate::wire::{self, WireFrame};
 use crate::{CallFuture, Frame, Reply};
@@ -52,7 +53,7 @@ pub(crate) fn serve<H: Hop>(
     mut stopping: watch::Receiver<bool>,
 ) -> http::Response<TonicBody> {
     let windows = windows(request.headers(), requests_max);
-    let shared = Arc::new(Shared { link: Link::new(Side::Service, windows).into() });
+    let shared = Arc::new(Shared::new(Side::Service, windows));
     let stopped = async move {
         // An error means that the server is gone, which is an end as well.
         let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -170,7 +171,7 @@ impl Drop for Unanswered {
 }
 
 async fn answer<H: Hop>(shared: Arc<Shared>, number: u64, opening: Bytes, hop: H) {
-    let arriving = Arriving { shared: Arc::clone(&shared), number, _permit: None };
+    let arriving = Arriving::new(Arc::clone(&shared), number, None);
     let mut unanswered = Unanswered { shared, number, is_answered: false };
     let last = match ask(opening, arriving, &hop).await {
         Ok(reply) => match send(&unanswered.shared, number, reply).await {
