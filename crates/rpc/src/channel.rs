@@ -4,6 +4,8 @@
 //! with a task of its own, a task for each body and each answer) costs more than our calls do.
 //! Knows no method and no message.
 
+mod way;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,10 +28,11 @@ use tower::Service;
 use crate::arrived::Arrived;
 use crate::cork::{Cork, Corked, cork};
 use crate::door::Crowd;
-use crate::framed::{self, Caller, Task};
+use crate::framed::Task;
 use crate::line::Line;
 use crate::link::{self, LinkError, LinkSettings};
 use crate::tls;
+pub(crate) use way::Way;
 
 type Connection = h2::client::Connection<Corked, Bytes>;
 
@@ -70,15 +73,6 @@ struct Open {
     refused: Option<Arc<str>>,
 }
 
-/// How requests go to a service.
-#[derive(Clone)]
-pub(crate) enum Way {
-    /// Each on a call of its own.
-    Calls,
-    /// All on one.
-    Framed(Arc<Caller>),
-}
-
 /// The body of an answer.
 pub(crate) struct AnswerBody {
     stream: RecvStream,
@@ -104,20 +98,6 @@ impl Channel {
         let (connecting, asking, limits) = (Default::default(), Default::default(), limits.clone());
         let shared = Shared { host, port, name, limits, open, connecting, asking, refusals };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// How requests go to the service whose framed link would be at `target`: asked once per connection.
-    ///
-    /// # Errors
-    /// There is no connection.
-    pub(crate) async fn way(&self, target: &Uri) -> Result<Way, ChannelError> {
-        if !self.shared.limits.framed {
-            return Ok(Way::Calls);
-        }
-        match self.shared.known_way() {
-            Some(way) => Ok(way),
-            None => self.shared.ask_way(target).await,
-        }
     }
 }
 
@@ -164,43 +144,6 @@ impl Shared {
                 Ok(sender) => return Ok(sender),
                 // Broken, or the peer is leaving: nothing was sent, so another is as good.
                 Err(_) => self.close(tries),
-            }
-        }
-    }
-
-    /// How requests are sent on the present connection, if that is known and it takes any.
-    fn known_way(&self) -> Option<Way> {
-        let mut open = self.lock();
-        if let Some(Way::Framed(caller)) = &open.way
-            && !caller.is_open()
-        {
-            // The service is leaving, or gone: another connection, for other calls as well.
-            (open.sender, open.way) = (None, None);
-        }
-        open.way.clone()
-    }
-
-    async fn ask_way(self: &Arc<Self>, target: &Uri) -> Result<Way, ChannelError> {
-        let _only = self.asking.lock().await;
-        loop {
-            if let Some(way) = self.known_way() {
-                return Ok(way);
-            }
-            let sender = self.sender().await?;
-            let tries = self.present().1;
-            let opening = framed::open(sender, target.clone(), &self.limits);
-            let way = match timeout(self.limits.connect_timeout, opening).await {
-                Ok(Ok(Some(caller))) => Way::Framed(Arc::new(caller)),
-                Ok(Ok(None)) => Way::Calls,
-                Ok(Err(error)) => return Err(error.into()),
-                Err(_) => return Err("the service says nothing".into()),
-            };
-            let mut open = self.lock();
-            if open.tries == tries && open.sender.is_some() {
-                let (host, port, framed) = (&self.host, self.port, matches!(way, Way::Framed(_)));
-                tracing::debug!(host, port, framed, "how requests go to a service");
-                open.way = Some(way.clone());
-                return Ok(way);
             }
         }
     }

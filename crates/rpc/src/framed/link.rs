@@ -4,21 +4,19 @@
 //! pulled, who waits is woken. What it holds is bounded: of each request, a window of payload that was
 //! received, and of what is to be sent the handles that whoever sends was allowed to leave here.
 
+mod request;
+mod sending;
+
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{self, PAYLOAD_BYTES_MAX, PAYLOAD_COST, Part};
+use super::frame::Part;
+use request::{NumberHasher, Request, cost, payload_len, set_waker};
 
-/// Gathered for one write.
-const BATCH_BYTES: usize = 32 * 1024;
-/// Room made for it at first.
-const BUFFER_BYTES: usize = 4 * 1024;
-/// Longer parts are sent as they are; of shorter ones a copy is cheaper than a write of their own.
-const COPIED_BYTES_MAX: usize = 8 * 1024;
 /// Whoever has left this much to be sent of one request waits before there is more.
 const ROOM_BYTES: usize = 64 * 1024;
 
@@ -88,42 +86,6 @@ enum Control {
     Credit,
     Cancel,
     Leaving,
-}
-
-#[derive(Debug)]
-struct Request<W> {
-    _work: Option<W>,
-    incoming: Incoming,
-    outgoing: Outgoing,
-}
-
-#[derive(Debug)]
-struct Incoming {
-    arrived: VecDeque<Part>,
-    /// What the peer may still send.
-    allowed: u32,
-    /// What was read and the peer has not heard of.
-    read: u32,
-    /// It is to hear of it.
-    is_credit_due: bool,
-    /// Nothing more comes.
-    is_over: bool,
-    /// Nobody reads any more.
-    is_unread: bool,
-    reader: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Outgoing {
-    parts: VecDeque<Part>,
-    /// Bytes of payloads among them.
-    queued: usize,
-    credit: u32,
-    is_ready: bool,
-    /// The peer has been sent something.
-    is_begun: bool,
-    /// Whoever sends, if there is no room.
-    sender: Option<Waker>,
 }
 
 impl<W> Link<W> {
@@ -396,192 +358,6 @@ impl<W> Link<W> {
         }
         self.requests.insert(number, Request::new(None, self.windows));
         Some((number, opening))
-    }
-}
-
-/// What goes to the peer.
-impl<W> Link<W> {
-    /// The next bytes to be sent. Nobody's turn is longer than one payload or batch.
-    pub(crate) fn pull(&mut self) -> Option<Bytes> {
-        if let Some(large) = self.large.take() {
-            return Some(large);
-        }
-        if self.control.is_empty() && self.ready.is_empty() {
-            return None;
-        }
-        // The same bytes again, where those that were sent before are gone.
-        self.buffer.reserve(BUFFER_BYTES);
-        self.put_control();
-        while self.buffer.len() < BATCH_BYTES && self.large.is_none() {
-            let Some(number) = self.ready.pop_front() else { break };
-            self.take_turn(number);
-        }
-        (!self.buffer.is_empty()).then(|| self.buffer.split().freeze())
-    }
-
-    fn put_control(&mut self) {
-        while let Some((number, control)) = self.control.pop_front() {
-            let part = match control {
-                Control::Cancel => Part::Cancel,
-                Control::Leaving => Part::Leaving,
-                Control::Credit => {
-                    let Some(request) = self.requests.get_mut(&number) else { continue };
-                    let incoming = &mut request.incoming;
-                    incoming.is_credit_due = false;
-                    let credit = std::mem::take(&mut incoming.read);
-                    incoming.allowed += credit;
-                    Part::Credit(credit)
-                }
-            };
-            frame::put(&mut self.buffer, number, &part);
-        }
-    }
-
-    /// Sends of one request what it may, up to one payload.
-    fn take_turn(&mut self, number: u64) {
-        let Some(request) = self.requests.get_mut(&number) else { return };
-        let outgoing = &mut request.outgoing;
-        let mut sent = 0;
-        while sent < PAYLOAD_BYTES_MAX && self.large.is_none() {
-            let Some(part) = outgoing.next() else {
-                outgoing.is_ready = false;
-                return;
-            };
-            outgoing.is_begun = true;
-            let is_last = matches!(part, Part::End(_) | Part::Cut | Part::Cancel);
-            let bytes = match &part {
-                Part::Open(bytes) | Part::Head(bytes) | Part::End(bytes) => bytes,
-                Part::Payload { bytes, .. } => bytes,
-                _ => &Bytes::new(),
-            };
-            sent += bytes.len() + PAYLOAD_COST;
-            if bytes.len() > COPIED_BYTES_MAX {
-                frame::put_header(&mut self.buffer, number, &part, bytes.len());
-                self.large = Some(bytes.clone());
-            } else {
-                frame::put(&mut self.buffer, number, &part);
-            }
-            if is_last && self.side == Side::Service {
-                if let Some(mut gone) = self.requests.remove(&number) {
-                    gone.wake();
-                }
-                return;
-            }
-        }
-        self.ready.push_back(number);
-    }
-}
-
-impl<W> Request<W> {
-    fn new(work: Option<W>, windows: Windows) -> Self {
-        let incoming = Incoming {
-            arrived: VecDeque::new(),
-            allowed: windows.own,
-            read: 0,
-            is_credit_due: false,
-            is_over: false,
-            is_unread: false,
-            reader: None,
-        };
-        let outgoing = Outgoing {
-            parts: VecDeque::new(),
-            queued: 0,
-            credit: windows.peer,
-            is_ready: false,
-            is_begun: false,
-            sender: None,
-        };
-        Self { _work: work, incoming, outgoing }
-    }
-
-    /// Whoever waits for it looks again.
-    fn wake(&mut self) {
-        self.incoming.wake();
-        self.outgoing.wake();
-    }
-}
-
-impl Incoming {
-    fn take(&mut self, part: Part) -> Result<(), Violation> {
-        self.allowed = self.allowed.checked_sub(cost(&part)).ok_or(Violation::Overdrawn)?;
-        if !self.is_unread {
-            self.arrived.push_back(part);
-            self.wake();
-        }
-        Ok(())
-    }
-
-    fn wake(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
-}
-
-impl Outgoing {
-    /// What may be sent next, of a payload as much as one frame and the credit allow.
-    fn next(&mut self) -> Option<Part> {
-        let Some(Part::Payload { bytes, .. }) = self.parts.front_mut() else {
-            return self.parts.pop_front();
-        };
-        let credit = usize::try_from(self.credit).unwrap_or(usize::MAX);
-        let allowed = credit.checked_sub(PAYLOAD_COST)?;
-        if allowed == 0 && !bytes.is_empty() {
-            return None;
-        }
-        let bytes = bytes.split_to(bytes.len().min(PAYLOAD_BYTES_MAX).min(allowed));
-        let part = Part::Payload { bytes, is_last: true };
-        self.credit -= cost(&part);
-        self.queued -= payload_len(&part);
-        if self.parts.front().is_some_and(|rest| payload_len(rest) == 0) {
-            self.parts.pop_front();
-        }
-        if self.queued < ROOM_BYTES {
-            self.wake();
-        }
-        Some(part)
-    }
-
-    fn wake(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            sender.wake();
-        }
-    }
-}
-
-fn payload_len(part: &Part) -> usize {
-    if let Part::Payload { bytes, .. } = part { bytes.len() } else { 0 }
-}
-
-/// What a part takes of the credit of its sender.
-fn cost(part: &Part) -> u32 {
-    let Part::Payload { bytes, is_last } = part else { return 0 };
-    let cost = bytes.len() + if *is_last { PAYLOAD_COST } else { 0 };
-    u32::try_from(cost).unwrap_or(u32::MAX)
-}
-
-fn set_waker(place: &mut Option<Waker>, context: &Context<'_>) {
-    match place {
-        Some(waker) => waker.clone_from(context.waker()),
-        None => *place = Some(context.waker().clone()),
-    }
-}
-
-/// Numbers of requests follow each other: one multiplication spreads them.
-#[derive(Debug, Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

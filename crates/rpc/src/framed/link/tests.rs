@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::frame::Decoder;
+use super::super::frame::{Decoder, PAYLOAD_COST};
 use super::*;
 
 const WINDOW: u32 = 1000;
