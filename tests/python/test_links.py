@@ -11,6 +11,7 @@ from harness.config import Config
 from harness.gateway import Service
 from harness.process import Process, ProcessError
 from harness.topology import SERVICES
+from harness.traffic import Traffic
 
 ROUTER, WORKER = "/weir.router.v1.Router/Call", "/weir.worker.v1.Worker/Call"
 MIB = 1 << 20
@@ -86,6 +87,49 @@ def test_tokens_are_changed_without_a_gap(start, sim, own):
         edge = own("edge", "--router", gateway.routers[0].url, token=sent, file=file_of(gateway))
         gateway.wait_until(edge.is_ready)
         assert chat(edge).status == 200
+
+
+@pytest.mark.topologies("processes")
+def test_services_with_framed_links_and_without_serve_each_other_through_an_upgrade(
+    start, sim, own
+):
+    """Routers are replaced one after the other, there and back, while streams go on: nothing is lost."""
+    gateway = start(Config().provider("openai", sim.url))
+    (worker, *_) = gateway.workers["openai"]
+    told = {"token": gateway.link_token, "file": file_of(gateway)}
+
+    def router(links, listen="127.0.0.1:0"):
+        place = f"openai={worker.url}"
+        one = own("router", "--worker", place, "--links", links, listen=listen, **told)
+        gateway.wait_until(one.is_ready)
+        return one
+
+    def serving():
+        return edge.readiness().json()["detail"]["routers"]["serving"]
+
+    routers = [router("calls"), router("calls")]
+    places = [word for one in routers for word in ("--router", one.url)]
+    edge = own("edge", *places, **told)
+    gateway.wait_until(lambda: serving() == 2)
+    body = {
+        "model": "openai/sim:chunks=6,interval=30",
+        "stream": True,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    with Traffic([address(edge)], [body], 8) as traffic:
+        for links in ("framed", "calls"):
+            for number, old in enumerate(routers):
+                before = len(traffic.calls)
+                gateway.wait_until(lambda: len(traffic.calls) >= before + 16)
+                old.process.terminate()
+                assert old.process.wait() == 0
+                routers[number] = router(links, urlsplit(old.url).netloc)
+                gateway.wait_until(lambda: serving() == 2)
+            before = len(traffic.calls)
+            gateway.wait_until(lambda: len(traffic.calls) >= before + 16)
+    assert [str(call) for call in traffic.calls if not call.served] == []
+    for way in ("true", "false"):
+        assert re.search(rf"framed.{{1,4}}{way}", edge.process.output), "both ways were gone"
 
 
 @pytest.mark.parametrize("room", ["router", "worker"])

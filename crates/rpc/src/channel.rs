@@ -4,6 +4,8 @@
 //! with a task of its own, a task for each body and each answer) costs more than our calls do.
 //! Knows no method and no message.
 
+mod way;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -19,7 +21,6 @@ use h2::{Ping, RecvStream, SendStream};
 use http::Uri;
 use http_body::{Body as _, Frame};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tonic::body::Body;
 use tower::Service;
@@ -27,9 +28,11 @@ use tower::Service;
 use crate::arrived::Arrived;
 use crate::cork::{Cork, Corked, cork};
 use crate::door::Crowd;
+use crate::framed::Task;
 use crate::line::Line;
 use crate::link::{self, LinkError, LinkSettings};
 use crate::tls;
+pub(crate) use way::Way;
 
 type Connection = h2::client::Connection<Corked, Bytes>;
 
@@ -52,6 +55,8 @@ struct Shared {
     open: Mutex<Open>,
     /// Held by whoever connects.
     connecting: tokio::sync::Mutex<()>,
+    /// Held by whoever asks how requests are sent.
+    asking: tokio::sync::Mutex<()>,
     /// How often the ends did not believe each other.
     refusals: Crowd,
 }
@@ -60,6 +65,8 @@ struct Shared {
 #[derive(Default)]
 struct Open {
     sender: Option<SendRequest<Bytes>>,
+    /// How requests are sent on it; `None`: nobody has asked.
+    way: Option<Way>,
     /// How often one was made or could not be made.
     tries: u64,
     /// Why the last one could not be made.
@@ -69,12 +76,9 @@ struct Open {
 /// The body of an answer.
 pub(crate) struct AnswerBody {
     stream: RecvStream,
-    /// Sends what is left of the request.
-    _upload: Option<UploadTask>,
+    /// Sends what is left of the request; ends with whoever waits for the answer.
+    _upload: Option<Task>,
 }
-
-/// A request's body on its way; ends with whoever waits for the answer.
-struct UploadTask(AbortHandle);
 
 // === impl Channel ===
 
@@ -90,9 +94,9 @@ impl Channel {
 
     /// A connection to `host`, which calls itself `name`.
     pub(crate) fn new(host: String, port: u16, name: String, limits: &LinkSettings) -> Self {
-        let (open, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        let (limits, refusals) = (limits.clone(), Crowd::default());
-        let shared = Shared { host, port, name, limits, open, connecting, refusals };
+        let (open, refusals) = (Mutex::default(), Crowd::default());
+        let (connecting, asking, limits) = (Default::default(), Default::default(), limits.clone());
+        let shared = Shared { host, port, name, limits, open, connecting, asking, refusals };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -166,7 +170,7 @@ impl Shared {
         open.tries = tries;
         match made {
             Ok((sender, connection, cork)) => {
-                (open.sender, open.refused) = (Some(sender), None);
+                (open.sender, open.way, open.refused) = (Some(sender), None, None);
                 tokio::spawn(Arc::clone(self).drive(connection, cork, tries));
                 Ok(())
             }
@@ -230,7 +234,7 @@ impl Shared {
     fn close(&self, number: u64) {
         let mut open = self.lock();
         if open.tries == number {
-            open.sender = None;
+            (open.sender, open.way) = (None, None);
         }
     }
 
@@ -278,7 +282,7 @@ async fn exchange(
                     tracing::debug!(%error, "a request was not sent to its end");
                 }
             };
-            Some(UploadTask(tokio::spawn(rest).abort_handle()))
+            Some(Task::spawn(rest))
         }
     };
     let answer = answer.await?;
@@ -349,12 +353,6 @@ impl http_body::Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         self.stream.is_end_stream()
-    }
-}
-
-impl Drop for UploadTask {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

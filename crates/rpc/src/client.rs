@@ -1,31 +1,34 @@
-//! The services across the network: one HTTP/2 connection each, one gRPC call per request.
+//! The services across the network, with one HTTP/2 connection each.
 //!
 //! A caller cannot tell them from services in its own process, but for
 //! [`FaultCode::LinkBroken`]: before the head it means that asking another replica is safe.
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::unfold;
-use futures_util::{FutureExt, StreamExt};
 use http::Uri;
-use tonic::{Response, Status, Streaming};
-use weir_types::{CallContext, Deadline, Fault, FaultCode};
+use tonic::{Status, Streaming};
+use weir_types::{CallContext, Fault, FaultCode};
 
+use crate::asking::{Asking, NoReply};
 use crate::channel::Channel;
-use crate::exchange::{Answer, Held, Outgoing, body_bytes};
+use crate::exchange::body_bytes;
 use crate::link::{LinkError, LinkSettings, Load, MESSAGE_BYTES_MAX};
 use crate::proto::router::router_client::RouterClient;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::worker::worker_client::WorkerClient;
 use crate::proto::{router, worker};
-use crate::wire::{self, Part, WireFrame};
+use crate::wire;
 use crate::{
     Body, CallFuture, DescribeStream, Description, ExplainFuture, ExplainRequest, Reply,
     RouterRequest, RouterService, WorkerRequest, WorkerService,
 };
 
+/// What the services are called on the wire.
+const ROUTER: &str = "weir.router.v1.Router";
+const WORKER: &str = "weir.worker.v1.Worker";
 /// Pause before a broken stream of descriptions is asked for again, doubled up to the maximum.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -36,12 +39,14 @@ const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct RemoteRouter {
     client: RouterClient<Channel>,
+    asking: Asking,
 }
 
 /// A worker in another process. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct RemoteWorker {
     client: WorkerClient<Channel>,
+    asking: Asking,
 }
 
 impl RemoteRouter {
@@ -123,8 +128,9 @@ impl Remote for RemoteRouter {
     type Request = RouterRequest;
 
     fn over(channel: Channel, origin: Uri) -> Self {
+        let asking = Asking::new(channel.clone(), &origin, ROUTER);
         let client = RouterClient::with_origin(channel, origin);
-        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX) }
+        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX), asking }
     }
 
     async fn ask(
@@ -135,11 +141,9 @@ impl Remote for RemoteRouter {
         load: Option<Load>,
     ) -> Result<Reply, NoReply> {
         let head = wire::router_head(request, body_bytes(&body));
-        let (outgoing, want) = Outgoing::<router::Frame>::new(head, body);
         let mut client = self.client.clone();
-        let call = client.call(wire::attach(outgoing, context)?);
-        answer(in_time(context, call).await, Held { _want: want, _load: load }, context.deadline)
-            .await
+        let call = async move |request| client.call(request).await;
+        self.asking.ask::<router::Frame, _>(context, head, body, load, call).await
     }
 }
 
@@ -147,8 +151,9 @@ impl Remote for RemoteWorker {
     type Request = WorkerRequest;
 
     fn over(channel: Channel, origin: Uri) -> Self {
+        let asking = Asking::new(channel.clone(), &origin, WORKER);
         let client = WorkerClient::with_origin(channel, origin);
-        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX) }
+        Self { client: client.max_decoding_message_size(MESSAGE_BYTES_MAX), asking }
     }
 
     async fn ask(
@@ -159,83 +164,9 @@ impl Remote for RemoteWorker {
         load: Option<Load>,
     ) -> Result<Reply, NoReply> {
         let head = wire::worker_head(request, body_bytes(&body));
-        let (outgoing, want) = Outgoing::<worker::Frame>::new(head, body);
         let mut client = self.client.clone();
-        let call = client.call(wire::attach(outgoing, context)?);
-        answer(in_time(context, call).await, Held { _want: want, _load: load }, context.deadline)
-            .await
-    }
-}
-
-/// The transport's part of a call, ended by the transport's own limit: a service that has gone
-/// silent does not say that the time is over. In a box, because it is the largest part of what is
-/// moved around it.
-fn in_time<T>(
-    context: &CallContext,
-    call: impl Future<Output = Result<T, Status>>,
-) -> impl Future<Output = Result<T, Status>> {
-    let limit = wire::transport_limit(context.deadline, Instant::now());
-    let late = || Status::deadline_exceeded("nothing was said in time");
-    let timed = tokio::time::timeout(limit, Box::pin(call));
-    timed.map(move |said| said.unwrap_or_else(|_| Err(late())))
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) struct NoReply {
-    pub(crate) fault: Fault,
-    /// The link broke before the service said anything. A service that *says* that a link broke
-    /// speaks of one of its own.
-    pub(crate) is_unanswered: bool,
-}
-
-/// The answer to a call whose transport has spoken.
-async fn answer<F: WireFrame>(
-    answered: Result<Response<Streaming<F>>, Status>,
-    held: Held,
-    deadline: Deadline,
-) -> Result<Reply, NoReply> {
-    let failed = |status: &Status| {
-        let passed = deadline.remaining(Instant::now()).is_zero();
-        let is_unanswered = !passed && !wire::is_said(status);
-        NoReply { fault: wire::fault_of(status, passed), is_unanswered }
-    };
-    let mut frames = answered.map_err(|status| failed(&status))?.into_inner();
-    loop {
-        let frame = match frames.next().await {
-            Some(frame) => frame.map_err(|status| failed(&status))?,
-            None => return Err(no_head("the answer is empty").into()),
-        };
-        return match frame.part() {
-            Some(Part::Reply(head)) => {
-                let head = wire::reply(*head)?;
-                Ok(Reply { head, frames: Box::pin(Answer::new(frames, held)) })
-            }
-            Some(Part::End(end)) => Err(end
-                .fault
-                .map_or_else(|| no_head("the answer ends without a head"), Fault::from)
-                .into()),
-            Some(Part::Chunk(_) | Part::Request(_)) => {
-                Err(no_head("the answer has no head").into())
-            }
-            None => continue,
-        };
-    }
-}
-
-fn no_head(message: &'static str) -> Fault {
-    Fault::new(FaultCode::LinkBroken, message)
-}
-
-impl From<Fault> for NoReply {
-    fn from(fault: Fault) -> Self {
-        Self { fault, is_unanswered: false }
-    }
-}
-
-impl From<NoReply> for Fault {
-    fn from(none: NoReply) -> Self {
-        none.fault
+        let call = async move |request| client.call(request).await;
+        self.asking.ask::<worker::Frame, _>(context, head, body, load, call).await
     }
 }
 

@@ -14,6 +14,7 @@ use tonic::{Code, Status, Streaming};
 use weir_budget::{Budget, Gather};
 use weir_types::{Fault, FaultCode};
 
+use crate::framed::{Arriving, Task};
 use crate::link::Load;
 use crate::proto::common;
 use crate::wire::{self, Part, WireFrame};
@@ -36,6 +37,36 @@ pub(crate) type Wanted = Option<oneshot::Sender<()>>;
 pub(crate) struct Held {
     pub(crate) _want: Wanted,
     pub(crate) _load: Option<Load>,
+    pub(crate) _upload: Option<Task>,
+}
+
+/// What comes of a call from its other end, however it comes.
+pub(crate) enum Parts<F> {
+    /// On a call of its own.
+    Call(Streaming<F>),
+    /// On one that many share.
+    Framed(Arriving),
+}
+
+impl<F: WireFrame> Stream for Parts<F> {
+    type Item = Result<Part<F::Head>, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return match &mut *self {
+                Self::Framed(arriving) => Pin::new(arriving).poll_part(cx),
+                Self::Call(frames) => match ready!(frames.poll_next_unpin(cx)) {
+                    // A part of a later version.
+                    Some(Ok(frame)) => match frame.part() {
+                        Some(part) => Poll::Ready(Some(Ok(part))),
+                        None => continue,
+                    },
+                    Some(Err(status)) => Poll::Ready(Some(Err(status))),
+                    None => Poll::Ready(None),
+                },
+            };
+        }
+    }
 }
 
 impl<F: WireFrame> Outgoing<F> {
@@ -112,14 +143,14 @@ pub(crate) struct Bounds {
 
 /// The body of a request that is coming in.
 pub(crate) struct Upload<F> {
-    frames: Option<Streaming<F>>,
+    parts: Option<Parts<F>>,
     allowed: usize,
     bounds: Bounds,
 }
 
 impl<F: WireFrame> Upload<F> {
-    pub(crate) fn new(frames: Streaming<F>, bounds: Bounds) -> Self {
-        Self { frames: Some(frames), allowed: bounds.bytes_max, bounds }
+    pub(crate) fn new(parts: Parts<F>, bounds: Bounds) -> Self {
+        Self { parts: Some(parts), allowed: bounds.bytes_max, bounds }
     }
 
     /// The body as its sender had it: whole if it named its length, else as it arrives.
@@ -173,27 +204,21 @@ impl<F: WireFrame> Stream for Upload<F> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let cut = || Fault::new(FaultCode::LinkBroken, "the request was cut before its end");
-        loop {
-            let Some(frames) = &mut self.frames else {
-                return Poll::Ready(None);
-            };
-            let result = match ready!(frames.poll_next_unpin(cx)).transpose() {
-                Ok(Some(frame)) => match frame.part() {
-                    Some(Part::Chunk(bytes)) if bytes.len() <= self.allowed => {
-                        self.allowed -= bytes.len();
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                    Some(Part::Chunk(_)) => Some(Err(too_large(self.bounds.bytes_max))),
-                    Some(Part::End(end)) => end.fault.map(|fault| Err(fault.into())),
-                    Some(Part::Request(_) | Part::Reply(_)) => Some(Err(cut())),
-                    None => continue,
-                },
-                Ok(None) => Some(Err(cut())),
-                Err(status) => Some(Err(unreadable(&status, self.bounds.bytes_max))),
-            };
-            self.frames = None;
-            return Poll::Ready(result);
-        }
+        let Some(parts) = &mut self.parts else {
+            return Poll::Ready(None);
+        };
+        let result = match ready!(parts.poll_next_unpin(cx)).transpose() {
+            Ok(Some(Part::Chunk(bytes))) if bytes.len() <= self.allowed => {
+                self.allowed -= bytes.len();
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            Ok(Some(Part::Chunk(_))) => Some(Err(too_large(self.bounds.bytes_max))),
+            Ok(Some(Part::End(end))) => end.fault.map(|fault| Err(fault.into())),
+            Ok(Some(Part::Request(_) | Part::Reply(_)) | None) => Some(Err(cut())),
+            Err(status) => Some(Err(unreadable(&status, self.bounds.bytes_max))),
+        };
+        self.parts = None;
+        Poll::Ready(result)
     }
 }
 
@@ -259,13 +284,13 @@ impl<F: WireFrame> Stream for Answering<F> {
 
 /// The rest of an answer that is coming in.
 pub(crate) struct Answer<F> {
-    frames: Option<Streaming<F>>,
+    parts: Option<Parts<F>>,
     _held: Held,
 }
 
 impl<F: WireFrame> Answer<F> {
-    pub(crate) fn new(frames: Streaming<F>, held: Held) -> Self {
-        Self { frames: Some(frames), _held: held }
+    pub(crate) fn new(parts: Parts<F>, held: Held) -> Self {
+        Self { parts: Some(parts), _held: held }
     }
 }
 
@@ -273,26 +298,21 @@ impl<F: WireFrame> Stream for Answer<F> {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        loop {
-            let Some(frames) = &mut self.frames else {
-                return Poll::Ready(None);
-            };
-            let end = match ready!(frames.poll_next_unpin(cx)).transpose() {
-                Ok(Some(frame)) => match frame.part() {
-                    Some(Part::Chunk(bytes)) => return Poll::Ready(Some(Frame::Chunk(bytes))),
-                    Some(Part::End(end)) => Some(wire::end_of(*end)),
-                    Some(Part::Request(_) | Part::Reply(_)) => Some(broken(Fault::new(
-                        FaultCode::LinkBroken,
-                        "a service sent a head in the middle of an answer",
-                    ))),
-                    None => continue,
-                },
-                Ok(None) => None,
-                Err(status) => Some(broken(wire::fault_of(&status, false))),
-            };
-            self.frames = None;
-            return Poll::Ready(end.map(|end| Frame::End(Box::new(end))));
-        }
+        let Some(parts) = &mut self.parts else {
+            return Poll::Ready(None);
+        };
+        let end = match ready!(parts.poll_next_unpin(cx)).transpose() {
+            Ok(Some(Part::Chunk(bytes))) => return Poll::Ready(Some(Frame::Chunk(bytes))),
+            Ok(Some(Part::End(end))) => Some(wire::end_of(*end)),
+            Ok(Some(Part::Request(_) | Part::Reply(_))) => Some(broken(Fault::new(
+                FaultCode::LinkBroken,
+                "a service sent a head in the middle of an answer",
+            ))),
+            Ok(None) => None,
+            Err(status) => Some(broken(wire::fault_of(&status, false))),
+        };
+        self.parts = None;
+        Poll::Ready(end.map(|end| Frame::End(Box::new(end))))
     }
 }
 

@@ -4,13 +4,16 @@
 //! Knows what travels (heads, bytes, ends), not what it means: no wire format of a provider, no
 //! quota, no HTTP route. `tests/conformance` runs one suite against both implementations.
 
+mod answering;
 mod arrived;
+mod asking;
 mod balance;
 mod channel;
 mod client;
 mod cork;
 mod door;
 mod exchange;
+mod framed;
 mod line;
 mod link;
 mod message;

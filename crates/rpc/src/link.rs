@@ -51,6 +51,8 @@ pub struct LinkSettings {
     /// Streams that break the protocol or come after their end, in the life of a connection; over
     /// it the connection is closed.
     pub faulty_streams_max: usize,
+    /// Whether many requests share one call where the peer knows how; else each has one of its own.
+    pub framed: bool,
     /// What both ends of every link show and ask for, if links are encrypted.
     pub tls: Option<LinkTls>,
     /// What calls carry and are asked for.
@@ -85,6 +87,7 @@ impl LinkSettings {
             head_bytes_max: HEAD_BYTES_MAX,
             frame_bytes_max: FRAME_BYTES_MAX,
             faulty_streams_max: FAULTY_STREAMS_MAX,
+            framed: true,
             tls: None,
             tokens: LinkTokens::default(),
             budget: Budget::default(),

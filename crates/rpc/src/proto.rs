@@ -18,6 +18,13 @@ pub(crate) mod weir {
             tonic::include_proto!("weir.common.v1");
         }
     }
+    /// Read and written by hand; here to be compared with.
+    #[cfg(test)]
+    pub(crate) mod link {
+        pub(crate) mod v1 {
+            tonic::include_proto!("weir.link.v1");
+        }
+    }
     pub(crate) mod router {
         pub(crate) mod v1 {
             tonic::include_proto!("weir.router.v1");
@@ -31,5 +38,7 @@ pub(crate) mod weir {
 }
 
 pub(crate) use weir::common::v1 as common;
+#[cfg(test)]
+pub(crate) use weir::link::v1 as link;
 pub(crate) use weir::router::v1 as router;
 pub(crate) use weir::worker::v1 as worker;

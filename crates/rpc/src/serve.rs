@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -23,10 +24,12 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::answering;
 use crate::arrived::Arrived;
 use crate::cork::cork;
 use crate::door::Door;
 use crate::exchange::Bounds;
+use crate::framed;
 use crate::line::Line;
 use crate::link::{self, LinkSettings, MESSAGE_BYTES_MAX};
 use crate::proto::router::router_server::RouterServer;
@@ -51,8 +54,8 @@ pub struct Server {
 pub fn router_server(service: Arc<dyn RouterService>, limits: &LinkSettings) -> Server {
     let bounds = Bounds { bytes_max: limits.body_bytes_max, budget: limits.budget };
     let methods = RouterMethods { service, bounds };
-    let server = RouterServer::new(methods).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Server::new(Offered::Router(server), watch::Sender::new(false), limits)
+    let calls = RouterServer::new(methods.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Server::new(Offered::Router { calls, methods }, watch::Sender::new(false), limits)
 }
 
 /// Serves `service` to [`crate::RemoteWorker`].
@@ -61,8 +64,8 @@ pub fn worker_server(service: Arc<dyn WorkerService>, limits: &LinkSettings) -> 
     let stopping = watch::Sender::new(false);
     let bounds = Bounds { bytes_max: limits.body_bytes_max, budget: limits.budget };
     let methods = WorkerMethods { service, bounds, stopping: stopping.subscribe() };
-    let server = WorkerServer::new(methods).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Server::new(Offered::Worker(server), stopping, limits)
+    let calls = WorkerServer::new(methods.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Server::new(Offered::Worker { calls, methods }, stopping, limits)
 }
 
 impl Server {
@@ -72,7 +75,14 @@ impl Server {
         let _ = reporter.set_service_status(service.name(), ServingStatus::Serving).now_or_never();
         let health = HealthService::from_health_reporter(reporter.clone());
         let door = Door::new(limits.tokens.clone());
-        let routes = Routes { service, health: HealthServer::new(health), door };
+        let framed = limits.framed.then(|| (limits.streams_max, stopping.subscribe()));
+        let routes = Routes {
+            service,
+            health: HealthServer::new(health),
+            door,
+            framed,
+            has_link: Arc::default(),
+        };
         Self { protocol: link::server(limits), tls: limits.tls.clone(), routes, reporter, stopping }
     }
 
@@ -80,8 +90,11 @@ impl Server {
     /// status becomes `NOT_SERVING`, the peer is told to call elsewhere, and calls in flight
     /// finish. Dropping the future drops them.
     pub async fn serve_connection(self, stream: TcpStream, stop: impl Future<Output = ()>) {
-        let routes =
-            Routes { door: self.routes.door.of(stream.peer_addr()), ..self.routes.clone() };
+        let routes = Routes {
+            door: self.routes.door.of(stream.peer_addr()),
+            has_link: Arc::default(),
+            ..self.routes.clone()
+        };
         let mut stop = pin!(stop);
         let line = match &self.tls {
             None => Line::Clear(stream),
@@ -133,15 +146,15 @@ impl fmt::Debug for Server {
 /// The one service of a process.
 #[derive(Clone)]
 enum Offered {
-    Router(RouterServer<RouterMethods>),
-    Worker(WorkerServer<WorkerMethods>),
+    Router { calls: RouterServer<RouterMethods>, methods: RouterMethods },
+    Worker { calls: WorkerServer<WorkerMethods>, methods: WorkerMethods },
 }
 
 impl Offered {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Router(_) => RouterServer::<RouterMethods>::NAME,
-            Self::Worker(_) => WorkerServer::<WorkerMethods>::NAME,
+            Self::Router { .. } => RouterServer::<RouterMethods>::NAME,
+            Self::Worker { .. } => WorkerServer::<WorkerMethods>::NAME,
         }
     }
 }
@@ -152,6 +165,10 @@ struct Routes {
     service: Offered,
     health: HealthServer<HealthService>,
     door: Door,
+    /// Requests at a time on a framed link, and when it is to end; `None`: there are none.
+    framed: Option<(u32, watch::Receiver<bool>)>,
+    /// Whether there has been one on this connection.
+    has_link: Arc<AtomicBool>,
 }
 
 type RouteFuture =
@@ -167,12 +184,30 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
         if !self.door.admits(request.headers()) {
             return Box::pin(std::future::ready(Ok(token::refusal().into_http())));
         }
-        let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+        let mut path = request.uri().path().split('/').skip(1);
+        let (service, method) = (path.next().unwrap_or_default(), path.next());
         if service == self.service.name() {
+            if method == Some(framed::METHOD)
+                && let Some((requests_max, stopping)) = self.framed.clone()
+            {
+                let answer = match self.service.clone() {
+                    _ if self.has_link.swap(true, Ordering::Relaxed) => {
+                        let enough = "a connection has one framed link at most";
+                        Status::new(Code::ResourceExhausted, enough).into_http()
+                    }
+                    Offered::Router { methods, .. } => {
+                        answering::serve(request, methods, requests_max, stopping)
+                    }
+                    Offered::Worker { methods, .. } => {
+                        answering::serve(request, methods, requests_max, stopping)
+                    }
+                };
+                return Box::pin(std::future::ready(Ok(answer)));
+            }
             let request = request.map(Arrived::new);
             return match self.service.clone() {
-                Offered::Router(mut router) => router.call(request),
-                Offered::Worker(mut worker) => worker.call(request),
+                Offered::Router { mut calls, .. } => calls.call(request),
+                Offered::Worker { mut calls, .. } => calls.call(request),
             };
         }
         if service == HealthServer::<HealthService>::NAME {

@@ -12,19 +12,22 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use weir_types::{CallContext, Fault, FaultCode};
 
-use crate::exchange::{Answering, Bounds, Upload, unreadable};
+use crate::answering::Hop;
+use crate::exchange::{Answering, Bounds, Parts, Upload, unreadable};
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
-use crate::{Body, Reply, RouterService, WorkerService};
+use crate::{Body, CallFuture, Reply, RouterService, WorkerService};
 
 /// A router service behind gRPC.
+#[derive(Clone)]
 pub(crate) struct RouterMethods {
     pub(crate) service: Arc<dyn RouterService>,
     pub(crate) bounds: Bounds,
 }
 
 /// A worker service behind gRPC.
+#[derive(Clone)]
 pub(crate) struct WorkerMethods {
     pub(crate) service: Arc<dyn WorkerService>,
     pub(crate) bounds: Bounds,
@@ -42,10 +45,7 @@ impl router::router_server::Router for RouterMethods {
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
             let RequestFrames { context, head, upload } = open(request, self.bounds).await?;
-            let body_bytes = head.body_bytes;
-            let request = wire::router_request(*head)?;
-            let body: Body = upload.body(body_bytes).await?;
-            self.service.call(context, request, body).await
+            self.answer(context, head, upload).await
         };
         respond(reply.await)
     }
@@ -72,10 +72,7 @@ impl worker::worker_server::Worker for WorkerMethods {
     ) -> Result<Response<Self::CallStream>, Status> {
         let reply = async {
             let RequestFrames { context, head, upload } = open(request, self.bounds).await?;
-            let body_bytes = head.body_bytes;
-            let request = wire::worker_request(*head)?;
-            let body: Body = upload.body(body_bytes).await?;
-            self.service.call(context, request, body).await
+            self.answer(context, head, upload).await
         };
         respond(reply.await)
     }
@@ -99,6 +96,52 @@ impl worker::worker_server::Worker for WorkerMethods {
     }
 }
 
+impl Hop for RouterMethods {
+    type Frame = router::Frame;
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn answer(
+        &self,
+        context: CallContext,
+        head: Box<router::RequestHead>,
+        upload: Upload<router::Frame>,
+    ) -> CallFuture {
+        let service = Arc::clone(&self.service);
+        Box::pin(async move {
+            let body_bytes = head.body_bytes;
+            let request = wire::router_request(*head)?;
+            let body: Body = upload.body(body_bytes).await?;
+            service.call(context, request, body).await
+        })
+    }
+}
+
+impl Hop for WorkerMethods {
+    type Frame = worker::Frame;
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn answer(
+        &self,
+        context: CallContext,
+        head: Box<worker::RequestHead>,
+        upload: Upload<worker::Frame>,
+    ) -> CallFuture {
+        let service = Arc::clone(&self.service);
+        Box::pin(async move {
+            let body_bytes = head.body_bytes;
+            let request = wire::worker_request(*head)?;
+            let body: Body = upload.body(body_bytes).await?;
+            service.call(context, request, body).await
+        })
+    }
+}
+
 /// A call whose head has been read.
 struct RequestFrames<F: WireFrame> {
     context: CallContext,
@@ -111,19 +154,14 @@ async fn open<F: WireFrame>(
     bounds: Bounds,
 ) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
-    let mut frames = request.into_inner();
-    loop {
-        let frame = match frames.next().await {
-            Some(frame) => frame.map_err(|status| unreadable(&status, bounds.bytes_max))?,
-            None => return Err(Fault::new(FaultCode::LinkBroken, "the request is empty")),
-        };
-        return match frame.part() {
-            Some(Part::Request(head)) => {
-                Ok(RequestFrames { context, head, upload: Upload::new(frames, bounds) })
-            }
-            Some(_) => Err(Fault::new(FaultCode::LinkBroken, "the request has no head")),
-            None => continue,
-        };
+    let mut parts = Parts::Call(request.into_inner());
+    match parts.next().await.transpose() {
+        Ok(Some(Part::Request(head))) => {
+            Ok(RequestFrames { context, head, upload: Upload::new(parts, bounds) })
+        }
+        Ok(Some(_)) => Err(Fault::new(FaultCode::LinkBroken, "the request has no head")),
+        Ok(None) => Err(Fault::new(FaultCode::LinkBroken, "the request is empty")),
+        Err(status) => Err(unreadable(&status, bounds.bytes_max)),
     }
 }
 

@@ -12,7 +12,7 @@ mod request;
 mod status;
 
 pub(crate) use frame::{Part, WireFrame, first_chunk};
-pub(crate) use metadata::{attach, context, transport_limit};
+pub(crate) use metadata::{attach, beside, context, context_beside, transport_limit};
 pub(crate) use reply::{description, description_of, end, end_of, reply, reply_head};
 pub(crate) use request::{router_head, router_request, worker_head, worker_request};
 pub(crate) use status::{fault_of, is_said, status};
@@ -39,7 +39,7 @@ fn headers_of(headers: Vec<common::Header>) -> Result<Vec<Header>, Fault> {
 }
 
 /// A message of ours that lacks what it must have: the other side runs something else.
-fn malformed(what: &str) -> Fault {
+pub(crate) fn malformed(what: &str) -> Fault {
     Fault::new(
         FaultCode::Internal,
         format!("a service sent a message that this version cannot read: {what}"),

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use weir_budget::Budget;
 use weir_config::Config;
 use weir_rpc::{LinkSettings, LinkTokens};
@@ -57,6 +57,17 @@ pub(crate) struct LinkArgs {
     #[arg(long, env = "WEIR_LINK_FAULTS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     link_faults: Option<u32>,
+    /// How requests go to other services: `framed`, many on one call, where the neighbour can, or
+    /// `calls`, each on a call of its own, which proxies in between can spread
+    #[arg(long, env = "WEIR_LINKS", value_name = "WAY", value_enum, default_value_t = Links::Framed)]
+    links: Links,
+}
+
+/// How requests go from service to service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Links {
+    Framed,
+    Calls,
 }
 
 /// Whether services may come from elsewhere without a token.
@@ -96,6 +107,7 @@ pub(crate) fn settings(
             .link_faults
             .and_then(|faults| usize::try_from(faults).ok())
             .unwrap_or(usual.faulty_streams_max),
+        framed: args.links == Links::Framed,
         tls: tls.ends(),
         tokens,
         ..usual
@@ -200,6 +212,7 @@ mod tests {
             link_head_bytes: None,
             link_frame_bytes: None,
             link_faults: None,
+            links: Links::Framed,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The frame of both hops as one thing: they differ in the head of the request only.
 
 use bytes::Bytes;
+use prost::Message;
 
 use crate::proto::{common, router, worker};
 
@@ -20,6 +21,13 @@ pub(crate) enum Part<Head> {
 /// A frame of either hop.
 pub(crate) trait WireFrame: Send + Unpin + Sized + 'static {
     type Head: Send + Unpin;
+    /// Opens a request where many share one call.
+    type Opening: Message + Default;
+
+    fn opening(context: common::Context, head: Self::Head) -> Self::Opening;
+
+    /// `None` if it lacks either.
+    fn opened(opening: Self::Opening) -> Option<(common::Context, Box<Self::Head>)>;
 
     fn new(part: Part<Self::Head>) -> Self;
 
@@ -31,6 +39,15 @@ macro_rules! wire_frame {
     ($hop:ident) => {
         impl WireFrame for $hop::Frame {
             type Head = $hop::RequestHead;
+            type Opening = $hop::Opening;
+
+            fn opening(context: common::Context, head: Self::Head) -> Self::Opening {
+                $hop::Opening { context: Some(context), head: Some(Box::new(head)) }
+            }
+
+            fn opened(opening: Self::Opening) -> Option<(common::Context, Box<Self::Head>)> {
+                Some((opening.context?, opening.head?))
+            }
 
             fn new(part: Part<Self::Head>) -> Self {
                 Self {

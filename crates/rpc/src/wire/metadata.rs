@@ -9,7 +9,8 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use weir_types::{CallContext, Deadline, Fault, TraceContext, TraceParent};
 
 use super::fault::micros;
-use super::malformed;
+use super::{malformed, required};
+use crate::proto::common;
 
 const REQUEST_ID: &str = "x-request-id";
 const TIMEOUT_US: &str = "weir-timeout-us";
@@ -73,6 +74,32 @@ pub(crate) fn context(metadata: &MetadataMap) -> Result<CallContext, Fault> {
         trace: TraceContext {
             parent: text(TRACEPARENT).and_then(TraceParent::parse),
             state: text(TRACESTATE).map(Into::into),
+        },
+    })
+}
+
+/// What [`attach`] says, where many requests share one call.
+pub(crate) fn beside(context: &CallContext) -> common::Context {
+    let parent = context.trace.parent.map(|parent| parent.to_string());
+    let state = context.trace.state.as_deref().map(str::to_owned);
+    common::Context {
+        request_id: context.request_id.as_str().to_owned(),
+        timeout_us: micros(context.deadline.remaining(Instant::now())),
+        traceparent: parent.unwrap_or_default(),
+        tracestate: state.unwrap_or_default(),
+    }
+}
+
+/// The context that a request on a shared call carries.
+pub(crate) fn context_beside(context: common::Context) -> Result<CallContext, Fault> {
+    let id = required(context.request_id, "request_id")?;
+    let timeout = Duration::from_micros(context.timeout_us);
+    Ok(CallContext {
+        request_id: id.as_str().into(),
+        deadline: Deadline::after(Instant::now(), timeout),
+        trace: TraceContext {
+            parent: TraceParent::parse(&context.traceparent),
+            state: Some(context.tracestate).filter(|state| !state.is_empty()).map(Into::into),
         },
     })
 }

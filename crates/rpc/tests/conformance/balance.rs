@@ -17,6 +17,27 @@ use weir_types::{Fault, FaultCode};
 use crate::bench::{Serving, context, limits, router_request, within, worker_request};
 use crate::script::{Call, Script, chunk, description, end, reply, streamed};
 
+crate::both_ways!(
+    calls_under_way_are_spread_over_all_addresses,
+    an_ended_answer_no_longer_counts_and_an_open_one_does,
+    a_call_whose_link_breaks_before_the_head_goes_elsewhere_whole,
+    a_call_whose_link_breaks_after_the_head_goes_nowhere,
+    a_fault_that_a_service_says_is_an_answer_whatever_its_code,
+    an_upload_is_not_sent_twice,
+    dead_addresses_are_skipped_and_found_again,
+    the_only_address_is_tried_even_if_it_was_dead,
+    the_name_is_looked_up_again_and_what_is_under_way_stays,
+    a_service_that_leaves_gets_no_new_calls_and_is_let_go,
+    without_any_address_a_call_fails_at_once,
+    workers_describe_themselves_as_one,
+    two_workers_ask_the_servers_how_they_are,
+    another_providers_worker_does_not_speak_for_this_one,
+    a_worker_that_dies_is_replaced_before_the_head,
+    a_name_that_is_none_is_refused_at_once,
+    several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses,
+    a_call_waits_for_the_successor_of_the_last_router_that_left,
+);
+
 const NAME: &str = "http://service.example:7201";
 
 /// A name whose addresses the test sets; `None`: the look-up fails.
@@ -106,7 +127,6 @@ async fn taken(replicas: &mut [Replica]) -> (usize, Call) {
     .await
 }
 
-#[tokio::test]
 async fn calls_under_way_are_spread_over_all_addresses() {
     let (router, _name, mut replicas) = routers::<3>().await;
     let calls: Vec<_> = (0..24).map(|_| begin(&router, Bytes::new())).collect();
@@ -129,7 +149,6 @@ async fn calls_under_way_are_spread_over_all_addresses() {
     calls.iter().for_each(Calling::abort);
 }
 
-#[tokio::test]
 async fn an_ended_answer_no_longer_counts_and_an_open_one_does() {
     let (router, _name, mut replicas) = routers::<2>().await;
     let calling = begin(&router, Bytes::new());
@@ -147,7 +166,6 @@ async fn an_ended_answer_no_longer_counts_and_an_open_one_does() {
     }
 }
 
-#[tokio::test]
 async fn a_call_whose_link_breaks_before_the_head_goes_elsewhere_whole() {
     let (router, _name, mut replicas) = routers::<2>().await;
     let calling = begin(&router, Bytes::from_static(b"the body"));
@@ -164,7 +182,6 @@ async fn a_call_whose_link_breaks_before_the_head_goes_elsewhere_whole() {
     reaches(|| router.reach(), 2, 1).await;
 }
 
-#[tokio::test]
 async fn a_call_whose_link_breaks_after_the_head_goes_nowhere() {
     let (router, _name, mut replicas) = routers::<2>().await;
     let calling = begin(&router, Bytes::new());
@@ -180,7 +197,6 @@ async fn a_call_whose_link_breaks_after_the_head_goes_nowhere() {
     assert!(replicas[0].called.try_recv().is_err());
 }
 
-#[tokio::test]
 async fn a_fault_that_a_service_says_is_an_answer_whatever_its_code() {
     let (router, _name, mut replicas) = routers::<2>().await;
     for code in [FaultCode::LinkBroken, FaultCode::Internal] {
@@ -194,7 +210,6 @@ async fn a_fault_that_a_service_says_is_an_answer_whatever_its_code() {
     assert_eq!(router.reach(), Reach { addresses: 2, serving: 2, refusing: 0 });
 }
 
-#[tokio::test]
 async fn an_upload_is_not_sent_twice() {
     let (router, _name, mut replicas) = routers::<2>().await;
     let calling = begin(&router, Body::Stream(futures_util::stream::pending().boxed()));
@@ -206,7 +221,6 @@ async fn an_upload_is_not_sent_twice() {
     drop(call);
 }
 
-#[tokio::test]
 async fn dead_addresses_are_skipped_and_found_again() {
     let (router, name, mut replicas) = routers::<1>().await;
     // Bound, so that nobody else gets the port, and not listening: connections are refused.
@@ -233,7 +247,6 @@ async fn dead_addresses_are_skipped_and_found_again() {
     reaches(|| router.reach(), 2, 2).await;
 }
 
-#[tokio::test]
 async fn the_only_address_is_tried_even_if_it_was_dead() {
     let (router, _name, mut replicas) = routers::<1>().await;
     let addr = replicas[0].addr();
@@ -263,7 +276,6 @@ async fn the_only_address_is_tried_even_if_it_was_dead() {
     within(calling).await.unwrap().unwrap();
 }
 
-#[tokio::test]
 async fn the_name_is_looked_up_again_and_what_is_under_way_stays() {
     let (router, name, mut replicas) = routers::<1>().await;
     let calling = begin(&router, Bytes::new());
@@ -293,7 +305,6 @@ async fn the_name_is_looked_up_again_and_what_is_under_way_stays() {
     reaches(|| router.reach(), 1, 1).await;
 }
 
-#[tokio::test]
 async fn a_service_that_leaves_gets_no_new_calls_and_is_let_go() {
     let (router, _name, mut replicas) = routers::<2>().await;
     let calling = begin(&router, Bytes::new());
@@ -314,7 +325,6 @@ async fn a_service_that_leaves_gets_no_new_calls_and_is_let_go() {
     within(&mut replicas[leaving].serving.task).await.unwrap();
 }
 
-#[tokio::test]
 async fn without_any_address_a_call_fails_at_once() {
     let router = BalancedRouter::connect(&[NAME], &limits(), Name::default().lookup()).unwrap();
     let fault = within(begin(&router, Bytes::new())).await.unwrap().unwrap_err();
@@ -323,7 +333,6 @@ async fn without_any_address_a_call_fails_at_once() {
     assert_eq!(router.reach(), Reach { addresses: 0, serving: 0, refusing: 0 });
 }
 
-#[tokio::test]
 async fn workers_describe_themselves_as_one() {
     let (blue, red) = (Replica::worker().await, Replica::worker().await);
     red.describe.send_replace(description(&["red"]));
@@ -347,7 +356,6 @@ async fn workers_describe_themselves_as_one() {
 }
 
 /// However many workers there are, two ask the servers; and whoever finds one well is right.
-#[tokio::test]
 async fn two_workers_ask_the_servers_how_they_are() {
     let replicas = [Replica::worker().await, Replica::worker().await, Replica::worker().await];
     for (replica, key) in replicas.iter().zip(["a", "b", "c"]) {
@@ -383,7 +391,6 @@ async fn two_workers_ask_the_servers_how_they_are() {
     }
 }
 
-#[tokio::test]
 async fn another_providers_worker_does_not_speak_for_this_one() {
     let stranger = Replica::worker().await;
     stranger.describe.send_replace(Description { provider: "groq".into(), ..description(&["x"]) });
@@ -398,7 +405,6 @@ async fn another_providers_worker_does_not_speak_for_this_one() {
     assert_eq!(within(first).await.unwrap(), Some(description(&["blue"])));
 }
 
-#[tokio::test]
 async fn a_worker_that_dies_is_replaced_before_the_head() {
     let mut replicas = [Replica::worker().await, Replica::worker().await];
     let name = Name::of(&[replicas[0].addr(), replicas[1].addr()]);
@@ -415,7 +421,6 @@ async fn a_worker_that_dies_is_replaced_before_the_head() {
     drop(call);
 }
 
-#[tokio::test]
 async fn a_name_that_is_none_is_refused_at_once() {
     for found in ["router:50051", "http://router", "http://:50051", "http://a:1/path"] {
         let refused = BalancedRouter::connect(&[found], &limits(), Lookup::dns());
@@ -431,7 +436,6 @@ async fn a_name_that_is_none_is_refused_at_once() {
     }
 }
 
-#[tokio::test]
 async fn several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses() {
     let replicas = [Replica::router().await, Replica::router().await];
     let names: [Name; 2] = [0, 1].map(|at: usize| Name::of(&[replicas[at].addr()]));
@@ -453,7 +457,6 @@ async fn several_names_are_one_service_and_one_that_is_lost_keeps_its_addresses(
     assert!(matches!(other, Err(LinkError::Address { found, .. }) if found == "b"));
 }
 
-#[tokio::test]
 async fn a_call_waits_for_the_successor_of_the_last_router_that_left() {
     let (router, name, mut replicas) = routers::<1>().await;
     drop(replicas.pop());

@@ -1,5 +1,6 @@
 //! The ways to reach the service under the suite.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,8 +30,18 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("took too long")
 }
 
+thread_local! {
+    /// Each test has a thread of its own.
+    static FRAMED: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Both ends of all links of this test make a call per request.
+pub(crate) fn by_calls() {
+    FRAMED.set(false);
+}
+
 pub(crate) fn limits() -> LinkSettings {
-    LinkSettings::new(BODY_BYTES_MAX)
+    LinkSettings { framed: FRAMED.get(), ..LinkSettings::new(BODY_BYTES_MAX) }
 }
 
 #[derive(Clone)]
@@ -88,6 +99,26 @@ impl Bench {
         let serving = Serving::start(worker_server(script, &limits())).await;
         let remote = RemoteWorker::connect(&serving.url(), &limits()).unwrap();
         let bench = Self::new(Service::Worker(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    /// A worker that knows no framed links, and a caller that does.
+    pub(crate) async fn worker_of_before() -> Self {
+        let (script, called, describe) = Script::new();
+        let before = LinkSettings { framed: false, ..limits() };
+        let serving = Serving::start(worker_server(script, &before)).await;
+        let remote = RemoteWorker::connect(&serving.url(), &limits()).unwrap();
+        let bench = Self::new(Service::Worker(Arc::new(remote)), called, describe);
+        Self { serving: Some(serving), ..bench }
+    }
+
+    /// A caller that knows no framed links, and a router that does.
+    pub(crate) async fn caller_of_before() -> Self {
+        let (script, called, describe) = Script::new();
+        let serving = Serving::start(router_server(script, &limits())).await;
+        let before = LinkSettings { framed: false, ..limits() };
+        let remote = RemoteRouter::connect(&serving.url(), &before).unwrap();
+        let bench = Self::new(Service::Router(Arc::new(remote)), called, describe);
         Self { serving: Some(serving), ..bench }
     }
 

@@ -19,7 +19,23 @@ use weir_types::{CallContext, Deadline, FaultCode};
 use crate::bench::{BODY_BYTES_MAX, Bench, Serving, context, limits, within};
 use crate::script::{Asked, Script, chunk, description, end, reply, streamed};
 
-#[tokio::test]
+crate::both_ways!(
+    health_says_serving_until_the_drain,
+    a_drain_finishes_calls_and_ends_descriptions,
+    an_absent_service_is_a_broken_link,
+    a_service_that_comes_back_is_found_again,
+    a_service_that_dies_breaks_the_call_before_and_after_the_head,
+    a_service_that_ignores_the_deadline_is_left,
+    the_stream_of_an_ended_answer_is_let_go,
+    an_upload_ends_with_its_call_at_both_ends,
+    bodies_over_the_limit_are_refused_however_they_come,
+    a_slow_reader_does_not_hold_up_the_others,
+    callers_that_leave_in_a_crowd_do_not_break_the_link,
+    a_silent_link_is_given_up_at_both_ends,
+    strangers_do_no_harm,
+    an_address_that_is_none_is_refused_at_once,
+);
+
 async fn health_says_serving_until_the_drain() {
     let bench = Bench::remote_worker().await;
     let serving = bench.serving.as_ref().unwrap();
@@ -42,7 +58,6 @@ async fn health_says_serving_until_the_drain() {
     assert_eq!(then.status(), ServingStatus::NotServing);
 }
 
-#[tokio::test]
 async fn a_drain_finishes_calls_and_ends_descriptions() {
     let mut bench = Bench::remote_worker().await;
     let mut updates = bench.worker().describe(false);
@@ -62,7 +77,6 @@ async fn a_drain_finishes_calls_and_ends_descriptions() {
     within(&mut serving.task).await.unwrap();
 }
 
-#[tokio::test]
 async fn an_absent_service_is_a_broken_link() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -76,7 +90,6 @@ async fn an_absent_service_is_a_broken_link() {
     }
 }
 
-#[tokio::test]
 async fn a_service_that_comes_back_is_found_again() {
     let (script, _called, describe) = Script::new();
     let serving = Serving::start(worker_server(script.clone(), &limits())).await;
@@ -103,7 +116,6 @@ async fn a_service_that_comes_back_is_found_again() {
     assert_eq!(within(updates.next()).await, Some(description(&["red"])));
 }
 
-#[tokio::test]
 async fn a_service_that_dies_breaks_the_call_before_and_after_the_head() {
     let mut bench = Bench::remote_router().await;
     let (pending, _call) = bench.begin(Bytes::from_static(b"{}")).await;
@@ -124,7 +136,6 @@ async fn a_service_that_dies_breaks_the_call_before_and_after_the_head() {
     assert_eq!(within(answer.frames.next()).await, None);
 }
 
-#[tokio::test]
 async fn a_service_that_ignores_the_deadline_is_left() {
     let mut bench = Bench::remote_router().await;
     let deadline = Deadline::after(Instant::now(), Duration::from_millis(20));
@@ -135,7 +146,6 @@ async fn a_service_that_ignores_the_deadline_is_left() {
     within(call.dropped).await.unwrap_err();
 }
 
-#[tokio::test]
 async fn the_stream_of_an_ended_answer_is_let_go() {
     let mut bench = Bench::remote_router().await;
     let (calling, call) = bench.begin(Bytes::from_static(b"{}")).await;
@@ -149,7 +159,6 @@ async fn the_stream_of_an_ended_answer_is_let_go() {
     within(dropped).await.unwrap_err();
 }
 
-#[tokio::test]
 async fn an_upload_ends_with_its_call_at_both_ends() {
     let mut bench = Bench::remote_router().await;
     for with_head in [false, true] {
@@ -175,7 +184,6 @@ async fn an_upload_ends_with_its_call_at_both_ends() {
     }
 }
 
-#[tokio::test]
 async fn bodies_over_the_limit_are_refused_however_they_come() {
     let mut bench = Bench::remote_router().await;
     let parts = move || futures_util::stream::repeat(Bytes::from(vec![b'x'; 1024 * 1024])).map(Ok);
@@ -188,7 +196,6 @@ async fn bodies_over_the_limit_are_refused_however_they_come() {
     assert_eq!(collected.unwrap_err().code, FaultCode::BodyTooLarge);
 }
 
-#[tokio::test]
 async fn a_slow_reader_does_not_hold_up_the_others() {
     let mut bench = Bench::remote_router().await;
     let endless = || futures_util::stream::repeat(chunk(vec![b'x'; 64 * 1024])).boxed();
@@ -205,7 +212,6 @@ async fn a_slow_reader_does_not_hold_up_the_others() {
     assert_eq!(within(answer.frames.next()).await, Some(chunk("quick")));
 }
 
-#[tokio::test]
 async fn callers_that_leave_in_a_crowd_do_not_break_the_link() {
     let mut bench = Bench::remote_router().await;
     for _ in 0..5 {
@@ -252,7 +258,6 @@ async fn relay(to: std::net::SocketAddr) -> (String, watch::Sender<bool>) {
     (url, frozen)
 }
 
-#[tokio::test]
 async fn a_silent_link_is_given_up_at_both_ends() {
     let limits = LinkSettings { silence_max: Duration::from_secs(1), ..limits() };
     let (script, mut called, _describe) = Script::new();
@@ -270,7 +275,6 @@ async fn a_silent_link_is_given_up_at_both_ends() {
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
 
-#[tokio::test]
 async fn strangers_do_no_harm() {
     let mut bench = Bench::remote_router().await;
     let addr = bench.serving.as_ref().unwrap().addr;
@@ -287,11 +291,47 @@ async fn strangers_do_no_harm() {
     within(calling).await.unwrap().unwrap();
 }
 
-#[tokio::test]
 async fn an_address_that_is_none_is_refused_at_once() {
     for found in ["", "router:50051", "https://router:50051", "http://router", "http://a:1/path"] {
         let error = RemoteRouter::connect(found, &limits()).unwrap_err();
         assert!(matches!(&error, LinkError::Address { found: at, .. } if at == found), "{error}");
     }
     RemoteRouter::connect("http://router.internal:50051", &limits()).unwrap();
+}
+
+/// A framed link on a connection of its own, and its answer's head.
+async fn raw_link(
+    connection: &h2::client::SendRequest<Bytes>,
+    addr: std::net::SocketAddr,
+) -> (h2::SendStream<Bytes>, http::Response<h2::RecvStream>) {
+    let request = http::Request::post(format!("http://{addr}/weir.router.v1.Router/Link"));
+    let mut connection = connection.clone().ready().await.unwrap();
+    let (answer, sending) = connection.send_request(request.body(()).unwrap(), false).unwrap();
+    (sending, within(answer).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_connection_has_one_framed_link_and_loses_it_with_its_manners() {
+    let mut bench = Bench::remote_router().await;
+    let addr = bench.serving.as_ref().unwrap().addr;
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let (connection, driven) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(driven);
+    let (mut sending, first) = raw_link(&connection, addr).await;
+    assert!(first.headers().get("grpc-status").is_none());
+    assert!(first.headers().get("weir-link-requests").is_some());
+    let (_, second) = raw_link(&connection, addr).await;
+    assert_eq!(second.headers().get("grpc-status").unwrap(), "8");
+    // A payload of a request that was never opened.
+    let stray = Bytes::from_static(&[0, 0, 0, 0, 5, 8, 1, 34, 1, b'x']);
+    sending.send_data(stray, false).unwrap();
+    let mut frames = first.into_body();
+    let ended = within(async {
+        while let Some(Ok(_)) = frames.data().await {}
+        frames.trailers().await
+    });
+    assert!(ended.await.is_err(), "the link goes on");
+    let (calling, call) = bench.begin(Bytes::from_static(b"{}")).await;
+    call.answer.send(Ok(reply(vec![end()]))).unwrap();
+    within(calling).await.unwrap().unwrap();
 }

@@ -13,6 +13,12 @@ use weir_types::{Fault, FaultCode};
 use crate::bench::{Serving, context, limits, router_request, within};
 use crate::script::{Script, end, reply};
 
+crate::both_ways!(
+    only_services_with_a_certificate_of_the_authority_are_believed,
+    a_service_is_believed_under_the_name_that_was_looked_up,
+    what_is_replaced_holds_for_new_links,
+);
+
 /// Signs certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -84,7 +90,6 @@ async fn asked(service: LinkSettings, caller: LinkSettings, host: &str) -> Resul
     .await
 }
 
-#[tokio::test]
 async fn only_services_with_a_certificate_of_the_authority_are_believed() {
     let (own, foreign) = (Authority::new(), Authority::new());
     let here = "127.0.0.1";
@@ -108,7 +113,6 @@ async fn only_services_with_a_certificate_of_the_authority_are_believed() {
     }
 }
 
-#[tokio::test]
 async fn a_service_is_believed_under_the_name_that_was_looked_up() {
     let own = Authority::new();
     let caller = with(own.tls("edge.inner"));
@@ -119,7 +123,6 @@ async fn a_service_is_believed_under_the_name_that_was_looked_up() {
     }
 }
 
-#[tokio::test]
 async fn what_is_replaced_holds_for_new_links() {
     let (old, new) = (Authority::new(), Authority::new());
     let here = "127.0.0.1";

@@ -14,6 +14,14 @@ use weir_types::{FaultCode, Secret};
 use crate::bench::{Serving, context, limits, router_request, within, worker_request};
 use crate::script::{Call, Script, description, end, explanation, reply};
 
+crate::both_ways!(
+    callers_with_a_token_that_is_accepted_come_in,
+    nobody_else_reaches_the_service,
+    an_explanation_crosses_whole_to_those_with_the_token,
+    health_is_for_those_with_the_token_as_well,
+    an_address_that_refuses_the_token_is_known_for_it,
+);
+
 const OLD: &str = "the-old-token-0123";
 const NEW: &str = "the-new-token-4567";
 
@@ -30,7 +38,6 @@ async fn worker(tokens: &str) -> (Serving, mpsc::Receiver<Call>) {
     (serving, called)
 }
 
-#[tokio::test]
 async fn callers_with_a_token_that_is_accepted_come_in() {
     for (sent, accepted) in [(NEW, NEW), ("the-new-token-4567\nthe-old-token-0123", NEW)]
         .into_iter()
@@ -47,7 +54,6 @@ async fn callers_with_a_token_that_is_accepted_come_in() {
     }
 }
 
-#[tokio::test]
 async fn nobody_else_reaches_the_service() {
     let (script, mut called, _describe) = Script::new();
     let serving = Serving::start(router_server(script, &with(NEW))).await;
@@ -64,7 +70,6 @@ async fn nobody_else_reaches_the_service() {
     assert!(called.try_recv().is_err());
 }
 
-#[tokio::test]
 async fn an_explanation_crosses_whole_to_those_with_the_token() {
     let (script, _called, _describe) = Script::new();
     let serving = Serving::start(router_server(script, &with(NEW))).await;
@@ -86,7 +91,6 @@ async fn an_explanation_crosses_whole_to_those_with_the_token() {
     }
 }
 
-#[tokio::test]
 async fn health_is_for_those_with_the_token_as_well() {
     let (serving, _called) = worker(NEW).await;
     let channel = tonic::transport::Endpoint::from_shared(serving.url()).unwrap();
@@ -99,7 +103,6 @@ async fn health_is_for_those_with_the_token_as_well() {
     within(health.check(request)).await.unwrap();
 }
 
-#[tokio::test]
 async fn an_address_that_refuses_the_token_is_known_for_it() {
     let (serving, _called) = worker(NEW).await;
     let urls = [serving.url()];
