@@ -46,6 +46,7 @@ ELSEWHERE = {
     },
     "network_config.health_check": "test_health_checks.py::test_field_health_check",
     "network_config.slow_failure_in_seconds": "test_waiting.py::test_a_slow_failure",
+    "network_config.retry_max_percent": "test_retry_budget.py::test_field_retry_max_percent",
     "network_config.breaker_failures": "test_outages.py::test_failures_that_are_not_in_a_row",
     "network_config.hedge_after_ms": "test_hedges.py::test_the_fallback_is_kept",
     "network_config.hedge_max_percent": "test_hedges.py::test_no_more_than_the_share",

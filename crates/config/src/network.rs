@@ -33,6 +33,10 @@ pub struct Network {
     /// Further attempts after the first.
     #[schemars(with = "Option<u32>", range(max = 100), extend("default" = 0))]
     pub max_retries: u32,
+    /// Weir's extension: of a hundred requests so many may be tried again, in the long run. 100: all, as
+    /// often as `max_retries` allows.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 100), extend("default" = 20))]
+    pub retry_max_percent: u32,
     /// The first wait before another attempt, in milliseconds or as "500ms".
     #[schemars(with = "Option<Backoff>", extend("default" = 500))]
     pub retry_backoff_initial: Duration,
@@ -133,6 +137,7 @@ impl Default for Network {
             retry_backoff_initial: Duration::from_millis(500),
             retry_backoff_max: Duration::from_secs(5),
             slow_failure: Duration::from_secs(10),
+            retry_max_percent: 20,
             breaker_failures: 5,
             hedge_after: None,
             hedge_max_percent: 10,
@@ -189,6 +194,8 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
             seconds.clone(),
             default.slow_failure,
         ),
+        retry_max_percent: count(&mut section, "retry_max_percent", 1, 100)
+            .unwrap_or(default.retry_max_percent),
         breaker_failures: count(&mut section, "breaker_failures", 0, 1000)
             .unwrap_or(default.breaker_failures),
         hedge_after: hedge_after(&mut section),

@@ -12,6 +12,7 @@ mod explain;
 mod hedges;
 mod lists;
 mod plan;
+mod retries;
 mod servers;
 mod service;
 mod settings;

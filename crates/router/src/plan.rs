@@ -48,6 +48,10 @@ pub(crate) struct Plan {
     too_small: Vec<(ProviderName, ModelName)>,
     /// Whether the present attempt may be a probe.
     may_probe: bool,
+    /// Whether the target's pool has retries left.
+    has_retries: bool,
+    /// It was not tried again for want of them.
+    is_spared: bool,
     /// Keys that were refused to this request.
     accused: Vec<(ProviderName, KeyName)>,
     /// The attempt beside the present one.
@@ -84,6 +88,8 @@ impl Plan {
             primary_fault,
             too_small,
             may_probe: false,
+            has_retries: true,
+            is_spared: false,
             accused,
             beside: None,
             has_hedged: false,
@@ -115,6 +121,26 @@ impl Plan {
     /// A worker has made so many more calls for one attempt.
     pub(crate) fn repeated(&mut self, calls: usize) {
         self.attempts = self.attempts.saturating_add(u32::try_from(calls).unwrap_or(u32::MAX));
+    }
+
+    /// Whether the pool of [`Plan::target`] has retries left: for what is decided next.
+    pub(crate) const fn may_retry_more(&mut self, has_retries: bool) {
+        self.has_retries = has_retries;
+    }
+
+    /// The retries of [`Plan::target`] since this was last asked.
+    pub(crate) fn take_retries(&mut self) -> u32 {
+        self.round.take_retries()
+    }
+
+    /// Whether the next attempt is the first one of [`Plan::target`].
+    pub(crate) const fn is_first_attempt(&self) -> bool {
+        !self.round.is_attempted()
+    }
+
+    /// Whether a target was not tried again because its pool had no retries left.
+    pub(crate) const fn is_spared(&self) -> bool {
+        self.is_spared
     }
 
     fn fresh(&self) -> QueuePlace {
@@ -265,7 +291,12 @@ impl Plan {
 
     fn finish(&mut self, settle: Option<Outcome>, now: Instant) -> Action {
         let last = self.closing_fault(now);
-        let fault = self.primary_fault.take().unwrap_or(last);
+        let mut fault = self.primary_fault.take().unwrap_or(last);
+        if self.is_spared {
+            let said = &fault.detail.message;
+            let message = format!("{said} (not tried again: retry_max_percent)");
+            fault.detail.message = message.into();
+        }
         Action::Finish { settle, fault }
     }
 

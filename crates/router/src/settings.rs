@@ -80,6 +80,9 @@ pub struct ProviderSettings {
     pub leeway: u32,
     /// Counted retries after the first try.
     pub max_retries: u32,
+    /// Of a hundred requests so many may be tried again, and a few beside; 100: all, as often as
+    /// `max_retries` allows.
+    pub retries_percent: u32,
     /// The first backoff.
     pub backoff_initial: Duration,
     /// No backoff is longer.
@@ -181,6 +184,7 @@ impl ProviderSettings {
             buffer: 5000,
             leeway: 0,
             max_retries: 0,
+            retries_percent: 20,
             backoff_initial: Duration::from_millis(500),
             backoff_max: Duration::from_secs(5),
             commit: Commit::default(),

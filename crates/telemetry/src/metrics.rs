@@ -104,6 +104,11 @@ impl Metrics {
         self.series.with(provider, |of| inc(Some(of.dropped())));
     }
 
+    /// Router: a request was not tried again because its pool had no retries left.
+    pub fn not_retried(&self, provider: &str) {
+        self.series.with(provider, |of| inc(Some(of.not_retried())));
+    }
+
     /// Router: what the pool looks like.
     pub fn pool(&self, provider: &str, leases: u32, tickets: u32, cooling: u32) {
         self.series.with(provider, |of| {

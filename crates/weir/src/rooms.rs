@@ -135,6 +135,7 @@ fn router_provider(provider: &Provider, vendor: &Vendor) -> weir_router::Provide
         breaker_failures: network.breaker_failures,
         hedge_after: network.hedge_after,
         hedges_percent: network.hedge_max_percent,
+        retries_percent: network.retry_max_percent,
         attempt_guard: first_token(network, vendor)
             .unwrap_or_default()
             .max(network.default_request_timeout),

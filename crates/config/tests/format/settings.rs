@@ -56,6 +56,7 @@ fn defaults_are_those_of_the_format() {
     assert_eq!((network.commit, network.max_held_stream_mb), (Commit::First, 16));
     assert_eq!(network.breaker_failures, 5);
     assert_eq!((network.hedge_after, network.hedge_max_percent), (None, 10));
+    assert_eq!(network.retry_max_percent, 20);
     assert_eq!(openai.proxy.kind, ProxyType::None);
     assert!(openai.keys[0].enabled && openai.custom.is_none());
 }
@@ -77,6 +78,7 @@ fn every_value_arrives_in_its_unit() {
                 "keep_alive_timeout_in_seconds": 1, "first_token_timeout_in_seconds": 9,
                 "slow_failure_in_seconds": 8, "commit": "complete", "max_held_stream_mb": 7,
                 "breaker_failures": 0, "hedge_after_ms": 1500, "hedge_max_percent": 25,
+                "retry_max_percent": 7,
                 "extra_headers": { "x-a": "1", "x-b": "env.SET" }
             },
             "concurrency_and_buffer_size": { "concurrency": 8, "buffer_size": 8 }
@@ -105,6 +107,7 @@ fn every_value_arrives_in_its_unit() {
     assert_eq!(network.breaker_failures, 0);
     let hedge_after = Some(Duration::from_millis(1500));
     assert_eq!((network.hedge_after, network.hedge_max_percent), (hedge_after, 25));
+    assert_eq!(network.retry_max_percent, 7);
     let (name, value) = &network.extra_headers[1];
     let value = value.resolve_with(lookup).unwrap().unwrap();
     assert_eq!((&**name, value.expose()), ("x-b", "from-env"));

@@ -20,6 +20,7 @@ use weir_types::{ProviderName, QuotaMode};
 
 use super::limits::limits;
 use crate::clock::now;
+use crate::retries::Retries;
 use crate::settings::ProviderSettings;
 
 /// A process that ends does not wait longer for the store.
@@ -39,6 +40,8 @@ pub(crate) struct Pool {
     pub(super) name: ProviderName,
     pub(super) store: Arc<dyn QuotaStore>,
     client: Mutex<Client>,
+    /// What requests of this router may be tried again here.
+    pub(crate) retries: Retries,
     /// The client counts its time from then on.
     begun: Instant,
     /// Wakes the keeper before its time.
@@ -90,6 +93,7 @@ impl Pool {
             name: provider.name.clone(),
             store,
             client: Mutex::new(client),
+            retries: Retries::new(),
             begun: now(),
             changed: Notify::new(),
             gone: Notify::new(),

@@ -8,6 +8,13 @@ use weir_types::KeyName;
 use super::{Action, Cause, Plan, QueuePlace};
 
 impl Plan {
+    /// Whether the target may be tried again: as often as it is configured, while its pool has retries left.
+    fn may_retry(&mut self) -> bool {
+        let may = self.round.may_retry(&self.target);
+        self.is_spared |= may && !self.has_retries;
+        may && self.has_retries
+    }
+
     /// The model, or all of its server, is out: what was just found out is not found out again. A retry
     /// goes to another server, if there is one.
     pub(super) fn leave_server(
@@ -44,7 +51,7 @@ impl Plan {
         let backoff = self.round.backoff(&self.target, draw);
         let delay = retry_after.map_or(backoff, |after| after.max(backoff));
         let too_long = self.has_fallback() && delay > self.target.provider.backoff_max;
-        if !self.round.may_retry(&self.target) || too_long || now + delay >= self.bounds.deadline {
+        if !self.may_retry() || too_long || now + delay >= self.bounds.deadline {
             return self.fall_back(Some(outcome), now);
         }
         let untried = self.round.untried(&self.target);
@@ -73,9 +80,9 @@ impl Plan {
     }
 
     /// The place to wait for the next round at, if there may be one.
-    pub(super) fn next_round(&self, now: Instant, draw: f64) -> Option<QueuePlace> {
+    pub(super) fn next_round(&mut self, now: Instant, draw: f64) -> Option<QueuePlace> {
         let live = self.round.live(&self.target);
-        if live.is_empty() || !self.round.may_retry(&self.target) {
+        if live.is_empty() || !self.may_retry() {
             return None;
         }
         let backed_off = now + self.round.backoff(&self.target, draw);
@@ -117,6 +124,9 @@ impl Plan {
             && !until.is_zero()
             && until <= self.target.provider.backoff_max;
         if (has_fallback && !is_short) || !self.round.may_wait(&self.target) {
+            return None;
+        }
+        if self.round.is_attempted() && !self.may_retry() {
             return None;
         }
         self.round.waits();

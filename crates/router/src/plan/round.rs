@@ -16,6 +16,8 @@ pub(super) struct Round {
     place: Place,
     key: Option<KeyName>,
     retries: u32,
+    /// Of those, what the pool's balance has yet to be told.
+    untold: u32,
     /// Tried in this round, and when each may be asked again, where that is known.
     tried: Vec<(KeyName, Option<Ready>)>,
     /// Not asked again by this request, and why.
@@ -64,6 +66,7 @@ impl Round {
             place: Place::AnyKey,
             key: None,
             retries: 0,
+            untold: 0,
             tried: Vec::new(),
             dead: Vec::new(),
             attempted: false,
@@ -95,6 +98,16 @@ impl Round {
         self.dead.extend(self.fault.clone().map(|fault| (key, fault)));
     }
 
+    /// Whether the target was asked already.
+    pub(super) const fn is_attempted(&self) -> bool {
+        self.attempted
+    }
+
+    /// The retries since this was last asked.
+    pub(super) fn take_retries(&mut self) -> u32 {
+        std::mem::take(&mut self.untold)
+    }
+
     pub(super) fn may_retry(&self, target: &Target) -> bool {
         self.retries < target.provider.max_retries
     }
@@ -102,6 +115,7 @@ impl Round {
     /// Counts a retry. `untried_from`: it is for untried keys, from then on.
     pub(super) fn retried(&mut self, untried_from: Option<Instant>) {
         self.retries += 1;
+        self.untold += 1;
         match untried_from {
             Some(from) => self.place = Place::UntriedKeys { from },
             None => {

@@ -83,6 +83,7 @@ impl<'a> Run<'a> {
     pub(super) async fn drive(&mut self, first: Action) -> Result<Answered, Fault> {
         let mut action = first;
         loop {
+            self.count_retries();
             let event = match action {
                 Action::Call => {
                     let tried = match self.plan.hedge_after() {
@@ -116,7 +117,12 @@ impl<'a> Run<'a> {
                     return Err(fault);
                 }
             };
+            let provider = self.target().provider.clone();
+            let was_spared = self.plan.is_spared();
             action = self.plan.on(event, self.clock, fastrand::f64());
+            if self.plan.is_spared() && !was_spared {
+                self.call.shared.telemetry.metrics.not_retried(&provider.name);
+            }
         }
     }
 
@@ -150,6 +156,16 @@ impl<'a> Run<'a> {
         let total_us = micros(self.clock.saturating_duration_since(self.call.started));
         let router_us = elsewhere.into_iter().fold(total_us, u64::saturating_sub);
         Timings { queue_us, router_us, worker_us, upstream_us, earlier_us }
+    }
+
+    /// The plan's target is tried again: its pool has so many retries less.
+    fn count_retries(&mut self) {
+        let retries = self.plan.take_retries();
+        if retries > 0
+            && let Some(pool) = self.pool()
+        {
+            pool.retries.take(retries, self.target().provider.retries_percent);
+        }
     }
 
     /// Waits for a slot and a key.
@@ -194,6 +210,9 @@ impl<'a> Run<'a> {
                 }
                 let (key, arrival) = (lease.key().clone(), lease.arrival());
                 let (from_then, may_probe) = (lease.is_from_then(), lease.may_probe());
+                if self.plan.is_first_attempt() {
+                    pool.retries.came(self.target().provider.retries_percent);
+                }
                 (self.wait, self.granted_at) = (waited, self.clock);
                 self.lease = Some(lease);
                 self.leased_for = self.plan.target().clone();
@@ -271,6 +290,13 @@ impl<'a> Run<'a> {
         let took = self.note_repeated(std::mem::take(&mut fault.detail.attempts), took);
         let status = fault.detail.upstream.as_ref().map_or(0, |answer| answer.status);
         self.record(&target.provider.name, key, status, Some(class), took);
+        let provider = &self.target().provider;
+        if provider.max_retries > 0
+            && let Some(pool) = self.pool()
+        {
+            let has_any = pool.retries.has_any(provider.retries_percent, self.clock);
+            self.plan.may_retry_more(has_any);
+        }
         took
     }
 

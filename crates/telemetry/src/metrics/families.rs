@@ -32,6 +32,7 @@ pub(super) struct Families {
     pub(super) grants: Family<Labels, Counter>,
     pub(super) waits: Family<Labels, Histogram>,
     pub(super) dropped: Family<Labels, Counter>,
+    pub(super) not_retried: Family<Labels, Counter>,
     pub(super) quota_rebuilt: Family<Labels, Counter>,
     pub(super) cooldowns: Family<Labels, Counter>,
     pub(super) pool_leases: Family<Labels, Gauge>,
@@ -71,6 +72,8 @@ impl Families {
         registry.register("grants", "Slots given, by key", self.grants.clone());
         let dropped = "Requests refused because the buffer was full";
         registry.register("requests_dropped", dropped, self.dropped.clone());
+        let not_retried = "Requests not tried again because too many were";
+        registry.register("requests_not_retried", not_retried, self.not_retried.clone());
         registry.register("cooldowns", "Cooldowns begun, by scope", self.cooldowns.clone());
         registry.register("pool_leases", "Slots in use", self.pool_leases.clone());
         registry.register("queue_depth", "Requests waiting for a slot", self.pool_tickets.clone());

@@ -89,6 +89,10 @@ impl<'a> Handles<'a> {
         filled(&self.slots.dropped, &self.families.dropped, || self.provider_only())
     }
 
+    pub(super) fn not_retried(self) -> &'a Counter {
+        filled(&self.slots.not_retried, &self.families.not_retried, || self.provider_only())
+    }
+
     pub(super) fn quota_rebuilt(self) -> &'a Counter {
         filled(&self.slots.quota_rebuilt, &self.families.quota_rebuilt, || self.provider_only())
     }

@@ -117,6 +117,7 @@ fn the_other_rooms_are_counted() {
     metrics.attempt("openai", "a", None);
     metrics.dropped("openai");
     metrics.cooled("openai", "key_model");
+    metrics.not_retried("openai");
     metrics.pool("openai", 3, 2, 1);
     metrics.pool_limits("openai", 8, 100);
     metrics.first_token("openai", Operation::Chat, Duration::from_millis(2));
@@ -131,6 +132,7 @@ fn the_other_rooms_are_counted() {
         (r#"weir_attempts_total{provider="openai",key="a",outcome="rate_limited"}"#, 1.0),
         (r#"weir_attempts_total{provider="openai",key="a",outcome="ok"}"#, 1.0),
         (r#"weir_requests_dropped_total{provider="openai"}"#, 1.0),
+        (r#"weir_requests_not_retried_total{provider="openai"}"#, 1.0),
         (r#"weir_cooldowns_total{provider="openai",scope="key_model"}"#, 1.0),
         (r#"weir_pool_leases{provider="openai"}"#, 3.0),
         (r#"weir_queue_depth{provider="openai"}"#, 2.0),
