@@ -177,10 +177,7 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
     let seconds = 1..=SECONDS_MAX;
     let network = Network {
         base_url: base_url(&mut section, vendor),
-        extra_headers: section
-            .field("extra_headers")
-            .map(|f| headers::read(&f, vendor))
-            .unwrap_or_default(),
+        extra_headers: extra_headers(&mut section, vendor),
         default_request_timeout: section.seconds(
             "default_request_timeout_in_seconds",
             seconds.clone(),
@@ -243,6 +240,10 @@ pub(crate) fn read(field: &Field<'_>, vendor: &str) -> Option<Network> {
     }
     section.finish();
     Some(network)
+}
+
+fn extra_headers(section: &mut Section<'_>, vendor: &str) -> Vec<(String, SecretRef)> {
+    section.field("extra_headers").map(|field| headers::read(&field, vendor)).unwrap_or_default()
 }
 
 fn count(section: &mut Section<'_>, name: &'static str, min: u64, max: u64) -> Option<u32> {

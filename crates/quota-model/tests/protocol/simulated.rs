@@ -49,6 +49,7 @@ const SOAK_SECONDS: &str = "WEIR_SIMULATION_SECONDS";
 
 #[test]
 #[ignore = "for soak"]
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of a process")]
 fn new_paths() {
     let seconds = std::env::var(SOAK_SECONDS).ok().map(|text| text.parse());
     let seconds = seconds.unwrap_or(Ok(300));
