@@ -9,8 +9,10 @@ use weir_quota_model::{Figures, Mutant, Simulation};
 const REQUESTS: u64 = 4_000;
 const REQUESTS_IN_SOAK: u64 = 100_000;
 
-/// Paths through worlds of 2 to 12 routers.
-const SEEDS: [u64; 12] = [1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 15];
+/// Paths through worlds of 2 to 12 routers. Three of them have found defects: that a share forgot in a grace who
+/// had been known before it (5), what an outcome teaches whose lease its router has left out (14), and that a
+/// share gave away the slots of what ran in it while its process stood still (27).
+const SEEDS: [u64; 15] = [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 27];
 
 #[test]
 fn paths_that_stay_the_same() {
