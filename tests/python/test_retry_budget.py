@@ -40,24 +40,18 @@ def test_field_retry_max_percent(start, sim):
     """12 clients whose requests all fail, with 8 retries each, beside 4 that are well."""
     gateway = start(config(sim))
     sim.rule("status=503", model="bad")
-    failed, done, is_over = [], [], threading.Event()
+    failed, done = [], []
 
     def fails():
         for _ in range(20):
             failed.append(gateway.chat("openai/bad"))
 
     def is_well():
-        while not is_over.is_set():
+        for _ in range(60):
             done.append(gateway.chat("openai/good").status)
 
-    well = [threading.Thread(target=is_well) for _ in range(4)]
     began = time.monotonic()
-    for thread in well:
-        thread.start()
-    run_all([fails] * 12)
-    is_over.set()
-    for thread in well:
-        thread.join()
+    run_all([fails] * 12 + [is_well] * 4)
     took = time.monotonic() - began
 
     assert {answer.status for answer in failed} == {503} and set(done) == {200}
@@ -65,10 +59,9 @@ def test_field_retry_max_percent(start, sim):
     requests = len(failed) + len(done)
     allowed = SAVED + requests * PERCENT / 100 + took + 1
     assert SAVED <= retries <= allowed, (retries, allowed, requests, took)
-    # So those that were well had of all calls at least what they are of the requests and these retries; with
-    # nine calls for each request that fails it would be a third of that, and less.
-    share = len(done) / (len(done) + len(failed) + retries)
-    assert share >= len(done) / (requests + allowed) > len(done) / (len(done) + 9 * len(failed))
+    # Half of the requests are well. With all retries they would have a tenth of the calls.
+    share = len(done) / (requests + retries)
+    assert share > 0.3, (share, retries, took)
     spared = [answer for answer in failed if answer.tries.count(":503") < 9]
     counted = f'weir_requests_not_retried_total{{provider="openai"}} {len(spared)}'
     assert spared and counted in gateway.metrics()
