@@ -152,6 +152,9 @@ def _leave_an_idle_pool(warm: WarmRedis, weir, run_dir) -> None:
     gateway = all_in_one(order, lambda _number: ["--redis", warm.redis.url])
     # Answered when the grace is over.
     assert gateway.chat(f"{PROVIDER}/gpt-4o").status == 200
+    # A slot is given back with a moment's patience.
+    held = f"{SEED}:v2:{{{PROVIDER}}}:ends"
+    gateway.wait_until(lambda: warm.redis.command("ZCARD", held) == 0, 30)
     gateway.stop()
     provider.stop()
     warm.take()
