@@ -251,8 +251,12 @@ def test_names_of_requests_may_be_any(start, sim, sdk, provider):
 
 @pytest.mark.parametrize("provider", VENDORS)
 def test_a_long_file_is_not_held(start, sim, sdk, provider):
-    gateway = start(config(sim, provider), log_level="info")
-    client = sdk(gateway, timeout=60.0)
+    patient = config(sim, provider)
+    network = patient.document["providers"][provider].setdefault("network_config", {})
+    # An unoptimised simulator on a busy machine needs its time for 32 MiB.
+    network["default_request_timeout_in_seconds"] = 300
+    gateway = start(patient, log_level="info")
+    client = sdk(gateway, timeout=300.0)
     upload(client, provider)
     before = [rss(process) for process in gateway.processes]
     text = "0123456789abcdef" * 4096
