@@ -29,7 +29,8 @@ def test_down_for_a_minute_and_well_again(start, sim, other_sim, pace, do):
         time.sleep(max(0.0, every - seen.took))
     assert back <= down + 10
     routers = len(callers.gateway.routers) or 1
-    assert max(counts[2 * routers :]) <= 1, counts
+    # Each router finds out by itself, with two requests at most, whenever these come to it.
+    assert sum(count > 1 for count in counts) <= 2 * routers, counts
     callers.is_healthy()
 
 
