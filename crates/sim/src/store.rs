@@ -34,6 +34,12 @@ use service::Service;
 /// More is not kept: whoever stores that much has forgotten to reset.
 const KEPT_MAX: usize = 10_000;
 
+/// The bucket and the object of an address, which begins with `scheme`.
+fn object_of(uri: &str, scheme: &str) -> Option<(String, String)> {
+    let (bucket, key) = uri.strip_prefix(scheme)?.split_once('/')?;
+    Some((bucket.to_owned(), key.to_owned()))
+}
+
 /// Files and batches of all keys.
 #[derive(Debug, Default)]
 pub(crate) struct Store(Mutex<Shelf>);

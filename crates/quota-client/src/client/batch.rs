@@ -51,8 +51,9 @@ impl<W> PoolClient<W> {
             || self.session != 0 && (self.limits_due || self.restate_due)
     }
 
-    /// Whether all there is to say are leases given back that may wait for company.
-    pub(super) fn is_patient(&self, now: Micros) -> bool {
+    /// Whether all there is to say are leases given back that may wait for company: somebody has to call
+    /// [`PoolClient::tend`] in time.
+    pub fn is_patient(&self, now: Micros) -> bool {
         let PoolStatus { leases, cooling, .. } = self.status;
         let limits = self.in_force.as_ref().unwrap_or(&self.limits);
         let is_at_leisure = now < self.patient_until

@@ -34,12 +34,6 @@ impl<W> PoolClient<W> {
         wake_at
     }
 
-    /// Whether leases that were given back wait for something else to say: somebody has to call
-    /// [`PoolClient::tend`] in time.
-    pub fn lets_wait(&self, now: Micros) -> bool {
-        self.patience > 0 && self.is_patient(now)
-    }
-
     /// Whether it would be called too late by now.
     pub fn oversleeps(&self, now: Micros) -> bool {
         self.armed.is_some_and(|armed| self.next_poll(now) < armed)

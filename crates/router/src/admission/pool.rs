@@ -254,7 +254,7 @@ impl Pool {
                 continue;
             }
             let Some(batch) = client.next_batch(now) else {
-                if client.lets_wait(now) && client.oversleeps(now) {
+                if client.is_patient(now) && client.oversleeps(now) {
                     self.changed.notify_one();
                 }
                 return;

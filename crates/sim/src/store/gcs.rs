@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::objects::iso;
-use super::{Given, Visit};
+use super::{Given, Visit, object_of};
 use crate::answer::text::hash;
 use crate::call::percent_decoded;
 use crate::refusal::Refusal;
@@ -49,16 +49,14 @@ impl Buckets {
 
     /// The object that `uri` (`gs://bucket/name`) is the address of.
     pub(super) fn at(&self, uri: &str) -> Option<&Object> {
-        let (bucket, key) = uri.strip_prefix("gs://")?.split_once('/')?;
-        self.objects.get(&(bucket.to_owned(), key.to_owned()))
+        self.objects.get(&object_of(uri, "gs://")?)
     }
 
     /// Puts an object where `uri` says.
     pub(super) fn put(&mut self, uri: &str, bytes: Bytes, now_us: u64) {
-        if let Some((bucket, key)) = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/'))
-        {
+        if let Some(place) = object_of(uri, "gs://") {
             let object = Object { bytes, written_us: now_us };
-            self.objects.insert((bucket.to_owned(), key.to_owned()), object);
+            self.objects.insert(place, object);
         }
     }
 }

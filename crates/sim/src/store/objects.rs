@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::Method;
 
-use super::{Given, Visit};
+use super::{Given, Visit, object_of};
 use crate::answer::text::hash;
 use crate::call::{Call, Signature, percent_decoded};
 use crate::refusal::Refusal;
@@ -63,14 +63,12 @@ impl Buckets {
 
     /// The object that `uri` (`s3://bucket/name`) is the address of.
     pub(super) fn at(&self, uri: &str) -> Option<&Object> {
-        let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
-        self.objects.get(&(bucket.to_owned(), key.to_owned()))
+        self.objects.get(&object_of(uri, "s3://")?)
     }
 
     /// Puts an object where `uri` says.
     pub(super) fn put(&mut self, uri: &str, bytes: Bytes, now_us: u64) {
-        if let Some((bucket, key)) = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/'))
-        {
+        if let Some(place) = object_of(uri, "s3://") {
             let object = Object {
                 bytes,
                 kind: "binary/octet-stream".to_owned(),
@@ -78,7 +76,7 @@ impl Buckets {
                 said: Vec::new(),
                 crc: None,
             };
-            self.objects.insert((bucket.to_owned(), key.to_owned()), object);
+            self.objects.insert(place, object);
         }
     }
 }
