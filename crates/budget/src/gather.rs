@@ -31,13 +31,13 @@ enum Held {
 }
 
 /// Bytes, and what they take of the budget.
-struct Counted<T> {
+struct Counted<T, H> {
     bytes: T,
     len: usize,
-    _hold: Hold,
+    _hold: H,
 }
 
-impl<T: AsRef<[u8]>> AsRef<[u8]> for Counted<T> {
+impl<T: AsRef<[u8]>, H> AsRef<[u8]> for Counted<T, H> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref().get(..self.len).unwrap_or_default()
     }
@@ -188,7 +188,12 @@ fn pages(length: usize) -> Option<MmapMut> {
     MmapOptions::new().len(length).no_reserve_swap().map_anon().ok()
 }
 
-fn counted<T: AsRef<[u8]> + Send + 'static>(bytes: T, hold: Hold) -> Bytes {
+/// `bytes`, which keep `hold` until their last reference is gone.
+pub(crate) fn counted<T, H>(bytes: T, hold: H) -> Bytes
+where
+    T: AsRef<[u8]> + Send + 'static,
+    H: Send + 'static,
+{
     let len = bytes.as_ref().len();
     Bytes::from_owner(Counted { bytes, len, _hold: hold })
 }

@@ -1,5 +1,5 @@
-//! What all bodies of a process may take of its memory together, and the buffer that they are
-//! gathered in.
+//! What all bodies of a process may take of its memory together, and what they are gathered in:
+//! a run of bytes for whoever reads them, pieces for whoever passes them on.
 //!
 //! Knows bytes, not what they mean. What a body takes is counted by what has arrived of it, never
 //! by what somebody has announced, and is given back with its last reference: a body that several
@@ -8,6 +8,7 @@
 
 mod gather;
 mod hold;
+mod pieces;
 mod pools;
 mod room;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod waiter;
 
 pub use gather::Gather;
 pub use hold::Hold;
+pub use pieces::Pieces;
 pub use pools::{Budget, NoRoom};

@@ -58,7 +58,7 @@ impl RouterService for Fake {
         let body = match body {
             CallBody::Full(body) => body,
             // An upload.
-            CallBody::Stream(_) => Bytes::new(),
+            CallBody::Pieces(_) | CallBody::Stream(_) => Bytes::new(),
         };
         self.seen.lock().unwrap().push(Seen { context, request, body });
         answer

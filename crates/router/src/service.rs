@@ -56,6 +56,7 @@ pub(crate) struct Call {
 /// The request's body, for one attempt after another.
 enum Source {
     Whole(Bytes),
+    Pieces(Arc<[Bytes]>),
     /// Cannot be sent twice.
     Once(Mutex<Option<Body>>),
 }
@@ -113,6 +114,7 @@ impl Call {
         let deadline = context.deadline.instant().min(longest);
         let body = match body {
             Body::Full(bytes) => Source::Whole(bytes),
+            Body::Pieces(pieces) => Source::Pieces(pieces),
             stream @ Body::Stream(_) => Source::Once(Mutex::new(Some(stream))),
         };
         let is_outdated = AtomicBool::new(false);
@@ -204,13 +206,14 @@ impl Call {
 
 impl Source {
     fn is_replayable(&self) -> bool {
-        matches!(self, Self::Whole(_))
+        !matches!(self, Self::Once(_))
     }
 
     /// The body for an attempt; `None` if it has been sent and is gone.
     fn body(&self) -> Option<Body> {
         match self {
             Self::Whole(bytes) => Some(Body::Full(bytes.clone())),
+            Self::Pieces(pieces) => Some(Body::Pieces(Arc::clone(pieces))),
             Self::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).take(),
         }
     }

@@ -121,11 +121,37 @@ impl Inner {
         }
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         if self.gathered.len() + length > GATHERED_MAX {
-            ready!(self.poll_release(context))?;
-            return Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+            return self.poll_write_through(context, parts);
         }
         parts.iter().for_each(|part| self.gathered.extend_from_slice(part));
         Poll::Ready(Ok(length))
+    }
+
+    /// Writes what was gathered and `parts` behind it in one go; what of `parts` was written.
+    fn poll_write_through(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let gathered = self.gathered.len();
+            let stream = Pin::new(&mut self.stream);
+            let written = if gathered == 0 {
+                ready!(stream.poll_write_vectored(context, parts))?
+            } else {
+                let mut all = Vec::with_capacity(parts.len() + 1);
+                all.push(IoSlice::new(&self.gathered));
+                all.extend_from_slice(parts);
+                ready!(stream.poll_write_vectored(context, &all))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.gathered.advance(written.min(gathered));
+            if written > gathered {
+                return Poll::Ready(Ok(written - gathered));
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tonic::{Code, Status, Streaming};
-use weir_budget::{Budget, Gather};
+use weir_budget::{Budget, Gather, Pieces};
 use weir_types::{Fault, FaultCode};
 
 use crate::framed::{Arriving, Task};
@@ -25,6 +25,8 @@ pub(crate) struct Outgoing<F> {
     head: Option<F>,
     body: Option<Body>,
     rest: Bytes,
+    /// Of a body in pieces, how many are on their way.
+    sent: usize,
     /// Ends when nobody waits for the answer any more. The transport resets a call only when both
     /// directions have been let go, so an upload under way would keep it.
     wanted: Option<oneshot::Receiver<()>>,
@@ -73,13 +75,13 @@ impl<F: WireFrame> Outgoing<F> {
     pub(crate) fn new(head: F::Head, body: Body) -> (Self, Wanted) {
         let head = Some(F::new(Part::Request(Box::new(head))));
         let (want, wanted) = match &body {
-            Body::Full(_) => (None, None),
+            Body::Full(_) | Body::Pieces(_) => (None, None),
             Body::Stream(_) => {
                 let (want, wanted) = oneshot::channel();
                 (Some(want), Some(wanted))
             }
         };
-        (Self { head, body: Some(body), rest: Bytes::new(), wanted }, want)
+        (Self { head, body: Some(body), rest: Bytes::new(), sent: 0, wanted }, want)
     }
 
     fn is_unwanted(&mut self, cx: &mut Context<'_>) -> bool {
@@ -101,16 +103,24 @@ impl<F: WireFrame> Stream for Outgoing<F> {
             if !self.rest.is_empty() {
                 return Poll::Ready(Some(F::new(Part::Chunk(wire::first_chunk(&mut self.rest)))));
             }
-            let fault = match &mut self.body {
+            let this = &mut *self;
+            let fault = match &mut this.body {
                 None => return Poll::Ready(None),
                 Some(Body::Full(bytes)) if !bytes.is_empty() => {
-                    self.rest = std::mem::take(bytes);
+                    this.rest = std::mem::take(bytes);
                     continue;
                 }
                 Some(Body::Full(_)) => None,
+                Some(Body::Pieces(pieces)) => match pieces.get(this.sent) {
+                    Some(piece) => {
+                        (this.rest, this.sent) = (piece.clone(), this.sent + 1);
+                        continue;
+                    }
+                    None => None,
+                },
                 Some(Body::Stream(parts)) => match ready!(parts.poll_next_unpin(cx)) {
                     Some(Ok(part)) => {
-                        self.rest = part;
+                        this.rest = part;
                         continue;
                     }
                     Some(Err(fault)) => Some(fault.into()),
@@ -126,10 +136,16 @@ impl<F: WireFrame> Stream for Outgoing<F> {
 
 /// The length of a body that is held whole.
 pub(crate) fn body_bytes(body: &Body) -> Option<u64> {
-    match body {
-        Body::Full(bytes) => u64::try_from(bytes.len()).ok(),
-        Body::Stream(_) => None,
-    }
+    body.held_bytes().and_then(|length| u64::try_from(length).ok())
+}
+
+/// How a body that is to be whole is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// As one run of bytes, for who reads it.
+    Joined,
+    /// In the pieces that it came in, for who passes it on.
+    Pieces,
 }
 
 /// What bounds the bodies of requests that come in.
@@ -158,26 +174,36 @@ impl<F: WireFrame> Upload<F> {
     pub(crate) fn body(
         mut self,
         body_bytes: Option<u64>,
+        keep: Keep,
     ) -> impl Future<Output = Result<Body, Fault>> + Send {
         async move {
             match body_bytes {
-                Some(length) => self.whole(length).await.map(Body::Full),
+                Some(length) => self.whole(length, keep).await,
                 None => Ok(Body::Stream(Box::pin(self))),
             }
         }
     }
 
-    async fn whole(&mut self, length: u64) -> Result<Bytes, Fault> {
+    async fn whole(&mut self, length: u64, keep: Keep) -> Result<Body, Fault> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > self.bounds.bytes_max {
             return Err(too_large(self.bounds.bytes_max));
         }
         let first = self.next().await.transpose()?.unwrap_or_default();
         let Bounds { budget, bytes_max } = self.bounds;
+        // The length is the peer's word only; memory follows what really comes.
         let whole = if first.len() >= length {
-            Gather::whole(budget, first).await?
+            Body::Full(Gather::whole(budget, first).await?)
+        } else if keep == Keep::Pieces {
+            let mut pieces = Pieces::new(budget, Some(length), bytes_max);
+            pieces.push(first).await?;
+            while pieces.len() < length
+                && let Some(part) = self.next().await.transpose()?
+            {
+                pieces.push(part).await?;
+            }
+            Body::Pieces(pieces.finish().into())
         } else {
-            // The length is the peer's word only; memory follows what really comes.
             let mut whole = Gather::new(budget, Some(length), bytes_max);
             whole.push(first).await?;
             while whole.len() < length
@@ -185,14 +211,15 @@ impl<F: WireFrame> Upload<F> {
             {
                 whole.push(part).await?;
             }
-            whole.finish()
+            Body::Full(whole.finish())
         };
+        let came = whole.held_bytes().unwrap_or_default();
         // The end must follow: it says that the sender meant this to be all.
         let nothing_more = self.next().await.transpose()?.is_none();
-        if whole.len() != length || !nothing_more {
+        if came != length || !nothing_more {
             return Err(Fault::new(
                 FaultCode::Internal,
-                format!("a body of {} bytes was announced as {length}", whole.len()),
+                format!("a body of {came} bytes was announced as {length}"),
             ));
         }
         Ok(whole)

@@ -127,13 +127,35 @@ impl WorkerRequest {
 pub enum Body {
     /// All of it.
     Full(Bytes),
+    /// All of it, in the pieces that it came in: for a room that does not look at it.
+    Pieces(Arc<[Bytes]>),
     /// Parts as they arrive, for uploads that nobody wants to hold.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>),
 }
 
 impl Body {
-    /// The whole body, if it is at most `bytes_max` long. One that arrives takes of `budget`; one that
-    /// is there has done so.
+    /// The same body once more, if it is held: handles, no copy.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Pieces(pieces) => Some(Self::Pieces(Arc::clone(pieces))),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// How long it is, if it is held.
+    #[must_use]
+    pub fn held_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Full(bytes) => Some(bytes.len()),
+            Self::Pieces(pieces) => Some(pieces.iter().map(Bytes::len).sum()),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// The whole body as one run, if it is at most `bytes_max` long. One that arrives or is put together
+    /// takes of `budget`; one that is there has done so.
     ///
     /// # Errors
     /// [`FaultCode::BodyTooLarge`] over the limit, [`FaultCode::Overloaded`] if there is no
@@ -141,13 +163,17 @@ impl Body {
     pub async fn collect(self, bytes_max: usize, budget: Budget) -> Result<Bytes, Fault> {
         let too_large =
             || Fault::new(FaultCode::BodyTooLarge, format!("the body is over {bytes_max} bytes"));
+        let length = self.held_bytes();
+        if length.is_some_and(|length| length > bytes_max) {
+            return Err(too_large());
+        }
         match self {
-            Self::Full(bytes) if bytes.len() <= bytes_max => Ok(bytes),
-            Self::Full(_) => Err(too_large()),
+            Self::Full(bytes) => Ok(bytes),
             // In a box: whoever has a whole body is no larger for it.
-            Self::Stream(mut parts) => {
+            body => {
                 Box::pin(async move {
-                    let mut whole = Gather::new(budget, None, bytes_max);
+                    let mut parts = body.into_parts();
+                    let mut whole = Gather::new(budget, length, bytes_max);
                     while let Some(part) = parts.next().await {
                         let part = part?;
                         if whole.len() + part.len() > bytes_max {
@@ -159,6 +185,18 @@ impl Body {
                 })
                 .await
             }
+        }
+    }
+
+    /// Its parts, as they are or as they arrive.
+    #[must_use]
+    pub fn into_parts(self) -> Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>> {
+        let held =
+            |pieces: Vec<Bytes>| Box::pin(futures_util::stream::iter(pieces.into_iter().map(Ok)));
+        match self {
+            Self::Full(bytes) => held(vec![bytes]),
+            Self::Pieces(pieces) => held(pieces.to_vec()),
+            Self::Stream(parts) => parts,
         }
     }
 }
@@ -174,6 +212,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Pieces(pieces) => write!(f, "Pieces({})", pieces.len()),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use weir_types::{CallContext, Fault, FaultCode};
 
 use crate::answering::Hop;
-use crate::exchange::{Answering, Bounds, Parts, Upload, unreadable};
+use crate::exchange::{Answering, Bounds, Keep, Parts, Upload, unreadable};
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
@@ -113,7 +113,7 @@ impl Hop for RouterMethods {
         Box::pin(async move {
             let body_bytes = head.body_bytes;
             let request = wire::router_request(*head)?;
-            let body: Body = upload.body(body_bytes).await?;
+            let body: Body = upload.body(body_bytes, Keep::Pieces).await?;
             service.call(context, request, body).await
         })
     }
@@ -136,7 +136,7 @@ impl Hop for WorkerMethods {
         Box::pin(async move {
             let body_bytes = head.body_bytes;
             let request = wire::worker_request(*head)?;
-            let body: Body = upload.body(body_bytes).await?;
+            let body: Body = upload.body(body_bytes, Keep::Joined).await?;
             service.call(context, request, body).await
         })
     }

@@ -23,7 +23,7 @@ use crate::endpoint::Endpoint;
 use crate::fault::Failed;
 use crate::headers::{self, Expect};
 use crate::later::Desk;
-use crate::sendable::{Sendable, all_of, of_body, opened, unsealed};
+use crate::sendable::{Sendable, of_body, opened, unsealed};
 use crate::sender::Sender;
 use crate::stream::Framings;
 use crate::upload::Upload;
@@ -92,7 +92,7 @@ pub(crate) fn run(
         let (body, document) = opened(body, &shared, at, &request).await?;
         let translated = document.as_deref().filter(|_| !fit.is_same());
         let room = room::of_request(shared.memory.budget(), translated.unwrap_or_default()).await?;
-        let whole = all_of(&body);
+        let whole = body.again();
         let sendable = of_body(body, document.as_ref(), fit, &start, &request.content_type)?;
         let (shared, client, context) = (&shared, &client, &context);
         let (request, uri, model) = (&request, &uri, model.as_str());
@@ -113,7 +113,9 @@ pub(crate) fn run(
         let sent = Instant::now();
         let limit = Limit::new(shared, context, stream, request.patience.first_token, sent);
         let mut made = attempt.make(sendable, limit, Duration::ZERO).await;
-        if let (Err(Failed { is_stale: true, fault }), Some(whole)) = (&made, &whole) {
+        if let Err(Failed { is_stale: true, fault }) = &made
+            && let Some(whole) = whole
+        {
             // In boxes, as the next: requests that are sent once are no larger for it.
             made = Box::pin(attempt.once_more(whole, (fit, &start), limit, fault)).await;
         }
@@ -134,14 +136,13 @@ impl Attempt<'_> {
     /// Makes it again where `fault` says that nobody has done anything about it: that is free.
     async fn once_more(
         &self,
-        whole: &Bytes,
+        whole: Incoming,
         (fit, start): (Fit, &Start<'_>),
         limit: Limit,
         fault: &Fault,
     ) -> Result<Reply, Failed> {
         tracing::debug!(provider = self.shared.provider.as_str(), %fault, "sent once more");
-        let body = Incoming::Full(whole.clone());
-        let sendable = of_body(body, self.document, fit, start, &self.request.content_type);
+        let sendable = of_body(whole, self.document, fit, start, &self.request.content_type);
         let sendable = sendable.map_err(Fault::from)?;
         self.make(sendable, limit, Duration::ZERO).await
     }

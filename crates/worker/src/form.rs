@@ -26,7 +26,7 @@ pub(crate) fn rewritten(
             rewrite.finish()?;
             return Ok((Outgoing::parts(parts), None));
         }
-        Incoming::Stream(pieces) => pieces,
+        body => body.into_parts(),
     };
     let rewritten = stream::try_unfold((pieces, Some(rewrite)), |(mut pieces, rewrite)| async {
         let Some(mut rewrite) = rewrite else { return Ok::<_, Fault>(None) };

@@ -29,10 +29,7 @@ pub(crate) fn sent(
     content_type: &str,
 ) -> Incoming {
     let Ok(parts) = Parts::of(content_type) else { return body };
-    let pieces = match body {
-        Incoming::Full(bytes) => stream::iter([Ok(bytes)]).boxed(),
-        Incoming::Stream(pieces) => pieces,
-    };
+    let pieces = body.into_parts();
     let form = Form {
         shared: Arc::clone(shared),
         key,

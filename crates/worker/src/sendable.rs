@@ -55,14 +55,6 @@ fn unlooked(body: Incoming, shared: &Arc<Shared>, key: usize, request: &WorkerRe
     }
 }
 
-/// A body that is all there, and so can be sent once more.
-pub(crate) fn all_of(body: &Incoming) -> Option<Bytes> {
-    match body {
-        Incoming::Full(bytes) => Some(bytes.clone()),
-        Incoming::Stream(_) => None,
-    }
-}
-
 /// The request for the provider: `document` if it was looked at, else `body` as it is.
 pub(crate) fn of_body(
     body: Incoming,
@@ -88,6 +80,7 @@ fn unread(body: Incoming, start: &Start<'_>, content_type: &str) -> Result<Senda
             form::rewritten(body, FormRewrite::new(content_type, model)?)?
         }
         (_, Incoming::Full(bytes)) => (Outgoing::from(bytes), None),
+        (_, Incoming::Pieces(pieces)) => (Outgoing::parts(pieces.to_vec()), None),
         (_, Incoming::Stream(pieces)) => {
             let (upload, pieces) = Upload::watch(Box::pin(pieces.map_err(Into::into)));
             (Outgoing::stream(pieces, None), Some(upload))

@@ -105,11 +105,9 @@ impl<C: Remote> Group<C> {
                     return Err(fault.unwrap_or_else(|| self.nowhere()));
                 };
                 // A copy costs, so there is none for the last address, mostly the only one.
-                let again = match &next.1 {
-                    Body::Full(bytes) if members.len() > tried.len() + 1 => {
-                        Some((next.0.clone(), Body::Full(bytes.clone())))
-                    }
-                    Body::Full(_) | Body::Stream(_) => None,
+                let again = match next.1.again() {
+                    Some(body) if members.len() > tried.len() + 1 => Some((next.0.clone(), body)),
+                    _ => None,
                 };
                 let asked = member.client.ask(&context, next.0, next.1, Some(member.load()));
                 let none = match asked.await {

@@ -109,6 +109,12 @@ impl Caller {
                 parts.push_back(Part::End(Bytes::new()));
                 None
             }
+            Body::Pieces(pieces) => {
+                let payload = |bytes: &Bytes| Part::Payload { bytes: bytes.clone(), is_last: true };
+                parts.extend(pieces.iter().filter(|bytes| !bytes.is_empty()).map(payload));
+                parts.push_back(Part::End(Bytes::new()));
+                None
+            }
             Body::Stream(parts) => Some(parts),
         };
         let number = self.shared.lock().open(parts).ok()?;

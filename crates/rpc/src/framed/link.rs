@@ -46,9 +46,12 @@ pub(crate) enum Violation {
     /// More was sent than there was credit for.
     #[error("a peer sent more of a request than it had credit for")]
     Overdrawn,
-    /// Only callers open requests, only services have heads, and numbers grow.
+    /// Only callers open requests, only services have heads, one of each, and numbers grow.
     #[error("a peer sent a frame that is not its to send")]
     Misplaced,
+    /// As many requests as may be open were turned away, and the peer does not read that they were.
+    #[error("a peer opens requests without end")]
+    Crowd,
 }
 
 /// Why no request can be opened.
@@ -307,7 +310,7 @@ impl<W> Link<W> {
             }
             (Part::Open(_), Side::Service) if number > self.last => {
                 let Part::Open(opening) = part else { return Ok(None) };
-                return Ok(self.accept(number, opening));
+                return self.accept(number, opening);
             }
             (Part::Open(_), _) | (Part::Head(_), Side::Service) => {
                 return Err(Violation::Misplaced);
@@ -349,15 +352,20 @@ impl<W> Link<W> {
         Ok(None)
     }
 
-    fn accept(&mut self, number: u64, opening: Bytes) -> Option<(u64, Bytes)> {
+    fn accept(&mut self, number: u64, opening: Bytes) -> Result<Option<(u64, Bytes)>, Violation> {
         self.last = number;
-        if self.requests.len() >= self.windows.requests_max {
+        let Windows { requests_max, .. } = self.windows;
+        if self.requests.len() >= requests_max {
+            // A credit for each request may wait to be sent, and as many refusals.
+            if self.control.len() > 2 * requests_max {
+                return Err(Violation::Crowd);
+            }
             self.control.push_back((number, Control::Cancel));
             self.wake_pump();
-            return None;
+            return Ok(None);
         }
         self.requests.insert(number, Request::new(None, self.windows));
-        Some((number, opening))
+        Ok(Some((number, opening)))
     }
 }
 

@@ -10,6 +10,7 @@
 mod balance;
 mod bench;
 mod calls;
+mod delay;
 mod link;
 mod script;
 mod tls;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use weir_framing::form::{FormError, Parts, Piece};
 use weir_rpc::Body as Incoming;
 use weir_types::{FailureClass, Fault, FaultCode};
@@ -43,11 +43,7 @@ impl Form {
     pub(super) fn new(content_type: &str, body: Incoming) -> Result<Self, Fault> {
         let parts = Parts::of(content_type)
             .map_err(|error| Fault::new(FaultCode::UnsupportedMediaType, error.to_string()))?;
-        let pieces: Pieces = match body {
-            Incoming::Full(bytes) => Box::pin(stream::iter([Ok(bytes)])),
-            Incoming::Stream(pieces) => pieces,
-        };
-        Ok(Self { pieces, parts, field: None, is_over: false })
+        Ok(Self { pieces: body.into_parts(), parts, field: None, is_over: false })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Event>, Fault> {

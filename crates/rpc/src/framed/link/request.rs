@@ -9,6 +9,9 @@ use std::task::{Context, Waker};
 use super::super::frame::{PAYLOAD_BYTES_MAX, PAYLOAD_COST, Part};
 use super::{ROOM_BYTES, Violation, Windows};
 
+/// Shorter pieces of a payload are held as one.
+const CRUMB_BYTES: usize = 512;
+
 #[derive(Debug)]
 pub(super) struct Request<W> {
     pub(super) _work: Option<W>,
@@ -25,6 +28,8 @@ pub(super) struct Incoming {
     pub(super) read: u32,
     /// It is to hear of it.
     pub(super) is_credit_due: bool,
+    /// The head of an answer has come.
+    has_head: bool,
     /// Nothing more comes.
     pub(super) is_over: bool,
     /// Nobody reads any more.
@@ -52,6 +57,7 @@ impl<W> Request<W> {
             allowed: windows.own,
             read: 0,
             is_credit_due: false,
+            has_head: false,
             is_over: false,
             is_unread: false,
             reader: None,
@@ -77,11 +83,28 @@ impl<W> Request<W> {
 impl Incoming {
     pub(super) fn take(&mut self, part: Part) -> Result<(), Violation> {
         self.allowed = self.allowed.checked_sub(cost(&part)).ok_or(Violation::Overdrawn)?;
+        if matches!(part, Part::Head(_)) && std::mem::replace(&mut self.has_head, true) {
+            return Err(Violation::Misplaced);
+        }
         if !self.is_unread {
-            self.arrived.push_back(part);
+            self.put(part);
             self.wake();
         }
         Ok(())
+    }
+
+    /// Crumbs of one payload, which cost their sender nothing each, are put together.
+    fn put(&mut self, part: Part) {
+        if let Part::Payload { bytes, is_last } = &part
+            && let Some(Part::Payload { bytes: before, is_last: was_last @ false }) =
+                self.arrived.back_mut()
+            && before.len() + bytes.len() <= CRUMB_BYTES
+        {
+            *before = [&before[..], bytes].concat().into();
+            *was_last = *is_last;
+            return;
+        }
+        self.arrived.push_back(part);
     }
 
     pub(super) fn wake(&mut self) {

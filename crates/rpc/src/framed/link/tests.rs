@@ -289,6 +289,42 @@ fn a_peer_that_breaks_the_rules_is_not_believed() {
 }
 
 #[test]
+fn an_answer_has_one_head() {
+    let mut pair = Pair::new();
+    let number = pair.ask(b"");
+    pair.all();
+    let head = || Part::Head(Bytes::from_static(b"head"));
+    assert_eq!(pair.caller.receive(number, head()), Ok(None));
+    assert_eq!(pair.caller.receive(number, head()), Err(Violation::Misplaced));
+}
+
+#[test]
+fn a_peer_that_opens_and_does_not_read_is_not_listened_to_for_ever() {
+    let windows = Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX };
+    let mut service = Link::<()>::new(Side::Service, windows);
+    let turned_away =
+        (1..100).take_while(|number| service.receive(*number, open()).is_ok()).count();
+    assert_eq!(turned_away, REQUESTS_MAX + 2 * REQUESTS_MAX + 1);
+    assert_eq!(service.receive(100, open()), Err(Violation::Crowd));
+}
+
+#[test]
+fn a_payload_in_crumbs_is_held_in_few_pieces() {
+    let mut pair = Pair::new();
+    let number = pair.caller.open(vec![open()]).unwrap();
+    pair.all();
+    let whole = pattern(900, 0);
+    for (at, byte) in whole.iter().enumerate() {
+        let bytes = Bytes::copy_from_slice(&[*byte]);
+        let part = Part::Payload { bytes, is_last: at + 1 == whole.len() };
+        pair.service.receive(number, part).unwrap();
+    }
+    assert_eq!(pair.service.requests[&number].incoming.arrived.len(), 2);
+    let (read, _) = pair.read_all(number);
+    assert!(read == whole);
+}
+
+#[test]
 fn whoever_sends_waits_for_room_and_is_woken() {
     let mut pair = Pair::new();
     let bell = Arc::new(Bell::default());

@@ -55,12 +55,12 @@ pub(super) async fn send(
             add(&mut ask, CONTENT_ENCODING, &encodings);
             return visit.wire.read(ask).await;
         }
-        (Incoming::Stream(pieces), false) => {
+        (body, false) => {
             // The service looks whether it is that of what comes.
             add(&mut ask, HASH, &said.hash);
-            (Box::pin(pieces.map_err(Into::into)) as Pieces, said.length)
+            (Box::pin(body.into_parts().map_err(Into::into)) as Pieces, said.length)
         }
-        (Incoming::Stream(pieces), true) => {
+        (body, true) => {
             let decoded = said.decoded.ok_or_else(|| {
                 let text = "the upload in chunks (aws-chunked) does not say how long the file is; send \
                             x-amz-decoded-content-length";
@@ -73,7 +73,7 @@ pub(super) async fn send(
                 add(&mut ask, DECODED_LENGTH, &decoded.to_string());
                 add(&mut ask, BEHIND, &said.fields.join(","));
             }
-            let pieces = rewritten(pieces, Chunks::new(&said));
+            let pieces = rewritten(body.into_parts(), Chunks::new(&said));
             (pieces, (!has_fields).then_some(decoded))
         }
     };
