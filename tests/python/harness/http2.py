@@ -129,7 +129,7 @@ class Peer:
             self.heard.wait_for(lambda: holds(self.frames()) or self.closed.is_set(), timeout)
             return bool(holds(self.frames()))
 
-    def upload(self, stream: int, data: bytes, first_window: int = 256 << 10) -> None:
+    def upload(self, stream: int, data: bytes, first_window: int = 4 << 20) -> None:
         """Sends a body to its end, no faster than its reader makes room."""
         # The reader's own window counts from when it hears that its settings are known.
         self.wait_for(lambda frames: any(kind == SETTINGS for kind, _, _ in frames))
