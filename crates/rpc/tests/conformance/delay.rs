@@ -26,7 +26,7 @@ async fn pass_on(
     mut near: impl AsyncRead + Unpin,
     mut far: impl AsyncWrite + Unpin + Send + 'static,
 ) {
-    let (late, mut due) = mpsc::unbounded_channel::<(Instant, Bytes)>();
+    let (late, mut due) = mpsc::channel::<(Instant, Bytes)>(1024);
     let deliver = async move {
         while let Some((at, bytes)) = due.recv().await {
             tokio::time::sleep_until(at.into()).await;
@@ -38,7 +38,7 @@ async fn pass_on(
     let delivering = tokio::spawn(deliver);
     let mut read = BytesMut::with_capacity(READ_BYTES);
     while near.read_buf(&mut read).await.is_ok_and(|count| count > 0) {
-        let sent = late.send((Instant::now() + DELAY, read.split().freeze()));
+        let sent = late.send((Instant::now() + DELAY, read.split().freeze())).await;
         if sent.is_err() {
             break;
         }
