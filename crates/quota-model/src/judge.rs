@@ -247,6 +247,14 @@ impl World {
         lower < self.setup.slots as usize
     }
 
+    /// Whether a key that a request could use is free of rests in the share that its router serves: what
+    /// calls of the share find out rests there as it does in a pool, which need not know of it yet.
+    fn is_well(&self, router: usize, request: usize) -> bool {
+        let class = self.setup.class(request, None);
+        let sight = self.routers[router].client.share_sight(&class.model, self.now);
+        sight.is_none_or(|sight| class.keys.iter().any(|key| sight.in_the_way(key).is_none()))
+    }
+
     fn count(&self, counts: impl Fn(usize, &Request) -> bool) -> u32 {
         let all = self.setup.requests.iter().zip(&self.requests);
         let counted = all.filter(|(router, request)| counts(**router, request)).count();
@@ -306,7 +314,8 @@ impl World {
                         && (apart || at.is_cut)
                         && is_clear
                         && calls == 0
-                        && self.has_share(router),
+                        && self.has_share(router)
+                        && self.is_well(router, request),
                     FULL_STOP,
                     "no full stop",
                 ),
@@ -316,7 +325,8 @@ impl World {
                 if !holds {
                     *since = None;
                 } else if now - *since.get_or_insert(now) > limit {
-                    self.seen.find(label, || format!("request {request} waits for {limit} µs"));
+                    let why = || format!("request {request} waits for {limit} µs, at {router}");
+                    self.seen.find(label, why);
                 }
             }
         }

@@ -11,7 +11,7 @@ use weir_quota_client::PoolClient;
 use weir_types::QuotaMode;
 
 use crate::mutant::Mutant;
-use crate::setup::{Setup, TIMEOUT, TIMING};
+use crate::setup::{PATIENCE, Setup, TIMEOUT, TIMING};
 pub(crate) use told::Told;
 
 /// A router.
@@ -61,7 +61,8 @@ impl Router {
         mutant: Option<Mutant>,
     ) -> Self {
         let serves_share = mutant != Some(Mutant::StopsInGrace);
-        let client = PoolClient::new(id, setup.limits(changes), TIMING, serves_share, now);
+        let client = PoolClient::new(id, setup.limits(changes), TIMING, serves_share, now)
+            .with_patience(PATIENCE);
         Self {
             id,
             client,

@@ -12,6 +12,8 @@ pub(crate) const TIMING: Timing =
 pub(crate) const GRID: Micros = 500_000;
 /// A batch is waited for no longer.
 pub(crate) const TIMEOUT: Micros = 250_000;
+/// A slot that is given back waits so long for company, as in the router. By the grid, until the next wake.
+pub(crate) const PATIENCE: Micros = 5_000;
 /// A key rests for so long after a failure.
 pub(crate) const REST: Micros = 2_000_000;
 /// A router is frozen or cut off no longer than that: longer than a lease lives.

@@ -269,6 +269,7 @@ impl World {
             )?;
             writeln!(f, "    wakes in {:?}", router.wake_at.checked_sub(self.now))?;
             writeln!(f, "    waits for {wire:?}")?;
+            writeln!(f, "    knows {:?}", router.told)?;
         }
         writeln!(f, "  late {:?}", self.late)?;
         write!(f, "  {:?}", self.seen)

@@ -16,6 +16,9 @@ impl<W> PoolClient<W> {
             self.in_flight = true;
             return self.ask_store();
         }
+        // Also where the process stood still, and a request comes before the keeper: else a share that
+        // begins after this batch would go by an older list than the pool's last answer.
+        self.renew_if_due(now);
         if !self.has_something_to_say() || self.is_patient(now) {
             return None;
         }

@@ -35,8 +35,6 @@ impl<W> PoolClient<W> {
                 woken.extend(entry.watcher.take());
             }
         }
-        // Those that are left are short of time.
-        self.renew_due |= self.holds_any();
         if self.lost == 0 {
             return None;
         }
@@ -80,7 +78,7 @@ impl<W> PoolClient<W> {
 mod tests {
     use std::sync::Arc;
 
-    use weir_quota::{Class, Incarnation, Limits, Machine, Outcome, StoreError, Timing};
+    use weir_quota::{Class, Command, Incarnation, Limits, Machine, Outcome, StoreError, Timing};
     use weir_types::QuotaMode;
 
     use super::*;
@@ -129,6 +127,17 @@ mod tests {
         }
         assert_eq!(client.mode(), QuotaMode::Share);
         while client.serve_share(now).is_some() {}
+    }
+
+    /// A share that begins after that goes by what the pool says now, not by what it said before.
+    #[test]
+    fn the_first_batch_after_a_standstill_asks_who_is_there() {
+        let (mut client, _, now) = client();
+        let now = now + Timing::default().lease_ttl / 2;
+        client.lives(now);
+        client.enter(ask(), u64::MAX, now);
+        let batch = client.next_batch(now).unwrap();
+        assert!(batch.commands.contains(&Command::Routers), "{batch:?}");
     }
 
     #[test]

@@ -18,12 +18,17 @@ impl<W> PoolClient<W> {
     /// of this router wait ([`PoolClient::waits`]) and the bell would not be heard.
     pub fn tend(&mut self, now: Micros, is_deaf: bool) {
         self.is_deaf = is_deaf;
+        self.renew_if_due(now);
+        if now >= self.next_poll(now) {
+            self.poll();
+        }
+    }
+
+    /// Renews leases and asks who is there, if it is time for that.
+    pub(super) fn renew_if_due(&mut self, now: Micros) {
         if now >= self.renew_at {
             self.renew_at = now.saturating_add(self.timing.lease_ttl / 3);
             self.renew();
-        }
-        if now >= self.next_poll(now) {
-            self.poll();
         }
     }
 

@@ -181,19 +181,21 @@ impl World {
         }
     }
 
-    /// Each command alone, executed at the time of a poll, so that it alone explains what it changes.
+    /// Each command alone, executed after a poll of the same moment, so that it alone explains what it
+    /// changes. A poll before each: what one makes due (a row whose last probe it ends, long after the
+    /// rest) is what the next batch does before its commands, whatever these are.
     fn judge_commands(&mut self, before: &Machine, batch: &Batch) {
         if batch.session == 0 || batch.commands.is_empty() {
             return;
         }
         let mut pool = before.clone();
         let mut alone = Batch { commands: Vec::new(), ..batch.clone() };
-        if execute(self.mutant, &mut pool, self.now, &alone).is_err() {
-            return;
-        }
-        // That has been said, and none of the commands says it.
-        alone.was_in_share = false;
         for command in &batch.commands {
+            if execute(self.mutant, &mut pool, self.now, &alone).is_err() {
+                return;
+            }
+            // That has been said, and none of the commands says it.
+            alone.was_in_share = false;
             let earlier = pool.snapshot();
             alone.sequence += 1;
             alone.commands = vec![command.clone()];
@@ -201,6 +203,8 @@ impl World {
             let (before, after) = (&earlier, &pool.snapshot());
             let answers = &executed.reply.answers[..];
             self.seen.found(check_step(&Step { before, batch: &alone, answers, after }));
+            alone.sequence += 1;
+            alone.commands.clear();
         }
     }
 }
