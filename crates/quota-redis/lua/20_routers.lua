@@ -130,7 +130,6 @@ end
 
 -- Routers silent for a lease's life; they are forgotten.
 function F.forget_silent()
-  if S.now < S.pool.check_at then return {} end
   F.read_all_routers()
   local silent, oldest = {}, S.now
   for one, row in pairs(S.routers) do

@@ -121,6 +121,7 @@ end
 
 -- What is to be written of the text beside the core; nil: nothing. Models' texts are written.
 function F.write_rests()
+  if S.pool.cooling == 0 and next(S.rests) == nil then return nil end
   local set, gone, sets, removals = {}, {}, 0, 0
   for model, group in pairs(S.rests) do
     if group.changed and next(group.rows) then

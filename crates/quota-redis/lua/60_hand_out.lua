@@ -23,12 +23,13 @@ end
 -- Earliest virtual deadline first (Q7): among `eligible` places, ascending; moves the lags. The others
 -- are what `sum_up` found.
 function F.choose(eligible, count, sum, first)
-  local weights, lags = S.limits.weights, F.lags()
+  local weights = S.limits.weights
   if count == 0 then
     -- Zero weights serve only where there is no other, then equally.
     weights, count, sum, first = C.ONES, #eligible, #eligible, eligible[1]
   end
   if count < 2 then return first end
+  local lags = F.lags()
   local threshold = 1 / (2 * count - 2)
   local best, earliest, ripe, ripe_earliest = nil, nil, nil, nil
   for at = 1, #eligible do
@@ -55,6 +56,7 @@ end
 -- In the place of `due`, whose turn it is, the key with the least in flight for its weight, of those whose
 -- debts allow it: `weir_quota::choose_least_busy`.
 function F.least_busy(eligible, count, due)
+  F.lags()
   local leeway, debts, busy = S.limits.leeway, S.debts, S.busy
   if debts[due] >= leeway then return due end
   local weights = count == 0 and C.ONES or S.limits.weights
@@ -202,7 +204,9 @@ function F.sweep()
     end
     F.next_end()
   end
-  for _, silent in ipairs(F.forget_silent()) do F.drop_router(silent) end
+  if S.now >= S.pool.check_at then
+    for _, silent in ipairs(F.forget_silent()) do F.drop_router(silent) end
+  end
   if S.pool.delayed > 0 then
     for _, id in ipairs(F.due(DELAYED)) do F.judge(id) end
   end

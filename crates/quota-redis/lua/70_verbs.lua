@@ -88,7 +88,7 @@ end
 
 -- Why there is no place for a ticket that has to wait (Q2), or nil: the buffer is full, or its model has
 -- its part of it. An heir waits in the place of its lease, unless it is held back.
-function F.crowded_out(class, standing, stage, is_heir)
+function F.crowded_out(class, usable, reason, ends, stage, is_heir)
   local pool, limits = S.pool, S.limits
   local is_held_back = stage ~= C.WAITS_SLOT
   if is_heir and not is_held_back then return nil end
@@ -107,7 +107,6 @@ function F.crowded_out(class, standing, stage, is_heir)
   end
   part = max(floor((limits.buffer + 1) / 2), part)
   local has_its_part = is_held_back and F.held_back(class) >= part
-  local usable, reason, ends = unpack(standing, 1, 3)
   -- Its rest says more than that many wait for it already.
   if has_its_part and not usable then return F.no_key(ends, reason, class) end
   return (is_full or has_its_part) and { C.FULL, F.retry_after() } or nil
@@ -122,8 +121,7 @@ function F.admit(acquire, heir_of)
   if F.is_unset() then return { C.LIMITS_IN_FORCE } end
   local class = F.class_of_batch(acquire[2])
   local is_later, waits = acquire[3] > 0 or S.grace ~= false, acquire[6] == 1
-  local standing = { F.standing(class) }
-  local usable, reason, ends = unpack(standing, 1, 3)
+  local usable, reason, ends = F.standing(class)
   if F.is_refused(usable, reason, waits or is_later) then return F.no_key(ends, reason, class) end
   local own = acquire[5] >= 0 and acquire[5] or heir_of
   local arrival = F.next_number(own)
@@ -137,7 +135,7 @@ function F.admit(acquire, heir_of)
   elseif not (usable or is_later) then
     stage = C.WAITS_REST
   end
-  local refusal = F.crowded_out(class, standing, stage, heir_of >= 0)
+  local refusal = F.crowded_out(class, usable, reason, ends, stage, heir_of >= 0)
   if refusal then return refusal end
   F.arrival_number(arrival)
   F.enter_line(id, acquire, class, arrival, stage)

@@ -23,6 +23,7 @@ function F.wake_in()
 end
 
 function F.events()
+  if next(S.news) == nil and next(S.told) == nil then return {} end
   local found, ids = {}, F.ids_of_news()
   F.fetch(ids)
   for _, id in ipairs(ids) do
