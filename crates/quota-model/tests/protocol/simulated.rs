@@ -60,15 +60,14 @@ const SOAK_SEED: &str = "WEIR_SIMULATION_SEED";
 /// Requests on each path, if not as many as in soak.
 const SOAK_REQUESTS: &str = "WEIR_SIMULATION_REQUESTS";
 
-#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of a process")]
-fn number(name: &str) -> Option<u64> {
-    let number = |text: String| text.parse().unwrap_or_else(|_| panic!("{name} is a whole number"));
-    std::env::var(name).ok().map(number)
-}
-
 #[test]
 #[ignore = "for soak"]
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of a process")]
 fn new_paths() {
+    let number = |name: &str| -> Option<u64> {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
+    };
     let seconds = number(SOAK_SECONDS).unwrap_or(300);
     let requests = number(SOAK_REQUESTS).unwrap_or(REQUESTS_IN_SOAK);
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
