@@ -275,9 +275,10 @@ impl World {
             return;
         }
         let is_back = self.seen.in_force.contains(&hash);
-        let newer =
-            |at: &Arc<crate::router::Router>| u64::from(at.changes) + 1 > hash && !at.is_cut;
-        if is_back && self.routers.iter().any(newer) && !self.seen.was_emptied {
+        let mut newer = self.routers.iter().filter(|at| u64::from(at.changes) + 1 > hash);
+        // Whoever is silent for a lease's life is forgotten, with what it had.
+        let is_known = |id| pool.routers.iter().any(|known| known.router == id);
+        if is_back && !self.seen.was_emptied && newer.any(|at| !at.is_cut && is_known(at.id)) {
             let all = self.seen.in_force.clone();
             self.seen.find("Q15", || format!("{hash} is in force again after {all:?}"));
         }
