@@ -46,6 +46,12 @@ pub struct JsonFault {
     pub column: usize,
 }
 
+impl From<Box<Self>> for JsonFault {
+    fn from(fault: Box<Self>) -> Self {
+        *fault
+    }
+}
+
 impl fmt::Display for JsonFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at line {} column {}", self.message, self.line, self.column)
@@ -270,7 +276,7 @@ impl<'a> Members<'a> {
 /// # Errors
 /// It begins like an array and is not one. Not to be met in a part of a scanned document.
 pub fn elements(raw: &[u8]) -> Result<Vec<Range<usize>>, JsonFault> {
-    Scanner::new(raw).elements()
+    Ok(Scanner::new(raw).elements()?)
 }
 
 /// `text` as a JSON string, quotes included.

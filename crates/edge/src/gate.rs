@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -16,9 +17,10 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt};
 use futures_util::future::Either;
-use http::HeaderMap;
 use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue};
 use tower::{Layer, Service};
 use tower_http::cors::Cors;
 use weir_runtime::is_own_origin;
@@ -26,6 +28,7 @@ use weir_types::{Fault, FaultCode};
 
 use crate::cors::Origins;
 use crate::live::InForce;
+use crate::route::Route;
 use crate::shared::Shared;
 use crate::{call, names};
 
@@ -67,9 +70,9 @@ impl InForce {
 /// Whether a browser fetches it for a page of another site without an `Origin`, as pictures, scripts
 /// and frames are. A person who follows a link is welcome.
 fn is_part_of_foreign_page(headers: &HeaderMap) -> bool {
-    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
-    let is_foreign = is(names::FETCH_SITE, "cross-site") || is(names::FETCH_SITE, "same-site");
-    is_foreign && !is(names::FETCH_DEST, "document")
+    let site = headers.get(names::FETCH_SITE).map(HeaderValue::as_bytes);
+    matches!(site, Some(b"cross-site" | b"same-site"))
+        && headers.get(names::FETCH_DEST).is_none_or(|dest| dest != "document")
 }
 
 fn unknown_host(host: &str) -> Fault {
@@ -100,7 +103,28 @@ fn forbidden(text: String, code: &'static str) -> Fault {
 #[derive(Clone)]
 pub struct Gated {
     shared: Arc<Shared>,
+    plain: Arc<Plain>,
     routes: Router,
+}
+
+/// The routes whose paths have no parameter, by path: most requests are for one of these, and need
+/// nothing of what a router does beside finding them.
+struct Plain(HashMap<&'static str, Vec<&'static Route>>);
+
+impl Plain {
+    fn of(routes: &'static [Route]) -> Self {
+        let mut all: HashMap<_, Vec<_>> = HashMap::new();
+        for route in routes.iter().filter(|route| !route.has_parameter()) {
+            all.entry(route.path()).or_default().push(route);
+        }
+        Self(all)
+    }
+
+    /// The route of just this path and method.
+    fn find(&self, request: &Request) -> Option<&'static Route> {
+        let there = self.0.get(request.uri().path())?;
+        there.iter().copied().find(|route| route.is_by(request.method()))
+    }
 }
 
 impl fmt::Debug for Gated {
@@ -111,9 +135,30 @@ impl fmt::Debug for Gated {
 
 impl Gated {
     pub(crate) fn new(shared: Arc<Shared>, routes: Router) -> Self {
-        Self { shared, routes }
+        let plain = Arc::new(Plain::of(shared.routes));
+        Self { shared, plain, routes }
     }
 }
+
+/// A request for a plain route.
+pub struct Served(Pin<Box<dyn Future<Output = Response> + Send>>);
+
+impl Future for Served {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(Ok)
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a request that needs a router: for other routes, or of a page.
+type Routed = Either<<Router as Service<Request>>::Future, OfPage>;
 
 /// What becomes of a page's request: served with CORS, or turned away.
 type OfPage =
@@ -125,7 +170,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<<Router as Service<Request>>::Future, OfPage>;
+    type Future = Either<Served, Routed>;
 
     /// axum's routes are always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -135,8 +180,15 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let request = request.map(Body::new);
         let live = self.shared.live.look();
-        match live.judge(&request) {
-            Comer::Usual => Either::Left(self.routes.call(request)),
+        let routed = match live.judge(&request) {
+            Comer::Usual => match self.plain.find(&request) {
+                Some(route) => {
+                    let shared = Arc::clone(&self.shared);
+                    let serving = call::serve(shared, route, String::new(), request);
+                    return Either::Left(Served(Box::pin(serving)));
+                }
+                None => Either::Left(self.routes.call(request)),
+            },
             Comer::Page => {
                 Either::Right(Either::Left(live.cors.layer(self.routes.clone()).call(request)))
             }
@@ -144,6 +196,7 @@ where
                 let refusal = call::refuse(&self.shared, &fault, request);
                 Either::Right(Either::Right(ready(Ok(refusal))))
             }
-        }
+        };
+        Either::Right(routed)
     }
 }

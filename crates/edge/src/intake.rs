@@ -2,7 +2,9 @@
 //! once, bounded in size and in time, and within what all bodies of the process may take. A body that
 //! arrives in one piece is not copied.
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use weir_budget::{Budget, Gather, Hold};
 use weir_types::{Deadline, Fault, FaultCode};
@@ -205,6 +208,33 @@ pub(crate) async fn room_for_copy(
 
 /// The next piece of data; `None` at the end.
 async fn next(body: &mut Body, limits: Limits, pace: &mut Pace) -> Result<Option<Bytes>, Fault> {
+    // Most bodies have come with their heads: what is there already needs no clock.
+    let there = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
+    if let Poll::Ready(frame) = there {
+        let Some(frame) = frame else { return Ok(None) };
+        if let Some(data) = data_of(frame)? {
+            pace.wait(Duration::ZERO, data.len())?;
+            return Ok(Some(data));
+        }
+    }
+    wait_for_next(body, limits, pace).await
+}
+
+/// The data of a frame that came; `None` if it has none.
+fn data_of(frame: Result<Frame<Bytes>, axum::Error>) -> Result<Option<Bytes>, Fault> {
+    let frame = frame.map_err(|cut| {
+        Fault::new(FaultCode::InvalidRequest, format!("the request body broke off: {cut}"))
+    })?;
+    // Trailers say nothing to us.
+    Ok(frame.into_data().ok().filter(|data| !data.is_empty()))
+}
+
+/// As [`next`], where nothing is there yet.
+async fn wait_for_next(
+    body: &mut Body,
+    limits: Limits,
+    pace: &mut Pace,
+) -> Result<Option<Bytes>, Fault> {
     let patience = limits.stall_max.min(limits.deadline.remaining(Instant::now()));
     let silent = tokio::time::Instant::now();
     loop {
@@ -229,18 +259,9 @@ async fn next(body: &mut Body, limits: Limits, pace: &mut Pace) -> Result<Option
             );
             return Err(Fault::new(FaultCode::RequestIncomplete, text));
         };
-        match frame {
-            None => return Ok(None),
-            Some(Err(cut)) => {
-                let text = format!("the request body broke off: {cut}");
-                return Err(Fault::new(FaultCode::InvalidRequest, text));
-            }
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Ok(Some(data)),
-                // Trailers say nothing to us.
-                Err(_) => {}
-            },
+        let Some(frame) = frame else { return Ok(None) };
+        if let Some(data) = data_of(frame)? {
+            return Ok(Some(data));
         }
     }
 }

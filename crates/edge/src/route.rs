@@ -110,6 +110,11 @@ impl Route {
         Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST)
     }
 
+    /// Whether `method` is its own.
+    pub(crate) fn is_by(&self, method: &Method) -> bool {
+        self.name.strip_prefix(method.as_str()).is_some_and(|rest| rest.starts_with(' '))
+    }
+
     /// The path alone.
     pub(crate) fn path(&self) -> &'static str {
         self.name.split_once(' ').map_or(self.name, |(_, path)| path)

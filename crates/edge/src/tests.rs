@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -152,6 +152,11 @@ async fn json(response: Response) -> Value {
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+/// The length of its body, as whoever serves it announces it.
+fn length(response: &Response) -> Option<u64> {
+    response.body().size_hint().exact()
 }
 
 fn attempt(key: &str, status: u16, class: Option<FailureClass>) -> Attempt {

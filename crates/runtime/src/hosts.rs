@@ -80,10 +80,12 @@ impl Hosts {
 
     /// Whether `host` is as clients mostly write it: what the rest comes to is seen at a glance.
     fn is_usual(&self, host: &[u8]) -> bool {
-        let is_digit = |byte: &u8| byte.is_ascii_digit();
-        let name = match host.iter().rposition(|byte| !is_digit(byte)) {
-            // Longer ports need not be ports.
-            Some(at) if host.get(at) == Some(&b':') && host.len() - at <= 5 => host.get(..at),
+        let name = match host.iter().rposition(|byte| !byte.is_ascii_digit()) {
+            // As many digits as the largest port has are less than it, or more, as texts too.
+            Some(at) if host.get(at) == Some(&b':') => host
+                .get(at + 1..)
+                .filter(|port| port.len() < 5 || (port.len() == 5 && *port <= &b"65535"[..]))
+                .and_then(|_| host.get(..at)),
             _ => Some(host),
         };
         let is_given = |name: &[u8]| {
@@ -216,20 +218,21 @@ mod tests {
         hosts.stranger(&Uri::from_static("/"), &headers(&[host])).is_none()
     }
 
-    const LOOPBACK: [&str; 10] = [
+    const LOOPBACK: [&str; 11] = [
         "localhost",
         "localhost:8080",
         "LOCALHOST.",
         "app.localhost:1",
         "127.0.0.1",
         "127.0.0.1:8080",
+        "127.0.0.1:65535",
         "127.8.8.8",
         "[::1]",
         "[::1]:8080",
         "[::ffff:127.0.0.1]:8080",
     ];
     const ADDRESSES: [&str; 4] = ["10.1.2.3", "192.168.0.7:8080", "[fd00::1]:8080", "0.0.0.0:80"];
-    const STRANGERS: [&str; 19] = [
+    const STRANGERS: [&str; 20] = [
         "evil.example",
         "evil.example:8080",
         "evil",
@@ -244,6 +247,7 @@ mod tests {
         "localhost@evil.example",
         "localhost:80@evil.example",
         "localhost:x",
+        "localhost:65536",
         "[::1]evil.example",
         "[::1",
         "localhost/evil",

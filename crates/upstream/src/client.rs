@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, PROXY_AUTHORIZATION};
+use http::header::{CONTENT_TYPE, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -61,6 +61,22 @@ impl Inner {
             _ => return Ok(()),
         };
         Err(Error::Proxy { proxy: host_and_port(&via.uri), why })
+    }
+
+    /// Names the host where the request surely goes by HTTP/1.1. The pool would do it as well, by way of
+    /// a formatter; it also does the rest: usual ports, which are left out, and what TLS may make HTTP/2.
+    fn name_host(&self, request: &mut Request<Outgoing>) {
+        let uri = request.uri();
+        if self.transport.settings.enforce_http2 || uri.scheme() != Some(&Scheme::HTTP) {
+            return;
+        }
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if authority.is_empty() || authority.ends_with(":80") || authority.contains('@') {
+            return;
+        }
+        if let Ok(host) = HeaderValue::from_str(authority) {
+            request.headers_mut().entry(HOST).or_insert(host);
+        }
     }
 
     /// Adds what a forwarding proxy wants to see in the request itself: there is no `CONNECT` that
@@ -128,6 +144,7 @@ impl Client {
         async move {
             let permit = self.0.transport.permit(request.uri(), deadline).await?;
             self.0.authorize(&mut request);
+            self.0.name_host(&mut request);
             let uri = request.uri().clone();
             let as_it_comes = request.extensions().get::<AsItComes>().is_some();
             let (answer, place) = {

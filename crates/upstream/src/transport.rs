@@ -1,10 +1,10 @@
 //! What all cores share of the way to one provider: settings, TLS, proxy, connection permits.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
 use http::Uri;
 use http::uri::Scheme;
 use rustls_pki_types::CertificateDer;

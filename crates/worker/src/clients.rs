@@ -74,6 +74,10 @@ impl<'a> Features<'a> {
         let callers = self.callers.iter().filter(|(name, _)| name == BETAS);
         let asked = callers.map(|(_, line)| line.as_str()).chain(own.iter().map(String::as_str));
         self.clients.tell(self.callers, self.dialect, losses);
+        // Most ask for none.
+        if own.is_empty() && self.callers.iter().all(|(name, _)| name != BETAS) {
+            return Vec::new();
+        }
         if provider_takes(BETAS, self.dialect, &[], false) {
             return self.clients.betas.apply(asked, losses);
         }

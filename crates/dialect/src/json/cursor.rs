@@ -4,8 +4,8 @@
 //! For whoever looks at a few members of documents that are mostly alike. What is unusual is not read:
 //! whoever reads is told at the end, and looks at the document at leisure.
 
-use super::scan::Scanner;
-use super::{DEPTH_MAX, JsonFault};
+use super::DEPTH_MAX;
+use super::scan::{Checked, Scanner};
 
 /// Stands before a value, which may be taken once. A value that is not taken is validated and skipped.
 ///
@@ -108,10 +108,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn tried<T>(
-        &mut self,
-        step: impl FnOnce(&mut Scanner<'a>) -> Result<T, JsonFault>,
-    ) -> Option<T> {
+    fn tried<T>(&mut self, step: impl FnOnce(&mut Scanner<'a>) -> Checked<T>) -> Option<T> {
         let done = if self.is_usual { step(&mut self.scanner).ok() } else { None };
         self.is_usual = done.is_some();
         done

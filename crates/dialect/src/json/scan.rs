@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use super::{DEPTH_MAX, Found, JsonFault, Member, string};
 
+/// The fault is in a box: what is checked comes back in registers.
+pub(super) type Checked<T> = Result<T, Box<JsonFault>>;
+
 /// A position in a document that is known to be UTF-8.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
@@ -19,14 +22,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// The one object that the document is.
-    pub(super) fn document(&mut self) -> Result<Found, JsonFault> {
+    pub(super) fn document(&mut self) -> Checked<Found> {
         let found = self.object()?;
         self.end()?;
         Ok(found)
     }
 
     /// Nothing but blanks may follow.
-    pub(super) fn end(&mut self) -> Result<(), JsonFault> {
+    pub(super) fn end(&mut self) -> Checked<()> {
         self.skip_blanks();
         match self.peek() {
             None => Ok(()),
@@ -35,7 +38,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The same of the first element of the array at the start.
-    pub(super) fn first_object(&mut self) -> Result<Found, JsonFault> {
+    pub(super) fn first_object(&mut self) -> Checked<Found> {
         if self.peek() != Some(b'[') {
             return Err(self.unexpected("'['"));
         }
@@ -43,7 +46,7 @@ impl<'a> Scanner<'a> {
         self.object()
     }
 
-    fn object(&mut self) -> Result<Found, JsonFault> {
+    fn object(&mut self) -> Checked<Found> {
         self.skip_blanks();
         match self.peek() {
             None => return Err(self.fault("the body is empty, expected a JSON object")),
@@ -51,7 +54,7 @@ impl<'a> Scanner<'a> {
             Some(_) => {
                 let start = self.at;
                 self.value(0)?;
-                return Err(JsonFault::at(self.bytes, start, "expected a JSON object"));
+                return Err(self.fault_at(start, "expected a JSON object"));
             }
         }
         let start = self.at;
@@ -86,7 +89,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips the value that follows, which stands `depth` levels deep; as it is written.
-    pub(super) fn skipped(&mut self, depth: u32) -> Result<&'a [u8], JsonFault> {
+    pub(super) fn skipped(&mut self, depth: u32) -> Checked<&'a [u8]> {
         self.skip_blanks();
         let start = self.at;
         self.value(depth)?;
@@ -94,7 +97,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over the comma, or over the closing bracket: whether there is more before that.
-    pub(super) fn continues(&mut self, close: u8) -> Result<bool, JsonFault> {
+    pub(super) fn continues(&mut self, close: u8) -> Checked<bool> {
         self.skip_blanks();
         let found = self.peek();
         if found != Some(b',') && found != Some(close) {
@@ -106,7 +109,7 @@ impl<'a> Scanner<'a> {
 
     /// Steps over a member's name and the colon: what stands between its quotes, `None` if that has
     /// escapes.
-    pub(super) fn member_name(&mut self) -> Result<Option<&'a [u8]>, JsonFault> {
+    pub(super) fn member_name(&mut self) -> Checked<Option<&'a [u8]>> {
         self.skip_blanks();
         let name = self.plain_string()?;
         self.colon()?;
@@ -114,14 +117,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// What stands between the quotes of the string that follows; `None` if that has escapes.
-    pub(super) fn plain_string(&mut self) -> Result<Option<&'a [u8]>, JsonFault> {
+    pub(super) fn plain_string(&mut self) -> Checked<Option<&'a [u8]>> {
         let start = self.at + 1;
         let is_escaped = self.string("a string")?;
         Ok(self.bytes.get(start..self.at - 1).filter(|_| !is_escaped))
     }
 
     /// Where the elements of the array at the start are; empty if it is no array.
-    pub(super) fn elements(&mut self) -> Result<Vec<Range<usize>>, JsonFault> {
+    pub(super) fn elements(&mut self) -> Checked<Vec<Range<usize>>> {
         let mut list = Vec::new();
         if self.peek() != Some(b'[') || !self.open(b']')? {
             return Ok(list);
@@ -141,7 +144,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips one value that stands `depth` levels deep.
-    fn value(&mut self, mut depth: u32) -> Result<(), JsonFault> {
+    fn value(&mut self, mut depth: u32) -> Checked<()> {
         let outer = depth;
         let mut is_object: u128 = 0;
         loop {
@@ -195,7 +198,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over an opening bracket; false if the closing one follows, which it steps over too.
-    pub(super) fn open(&mut self, close: u8) -> Result<bool, JsonFault> {
+    pub(super) fn open(&mut self, close: u8) -> Checked<bool> {
         self.at += 1;
         self.skip_blanks();
         match self.peek() {
@@ -208,12 +211,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn name(&mut self) -> Result<(), JsonFault> {
+    fn name(&mut self) -> Checked<()> {
         self.string("a member name in quotes")?;
         self.colon()
     }
 
-    fn colon(&mut self) -> Result<(), JsonFault> {
+    fn colon(&mut self) -> Checked<()> {
         self.skip_blanks();
         if self.peek() != Some(b':') {
             return Err(self.unexpected("':'"));
@@ -223,16 +226,24 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips a string; says whether it holds escapes.
-    fn string(&mut self, expected: &str) -> Result<bool, JsonFault> {
+    fn string(&mut self, expected: &str) -> Checked<bool> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected(expected));
         }
         let start = self.at;
         self.at += 1;
+        self.skip_plain();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.rest_of_string(start)
+    }
+
+    /// Skips the string that begins at `start` from where it is no longer plain.
+    fn rest_of_string(&mut self, start: usize) -> Checked<bool> {
         let mut escaped = false;
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            self.at += string::plain_len(rest);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -244,13 +255,18 @@ impl<'a> Scanner<'a> {
                     self.escape()?;
                 }
                 Some(_) => return Err(self.fault("control characters in strings must be escaped")),
-                None => return Err(JsonFault::at(self.bytes, start, "the string is not closed")),
+                None => return Err(self.fault_at(start, "the string is not closed")),
             }
+            self.skip_plain();
         }
     }
 
+    fn skip_plain(&mut self) {
+        self.at += string::plain_len(self.bytes.get(self.at..).unwrap_or_default());
+    }
+
     /// Skips what follows a backslash.
-    fn escape(&mut self) -> Result<(), JsonFault> {
+    fn escape(&mut self) -> Checked<()> {
         let hex = self.bytes.get(self.at + 1..self.at + 5);
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -262,7 +278,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), JsonFault> {
+    fn number(&mut self) -> Checked<()> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -285,7 +301,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), JsonFault> {
+    fn digits(&mut self) -> Checked<()> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return Err(self.unexpected("a digit"));
         }
@@ -299,7 +315,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn literal(&mut self, literal: &[u8]) -> Result<(), JsonFault> {
+    fn literal(&mut self, literal: &[u8]) -> Checked<()> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
             return Err(self.unexpected("a value"));
         }
@@ -321,7 +337,7 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    fn unexpected(&self, expected: &str) -> JsonFault {
+    fn unexpected(&self, expected: &str) -> Box<JsonFault> {
         match self.peek() {
             None => self.fault(format!("expected {expected}, found the end of the body")),
             Some(byte @ 0x21..=0x7e) => {
@@ -331,7 +347,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn fault(&self, message: impl Into<String>) -> JsonFault {
-        JsonFault::at(self.bytes, self.at, message)
+    fn fault(&self, message: impl Into<String>) -> Box<JsonFault> {
+        self.fault_at(self.at, message)
+    }
+
+    fn fault_at(&self, at: usize, message: impl Into<String>) -> Box<JsonFault> {
+        Box::new(JsonFault::at(self.bytes, at, message))
     }
 }

@@ -67,6 +67,25 @@ async fn http_is_asked_in_absolute_form() {
 }
 
 #[tokio::test]
+async fn the_host_is_named_once_and_without_a_usual_port() {
+    let proxy =
+        Server::start(Role::HttpProxy { to: ([127, 0, 0, 1], 1).into(), login: None }).await;
+    let own = client(through(http(proxy.address, None), &[]));
+    for (at, authority, host) in [
+        (0, "provider.test", "provider.test"),
+        (1, "provider.test:80", "provider.test"),
+        (2, "provider.test:8080", "provider.test:8080"),
+        (3, "[fd00::80]", "[fd00::80]"),
+        (4, "[fd00::1]:80", "[fd00::1]"),
+    ] {
+        assert_eq!(get(&own, &format!("http://{authority}/x")).await.unwrap(), "proxied");
+        let head = &proxy.heads()[at];
+        let hosts: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("host: ")).collect();
+        assert_eq!(hosts, [host], "{authority}");
+    }
+}
+
+#[tokio::test]
 async fn socks5_resolves_names_itself() {
     let (pem, acceptor) = certificate("provider.test");
     let origin = Server::start_with(Role::Origin, Some(acceptor)).await;
