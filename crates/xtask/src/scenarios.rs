@@ -40,7 +40,10 @@ pub(crate) fn run(
         pytest.summed_up_by(is_pytest_summary)
     };
     if soak {
-        return TOPOLOGIES.into_iter().try_for_each(|topology| steps.run(step(topology)));
+        TOPOLOGIES.into_iter().try_for_each(|topology| steps.run(step(topology)))?;
+        // Between services that send each request by a call of its own, as neighbours of an earlier
+        // version do.
+        return steps.run(step("processes").with_var("WEIR_LINKS", "calls"));
     }
     let each = TOPOLOGIES.map(|topology| (topology, step(topology)));
     steps.run_together(AT_ONCE, each.into())

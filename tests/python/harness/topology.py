@@ -1,6 +1,7 @@
 """Ways to run a gateway. Each is one function here; every scenario runs on every one of them."""
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,10 @@ from .process import Process
 from .redis import Redis
 from .relay import Relay
 from .warm import WarmRedis
+
+
+# How requests go between services, unless a test says it: as whoever runs the tests says.
+LINKS = os.environ.get("WEIR_LINKS", "framed")
 
 
 @dataclass
@@ -46,7 +51,8 @@ class Order:
         """What every process gets, without keys."""
         # What is kept from one start to the next: not in the home of whoever runs this.
         state = str(self.directory / "state")
-        return {"WEIR_LOG_LEVEL": self.log_level, "XDG_STATE_HOME": state, **self.env}
+        fixed = {"WEIR_LOG_LEVEL": self.log_level, "XDG_STATE_HOME": state, "WEIR_LINKS": LINKS}
+        return {**fixed, **self.env}
 
     def keys(self, provider: str | None = None) -> dict[str, str]:
         """The variables with keys, all or those that a provider refers to."""
