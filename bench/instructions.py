@@ -11,6 +11,7 @@ What is counted and how is in README.md. Loopback only, bounded in time.
 import argparse
 import pathlib
 import shutil
+import signal
 import sys
 
 from measure import counted, record
@@ -38,6 +39,8 @@ def main() -> None:
         sys.exit(f"{asked.weir} is missing: run `cargo build --profile counted` or pass --weir")
     if missing := [name for name in ("valgrind", "redis-server") if shutil.which(name) is None]:
         sys.exit(f"missing: {', '.join(missing)}; see bench/README.md")
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     names = asked.only or list(counted.LOADS)
     weir = asked.weir.resolve()
     found = record.least([counted.run(weir, names) for _ in range(asked.runs)])
