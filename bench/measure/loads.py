@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from .processes import core_busy_us, cpu_us, forget_peak, peak_rss_mib
+from .processes import core_busy_us, cpu_us, forget_peak, peak_rss_mib, rss_kib
 from .redis import Counters
 from .systems import CHUNKS, INTERVAL_MS, SYSTEM_CORE, Stage, System
 
@@ -55,11 +55,14 @@ STREAMS = Load("stream", f"64 streams at a time, {CHUNKS} chunks, one every {INT
                connections=64, seconds=2.5, stream=True, per_chunk=True)
 OPEN = Load("open-500", "open loop, 500 requests/s, upstream takes 60 ms", "sim:latency=60",
             rate=500, seconds=3)
-FIGURES = [UNARY, STREAMS, OPEN]
+# As applications send it: a few turns of prose.
+TALK = Load("talk-64", "closed loop, 64 connections, 1 KiB in 5 turns", connections=64, turns=5)
+FIGURES = [UNARY, TALK, STREAMS, OPEN]
+LONG = Load("body-256", "closed loop, 64 connections, 256 KiB", connections=64, body=256 * KIB)
 WIDER = [
     Load("closed-256", "closed loop, 256 connections, 1 KiB", connections=256),
     Load("body-16", "closed loop, 64 connections, 16 KiB", connections=64, body=16 * KIB),
-    Load("body-256", "closed loop, 64 connections, 256 KiB", connections=64, body=256 * KIB),
+    LONG,
     Load("first-token", "open loop, 100 streams/s, first token after 60 ms",
          "sim:latency=60,chunks=5,interval=5", rate=100, seconds=3, stream=True),
 ]
@@ -76,8 +79,9 @@ TRANSLATIONS = {
 }
 WIDER += [TURNS, *TRANSLATIONS.values()]
 UNPINNED = [UNARY, WIDER[0], STREAMS, OPEN]
-MANY = Load("many", "5,000 streams open at once, 6 chunks, one every 2 s",
-            "sim:chunks=6,interval=2000", rate=1500, total=5000, stream=True)
+# At such a rate, that the last opens before the first ends.
+MANY = Load("many", "5,000 streams open at once, begun at 800/s, 6 chunks, one every 2 s",
+            "sim:chunks=6,interval=2000", rate=800, total=5000, stream=True)
 
 
 @dataclasses.dataclass
@@ -98,6 +102,8 @@ class Sample:
     cpu: float = 0
     redis_cpu: float = 0
     rss: float = 0
+    # By how much each of Weir's processes grew under it, in KiB.
+    grown: dict[str, int] = dataclasses.field(default_factory=dict)
     own_share: float = 0
     foreign_share: float = 0
     redis: Counters = dataclasses.field(default_factory=Counters)
@@ -125,6 +131,7 @@ def take(stage: Stage, system: System, load: Load) -> Sample:
     redis = [system.redis.pid] if system.redis else []
     counted = system.redis.counters() if system.redis else Counters()
     forget_peak(pids)
+    before = {room: rss_kib(pid)[0] for room, pid in system.rooms.items()}
     started, busy = time.monotonic(), core_busy_us(SYSTEM_CORE)
     cpu, redis_cpu = cpu_us(pids), cpu_us(redis)
     by_wrk = load.connections and not load.stream and not system.slow
@@ -135,6 +142,7 @@ def take(stage: Stage, system: System, load: Load) -> Sample:
     sample.own_share = sample.cpu / wall
     sample.foreign_share = max(0, (core_busy_us(SYSTEM_CORE) - busy) / wall - sample.own_share)
     sample.rss = peak_rss_mib(pids)
+    sample.grown = {room: rss_kib(system.rooms[room])[1] - kib for room, kib in before.items()}
     if system.redis:
         sample.redis = system.redis.counters() - counted
     stage.processes.check_alive()

@@ -87,9 +87,15 @@ def forget_peak(pids: list[int]) -> None:
 def peak_rss_mib(pids: list[int]) -> float:
     total = 0
     for pid in pids:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        total += int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+        total += rss_kib(pid)[1]
     return total / 1024
+
+
+def rss_kib(pid: int) -> tuple[int, int]:
+    """Of one process, now and at most."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    now, most = (re.search(rf"{what}:\s+(\d+)", status) for what in ("VmRSS", "VmHWM"))
+    return int(now[1]), int(most[1])
 
 
 def core_busy_us(core: int) -> float:

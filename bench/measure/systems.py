@@ -33,6 +33,8 @@ class System:
     port: int
     roots: list[int]
     redis: Redis | None = None
+    # Weir's processes by what they are.
+    rooms: dict[str, int] = dataclasses.field(default_factory=dict)
     # So slow that what runs when wrk breaks off would be a good part of its work.
     slow: bool = False
 
@@ -99,6 +101,10 @@ class Stage:
             "client": {**settings, "enforce_auth_on_inference": True},
         }))
         self._token = processes.folder / "link-token"
+
+    def _under(self, _room: str) -> list[object]:
+        """What a process of Weir is started by."""
+        return []
 
     def _threads(self) -> list[object]:
         return ["--threads", 1] if self.pinned else []
@@ -195,7 +201,7 @@ class Stage:
         port, admin = free_port(), free_port()
         config = self._keyed_config if self.signed_in else self._config
         process = self.processes.start(
-            self.system_core, self.weir, room, "--config", config,
+            self.system_core, *self._under(room), self.weir, room, "--config", config,
             "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}",
             "--log-level", "warn", *self._threads(), *flags, env=env,
         )
@@ -204,7 +210,7 @@ class Stage:
     def all_in_one(self, name: str, redis: Redis | None) -> System:
         flags = ["--redis", redis.url] if redis else []
         port, pid = self.room("serve", *flags, env=SECRETS)
-        return System(name, port, [pid, *([redis.pid] if redis else [])], redis)
+        return System(name, port, [pid, *([redis.pid] if redis else [])], redis, {"serve": pid})
 
     def services(self, redis: Redis) -> System:
         link = ["--link-token-file", self._token] if self.signed_in else []
@@ -213,4 +219,5 @@ class Stage:
         router_port, router = self.room("router", "--worker", url, "--redis", redis.url, *link)
         url = f"http://127.0.0.1:{router_port}"
         port, edge = self.room("edge", "--router", url, *link, env=SECRETS)
-        return System(SERVICES, port, [edge, router, worker, redis.pid], redis)
+        rooms = {"edge": edge, "router": router, "worker": worker}
+        return System(SERVICES, port, [*rooms.values(), redis.pid], redis, rooms)

@@ -1,5 +1,5 @@
 //! Fuzz targets: one for each reader of bytes that somebody else wrote. `WEIR_FUZZ_TARGET` names it
-//! (`openai_chat/stream`, `framing/sse`, `json`); `list` prints them all, and `WEIR_FUZZ_SEEDS=DIR`
+//! (`openai_chat/stream`, `framing/sse`, `json`, `link/peer`); `list` prints them all, and `WEIR_FUZZ_SEEDS=DIR`
 //! writes a corpus and a dictionary made of the fixtures. `cargo xtask fuzz` does all of that.
 //!
 //! What is found is a panic, an endless loop, or memory out of proportion to the input. What a reader

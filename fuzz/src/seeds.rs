@@ -8,7 +8,7 @@ use serde_json::Value;
 use weir_dialect::format;
 use weir_types::{Dialect, Framing};
 
-use crate::target::{Kind, Target, folder};
+use crate::target::{Kind, Link, Target, folder};
 
 /// Words of a dictionary, at most.
 const WORDS_MAX: usize = 600;
@@ -56,12 +56,28 @@ fn files(target: &Target) -> Vec<PathBuf> {
         Target::Format(dialect, kind) => of(*dialect, *kind),
         Target::Framing(_) => every(Kind::Stream),
         Target::Json => every(Kind::Request),
-        Target::Form | Target::AwsChunks => Vec::new(),
+        Target::Form | Target::AwsChunks | Target::Link(_) => Vec::new(),
     }
 }
 
 /// Seeds of readers that have no fixtures.
-fn own(target: &Target) -> &'static [(&'static str, &'static [u8])] {
+fn own(target: &Target) -> Vec<(&'static str, Vec<u8>)> {
+    let (frames, [request, attempt, head, end]) = weir_rpc::chance::seeds();
+    match target {
+        Target::Link(Link::Frames) => vec![("all", frames)],
+        Target::Link(Link::Messages) => {
+            vec![("request", request), ("attempt", attempt), ("head", head), ("end", end)]
+        }
+        // A request with its body and answer, at each end: a move, whose it is, how much.
+        Target::Link(Link::Peer) => vec![
+            ("asked", vec![9, 0, 1, 0, 2, 1, 3, 4, 1, 0, 11, 1, 9, 9, 1, 2, 9, 1, 128, 15, 0, 0]),
+            ("asking", vec![8, 9, 0, 1, 15, 0, 0, 1, 1, 0, 2, 1, 3, 4, 1, 0, 11, 1, 9, 13, 1, 0]),
+        ],
+        other => written(other).iter().map(|(name, bytes)| (*name, bytes.to_vec())).collect(),
+    }
+}
+
+fn written(target: &Target) -> &'static [(&'static str, &'static [u8])] {
     match target {
         Target::Form => &[
             (

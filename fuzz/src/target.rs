@@ -23,6 +23,41 @@ pub(crate) enum Target {
     /// Files in chunks, as Amazon's clients send them.
     AwsChunks,
     Json,
+    /// What a neighbour sends on a framed link.
+    Link(Link),
+}
+
+/// In what of a link chance has its hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Its bytes.
+    Frames,
+    /// What is in its frames.
+    Messages,
+    /// Which frames come, in which order, and what is done at this end.
+    Peer,
+}
+
+impl Link {
+    const ALL: [Self; 3] = [Self::Frames, Self::Messages, Self::Peer];
+
+    /// As it stands in a target's name.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Messages => "messages",
+            Self::Peer => "peer",
+        }
+    }
+
+    fn feed(self, data: &[u8]) {
+        let held = match self {
+            Self::Frames => weir_rpc::chance::frames(data),
+            Self::Messages => weir_rpc::chance::messages(data),
+            Self::Peer => weir_rpc::chance::peer(data),
+        };
+        assert_eq!(held, Ok(()));
+    }
 }
 
 impl Kind {
@@ -53,7 +88,9 @@ impl Kind {
 pub(crate) fn all() -> Vec<Target> {
     let kinds = |dialect: &Dialect| Kind::ALL.map(|kind| Target::Format(*dialect, kind));
     let formats = Dialect::ALL.iter().flat_map(kinds);
-    formats.chain(Framing::ALL.map(Target::Framing)).chain([Target::Form, Target::AwsChunks, Target::Json]).collect()
+    let plain = [Target::Form, Target::AwsChunks, Target::Json];
+    let framings = Framing::ALL.map(Target::Framing);
+    formats.chain(framings).chain(plain).chain(Link::ALL.map(Target::Link)).collect()
 }
 
 impl Target {
@@ -65,6 +102,7 @@ impl Target {
             Self::Form => "form".to_owned(),
             Self::AwsChunks => "aws_chunks".to_owned(),
             Self::Json => "json".to_owned(),
+            Self::Link(link) => format!("link/{}", link.label()),
         }
     }
 
@@ -79,6 +117,7 @@ impl Target {
             Self::Form => plain::form(data),
             Self::AwsChunks => plain::aws_chunks(data),
             Self::Json => plain::json(data),
+            Self::Link(link) => link.feed(data),
         }
     }
 }

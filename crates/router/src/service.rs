@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bytes::Bytes;
 use weir_rpc::{
     Body, CallFuture, ExplainFuture, ExplainRequest, Reply, RouterRequest, RouterService,
 };
@@ -54,11 +53,10 @@ pub(crate) struct Call {
 }
 
 /// The request's body, for one attempt after another.
-enum Source {
-    Whole(Bytes),
-    Pieces(Arc<[Bytes]>),
-    /// Cannot be sent twice.
-    Once(Mutex<Option<Body>>),
+struct Source {
+    /// None after a stream was taken. The lock only makes a stream what threads may share.
+    body: Mutex<Option<Body>>,
+    is_replayable: bool,
 }
 
 // === impl Router ===
@@ -112,11 +110,7 @@ impl Call {
         let workers = workers.of(&snapshot);
         let longest = started + snapshot.settings.request_deadline;
         let deadline = context.deadline.instant().min(longest);
-        let body = match body {
-            Body::Full(bytes) => Source::Whole(bytes),
-            Body::Pieces(pieces) => Source::Pieces(pieces),
-            stream @ Body::Stream(_) => Source::Once(Mutex::new(Some(stream))),
-        };
+        let body = Source::new(body);
         let is_outdated = AtomicBool::new(false);
         Self { shared, snapshot, workers, context, request, body, started, deadline, is_outdated }
     }
@@ -177,7 +171,7 @@ impl Call {
         let route = self.snapshot.catalogs.route(&self.request)?;
         let bounds = Bounds {
             deadline: self.deadline,
-            replayable: self.body.is_replayable(),
+            replayable: self.body.is_replayable,
             attempts_max: self.snapshot.settings.attempts_max,
             hedge_after: self.request.patience.hedge_after,
         };
@@ -205,17 +199,15 @@ impl Call {
 // === impl Source ===
 
 impl Source {
-    fn is_replayable(&self) -> bool {
-        !matches!(self, Self::Once(_))
+    fn new(body: Body) -> Self {
+        let is_replayable = body.pieces().is_some();
+        Self { body: Mutex::new(Some(body)), is_replayable }
     }
 
     /// The body for an attempt; `None` if it has been sent and is gone.
     fn body(&self) -> Option<Body> {
-        match self {
-            Self::Whole(bytes) => Some(Body::Full(bytes.clone())),
-            Self::Pieces(pieces) => Some(Body::Pieces(Arc::clone(pieces))),
-            Self::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).take(),
-        }
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        body.as_ref()?.again().or_else(|| body.take())
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Outgoing<F> {
     head: Option<F>,
     body: Option<Body>,
     rest: Bytes,
-    /// Of a body in pieces, how many are on their way.
+    /// Of a body that is held, how many pieces are on their way.
     sent: usize,
     /// Ends when nobody waits for the answer any more. The transport resets a call only when both
     /// directions have been let go, so an upload under way would keep it.
@@ -74,9 +74,9 @@ impl<F: WireFrame> Stream for Parts<F> {
 impl<F: WireFrame> Outgoing<F> {
     pub(crate) fn new(head: F::Head, body: Body) -> (Self, Wanted) {
         let head = Some(F::new(Part::Request(Box::new(head))));
-        let (want, wanted) = match &body {
-            Body::Full(_) | Body::Pieces(_) => (None, None),
-            Body::Stream(_) => {
+        let (want, wanted) = match body.pieces() {
+            Some(_) => (None, None),
+            None => {
                 let (want, wanted) = oneshot::channel();
                 (Some(want), Some(wanted))
             }
@@ -106,24 +106,19 @@ impl<F: WireFrame> Stream for Outgoing<F> {
             let this = &mut *self;
             let fault = match &mut this.body {
                 None => return Poll::Ready(None),
-                Some(Body::Full(bytes)) if !bytes.is_empty() => {
-                    this.rest = std::mem::take(bytes);
-                    continue;
-                }
-                Some(Body::Full(_)) => None,
-                Some(Body::Pieces(pieces)) => match pieces.get(this.sent) {
-                    Some(piece) => {
-                        (this.rest, this.sent) = (piece.clone(), this.sent + 1);
-                        continue;
-                    }
-                    None => None,
-                },
                 Some(Body::Stream(parts)) => match ready!(parts.poll_next_unpin(cx)) {
                     Some(Ok(part)) => {
                         this.rest = part;
                         continue;
                     }
                     Some(Err(fault)) => Some(fault.into()),
+                    None => None,
+                },
+                Some(held) => match held.pieces().and_then(|pieces| pieces.get(this.sent)) {
+                    Some(piece) => {
+                        (this.rest, this.sent) = (piece.clone(), this.sent + 1);
+                        continue;
+                    }
                     None => None,
                 },
             };

@@ -21,7 +21,11 @@ use tokio::task::AbortHandle;
 use tonic::Status;
 
 pub(crate) use caller::{Caller, Permit, open};
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use frame::put;
 pub(crate) use frame::{Decoder, Part as FramedPart};
+#[cfg(any(test, feature = "fuzz"))]
+pub use link::peer;
 pub(crate) use link::{Side, Windows};
 
 use crate::link::MESSAGE_BYTES_MAX;

@@ -8,6 +8,8 @@ mod answering;
 mod arrived;
 mod asking;
 mod balance;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod chance;
 mod channel;
 mod client;
 mod cork;

@@ -144,14 +144,20 @@ impl Body {
         }
     }
 
+    /// All of it, if it is held; what is whole is one piece.
+    #[must_use]
+    pub fn pieces(&self) -> Option<&[Bytes]> {
+        match self {
+            Self::Full(bytes) => Some(std::slice::from_ref(bytes)),
+            Self::Pieces(pieces) => Some(pieces),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// How long it is, if it is held.
     #[must_use]
     pub fn held_bytes(&self) -> Option<usize> {
-        match self {
-            Self::Full(bytes) => Some(bytes.len()),
-            Self::Pieces(pieces) => Some(pieces.iter().map(Bytes::len).sum()),
-            Self::Stream(_) => None,
-        }
+        self.pieces().map(|pieces| pieces.iter().map(Bytes::len).sum())
     }
 
     /// The whole body as one run, if it is at most `bytes_max` long. One that arrives or is put together

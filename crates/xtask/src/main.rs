@@ -8,6 +8,7 @@ mod clients;
 mod compose;
 mod formats;
 mod fuzz;
+mod instructions;
 mod lint;
 mod say;
 mod scenarios;
@@ -50,6 +51,12 @@ enum Task {
     },
     /// What takes too long for every change: outages in full, more random commands.
     Soak,
+    /// What requests cost in user instructions, beside what is on record.
+    Instructions {
+        /// Write what is counted into the record.
+        #[arg(long)]
+        record: bool,
+    },
     /// Random input for the readers of foreign bytes.
     Fuzz {
         /// For how long, each.
@@ -80,6 +87,12 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Fuzz { seconds, only } => {
             let mut steps = step::Steps::default();
             fuzz::run(workspace.root(), &mut steps, *seconds, only)?;
+            steps.sum_up();
+            Ok(())
+        }
+        Task::Instructions { record } => {
+            let mut steps = step::Steps::default();
+            instructions::run(&workspace, &mut steps, *record)?;
             steps.sum_up();
             Ok(())
         }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use crate::clients;
 use crate::compose;
 use crate::formats;
+use crate::instructions;
 use crate::scenarios;
 use crate::step::{Step, Steps, TaskError, answers};
 use crate::workspace::Workspace;
@@ -52,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: Wanted) -> Result<(), TaskError
         Some(interpreter) => {
             formats::run(workspace, &mut steps, &interpreter)?;
             clients::run(workspace, &mut steps, &binary)?;
+            instructions::run(workspace, &mut steps, false)?;
             scenarios::run(root, &mut steps, &interpreter, &binary, false)?;
             if compose {
                 compose::run(root, &mut steps, &interpreter)?;

@@ -54,7 +54,8 @@ impl Workspace {
         self.metadata.target_directory.as_std_path().join("debug").join("examples").join(name)
     }
 
-    fn binary_of(&self, profile: &str) -> PathBuf {
+    /// The same of another profile.
+    pub(crate) fn binary_of(&self, profile: &str) -> PathBuf {
         let name = format!("weir{}", std::env::consts::EXE_SUFFIX);
         self.metadata.target_directory.as_std_path().join(profile).join(name)
     }

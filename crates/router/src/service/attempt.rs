@@ -128,7 +128,7 @@ impl Run<'_> {
         // While a body is still arriving, or a stream is held back, only the worker knows whether the
         // provider is waited for.
         let is_held = call.request.stream && commit == Commit::Complete;
-        let is_told_early = call.body.is_replayable() && !is_held;
+        let is_told_early = call.body.is_replayable && !is_held;
         let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
         let limit = if is_told_early { guard_at.min(call.deadline) } else { call.deadline };
         let answer = self.ask_worker(&lease, &target, &span, number, commit);

@@ -131,7 +131,7 @@ async fn ask(
         workers: Arc::clone(&call.workers),
         context: call.context.clone(),
         request,
-        body: Source::Whole(Bytes::new()),
+        body: Source::new(Bytes::new().into()),
         started: call.started,
         deadline: call.deadline,
         is_outdated: AtomicBool::new(false),

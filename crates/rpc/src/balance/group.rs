@@ -105,10 +105,9 @@ impl<C: Remote> Group<C> {
                     return Err(fault.unwrap_or_else(|| self.nowhere()));
                 };
                 // A copy costs, so there is none for the last address, mostly the only one.
-                let again = match next.1.again() {
-                    Some(body) if members.len() > tried.len() + 1 => Some((next.0.clone(), body)),
-                    _ => None,
-                };
+                let is_last = members.len() <= tried.len() + 1;
+                let body = if is_last { None } else { next.1.again() };
+                let again = body.map(|body| (next.0.clone(), body));
                 let asked = member.client.ask(&context, next.0, next.1, Some(member.load()));
                 let none = match asked.await {
                     Ok(reply) => return Ok(reply),

@@ -101,26 +101,16 @@ impl Caller {
     pub(crate) fn open(&self, permit: Permit, opening: Bytes, body: Body) -> Option<Opened> {
         let mut parts = VecDeque::with_capacity(3);
         parts.push_back(Part::Open(opening));
-        let upload = match body {
-            Body::Full(bytes) => {
-                if !bytes.is_empty() {
-                    parts.push_back(Part::Payload { bytes, is_last: true });
-                }
-                parts.push_back(Part::End(Bytes::new()));
-                None
-            }
-            Body::Pieces(pieces) => {
-                let payload = |bytes: &Bytes| Part::Payload { bytes: bytes.clone(), is_last: true };
-                parts.extend(pieces.iter().filter(|bytes| !bytes.is_empty()).map(payload));
-                parts.push_back(Part::End(Bytes::new()));
-                None
-            }
-            Body::Stream(parts) => Some(parts),
-        };
+        if let Some(pieces) = body.pieces() {
+            let payload = |bytes: &Bytes| Part::Payload { bytes: bytes.clone(), is_last: true };
+            parts.extend(pieces.iter().filter(|bytes| !bytes.is_empty()).map(payload));
+            parts.push_back(Part::End(Bytes::new()));
+        }
         let number = self.shared.lock().open(parts).ok()?;
         let shared = Arc::clone(&self.shared);
         let arriving = Arriving::new(shared, number, Some(permit.0));
-        let upload = upload.map(|mut parts| {
+        let rest = if let Body::Stream(parts) = body { Some(parts) } else { None };
+        let upload = rest.map(|mut parts| {
             let shared = Arc::clone(&self.shared);
             let sending = async move {
                 while shared.room(number).await {

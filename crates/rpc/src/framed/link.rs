@@ -4,6 +4,8 @@
 //! pulled, who waits is woken. What it holds is bounded: of each request, a window of payload that was
 //! received, and of what is to be sent the handles that whoever sends was allowed to leave here.
 
+#[cfg(any(test, feature = "fuzz"))]
+mod chance;
 mod request;
 mod sending;
 
@@ -15,6 +17,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 
 use super::frame::Part;
+#[cfg(any(test, feature = "fuzz"))]
+pub use chance::peer;
 use request::{NumberHasher, Request, cost, payload_len, set_waker};
 
 /// Whoever has left this much to be sent of one request waits before there is more.
@@ -232,6 +236,20 @@ impl<W> Link<W> {
         if !self.control.is_empty() || self.is_leaving {
             self.wake_pump();
         }
+        self.forget_gone();
+    }
+
+    /// Turns of requests that are gone do not pile up while nothing is pulled: a peer may open some and let
+    /// them go for as long as it likes.
+    fn forget_gone(&mut self) {
+        let (most, requests) = (4 * self.windows.requests_max, &self.requests);
+        if self.ready.len() > most {
+            self.ready.retain(|number| requests.contains_key(number));
+        }
+        if self.control.len() > most {
+            let is_credit = |control: &Control| matches!(control, Control::Credit);
+            self.control.retain(|(number, one)| !is_credit(one) || requests.contains_key(number));
+        }
     }
 
     /// The work that a request is for; it is dropped if the request has been let go.
@@ -320,6 +338,9 @@ impl<W> Link<W> {
         }
         // What comes for a request that was let go was on its way.
         let Some(request) = self.requests.get_mut(&number) else { return Ok(None) };
+        if self.side == Side::Caller && !request.outgoing.is_begun {
+            return Err(Violation::Misplaced);
+        }
         match part {
             Part::Credit(credit) => {
                 let outgoing = &mut request.outgoing;
@@ -333,6 +354,7 @@ impl<W> Link<W> {
             Part::Cancel if self.side == Side::Service => {
                 if let Some(mut gone) = self.requests.remove(&number) {
                     gone.wake();
+                    self.forget_gone();
                 }
                 return Ok(None);
             }

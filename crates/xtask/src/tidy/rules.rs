@@ -23,7 +23,7 @@ pub(super) const TOOLS: &[&str] = &["xtask", "weir-probe-test", "weir-quota-mode
 /// Features of our crates that are for tests: what is released must not have them, so they are turned
 /// on in dev-dependencies alone, or by these tools.
 pub(super) const TEST_FEATURES: &[(&str, &[&str])] =
-    &[("probe", &[]), ("faults", &["weir-quota-model"])];
+    &[("probe", &[]), ("fuzz", &[]), ("faults", &["weir-quota-model"])];
 
 const fn krate(name: &'static str, layer: u8) -> Crate {
     Crate { name, layer, beside: &[], never: &[] }

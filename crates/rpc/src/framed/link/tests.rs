@@ -149,6 +149,33 @@ fn a_request_and_its_answer_cross_and_leave_nothing() {
 }
 
 #[test]
+fn what_waits_for_requests_that_are_gone_is_bounded() {
+    // A peer that reads nothing opens requests and lets them go, when an answer and a credit wait.
+    let mut pair = Pair::new();
+    let most = 4 * REQUESTS_MAX + 1;
+    for number in 1..100 {
+        let opened = pair.service.receive(number, open()).unwrap();
+        assert!(opened.is_some());
+        pair.service.receive(number, payload(&[0; 600])).unwrap();
+        assert!(pair.asked(number).is_ready());
+        assert!(pair.service.send(number, Part::Head(Bytes::new())));
+        pair.service.receive(number, Part::Cancel).unwrap();
+        let waits = [pair.service.ready.len(), pair.service.control.len()];
+        assert!(waits.iter().all(|waits| *waits <= most), "{waits:?} at {number}");
+    }
+    // And users that go at once, when nothing was sent yet.
+    for number in 1..100 {
+        assert_eq!(pair.ask(b"body"), number);
+        pair.caller.unread(number);
+        assert!(pair.caller.ready.len() <= most, "{} at {number}", pair.caller.ready.len());
+    }
+    // Who is there still has a turn.
+    let number = pair.ask(b"body");
+    pair.forth(usize::MAX, usize::MAX);
+    assert_eq!(pair.opened.last().map(|(number, _)| *number), Some(number));
+}
+
+#[test]
 fn a_request_that_nobody_reads_holds_up_no_other() {
     let mut pair = Pair::new();
     let stuck = pair.ask(&pattern(50_000, 1));
@@ -284,6 +311,11 @@ fn a_peer_that_breaks_the_rules_is_not_believed() {
     assert_eq!(ended.receive(5, payload(b"")), Err(Violation::Misplaced));
     let mut caller = Link::<()>::new(Side::Caller, windows);
     assert_eq!(caller.receive(1, end()), Err(Violation::Misplaced));
+    // Nobody answers what was not sent.
+    let number = caller.open(vec![open()]).unwrap();
+    assert_eq!(caller.receive(number, end()), Err(Violation::Misplaced));
+    assert!(caller.pull().is_some());
+    assert_eq!(caller.receive(number, end()), Ok(None));
     // Of a request that was let go the rest may have been on its way.
     assert_eq!(service().receive(3, payload(&pattern(5000, 0))), Ok(None));
 }
