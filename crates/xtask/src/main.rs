@@ -10,6 +10,7 @@ mod formats;
 mod fuzz;
 mod instructions;
 mod lint;
+mod release;
 mod say;
 mod scenarios;
 mod soak;
@@ -57,6 +58,8 @@ enum Task {
         #[arg(long)]
         record: bool,
     },
+    /// A release build that is laid out by what it was seen to do; takes as long as two.
+    Release,
     /// Random input for the readers of foreign bytes.
     Fuzz {
         /// For how long, each.
@@ -87,6 +90,12 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Fuzz { seconds, only } => {
             let mut steps = step::Steps::default();
             fuzz::run(workspace.root(), &mut steps, *seconds, only)?;
+            steps.sum_up();
+            Ok(())
+        }
+        Task::Release => {
+            let mut steps = step::Steps::default();
+            release::run(&workspace, &mut steps)?;
             steps.sum_up();
             Ok(())
         }
