@@ -88,9 +88,10 @@ pub struct PoolClient<W> {
     is_deaf: bool,
     /// Why the last batch came to nothing, or the pool decides nothing; empty where neither is so.
     trouble: String,
-    /// When something last happened here, and when the batch under way left.
+    /// When something last happened here, when a batch last left, and when the one to the store did.
     lived_at: Micros,
     sent_at: Micros,
+    asked_at: Micros,
     /// Calls that run without a slot, and until when that is waited for.
     lost: usize,
     lost_until: Option<Micros>,
@@ -100,7 +101,7 @@ pub struct PoolClient<W> {
     strange: u32,
     blocked_until: Option<Micros>,
     wake_at: Option<Micros>,
-    /// When the store last answered, and what pool time was then.
+    /// When the batch left that the store answered last, and pool time with it: an answer may be late.
     heard_at: Option<Micros>,
     pool_time: Micros,
     /// Why what the store had of the pool was thrown away, until that is said.
@@ -167,6 +168,7 @@ impl<W> PoolClient<W> {
             trouble: String::new(),
             lived_at: now,
             sent_at: now,
+            asked_at: now,
             lost: 0,
             lost_until: None,
             failures: 0,

@@ -16,7 +16,7 @@ pub(crate) struct Told {
     all: Option<(BTreeSet<Incarnation>, Micros)>,
     /// Who was named in graces since, and when last.
     since: BTreeMap<Incarnation, Micros>,
-    /// When the pool was heard last.
+    /// When the batch left to which the pool's last reply was.
     heard_at: Micros,
     /// While a share is served: who divided the limits when it began.
     divided: Option<BTreeSet<Incarnation>>,
@@ -25,24 +25,24 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// A reply has come.
-    pub(crate) fn hear(&mut self, batch: &Batch, reply: &BatchReply, now: Micros) {
+    /// A reply has come, to a batch that left at `sent_at`: what it says is that old.
+    pub(crate) fn hear(&mut self, batch: &Batch, reply: &BatchReply, sent_at: Micros) {
         self.let_in = let_in(batch, reply).collect();
         if batch.session == 0 {
             return;
         }
-        self.heard_at = now;
+        self.heard_at = sent_at;
         let named = reply.answers.iter().rev().find_map(|answer| match answer {
             Answer::Routers(routers) => Some(routers),
             _ => None,
         });
         if reply.restate {
-            self.since.extend(named.into_iter().flatten().map(|&router| (router, now)));
+            self.since.extend(named.into_iter().flatten().map(|&router| (router, sent_at)));
             return;
         }
         if let Some(named) = named {
             self.since.clear();
-            self.all = Some((named.iter().copied().collect(), now));
+            self.all = Some((named.iter().copied().collect(), sent_at));
         }
     }
 
