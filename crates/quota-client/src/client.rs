@@ -47,6 +47,8 @@ pub struct PoolClient<W> {
     asked_of: u64,
     /// With the next session: what was in force last, instead of ours that it replaced.
     offers_in_force: bool,
+    /// The digest of the limits that the pool, or the share, obeys, and since when they are seen to be.
+    obeyed: (u64, Micros),
     /// The pool was outside of a grace since this router knows it.
     was_exact: bool,
     peers: Peers,
@@ -137,6 +139,7 @@ impl<W> PoolClient<W> {
             limits_written: false,
             asked_of: 0,
             offers_in_force: false,
+            obeyed: (0, now),
             was_exact: false,
             peers: Peers::default(),
             share: None,

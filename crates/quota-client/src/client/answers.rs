@@ -131,7 +131,7 @@ impl<W> PoolClient<W> {
         }
         self.wake_at = reply.wake_in.map(|after| now.saturating_add(after.max(1000)));
         self.busy = reply.restate || reply.status.tickets > 0;
-        self.look_at_limits(reply.status.limits_hash);
+        self.look_at_limits(reply.status.limits_hash, now);
     }
 
     fn answer(&mut self, op: Op, answer: Answer, in_grace: bool, woken: &mut Vec<W>) {
