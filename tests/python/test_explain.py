@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 from harness import secrets
@@ -84,6 +85,26 @@ def test_the_pool_is_shown_as_it_is_and_stays_so(weir, start, sim):
     for call in calls:
         call.join()
     gateway.wait_until(lambda: seen()[0] == [0, 0, 2, 5])
+
+
+@pytest.mark.topologies("processes", "processes-redis")
+def test_since_when_limits_are_obeyed(weir, start, sim):
+    """From the moment that a reload brings others it counts anew."""
+    gateway = start(config(sim))
+    assert gateway.chat(MODEL).status == 200
+
+    def pool() -> dict:
+        return explained(weir, gateway)["pool"]
+
+    gateway.wait_until(lambda: pool()["limits_obeyed_for_ms"] > 300)
+    document = json.loads(gateway.config_path.read_text())
+    document["providers"]["openai"]["concurrency_and_buffer_size"]["concurrency"] = 3
+    changed = time.monotonic()
+    gateway.reload(document)
+    gateway.wait_until(lambda: pool()["concurrency"] == 3)
+    anew = pool()["limits_obeyed_for_ms"]
+    assert anew <= (time.monotonic() - changed) * 1000
+    gateway.wait_until(lambda: pool()["limits_obeyed_for_ms"] > anew)
 
 
 @pytest.mark.topologies("processes", "cluster")

@@ -47,6 +47,8 @@ pub struct PoolClient<W> {
     asked_of: u64,
     /// With the next session: what was in force last, instead of ours that it replaced.
     offers_in_force: bool,
+    /// The digest of the limits that the pool, or the share, obeys, and since when they are seen to be.
+    obeyed: (u64, Micros),
     /// The pool was outside of a grace since this router knows it.
     was_exact: bool,
     peers: Peers,
@@ -88,9 +90,10 @@ pub struct PoolClient<W> {
     is_deaf: bool,
     /// Why the last batch came to nothing, or the pool decides nothing; empty where neither is so.
     trouble: String,
-    /// When something last happened here, and when the batch under way left.
+    /// When something last happened here, when a batch last left, and when the one to the store did.
     lived_at: Micros,
     sent_at: Micros,
+    asked_at: Micros,
     /// Calls that run without a slot, and until when that is waited for.
     lost: usize,
     lost_until: Option<Micros>,
@@ -100,7 +103,7 @@ pub struct PoolClient<W> {
     strange: u32,
     blocked_until: Option<Micros>,
     wake_at: Option<Micros>,
-    /// When the store last answered, and what pool time was then.
+    /// When the batch left that the store answered last, and pool time with it: an answer may be late.
     heard_at: Option<Micros>,
     pool_time: Micros,
     /// Why what the store had of the pool was thrown away, until that is said.
@@ -136,6 +139,7 @@ impl<W> PoolClient<W> {
             limits_written: false,
             asked_of: 0,
             offers_in_force: false,
+            obeyed: (0, now),
             was_exact: false,
             peers: Peers::default(),
             share: None,
@@ -167,6 +171,7 @@ impl<W> PoolClient<W> {
             trouble: String::new(),
             lived_at: now,
             sent_at: now,
+            asked_at: now,
             lost: 0,
             lost_until: None,
             failures: 0,

@@ -4,6 +4,7 @@
 //! more than the pool does: which calls run, who waits since when, what has rested.
 
 mod batches;
+mod shares;
 
 use std::sync::Arc;
 
@@ -44,9 +45,6 @@ const IDLE_SLOT: Micros = 2 * TIMING.claim_limit + POLL;
 const DEAD_SLOT: Micros = TIMING.lease_ttl + TIMING.claim_limit + POLL;
 /// Nobody is served although a share could be.
 const FULL_STOP: Micros = 1_250_000;
-/// What a router knows of who is there is no older when it hears the pool: it asks three times in a
-/// lease's life.
-const LIST_AGE: Micros = TIMING.lease_ttl / 3 + POLL;
 /// All is said and done within this, once nothing more happens.
 const SETTLES: Micros = 2 * TIMING.lease_ttl + 2 * TIMING.claim_limit;
 
@@ -202,49 +200,6 @@ impl World {
         if calls > slots {
             self.seen.find("Q1", || format!("{calls} calls in {slots} slots"));
         }
-    }
-
-    /// Q1, apart: a router lets in no more than its share, of all that it knows to be there. Those who
-    /// know the same let in no more than there are slots, together.
-    pub(crate) fn judge_start(&mut self, router: usize) {
-        let own = |at: usize, request: &Request| {
-            at == router && matches!(request, Request::Running { apart: true, .. })
-        };
-        let calls = self.count(own);
-        let most = self.part(router, self.most_slots());
-        let at = &self.routers[router];
-        if at.client.mode() != QuotaMode::Share {
-            return;
-        }
-        let told = &at.told;
-        if calls > most {
-            let why = format!("{calls} calls in a share of {most}, at {router}, {told:?}");
-            self.seen.find("Q1", || why);
-        } else if told.age() > LIST_AGE {
-            let why = format!("router {router} serves a share by an old list, {told:?}");
-            self.seen.find("Q1", || why);
-        }
-    }
-
-    /// The most slots that any limits have.
-    fn most_slots(&self) -> u32 {
-        self.setup.slots + u32::from(self.routers.iter().any(|at| at.changes > 0))
-    }
-
-    /// A router's share of so many slots, as far as it was told who else is there.
-    fn part(&self, router: usize, slots: u32) -> u32 {
-        let at = &self.routers[router];
-        at.told.share_of(at.id, slots)
-    }
-
-    /// Whether a router has a share of the slots; of one that never asked who is there, by who is.
-    fn has_share(&self, router: usize) -> bool {
-        let at = &self.routers[router];
-        if at.told.knows_all() {
-            return self.part(router, self.setup.slots) > 0;
-        }
-        let lower = self.routers.iter().filter(|one| one.id < at.id).count();
-        lower < self.setup.slots as usize
     }
 
     /// Whether a key that a request could use is free of rests in the share that its router serves: what

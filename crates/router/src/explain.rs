@@ -232,6 +232,7 @@ fn pool(looked: &Looked, meant: &Meant) -> ExplainedPool {
         pool.concurrency = sight.limits.concurrency;
         pool.buffer_size = sight.limits.buffer;
         pool.limits_generation = Some(sight.limits.generation);
+        pool.limits_obeyed_for_ms = looked.obeyed_for.map(millis);
     }
     pool.in_flight = sight.leases;
     pool.waiting = sight.waiting.iter().map(|(_, tickets)| tickets).sum();

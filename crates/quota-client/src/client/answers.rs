@@ -17,6 +17,7 @@ impl<W> PoolClient<W> {
     pub fn absorb(&mut self, result: Result<BatchReply, StoreError>, now: Micros) -> Vec<W> {
         let mut woken = Vec::new();
         self.in_flight = false;
+        let result = self.in_time(result, now);
         if self.share.is_some() {
             self.asked(result, now, &mut woken);
             return woken;
@@ -70,7 +71,7 @@ impl<W> PoolClient<W> {
         (self.failures, self.strange) = (0, 0);
         self.trouble.clear();
         self.blocked_until = None;
-        self.heard_at = Some(now);
+        self.heard_at = Some(self.asked_at);
         self.pool_time = reply.now;
         // Somebody came or went, or may have; or a grace is over that named those alone that had spoken.
         let is_news = greeting
@@ -113,7 +114,7 @@ impl<W> PoolClient<W> {
         self.acknowledged = self.sequence;
         let mut sent = std::mem::take(&mut self.sent);
         for (op, answer) in sent.drain(..).zip(reply.answers) {
-            self.answer(op, answer, (now, reply.restate), woken);
+            self.answer(op, answer, reply.restate, woken);
         }
         // The room is kept for the next batch.
         self.sent = sent;
@@ -130,16 +131,10 @@ impl<W> PoolClient<W> {
         }
         self.wake_at = reply.wake_in.map(|after| now.saturating_add(after.max(1000)));
         self.busy = reply.restate || reply.status.tickets > 0;
-        self.look_at_limits(reply.status.limits_hash);
+        self.look_at_limits(reply.status.limits_hash, now);
     }
 
-    fn answer(
-        &mut self,
-        op: Op,
-        answer: Answer,
-        (now, in_grace): (Micros, bool),
-        woken: &mut Vec<W>,
-    ) {
+    fn answer(&mut self, op: Op, answer: Answer, in_grace: bool, woken: &mut Vec<W>) {
         match op {
             Op::Acquire(number) => self.ticket_answer(number, answer, woken),
             Op::Settle { then: Some(then), .. } => match answer {
@@ -160,7 +155,7 @@ impl<W> PoolClient<W> {
             }
             Op::Routers => {
                 if let Answer::Routers(routers) = answer {
-                    self.peers.named(&routers, now, in_grace);
+                    self.peers.named(&routers, self.asked_at, in_grace);
                 }
             }
             Op::Bye => self.is_gone = true,

@@ -13,7 +13,7 @@ impl<W> PoolClient<W> {
             return None;
         }
         if self.share.is_some() {
-            self.in_flight = true;
+            (self.in_flight, self.asked_at) = (true, now);
             return self.ask_store();
         }
         // Also where the process stood still, and a request comes before the keeper: else a share that
@@ -22,7 +22,7 @@ impl<W> PoolClient<W> {
         if !self.has_something_to_say() || self.is_patient(now) {
             return None;
         }
-        self.in_flight = true;
+        (self.in_flight, self.asked_at) = (true, now);
         if self.session == 0 {
             self.poll_due = false;
             self.greeting = true;

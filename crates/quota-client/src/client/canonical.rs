@@ -66,10 +66,12 @@ impl<W> PoolClient<W> {
     }
 
     fn write_times(&self, to: &mut Scribe) {
-        let Self { lived_at, sent_at, lost, lost_until, blocked_until, .. } = self;
+        let Self { lived_at, sent_at, asked_at, lost, lost_until, blocked_until, .. } = self;
         let Self { wake_at, heard_at, pool_time, armed, renew_at, .. } = self;
         to.moment(*lived_at);
-        to.each(self.in_flight.then_some(*sent_at), Scribe::moment);
+        for moment in [sent_at, asked_at] {
+            to.each(self.in_flight.then_some(*moment), Scribe::moment);
+        }
         to.word(*lost as u64);
         to.each((self.patience > 0).then_some(self.patient_until), Scribe::moment_to_come);
         for moment in [lost_until, blocked_until, wake_at, armed] {

@@ -2,9 +2,10 @@
 //!
 //! Their slots may be others' by now. The calls they were for are dropped before anything else is said
 //! to the pool. A router that serves its share has slots of its own, which nobody else can have been
-//! given: their time stands still with it, and its calls go on.
+//! given: their time stands still with it, and its calls go on. An answer that waited for it in a socket
+//! is of the time before: what it grants may have run out too, so it counts as none.
 
-use weir_quota::Micros;
+use weir_quota::{BatchReply, Micros, StoreError};
 
 use super::{Entry, Phase, PoolClient};
 
@@ -65,6 +66,19 @@ impl<W> PoolClient<W> {
             }
             None => false,
         }
+    }
+
+    /// The result of a batch, unless what it grants has run out, or may before it is renewed.
+    pub(super) fn in_time(
+        &self,
+        result: Result<BatchReply, StoreError>,
+        now: Micros,
+    ) -> Result<BatchReply, StoreError> {
+        let is_over = now.saturating_sub(self.asked_at) >= self.timing.lease_ttl / 2;
+        if is_over && result.is_ok() {
+            return Err(StoreError::Unanswered("the answer is of another time".to_owned()));
+        }
+        result
     }
 
     /// The pool knows now of all leases that a batch named which left at `sent_at`.
@@ -138,6 +152,54 @@ mod tests {
         client.enter(ask(), u64::MAX, now);
         let batch = client.next_batch(now).unwrap();
         assert!(batch.commands.contains(&Command::Routers), "{batch:?}");
+    }
+
+    /// It waited in a socket; whoever else asks meanwhile is granted the slot.
+    #[test]
+    fn an_answer_from_before_a_standstill_grants_nothing() {
+        let (mut client, mut pool, now) = client();
+        let ticket = client.enter(ask(), u64::MAX, now);
+        let batch = client.next_batch(now).unwrap();
+        let answered = pool.execute(now, &batch).map(|executed| executed.reply);
+        let later = now + Timing::default().lease_ttl / 2;
+        client.lives(later);
+        client.absorb(answered, later);
+        assert!(matches!(client.find(ticket, Some(&())), Found::Pending));
+        // It is asked for again, and granted anew.
+        exchange(&mut client, &mut pool, later);
+        client.poll();
+        exchange(&mut client, &mut pool, later);
+        assert!(matches!(client.find(ticket, Some(&())), Found::Granted { .. }));
+    }
+
+    /// Also where the keeper has looked already, and held nothing.
+    #[test]
+    fn what_a_late_answer_grants_is_renewed_in_time() {
+        let (mut client, mut pool, now) = client();
+        let ticket = client.enter(ask(), u64::MAX, now);
+        let batch = client.next_batch(now).unwrap();
+        let answered = pool.execute(now, &batch).map(|executed| executed.reply);
+        let later = now + Timing::default().lease_ttl / 2 - 1;
+        client.lives(later);
+        client.tend(later, false);
+        client.absorb(answered, later);
+        assert!(matches!(client.find(ticket, Some(&())), Found::Granted { .. }));
+        let renews = |batch: &weir_quota::Batch| {
+            let is_it = |one: &Command| matches!(one, Command::Renew(held) if held.len() == 1);
+            batch.commands.iter().any(is_it)
+        };
+        let mut at = later;
+        let said = loop {
+            at = client.sleep(at);
+            client.tend(at, false);
+            if let Some(batch) = client.next_batch(at) {
+                if renews(&batch) {
+                    break at;
+                }
+                client.absorb(pool.execute(at, &batch).map(|executed| executed.reply), at);
+            }
+        };
+        assert!(said + SECOND < now + Timing::default().lease_ttl);
     }
 
     #[test]

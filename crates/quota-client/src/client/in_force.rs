@@ -4,7 +4,7 @@
 //! what it is answered; where that is another's, it says so and offers its own again at times: the pool
 //! takes them when nobody is left who has newer ones.
 
-use weir_quota::{Answer, Command, Limits};
+use weir_quota::{Answer, Command, Limits, Micros};
 
 use super::PoolClient;
 
@@ -63,8 +63,17 @@ impl<W> PoolClient<W> {
         Some(in_force.generation)
     }
 
+    /// Since when the pool, or the share, is seen to obey limits of this digest; `None`: it was not yet.
+    pub fn obeyed_since(&self, hash: u64) -> Option<Micros> {
+        let (obeyed, since) = self.obeyed;
+        (obeyed == hash).then_some(since)
+    }
+
     /// Another router may have put other limits in force since: the pool is asked for them.
-    pub(super) fn look_at_limits(&mut self, found: u64) {
+    pub(super) fn look_at_limits(&mut self, found: u64, now: Micros) {
+        if found != 0 && found != self.obeyed.0 {
+            self.obeyed = (found, now);
+        }
         let known = self.in_force.as_ref().map_or(self.limits.hash, |limits| limits.hash);
         let is_settled = self.share.is_none() && self.limits_written && !self.limits_due;
         if found == known {
@@ -74,5 +83,48 @@ impl<W> PoolClient<W> {
             self.replaces = None;
             self.limits_due = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_quota::{Incarnation, Machine, Timing};
+
+    use super::*;
+
+    const NOW: Micros = 100_000_000;
+
+    fn limits(hash: u64) -> Limits {
+        let keys = vec![("k".into(), 1.0)];
+        Limits { generation: 1, hash, concurrency: 1, buffer: 4, leeway: 0, keys }
+    }
+
+    fn client(router: u64, hash: u64) -> PoolClient<()> {
+        let timing = Timing { grace: false, ..Timing::default() };
+        PoolClient::new(Incarnation(router), limits(hash), timing, true, NOW)
+    }
+
+    fn speak(client: &mut PoolClient<()>, pool: &mut Machine, now: Micros) {
+        client.poll();
+        while let Some(batch) = client.next_batch(now) {
+            client.absorb(pool.execute(now, &batch).map(|executed| executed.reply), now);
+        }
+    }
+
+    /// Whoever comes later has seen them for less long, and another's change is seen with the next word.
+    #[test]
+    fn limits_are_obeyed_since_they_are_seen_in_force() {
+        let mut pool = Machine::new(Timing { grace: false, ..Timing::default() });
+        let (mut one, mut two) = (client(1, 7), client(2, 7));
+        assert_eq!(one.obeyed_since(7), None);
+        speak(&mut one, &mut pool, NOW);
+        speak(&mut two, &mut pool, NOW + 5);
+        speak(&mut one, &mut pool, NOW + 6);
+        assert_eq!((one.obeyed_since(7), two.obeyed_since(7)), (Some(NOW), Some(NOW + 5)));
+        two.resize(limits(8));
+        speak(&mut two, &mut pool, NOW + 7);
+        assert_eq!((one.obeyed_since(8), two.obeyed_since(8)), (None, Some(NOW + 7)));
+        speak(&mut one, &mut pool, NOW + 9);
+        assert_eq!((one.obeyed_since(7), one.obeyed_since(8)), (None, Some(NOW + 9)));
     }
 }

@@ -244,7 +244,7 @@ impl<W> PoolClient<W> {
         let mut answers = reply.answers.drain(..);
         let replaces = answers.next().and_then(|answer| self.judge(offered, answer, tried));
         if let Some(Answer::Routers(routers)) = answers.nth(1) {
-            self.peers.named(&routers, now, reply.restate);
+            self.peers.named(&routers, self.asked_at, reply.restate);
         }
         drop(answers);
         self.is_gone |= self.bye_due;
@@ -256,7 +256,7 @@ impl<W> PoolClient<W> {
         }
         self.failures = 0;
         IN_GRACE.clone_into(&mut self.trouble);
-        self.heard_at = Some(now);
+        self.heard_at = Some(self.asked_at);
         self.pool_time = reply.now;
         self.blocked_until = Some(now.saturating_add(GRACE_PAUSE));
         if let Some(share) = &mut self.share {

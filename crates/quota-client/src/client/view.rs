@@ -17,7 +17,7 @@ impl<W> PoolClient<W> {
         self.status
     }
 
-    /// When the store last answered.
+    /// When the batch left that the store answered last.
     pub fn heard_at(&self) -> Option<Micros> {
         self.heard_at
     }

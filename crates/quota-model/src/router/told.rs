@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use weir_quota::canonical::Scribe;
-use weir_quota::{Answer, Batch, BatchReply, Incarnation, Micros};
+use weir_quota::{Answer, Batch, BatchReply, Command, Event, Incarnation, Micros};
 
 use crate::setup::TIMING;
 
@@ -16,31 +16,44 @@ pub(crate) struct Told {
     all: Option<(BTreeSet<Incarnation>, Micros)>,
     /// Who was named in graces since, and when last.
     since: BTreeMap<Incarnation, Micros>,
-    /// When the pool was heard last.
+    /// When the batch left to which the pool's last reply was.
     heard_at: Micros,
     /// While a share is served: who divided the limits when it began.
     divided: Option<BTreeSet<Incarnation>>,
+    /// Tickets that the pool let in, as the reply says that is being taken in.
+    let_in: BTreeSet<u64>,
 }
 
 impl Told {
-    /// A reply has come.
-    pub(crate) fn hear(&mut self, batch: &Batch, reply: &BatchReply, now: Micros) {
+    /// A reply has come, to a batch that left at `sent_at`: what it says is that old.
+    pub(crate) fn hear(&mut self, batch: &Batch, reply: &BatchReply, sent_at: Micros) {
+        self.let_in = let_in(batch, reply).collect();
         if batch.session == 0 {
             return;
         }
-        self.heard_at = now;
+        self.heard_at = sent_at;
         let named = reply.answers.iter().rev().find_map(|answer| match answer {
             Answer::Routers(routers) => Some(routers),
             _ => None,
         });
         if reply.restate {
-            self.since.extend(named.into_iter().flatten().map(|&router| (router, now)));
+            self.since.extend(named.into_iter().flatten().map(|&router| (router, sent_at)));
             return;
         }
         if let Some(named) = named {
             self.since.clear();
-            self.all = Some((named.iter().copied().collect(), now));
+            self.all = Some((named.iter().copied().collect(), sent_at));
         }
+    }
+
+    /// Whether it was the pool that let a ticket in, by the reply that is being taken in.
+    pub(crate) fn is_let_in(&self, ticket: u64) -> bool {
+        self.let_in.contains(&ticket)
+    }
+
+    /// It has been taken in.
+    pub(crate) fn heard(&mut self) {
+        self.let_in.clear();
     }
 
     /// Whether a share is served, from now on.
@@ -85,7 +98,8 @@ impl Told {
     }
 
     pub(crate) fn write_to(&self, to: &mut Scribe) {
-        let Self { all, since, heard_at, divided } = self;
+        // Between two steps no reply is being taken in.
+        let Self { all, since, heard_at, divided, let_in: _ } = self;
         // Of matter is how long before the pool was last heard.
         let before = |at: &Micros| heard_at.saturating_sub(*at);
         to.each(all, |to, (all, at)| {
@@ -98,4 +112,25 @@ impl Told {
         });
         to.each(divided, |to, there| to.each(there, |to, id| to.word(id.0)));
     }
+}
+
+/// The tickets that a reply grants.
+fn let_in<'a>(batch: &'a Batch, reply: &'a BatchReply) -> impl Iterator<Item = u64> + 'a {
+    let answered = batch.commands.iter().zip(&reply.answers).filter_map(|(command, answer)| {
+        let (ticket, answer) = match (command, answer) {
+            (Command::Acquire(asked), answer) => (asked.ticket, answer),
+            (
+                Command::Settle { then: Some(asked), .. }
+                | Command::Rotate { then: Some(asked), .. },
+                Answer::Settled(Some(answer)),
+            ) => (asked.ticket, &**answer),
+            _ => return None,
+        };
+        matches!(answer, Answer::Granted { .. }).then_some(ticket.number)
+    });
+    let handed = reply.events.iter().filter_map(|event| match event {
+        Event::HandedOff { ticket, claimed: true, .. } => Some(ticket.number),
+        _ => None,
+    });
+    answered.chain(handed)
 }

@@ -216,6 +216,8 @@ impl World {
             Action::Thaw(router) => {
                 Arc::make_mut(&mut self.routers[router]).is_frozen = false;
                 self.drive(router, |_, _| ());
+                // An answer that lay in its socket meanwhile is heard first, however late it is.
+                self.answer(router);
                 self.tick(router);
             }
             Action::Cut(router) => {

@@ -64,6 +64,8 @@ pub(crate) struct Looked {
     pub(crate) status: PoolStatus,
     pub(crate) is_skewed: bool,
     pub(crate) heard_ago: Option<Duration>,
+    /// For how long this router has seen the limits of `sight` in force.
+    pub(crate) obeyed_for: Option<Duration>,
     /// Empty: there is none.
     pub(crate) trouble: String,
     /// As it is now: the share that is served, if one is, else the pool.
@@ -169,18 +171,23 @@ impl Pool {
                 status: client.status(),
                 is_skewed: client.skewed(),
                 heard_ago: heard.map(Duration::from_micros),
+                obeyed_for: None,
                 trouble: client.trouble().to_owned(),
                 sight: None,
             };
             (looked, client.share_sight(model, now))
         };
-        if share.is_some() {
-            return Looked { sight: share, ..looked };
-        }
-        match self.store.look(&self.name, model).await {
-            Ok(sight) => looked.sight = sight,
-            Err(error) => looked.trouble = error.to_string(),
-        }
+        looked.sight = match share {
+            Some(share) => Some(share),
+            None => self.store.look(&self.name, model).await.unwrap_or_else(|error| {
+                looked.trouble = error.to_string();
+                None
+            }),
+        };
+        let in_force = looked.sight.as_ref().map(|sight| sight.limits.hash);
+        let since = in_force.and_then(|hash| self.lock().obeyed_since(hash));
+        looked.obeyed_for =
+            since.map(|since| Duration::from_micros(self.now().saturating_sub(since)));
         looked
     }
 

@@ -54,6 +54,9 @@ fn pool(out: &mut String, pool: &ExplainedPool) {
     if let Some(generation) = pool.limits_generation {
         _ = write!(text, ", limits changed {} times", generation.saturating_sub(1));
     }
+    if let Some(ms) = pool.limits_obeyed_for_ms {
+        _ = write!(text, ", obeyed by this router for {}", span(ms));
+    }
     if pool.other_limits {
         text.push_str(", other ones than this router's configuration has");
     }
@@ -136,6 +139,17 @@ fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1000.0)
 }
 
+/// Times that may be long, in the unit that fits.
+fn span(ms: u64) -> String {
+    let minutes = ms / 60_000;
+    match minutes {
+        0..2 => seconds(ms),
+        2..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1_440),
+    }
+}
+
 /// As much of `text` as can be shown.
 fn clean(text: &str) -> String {
     let text: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
@@ -198,6 +212,8 @@ mod tests {
             seen: "last_heard".to_owned(),
             heard_ms_ago: Some(120),
             concurrency: 2,
+            limits_generation: Some(3),
+            limits_obeyed_for_ms: Some(25 * 3_600_000),
             trouble: "the pool did not answer: nothing within 250ms".to_owned(),
             ..ExplainedPool::default()
         };
@@ -220,6 +236,7 @@ mod tests {
         for part in [
             "0 of 2 slots in use",
             "as this router last heard, 120 ms ago",
+            "limits changed 2 times, obeyed by this router for 25 h",
             "  > openai-1",
             "rests for this model for 12.3 s after rate_limited",
             "1 of 2 keys can serve it now",

@@ -119,6 +119,22 @@ async fn a_pool_shows_what_is_under_way_and_what_waits_for_what() {
     drop((waiting, held));
 }
 
+/// Until the router has spoken to the pool it has seen no limits in force there.
+#[tokio::test(start_paused = true)]
+async fn since_when_limits_are_in_force_is_what_this_router_has_seen() {
+    let world = World::new(vec![provider("one", &["a"])], &[Fake::answering("ok")]);
+    let obeyed = async || {
+        let said = explain(&world, "one/m", "").await;
+        said.providers[0].pool.as_ref().unwrap().limits_obeyed_for_ms
+    };
+    assert_eq!(obeyed().await, None);
+    read(world.call("one/m").await.unwrap()).await;
+    assert_eq!(obeyed().await, Some(0));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    read(world.call("one/m").await.unwrap()).await;
+    assert_eq!(obeyed().await, Some(5_000));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_is_named_with_what_is() {
     let world = World::new(vec![provider("one", &["a"])], &[Fake::answering("ok")]);
