@@ -68,6 +68,7 @@ worlds! { SHORT:
     a_key_that_rests: small {failures: 1,}, {waits_for_rest: true, slots: 2,};
     a_model_that_rests_beside_another: small
         {failures: 1,}, {waits_for_rest: true, buffer: 1, models: 2, slots: 2,};
+    a_router_that_dies_and_a_late_hello: small {crashes: 1, late: 1,}, {requests: vec![1, 0],};
     limits_that_change: small {changes: 1,}, {};
     limits_that_change_and_a_start_with_the_old: small {changes: 1, crashes: 1,}, {requests: vec![0],};
     one_routers_lost_messages: small {losses: 2,}, {troubled: Some(1),};
