@@ -54,6 +54,8 @@ pub struct PoolClient<W> {
     peers: Peers,
     share: Option<Box<Share>>,
     session: u64,
+    /// The greatest that the pool has ever given: a hello that does not know it is an earlier one.
+    last_session: u64,
     sequence: u64,
     /// The last batch of the session that was answered.
     acknowledged: u64,
@@ -144,6 +146,7 @@ impl<W> PoolClient<W> {
             peers: Peers::default(),
             share: None,
             session: 0,
+            last_session: 0,
             sequence: 0,
             acknowledged: 0,
             greeting: false,
@@ -372,23 +375,6 @@ impl<W> PoolClient<W> {
     fn leave(&mut self, number: u64) {
         if self.leaving.insert(number) {
             self.outbox.push_back(Op::Leave(number));
-        }
-    }
-
-    /// Takes an unsent rotate out of the outbox; its outcome.
-    fn unsend_rotate(&mut self, lease: u64) -> Option<Outcome> {
-        let of_lease = |op: &Op| matches!(op, Op::Rotate { lease: of, .. } if *of == lease);
-        let queue = &mut self.outbox;
-        let op = match queue.iter().position(of_lease) {
-            Some(at) => queue.remove(at),
-            None => {
-                let at = self.deferred.iter().position(of_lease);
-                at.map(|at| self.deferred.swap_remove(at))
-            }
-        };
-        match op {
-            Some(Op::Rotate { outcome, .. }) => Some(outcome),
-            _ => None,
         }
     }
 

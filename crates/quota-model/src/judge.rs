@@ -4,6 +4,7 @@
 //! more than the pool does: which calls run, who waits since when, what has rested.
 
 mod batches;
+mod emptied;
 mod shares;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub(crate) struct Seen {
     was_lost: bool,
     /// The pool was emptied.
     was_emptied: bool,
+    emptied: emptied::Emptied,
 }
 
 impl Seen {
@@ -88,6 +90,7 @@ impl Seen {
             slots: 0,
             was_lost: false,
             was_emptied: false,
+            emptied: emptied::Emptied::default(),
         }
     }
 
@@ -138,7 +141,7 @@ impl Seen {
 
     pub(crate) fn write_to(&self, to: &mut Scribe) {
         let Self { violation, order, rests, grants, waits, in_force, .. } = self;
-        let Self { quiet_since, felt_since, slots, was_lost, was_emptied, .. } = self;
+        let Self { quiet_since, felt_since, slots, was_lost, was_emptied, emptied, .. } = self;
         to.each(violation, |to, (label, _)| to.text(label));
         to.each(order, |to, id| to.ticket(*id));
         let over = |until: &&(KeyName, Arc<str>, Micros)| until.2 > to.now();
@@ -156,6 +159,7 @@ impl Seen {
         to.word(u64::from(*slots));
         to.flag(*was_lost);
         to.flag(*was_emptied);
+        emptied.write_to(to);
     }
 }
 
@@ -169,6 +173,7 @@ impl World {
     /// Judges the state after a step.
     pub(crate) fn judge(&mut self) {
         let pool = self.pool.snapshot();
+        self.forget_ended();
         self.judge_calls(&pool);
         self.judge_limits(&pool);
         self.judge_waits(&pool);
@@ -181,8 +186,8 @@ impl World {
         }
     }
 
-    /// Q1: calls that the pool let in never outnumber the slots. What a router lets in while it is cut
-    /// off is judged when it begins.
+    /// Q1: calls that the pool let in never outnumber the slots, but for those of which nobody spoke when it
+    /// was found empty. What a router lets in while it is cut off is judged when it begins.
     fn judge_calls(&mut self, pool: &Snapshot) {
         self.seen.slots = self.seen.slots.max(pool.limits.concurrency);
         for request in 0..self.requests.len() {
@@ -194,8 +199,9 @@ impl World {
         }
         let slots = self.most_slots();
         let calls = self.count(|router, request| {
-            let lives = !self.routers[router].is_frozen;
-            lives && matches!(request, Request::Running { apart: false, .. })
+            let Request::Running { number, apart: false, .. } = request else { return false };
+            let call = self.ticket(router, *number);
+            !self.routers[router].is_frozen && !self.seen.emptied.excuses(call)
         });
         if calls > slots {
             self.seen.find("Q1", || format!("{calls} calls in {slots} slots"));

@@ -25,6 +25,8 @@ pub enum Mutant {
     SlotTooMany,
     /// A batch is executed whatever its sequence.
     AnySequence,
+    /// A hello is answered whenever it comes.
+    AnyHello,
     /// A place in the line is taken for a slot.
     TakesPlaceForSlot,
     /// Whoever leaves is not heard.
@@ -77,6 +79,7 @@ impl Mutant {
         Self::SupersededReturn,
         Self::SlotTooMany,
         Self::AnySequence,
+        Self::AnyHello,
         Self::TakesPlaceForSlot,
         Self::LosesLeave,
         Self::LosesSettle,
@@ -109,6 +112,9 @@ impl Mutant {
         let mut told = batch.clone();
         if self == Self::AnySequence {
             self.renumber(pool, &mut told);
+        }
+        if self == Self::AnyHello && batch.session == 0 {
+            told.heard = u64::MAX;
         }
         // Commands that are not heard, and what is answered all the same.
         let mut unheard = Vec::new();

@@ -77,12 +77,13 @@ function F.keeps_all()
 end
 
 -- Whether the batch is of another session or of a sequence already seen, or of a router that was silent
--- for so long that what was kept for it may go with this call, although it was not forgotten yet.
+-- for so long that what was kept for it may go with this call, although it was not forgotten yet; or a
+-- hello from before the session in which its router has spoken since.
 function F.is_stale()
-  if S.session == C.ZEROS then return false end
   -- A pool without its core is empty, whatever else was left over.
-  if not S.pool.called then return true end
+  if not S.pool.called then return not S.is_hello end
   local row = F.router_of(S.router)
+  if S.is_hello then return row and not row.greeted and S.heard < read('>I8', row.session) end
   return not row or row.session ~= S.session or S.sequence <= row.sequence
     or (F.plus(row.heard, S.ttl) <= S.now and not F.keeps_all())
 end

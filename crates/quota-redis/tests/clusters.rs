@@ -89,7 +89,8 @@ async fn the_master_is_followed_when_sentinels_name_another() {
     })
     .await;
     // The old master may have said so, while it copies the new one and is empty.
-    let hello = async || store.execute(&pool, Batch::hello(router)).await.is_ok();
+    let again = Batch { heard: session, ..Batch::hello(router) };
+    let hello = async || store.execute(&pool, again.clone()).await.is_ok();
     eventually("a hello that is answered", hello).await;
     replica.await_text(&["INFO", "commandstats"], "cmdstat_fcall").await;
 }

@@ -135,7 +135,8 @@ impl Crowd {
         let heard = sequence.saturating_sub(1 + self.dice.below(20));
         let batch = Batch { session, sequence, heard, commands, ..Batch::hello(router) };
         if batch.session == 0 || self.machine.clone().execute(0, &batch).is_err() {
-            self.sessions[at] = self.send(Batch::hello(router)).await;
+            let hello = Batch { heard: session, ..Batch::hello(router) };
+            self.sessions[at] = self.send(hello).await;
             return;
         }
         self.send(batch).await;

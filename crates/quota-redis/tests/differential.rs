@@ -65,6 +65,8 @@ const KINDS: [&str; 40] = [
     "told of a cooling endpoint",
     "told of no key",
     "stale",
+    "late hello",
+    "greeted again",
     "rejected",
     "restate",
     "no restate",
@@ -187,7 +189,7 @@ async fn follow(timing: Timing, steps: Vec<Step>) {
     let mut sessions = BTreeMap::new();
     for (sequence, (wait, router, commands)) in (1..).zip(steps) {
         let now = clock.fetch_add(wait, Ordering::SeqCst) + wait;
-        let hello = Batch::hello(Incarnation(router));
+        let mut hello = Batch::hello(Incarnation(router));
         // Once more if the pool knows the session no longer.
         for _ in 0..2 {
             let session = match sessions.get(&router) {
@@ -199,7 +201,9 @@ async fn follow(timing: Timing, steps: Vec<Step>) {
                     expected.session
                 }
             };
-            let batch = Batch { session, sequence, commands: commands.clone(), ..hello.clone() };
+            hello.heard = session;
+            let commands = commands.clone();
+            let batch = Batch { session, sequence, heard: 0, commands, ..hello.clone() };
             let expected = machine.execute(now, &batch).map(|executed| executed.reply);
             assert_eq!(store.execute(&pool, batch).await, expected, "batch {sequence}");
             if expected != Err(StoreError::StaleSession) {

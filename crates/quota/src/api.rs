@@ -266,7 +266,8 @@ pub struct Batch {
     /// Counted up by the router within a session, from 1; may skip, never repeats.
     pub sequence: u64,
     /// The sequence of the last batch of this session whose reply arrived; 0: none. Hand-offs that
-    /// this reply told of as claimed are not told again.
+    /// this reply told of as claimed are not told again. With a hello: the greatest session that the
+    /// router was ever given. One that is less than that in which it has spoken since comes too late.
     pub heard: u64,
     /// Whether the router served its own share until now: then the batch says again all that it
     /// holds. Means nothing with a hello, which decides nothing.

@@ -147,6 +147,7 @@ pub const CASES: &[Case] = cases![false:
     limits::shrink_drains_and_growth_hands_out,
     limits::a_class_without_known_keys_is_refused,
     sessions::another_session_or_an_old_sequence_changes_nothing,
+    sessions::a_late_hello_changes_nothing,
     sessions::malformed_batches_are_rejected_whole,
     sessions::a_hello_holds_up_nobody,
     sessions::pool_time_never_goes_back,

@@ -116,9 +116,7 @@ impl Machine {
     /// is changed then (Q8).
     pub fn execute(&mut self, raw: Micros, batch: &Batch) -> Result<Executed, StoreError> {
         validate::batch(batch)?;
-        if batch.session != 0 {
-            self.routers.check(batch, self.kept_since({ self.time }.advance(raw)))?;
-        }
+        self.routers.check(batch, self.kept_since({ self.time }.advance(raw)))?;
         let now = self.time.advance(raw);
         self.caller = batch.router;
         self.sequence = if batch.session == 0 { 0 } else { batch.sequence };

@@ -42,13 +42,17 @@ pub(crate) struct Routers {
 
 impl Routers {
     /// Refuses a batch of another session or of a sequence already seen, or of a router that was not heard
-    /// since `from`.
+    /// since `from`; and a hello from before the session in which its router has spoken since.
     pub(crate) fn check(&self, batch: &Batch, from: Micros) -> Result<(), StoreError> {
-        let row = self.rows.get(&batch.router).ok_or(StoreError::StaleSession)?;
-        if row.session == batch.session && row.sequence < batch.sequence && row.heard >= from {
-            return Ok(());
-        }
-        Err(StoreError::StaleSession)
+        let row = self.rows.get(&batch.router);
+        let is_next = |row: &RouterRow| {
+            row.session == batch.session && row.sequence < batch.sequence && row.heard >= from
+        };
+        let is_in_time = match batch.session {
+            0 => row.is_none_or(|row| row.greeted || row.session <= batch.heard),
+            _ => row.is_some_and(is_next),
+        };
+        if is_in_time { Ok(()) } else { Err(StoreError::StaleSession) }
     }
 
     /// Notes that a batch was accepted. A hello gets a session that no earlier pool of this name

@@ -80,6 +80,7 @@ impl<W> PoolClient<W> {
         self.routers_due |= self.serves_share && is_news;
         if greeting {
             self.begin_session(reply.session);
+            self.last_session = self.last_session.max(reply.session);
             self.offers_in_force = self.limits_written && self.in_force.is_some();
         }
         let is_grace = reply.restate;

@@ -1,6 +1,8 @@
 //! What leaves next, written out as commands.
 
-use weir_quota::{Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits, Micros, PoolStatus};
+use weir_quota::{
+    Acquire, Batch, COMMANDS_MAX, Command, HeldLease, Limits, Micros, Outcome, PoolStatus,
+};
 
 use super::{Entry, Op, Phase, PoolClient};
 
@@ -33,7 +35,8 @@ impl<W> PoolClient<W> {
 
     /// A hello to the store.
     pub(super) fn hello(&self) -> Batch {
-        Batch { knows_pool: self.was_exact, ..Batch::hello(self.router) }
+        let (knows_pool, heard) = (self.was_exact, self.last_session);
+        Batch { knows_pool, heard, ..Batch::hello(self.router) }
     }
 
     /// All there is to say.
@@ -195,5 +198,22 @@ impl<W> PoolClient<W> {
         // The order says nothing, but equal clients are to say equal things.
         leases.sort_unstable_by_key(|held| held.lease);
         leases
+    }
+
+    /// Takes an unsent rotate out of the outbox; its outcome.
+    pub(super) fn unsend_rotate(&mut self, lease: u64) -> Option<Outcome> {
+        let of_lease = |op: &Op| matches!(op, Op::Rotate { lease: of, .. } if *of == lease);
+        let queue = &mut self.outbox;
+        let op = match queue.iter().position(of_lease) {
+            Some(at) => queue.remove(at),
+            None => {
+                let at = self.deferred.iter().position(of_lease);
+                at.map(|at| self.deferred.swap_remove(at))
+            }
+        };
+        match op {
+            Some(Op::Rotate { outcome, .. }) => Some(outcome),
+            _ => None,
+        }
     }
 }

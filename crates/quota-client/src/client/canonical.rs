@@ -36,13 +36,15 @@ impl<W> PoolClient<W> {
 
     /// What is said, and what has yet to be.
     fn write_talk(&self, to: &mut Scribe) {
-        let Self { share, session, sequence, acknowledged, greeting, in_flight, .. } = self;
+        let Self { share, session, last_session, sequence, acknowledged, .. } = self;
+        let Self { greeting, in_flight, .. } = self;
         let Self { sent, outbox, deferred, last_number, leaving, limits_due, .. } = self;
         let Self { restate_due, restated, renew_due, routers_due, poll_due, .. } = self;
         let Self { bye_due, is_gone, rung, busy, is_deaf, trouble: _, defect, .. } = self;
         let Self { thrown_away: _, status, failures, strange, .. } = self;
         to.each(share, |to, share| write_share(share, self, to));
         to.session(*session);
+        to.session(*last_session);
         to.sequence(self.router, *sequence);
         to.sequence(self.router, *acknowledged);
         to.each(sent, write_op);

@@ -166,7 +166,7 @@ impl<W> PoolClient<W> {
             vec![offer, Command::Restate { leases, tickets: Vec::new() }, Command::Routers];
         commands.extend(self.bye_due.then_some(Command::Bye));
         let (session, sequence) = (share.session, share.sequence);
-        Some(Batch { session, sequence, was_in_share: true, commands, ..hello })
+        Some(Batch { session, sequence, heard: 0, was_in_share: true, commands, ..hello })
     }
 
     /// The share of a configuration that is in force since the store was lost. With less than one slot
@@ -214,6 +214,7 @@ impl<W> PoolClient<W> {
         match result {
             Ok(reply) if share.session == 0 => {
                 (share.session, share.sequence) = (reply.session, 0);
+                self.last_session = self.last_session.max(reply.session);
                 self.offers_in_force = self.limits_written && self.in_force.is_some();
                 self.blocked_until = None;
             }

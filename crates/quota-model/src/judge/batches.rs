@@ -32,10 +32,15 @@ impl World {
         let is_next = |row: &weir_quota::RouterView| {
             row.session == batch.session && row.sequence < batch.sequence
         };
-        if batch.session != 0 && !row.is_some_and(is_next) {
+        // Who has spoken in a session knows of it: an earlier hello does not.
+        let is_early = |row: &weir_quota::RouterView| {
+            row.sequence > 0 && batch.heard < row.session && batch.session == 0
+        };
+        if row.is_some_and(is_early) || batch.session != 0 && !row.is_some_and(is_next) {
             self.seen.find("Q8", || format!("{batch:?} is executed too late"));
         }
         self.seen.found(check_invariants(&after, &TIMING));
+        self.judge_emptied(batch, &after);
         self.judge_refusals(batch, executed, &after);
         let new = new_leases(&before_it, batch, &after);
         self.judge_order(batch, &before_it, &after, &new);

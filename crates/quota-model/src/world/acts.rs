@@ -231,6 +231,7 @@ impl World {
                 self.left.empties -= 1;
                 self.pool = Arc::new(Machine::new(TIMING));
                 self.seen.begin_anew();
+                self.note_emptied();
             }
             Action::Change(router) => {
                 self.left.changes -= 1;

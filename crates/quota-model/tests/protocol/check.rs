@@ -78,6 +78,7 @@ worlds! { LONG:
     #[ignore = "for soak"] late_batches: three {late: 2,}, {};
     #[ignore = "for soak"] batches_that_come_twice: three {twice: 1, losses: 1,}, {};
     #[ignore = "for soak"] routers_that_die: three {crashes: 1, losses: 1,}, {};
+    #[ignore = "for soak"] late_hellos: small {crashes: 1, late: 1,}, {requests: vec![1, 0],};
     #[ignore = "for soak"] routers_that_stand_still: three {freezes: 1,}, {};
     #[ignore = "for soak"] routers_that_are_cut_off: three {cuts: 1, failures: 1,}, {slots: 2,};
     #[ignore = "for soak"] both_are_cut_off: three {cuts: 2,}, {slots: 2,};

@@ -24,6 +24,7 @@ fn world(mutant: Mutant) -> (Setup, &'static [&'static str]) {
         SupersededReturn => (with(Budget { changes: 1, crashes: 1, ..none }, &plain), &["Q15"]),
         SlotTooMany => (plain, &["Q1"]),
         AnySequence => (with(Budget { late: 1, ..none }, &plain), &["Q8"]),
+        AnyHello => (with(Budget { crashes: 1, late: 1, ..none }, &small), &["Q8"]),
         TakesPlaceForSlot => (plain, &["Q1"]),
         LosesLeave => (with(Budget { cancels: 1, ..none }, &plain), &["Q11"]),
         LosesSettle => (plain, &["Q11"]),

@@ -153,6 +153,8 @@ impl World {
         }
         if self.routers[at].session == 0 || self.dice.below(60) == 0 {
             self.greet(at).await;
+        } else if self.dice.below(60) == 0 {
+            self.greet_late(at).await;
         }
         let batch = self.batch(at);
         let repeats = self.dice.percent(20);
@@ -205,10 +207,20 @@ impl World {
     async fn greet(&mut self, at: usize) {
         let was_in_share = self.dice.below(20) == 0;
         let knows_pool = self.routers[at].session != 0;
-        let hello = Batch { was_in_share, knows_pool, ..Batch::hello(self.routers[at].id) };
+        let heard = self.routers[at].session;
+        let hello = Batch { was_in_share, knows_pool, heard, ..Batch::hello(self.routers[at].id) };
         let reply = self.send(at, hello).await.unwrap();
         let router = &mut self.routers[at];
         (router.session, router.sequence) = (reply.session, 0);
+    }
+
+    /// A hello from before the session, or the very one that has begun it: refused if the router has spoken
+    /// in it since.
+    async fn greet_late(&mut self, at: usize) {
+        let heard = self.routers[at].session - 1;
+        let hello = Batch { heard, ..Batch::hello(self.routers[at].id) };
+        let kind = if self.send(at, hello).await.is_ok() { "greeted again" } else { "late hello" };
+        *self.kinds.entry(kind).or_default() += 1;
     }
 
     /// Executes a batch twice over and compares.

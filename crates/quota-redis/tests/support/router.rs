@@ -51,7 +51,8 @@ impl Router {
     }
 
     pub(crate) async fn greet(&mut self) -> Result<BatchReply, StoreError> {
-        let reply = self.store.execute(&self.pool, Batch::hello(self.id)).await?;
+        let hello = Batch { heard: self.session, ..Batch::hello(self.id) };
+        let reply = self.store.execute(&self.pool, hello).await?;
         (self.session, self.sequence) = (reply.session, 0);
         Ok(reply)
     }

@@ -11,7 +11,10 @@ impl Scribe {
         self.word(router.0);
         self.session(*session);
         self.sequence(*router, *sequence);
-        self.sequence(*router, *heard);
+        match session {
+            0 => self.session(*heard),
+            _ => self.sequence(*router, *heard),
+        }
         self.flag(*was_in_share);
         self.flag(*knows_pool);
         self.each(commands, Self::command);

@@ -167,8 +167,8 @@ impl Client {
     /// # Errors
     /// What the store failed with.
     pub async fn greet(&mut self, was_in_share: bool) -> Result<BatchReply, String> {
-        let hello =
-            Batch { was_in_share, knows_pool: self.session != 0, ..Batch::hello(self.router) };
+        let (knows_pool, heard) = (self.session != 0, self.session);
+        let hello = Batch { was_in_share, knows_pool, heard, ..Batch::hello(self.router) };
         let reply = self.execute(hello).await.map_err(|error| error.to_string())?;
         self.session = reply.session;
         (self.sequence, self.heard) = (0, 0);

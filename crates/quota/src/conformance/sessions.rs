@@ -43,6 +43,36 @@ pub(super) async fn another_session_or_an_old_sequence_changes_nothing(rig: Rig)
     Ok(())
 }
 
+/// Q8, Q1: whose hello comes late, or once more, has heard what it was granted since, and may say nothing
+/// of it for longer than a claim limit.
+pub(super) async fn a_late_hello_changes_nothing(rig: Rig) -> Verdict {
+    let mut a = Client::start(&rig, 1, limits(1, 2, &[("k", 1.0)])).await?;
+    let mut b = Client::hello(&rig, 2).await?;
+    let wanted = class(&["k"]);
+    let (lease, _) = a.take(&wanted).await?;
+    let (waiting, answer) = b.acquire(&wanted).await?;
+    queued(&answer)?;
+    for heard in [0, a.session - 1] {
+        let late = Batch { knows_pool: heard > 0, heard, ..Batch::hello(a.router) };
+        ensure_eq!(a.execute(late).await, Err(StoreError::StaleSession), "a late hello");
+        rig.pass(rig.timing().claim_limit);
+        ensure_eq!(handed(&b.poll().await?), vec![], "the slot is in use");
+    }
+    ensure_eq!(handed(&a.poll().await?), vec![], "its session goes on");
+    b.poll().await?;
+    a.one(end(lease)).await?;
+    ensure_eq!(handed(&b.poll().await?), vec![waiting], "then the next");
+    // One that nobody has spoken after is answered, however often it comes.
+    a.greet(false).await?;
+    let again = Batch { heard: a.session - 1, ..Batch::hello(a.router) };
+    let session = a.execute(again).await.map_err(|error| error.to_string())?.session;
+    ensure_eq!(a.try_send(vec![]).await, Err(StoreError::StaleSession), "the one before");
+    a.greet(false).await?;
+    ensure!(a.session > session, "session {} after {session}", a.session);
+    a.poll().await?;
+    Ok(())
+}
+
 /// Q8.
 pub(super) async fn malformed_batches_are_rejected_whole(rig: Rig) -> Verdict {
     let first = limits(2, 2, &[("k", 1.0)]);

@@ -120,7 +120,7 @@ impl World {
         let poll = self.batch(at, Vec::new());
         if self.routers[at].session == 0 || self.dice.below(100) == 0 || !self.step(&poll) {
             let router = &mut self.routers[at];
-            let hello = Batch::hello(router.id);
+            let hello = Batch { heard: router.session, ..Batch::hello(router.id) };
             let executed = self.machine.execute(self.raw, &hello).unwrap();
             (router.session, router.sequence) = (executed.reply.session, 0);
             let poll = self.batch(at, Vec::new());

@@ -41,6 +41,8 @@ pub(super) struct Request {
 pub(super) struct Router {
     id: Incarnation,
     session: u64,
+    /// The last one that it was given.
+    last_session: u64,
     sequence: u64,
     heard: u64,
     numbers: u64,
@@ -56,6 +58,7 @@ impl Router {
         Self {
             id: Incarnation(id),
             session: 0,
+            last_session: 0,
             sequence: 0,
             heard: 0,
             numbers: 0,
@@ -187,7 +190,7 @@ impl Router {
 
     pub(super) fn batch(&mut self) -> Batch {
         if self.session == 0 {
-            return Batch::hello(self.id);
+            return Batch { heard: self.last_session, ..Batch::hello(self.id) };
         }
         let mut commands = Vec::new();
         if self.must_restate {
@@ -216,7 +219,7 @@ impl Router {
     pub(super) fn hear(&mut self, batch: &Batch, reply: &BatchReply, now: Micros, dice: &mut Dice) {
         (self.session, self.must_restate) = (reply.session, reply.restate || batch.session == 0);
         if batch.session == 0 {
-            (self.sequence, self.heard) = (0, 0);
+            (self.last_session, self.sequence, self.heard) = (reply.session, 0, 0);
             return;
         }
         self.heard = batch.sequence;
