@@ -32,7 +32,7 @@ const PARTS: u64 = 2;
 /// Turns of one world, after which the next begins with another seed.
 const TURNS: u32 = 300;
 /// Every one has to come up, or the comparison says less than it seems to.
-const KINDS: [&str; 40] = [
+const KINDS: [&str; 42] = [
     "set limits",
     "acquire",
     "claim",
