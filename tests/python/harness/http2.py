@@ -77,6 +77,16 @@ def _varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
+def initial_window(frames: list) -> int:
+    """What a stream may send before its reader makes room, as the reader's settings say (RFC 9113, 6.5.2)."""
+    window = 65_535
+    for kind, _, content in frames:
+        for at in range(0, len(content) if kind == SETTINGS else 0, 6):
+            if int.from_bytes(content[at : at + 2], "big") == 4:
+                window = int.from_bytes(content[at + 2 : at + 6], "big")
+    return window
+
+
 class Peer:
     """One connection, which reads what it is sent unless it is `deaf`."""
 
@@ -129,11 +139,12 @@ class Peer:
             self.heard.wait_for(lambda: holds(self.frames()) or self.closed.is_set(), timeout)
             return bool(holds(self.frames()))
 
-    def upload(self, stream: int, data: bytes, first_window: int = 4 << 20) -> None:
+    def upload(self, stream: int, data: bytes) -> None:
         """Sends a body to its end, no faster than its reader makes room."""
         # The reader's own window counts from when it hears that its settings are known.
         self.wait_for(lambda frames: any(kind == SETTINGS for kind, _, _ in frames))
         self.send(frame(SETTINGS, 1, 0))
+        first_window = initial_window(self.frames())
         sent = 0
         while sent < len(data):
             made = lambda frames: first_window + sum(
