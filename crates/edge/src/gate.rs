@@ -8,7 +8,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -18,7 +17,8 @@ use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
-use futures_util::future::Either;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either};
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
 use tower::{Layer, Service};
@@ -140,22 +140,8 @@ impl Gated {
     }
 }
 
-/// A request for a plain route.
-pub struct Served(Pin<Box<dyn Future<Output = Response> + Send>>);
-
-impl Future for Served {
-    type Output = Result<Response, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(Ok)
-    }
-}
-
-impl fmt::Debug for Served {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").finish_non_exhaustive()
-    }
-}
+/// What becomes of a request for a plain route.
+type Served = BoxFuture<'static, Result<Response, Infallible>>;
 
 /// What becomes of a request that needs a router: for other routes, or of a page.
 type Routed = Either<<Router as Service<Request>>::Future, OfPage>;
@@ -185,7 +171,7 @@ where
                 Some(route) => {
                     let shared = Arc::clone(&self.shared);
                     let serving = call::serve(shared, route, String::new(), request);
-                    return Either::Left(Served(Box::pin(serving)));
+                    return Either::Left(Box::pin(serving.map(Ok)));
                 }
                 None => Either::Left(self.routes.call(request)),
             },

@@ -2,14 +2,12 @@
 //! once, bounded in size and in time, and within what all bodies of the process may take. A body that
 //! arrives in one piece is not copied.
 
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{FutureExt, Stream};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body::Frame;
@@ -209,8 +207,7 @@ pub(crate) async fn room_for_copy(
 /// The next piece of data; `None` at the end.
 async fn next(body: &mut Body, limits: Limits, pace: &mut Pace) -> Result<Option<Bytes>, Fault> {
     // Most bodies have come with their heads: what is there already needs no clock.
-    let there = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
-    if let Poll::Ready(frame) = there {
+    if let Some(frame) = body.frame().now_or_never() {
         let Some(frame) = frame else { return Ok(None) };
         if let Some(data) = data_of(frame)? {
             pace.wait(Duration::ZERO, data.len())?;

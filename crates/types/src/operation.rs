@@ -291,13 +291,15 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationSet(u128);
 
-const _: () = assert!(2 * Operation::COUNT <= u128::BITS as usize, "the set has a bit for each");
+const _: () = assert!(OperationSet::PLACES <= u128::BITS as usize, "the set has a bit for each");
 
 impl OperationSet {
     /// Everything.
     pub const ALL: Self = Self(u128::MAX);
     /// Nothing.
     pub const NONE: Self = Self(0);
+    /// How many members there may be: places are below it.
+    pub const PLACES: usize = 2 * Operation::COUNT;
 
     /// This set and one more member.
     #[must_use]
@@ -317,8 +319,14 @@ impl OperationSet {
         pairs.filter(move |&(operation, stream)| self.contains(operation, stream))
     }
 
+    /// The place of a member in lists that have one for each that there may be.
+    #[must_use]
+    pub const fn place(operation: Operation, stream: bool) -> usize {
+        2 * operation.index() + stream as usize
+    }
+
     const fn bit(operation: Operation, stream: bool) -> u128 {
-        1 << (2 * operation.index() + stream as usize)
+        1 << Self::place(operation, stream)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::settings::{Custom, KeySettings, Settings, Variant};
 pub(crate) struct Endpoints {
     base: String,
     list: Vec<Endpoint>,
-    /// Which of them serve what, by [`at`]: there are many, and most serve one operation.
+    /// Which of them serve what, by [`OperationSet::place`]: there are many, and most serve one operation.
     serving: Vec<Vec<usize>>,
     /// Whether an endpoint serves some models only.
     asks_model: bool,
@@ -67,10 +67,10 @@ impl Endpoints {
             let endpoint = Endpoint::new(settings, &place, authorizers, route)?;
             list.extend(endpoint.filter(|endpoint| endpoint.allowed != OperationSet::NONE));
         }
-        let mut serving = vec![Vec::new(); 2 * Operation::COUNT];
+        let mut serving = vec![Vec::new(); OperationSet::PLACES];
         for (index, endpoint) in list.iter().enumerate() {
             for (operation, stream) in endpoint.allowed.iter() {
-                serving[at(operation, stream)].push(index);
+                serving[OperationSet::place(operation, stream)].push(index);
             }
         }
         let asks_model = list.iter().any(|one| one.route.models != ModelScope::All);
@@ -81,7 +81,7 @@ impl Endpoints {
     /// translated for.
     pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<(&Endpoint, Fit)> {
         let (operation, stream) = (wanted.operation, wanted.stream);
-        let serving = self.serving.get(at(operation, stream)).map(Vec::as_slice);
+        let serving = self.serving.get(OperationSet::place(operation, stream)).map(Vec::as_slice);
         let allowed = serving.unwrap_or_default().iter().filter_map(|&index| self.list.get(index));
         let fits = allowed.filter_map(|endpoint| Some((endpoint, endpoint.route.fit(wanted)?)));
         // Of equals the first.
@@ -120,11 +120,6 @@ impl Endpoints {
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
-}
-
-/// The place of what is asked for in lists by operation.
-const fn at(operation: Operation, stream: bool) -> usize {
-    2 * operation.index() + stream as usize
 }
 
 /// What addresses are made of.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::step::{Step, Steps, TaskError};
+use crate::workspace::compiler_says;
 
 /// Where the targets are.
 const FOLDER: &str = "fuzz";
@@ -24,9 +25,7 @@ pub(crate) fn run(
 ) -> Result<(), TaskError> {
     let folder = root.join(FOLDER);
     // With the name of a target, even of this machine, build scripts are not guided too.
-    let host = Command::new("rustc").args(["--print", "host-tuple"]).output();
-    let host = host.map_err(|error| TaskError::Setup(format!("rustc: {error}")))?;
-    let host = String::from_utf8_lossy(&host.stdout).trim().to_owned();
+    let host = compiler_says("host-tuple")?;
     let arguments = ["build", "--release", "--target", host.as_str()];
     let build = Step::new("fuzz targets", &folder, "cargo", &arguments);
     steps.run(build.with_var("RUSTFLAGS", FLAGS))?;

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use say::complain;
-use step::TaskError;
+use step::{Steps, TaskError};
 use test::Wanted;
 use workspace::Workspace;
 
@@ -88,25 +88,22 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Tidy => tidy::run(&workspace),
         Task::Soak => soak::run(&workspace),
         Task::Fuzz { seconds, only } => {
-            let mut steps = step::Steps::default();
-            fuzz::run(workspace.root(), &mut steps, *seconds, only)?;
-            steps.sum_up();
-            Ok(())
+            summed_up(|steps| fuzz::run(workspace.root(), steps, *seconds, only))
         }
-        Task::Release => {
-            let mut steps = step::Steps::default();
-            release::run(&workspace, &mut steps)?;
-            steps.sum_up();
-            Ok(())
-        }
+        Task::Release => summed_up(|steps| release::run(&workspace, steps)),
         Task::Instructions { record } => {
-            let mut steps = step::Steps::default();
-            instructions::run(&workspace, &mut steps, *record)?;
-            steps.sum_up();
-            Ok(())
+            summed_up(|steps| instructions::run(&workspace, steps, *record))
         }
         Task::Test { no_python, no_compose } => {
             test::run(&workspace, Wanted { python: !no_python, compose: !no_compose })
         }
     }
+}
+
+/// Runs a task's steps and says what they came to.
+fn summed_up(task: impl FnOnce(&mut Steps) -> Result<(), TaskError>) -> Result<(), TaskError> {
+    let mut steps = Steps::default();
+    task(&mut steps)?;
+    steps.sum_up();
+    Ok(())
 }

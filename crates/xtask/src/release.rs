@@ -2,23 +2,15 @@
 //! runs while `bench/train.py` plays on it; the next lays that code out for speed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::say::say;
 use crate::step::{Step, Steps, TaskError, answers};
 use crate::test::{missing, prepare_redis};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, compiler_says};
 
 const TRAINING: &str = "bench/train.py";
 
-/// What rustc says of itself.
-struct Compiler {
-    /// The platform that it runs on, and builds for.
-    host: String,
-    sysroot: PathBuf,
-}
-
-/// Builds, plays, and builds again; the last line says where the binary is.
+/// Builds, plays, and builds again, and says where the binary is.
 ///
 /// # Errors
 /// What is needed cannot be had, or a step fails.
@@ -29,8 +21,8 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<(), TaskEr
         return Err(TaskError::Setup(missing("python3", why, "")));
     }
     prepare_redis(root, steps)?;
-    let compiler = Compiler::ask()?;
-    let tool = profile_tool(root, steps, &compiler)?;
+    let host = compiler_says("host-tuple")?;
+    let tool = profile_tool(root, steps, &host)?;
     let folder = workspace.metadata.target_directory.as_std_path().join("guided");
     let (counts, profile) = (folder.join("counts"), folder.join("weir.profdata"));
     // Counts of another build would mislead.
@@ -42,12 +34,12 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<(), TaskEr
     }
     let build = |name: &str, flag: String, folder: &Path| {
         // With a target, flags are for what runs there alone: not for build scripts and macros.
-        let target = ["--target", &compiler.host];
+        let target = ["--target", &host];
         let arguments = ["build", "--release", "--locked", "--package", "weir", "--bin", "weir"];
         let step = Step::new(name, root, "cargo", &[&arguments[..], &target].concat());
         step.with_var("RUSTFLAGS", flag).with_var("CARGO_TARGET_DIR", folder)
     };
-    let binary = |folder: &Path| folder.join(&compiler.host).join("release").join("weir");
+    let binary = |folder: &Path| folder.join(&host).join("release").join("weir");
 
     let counting = folder.join("counting");
     let flag = format!("-Cprofile-generate={}", counts.display());
@@ -68,30 +60,12 @@ fn text(path: &Path) -> String {
 }
 
 /// The program that puts counts together, of the compiler's own LLVM: no other reads them.
-fn profile_tool(root: &Path, steps: &mut Steps, compiler: &Compiler) -> Result<PathBuf, TaskError> {
-    let library = compiler.sysroot.join("lib").join("rustlib").join(&compiler.host);
-    let tool = library.join("bin").join("llvm-profdata");
+fn profile_tool(root: &Path, steps: &mut Steps, host: &str) -> Result<PathBuf, TaskError> {
+    let library = PathBuf::from(compiler_says("sysroot")?).join("lib").join("rustlib");
+    let tool = library.join(host).join("bin").join("llvm-profdata");
     if !tool.exists() {
         let add = ["component", "add", "llvm-tools"];
         steps.run(Step::new("llvm-tools", root, "rustup", &add))?;
     }
     Ok(tool)
-}
-
-impl Compiler {
-    fn ask() -> Result<Self, TaskError> {
-        let said = rustc(&["-vV"])?;
-        let host = said.lines().find_map(|line| line.strip_prefix("host: "));
-        let host = host.ok_or_else(|| {
-            TaskError::Setup(format!("`rustc -vV` names no host, it says: {said}"))
-        })?;
-        let sysroot = rustc(&["--print", "sysroot"])?;
-        Ok(Self { host: host.to_owned(), sysroot: PathBuf::from(sysroot.trim()) })
-    }
-}
-
-fn rustc(arguments: &[&str]) -> Result<String, TaskError> {
-    let asked = Command::new("rustc").args(arguments).stdin(Stdio::null()).output();
-    let output = asked.map_err(|error| TaskError::Setup(format!("rustc: {error}")))?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,4 +1,4 @@
-//! What cargo and git know of this repository.
+//! What cargo, the compiler and git know of this repository.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,13 @@ use crate::step::TaskError;
 pub(crate) struct Workspace {
     /// What `cargo metadata` says, dependencies of dependencies left out.
     pub(crate) metadata: Metadata,
+}
+
+/// What the compiler says of itself (`rustc --print`): `host-tuple`, `sysroot`.
+pub(crate) fn compiler_says(what: &str) -> Result<String, TaskError> {
+    let said = Command::new("rustc").args(["--print", what]).output();
+    let said = said.map_err(|error| TaskError::Setup(format!("rustc: {error}")))?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
 /// One text file of the repository.

@@ -10,14 +10,7 @@ const fn is_special(byte: u8) -> bool {
 ///
 /// Names and prose with quotes and line breaks end within a few words; what goes on for longer is
 /// looked at in larger blocks, which find out fast that there is nothing, and not where.
-#[inline]
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
-    let first = bytes.first_chunk().and_then(|word| special_in(u64::from_le_bytes(*word)));
-    first.unwrap_or_else(|| plain_len_of_long(bytes))
-}
-
-/// As [`plain_len`], where no end was found at once.
-fn plain_len_of_long(bytes: &[u8]) -> usize {
     const WORDS: usize = 8;
     let mut at = 0;
     loop {
