@@ -16,7 +16,8 @@ pub type Micros = u64;
 /// A batch carries no more commands than this.
 pub const COMMANDS_MAX: usize = 256;
 
-/// One life of one router process. Drawn at random when it starts.
+/// One life of one router towards a pool: from when it begins to use the pool to when it is done with it.
+/// Drawn at random then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Incarnation(pub u64);
 

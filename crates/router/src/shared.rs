@@ -33,7 +33,6 @@ pub struct Shared {
     /// Every pool that something may be held of, also those of providers that were taken out.
     pub(crate) pools: Mutex<Pools>,
     store: Arc<dyn QuotaStore>,
-    router: Incarnation,
     /// The generation in force, for those who wait for another.
     pub(crate) reloads: watch::Sender<u64>,
     was_ready: AtomicBool,
@@ -93,7 +92,6 @@ impl Shared {
             usable: Mutex::default(),
             pools: Mutex::default(),
             store,
-            router: Incarnation(fastrand::u64(1..INCARNATIONS)),
             reloads: watch::Sender::new(0),
             was_ready: AtomicBool::new(false),
             look_again: OnceLock::new(),
@@ -154,7 +152,9 @@ impl Shared {
         let pool = |provider: &Arc<ProviderSettings>| {
             let made = || {
                 let (timing, serves_share) = (settings.timing, settings.serves_share);
-                Pool::new(provider, self.store.clone(), self.router, timing, serves_share)
+                // One of its own: a pool that comes back is not taken for the life that ended before.
+                let router = Incarnation(fastrand::u64(1..INCARNATIONS));
+                Pool::new(provider, self.store.clone(), router, timing, serves_share)
             };
             let pool = all.entry(provider.name.clone()).or_insert_with(made);
             (provider.name.clone(), pool.clone())

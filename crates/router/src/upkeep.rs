@@ -23,8 +23,8 @@ const DESCRIBE_AGAIN: Duration = Duration::from_secs(1);
 /// What is going on.
 #[derive(Default)]
 struct Tasks {
-    /// Each ends with its pool's name.
-    running: JoinSet<ProviderName>,
+    /// Each ends with the name of the pool that it kept.
+    running: JoinSet<Option<ProviderName>>,
     kept: HashSet<ProviderName>,
     heard: HashMap<ProviderName, AbortHandle>,
 }
@@ -46,7 +46,8 @@ impl Shared {
                 tokio::select! {
                     reloaded = reloads.changed() => if reloaded.is_ok() { break },
                     Some(ended) = tasks.running.join_next() => match ended {
-                        Ok(name) => tasks.ended(&self, &name),
+                        Ok(Some(name)) => tasks.ended(&self, &name),
+                        Ok(None) => {}
                         // One that was ended here.
                         Err(error) if error.is_cancelled() => {}
                         Err(error) => resume_unwind(error.into_panic()),
@@ -92,7 +93,7 @@ impl Shared {
         self: Arc<Self>,
         name: ProviderName,
         worker: Arc<dyn WorkerService>,
-    ) -> ProviderName {
+    ) -> Option<ProviderName> {
         loop {
             let mut descriptions = worker.describe(true);
             let mut checked = Vec::new();
@@ -142,20 +143,26 @@ impl Tasks {
                 let name = name.clone();
                 self.running.spawn(async move {
                     keeps.await;
-                    name
+                    Some(name)
                 });
             }
         }
     }
 
-    /// Nothing is held of a pool whose provider was taken out; it may be back by now.
+    /// Nothing is held of a pool whose provider was taken out; it may be back by now. If it is not, the
+    /// pool is told that nobody of this process is left: others count on its part of the limits.
     fn ended(&mut self, shared: &Arc<Shared>, name: &ProviderName) {
         self.kept.remove(name);
-        {
+        let done = {
             let mut pools = shared.lock_pools();
-            if pools.get(name).is_some_and(|pool| pool.is_retired()) {
-                pools.remove(name);
-            }
+            let is_done = pools.get(name).is_some_and(|pool| pool.is_done());
+            if is_done { pools.remove(name) } else { None }
+        };
+        if let Some(pool) = done {
+            self.running.spawn(async move {
+                pool.leave().await;
+                None
+            });
         }
         self.keep(shared);
     }

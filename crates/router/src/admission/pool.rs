@@ -118,14 +118,12 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    pub(crate) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
-    }
-
     /// Whether nobody will ask for it any more: those who might hold it, but for the list of pools and
     /// its keeper, are gone, and they left nothing.
-    pub(super) fn is_done(self: &Arc<Self>) -> bool {
-        self.is_retired() && Arc::strong_count(self) <= 2 && self.lock().is_empty()
+    pub(crate) fn is_done(self: &Arc<Self>) -> bool {
+        self.retired.load(Ordering::Relaxed)
+            && Arc::strong_count(self) <= 2
+            && self.lock().is_empty()
     }
 
     /// Whether requests can be served: the pool has answered, and knew who holds what of it.

@@ -111,7 +111,14 @@ async fn providers_come_and_go_and_what_runs_there_goes_on() {
     assert_eq!(world.held("one"), (0, 0));
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(world.shared.lock_pools().len(), 1);
-    // It is back.
+    let known = world.store.snapshot(&"one".into()).map_or(0, |pool| pool.routers.len());
+    assert_eq!(known, 0, "the pool was told");
+    // It is back, goes and is back again.
+    world.reload(vec![provider("one", &["a"]), provider("two", &["a"])]);
+    drop(call("one/m").await.unwrap());
+    world.reload(vec![provider("two", &["a"])]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.shared.lock_pools().len(), 1);
     world.reload(vec![provider("one", &["a"]), provider("two", &["a"])]);
     let _running = call("one/m").await.unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
