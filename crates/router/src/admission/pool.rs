@@ -1,15 +1,17 @@
 //! Carries batches between the client and the store: one at a time, each with all that has come
 //! up since the last.
 //!
-//! A store that answers at once is executed on the spot, without a task or a wake-up; one that
-//! makes us wait is driven by a task of its own. The lock is held for bookkeeping only, never
-//! while the store works or a waiter is woken.
+//! A store that answers at once is executed on the spot, without a task or a wake-up. One across a
+//! network has a task of its own, which comes after all that can run now: what that has to say goes
+//! along, and each batch has its price there. The lock is held for bookkeeping only, never while the
+//! store works or a waiter is woken.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use weir_quota::{
     BatchReply, ExecuteFuture, Health, Incarnation, Micros, Outcome, PoolStatus, QuotaStore, Sight,
@@ -52,6 +54,8 @@ pub(crate) struct Pool {
     pub(super) stops: AtomicU64,
     /// Its provider is configured no longer.
     retired: AtomicBool,
+    /// A task is about to say what there is to say.
+    gathers: AtomicBool,
     /// A batch that left where no runtime could drive it; the keeper does.
     orphan: Mutex<Option<Orphan>>,
 }
@@ -70,6 +74,12 @@ pub(crate) struct Looked {
     pub(crate) trouble: String,
     /// As it is now: the share that is served, if one is, else the pool.
     pub(crate) sight: Option<Sight>,
+}
+
+/// What there is to say, once all that can run now has had its turn.
+struct Gather {
+    pool: Arc<Pool>,
+    has_begun: bool,
 }
 
 /// A batch under way, and the debt of its result.
@@ -101,6 +111,7 @@ impl Pool {
             gone: Notify::new(),
             stops: AtomicU64::new(0),
             retired: AtomicBool::new(false),
+            gathers: AtomicBool::new(false),
             orphan: Mutex::default(),
         })
     }
@@ -219,13 +230,34 @@ impl Pool {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the client and says what there is to say.
+    /// Changes the client, and has said what there is to say.
     pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut Client, Micros) -> T) -> T {
         let now = self.now();
         let mut client = self.lock_alive(now);
         let result = change(&mut client, now);
-        self.pump(client, now);
+        let runtime = if self.store.is_remote() { Handle::try_current().ok() } else { None };
+        match runtime {
+            Some(runtime) => self.gather(&runtime, client, now),
+            None => self.pump(client, now).map_or((), |batch| self.drive(batch)),
+        }
         result
+    }
+
+    /// Leaves it to a task to say what there is to say.
+    fn gather<'a>(
+        self: &'a Arc<Self>,
+        runtime: &Handle,
+        client: MutexGuard<'a, Client>,
+        now: Micros,
+    ) {
+        let mut client = self.serve_share(client, now);
+        if !client.may_speak(now) {
+            self.be_patient(&client, now);
+        } else if !self.gathers.swap(true, Ordering::AcqRel) {
+            drop(client);
+            let gather = Gather { pool: self.clone(), has_begun: false };
+            runtime.spawn(gather.speak());
+        }
     }
 
     /// The client, once it is known whether the process stood still until now.
@@ -250,27 +282,48 @@ impl Pool {
         self.with(|client, now| client.settle(lease, outcome, None, now));
     }
 
-    /// Sends batches until there is nothing to say or the store makes us wait. What a store
-    /// answers at once counts as answered at `now`: reading a clock is not free.
-    fn pump<'a>(self: &'a Arc<Self>, mut client: MutexGuard<'a, Client>, now: Micros) {
+    /// Sends batches until there is nothing to say or the store makes us wait, then that batch. What a
+    /// store answers at once counts as answered at `now`: reading a clock is not free.
+    fn pump<'a>(
+        self: &'a Arc<Self>,
+        mut client: MutexGuard<'a, Client>,
+        now: Micros,
+    ) -> Option<Orphan> {
         loop {
-            if let Some(wakers) = client.serve_share(now) {
-                client = self.wake(client, wakers, now);
-                continue;
-            }
+            client = self.serve_share(client, now);
             let Some(batch) = client.next_batch(now) else {
-                if client.is_patient(now) && client.oversleeps(now) {
-                    self.changed.notify_one();
-                }
-                return;
+                self.be_patient(&client, now);
+                return None;
             };
             drop(client);
             let mut running = self.store.execute(&self.name, batch);
             let mut context = Context::from_waker(Waker::noop());
             match running.as_mut().poll(&mut context) {
                 Poll::Ready(result) => client = self.absorb(result, now),
-                Poll::Pending => return self.drive(running),
+                Poll::Pending => {
+                    let owed = Owed { pool: self.clone(), paid: false };
+                    return Some(Orphan { running, owed });
+                }
             }
+        }
+    }
+
+    /// Serves what the share can decide.
+    fn serve_share<'a>(
+        &'a self,
+        mut client: MutexGuard<'a, Client>,
+        now: Micros,
+    ) -> MutexGuard<'a, Client> {
+        while let Some(wakers) = client.serve_share(now) {
+            client = self.wake(client, wakers, now);
+        }
+        client
+    }
+
+    /// What waits for company is said by the keeper if none comes.
+    fn be_patient(&self, client: &Client, now: Micros) {
+        if client.is_patient(now) && client.oversleeps(now) {
+            self.changed.notify_one();
         }
     }
 
@@ -310,14 +363,12 @@ impl Pool {
     }
 
     /// Lets a task wait for the store.
-    fn drive(self: &Arc<Self>, running: ExecuteFuture) {
-        let owed = Owed { pool: self.clone(), paid: false };
-        let orphan = Orphan { running, owed };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(orphan.finish());
+    fn drive(&self, batch: Orphan) {
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(batch.finish());
             return;
         }
-        *self.orphan.lock().unwrap_or_else(PoisonError::into_inner) = Some(orphan);
+        *self.orphan.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch);
         self.changed.notify_one();
     }
 
@@ -333,17 +384,45 @@ struct Owed {
     paid: bool,
 }
 
+// === impl Gather ===
+
+impl Gather {
+    async fn speak(mut self) {
+        self.has_begun = true;
+        let pool = self.pool.clone();
+        drop(self);
+        let now = pool.now();
+        if let Some(batch) = pool.pump(pool.lock_alive(now), now) {
+            batch.finish().await;
+        }
+    }
+}
+
+impl Drop for Gather {
+    fn drop(&mut self) {
+        self.pool.gathers.store(false, Ordering::Release);
+        if !self.has_begun {
+            // Its runtime ended before.
+            self.pool.changed.notify_one();
+        }
+    }
+}
+
 // === impl Orphan ===
 
 impl Orphan {
     /// Waits for the batch and takes in its result, then sends what has come up meanwhile.
     pub(super) async fn finish(mut self) {
-        let result = self.running.await;
-        self.owed.paid = true;
-        let pool = &self.owed.pool;
-        let now = pool.now();
-        let client = pool.absorb(result, now);
-        pool.pump(client, now);
+        loop {
+            let result = self.running.await;
+            self.owed.paid = true;
+            let pool = self.owed.pool.clone();
+            let now = pool.now();
+            match pool.pump(pool.absorb(result, now), now) {
+                Some(next) => self = next,
+                None => return,
+            }
+        }
     }
 }
 
