@@ -165,6 +165,8 @@ end
 function F.hand_out()
   F.note_changes()
   if S.grace or F.is_unset() then return end
+  -- Nobody waits, and nobody is yet to be looked at.
+  if S.pool.tickets == 0 and not F.is_unfinished() then return end
   repeat
     F.thaw_some()
     while F.has_free_slot() do

@@ -68,7 +68,7 @@ impl Asking {
             let opening = framed::encode(&F::opening(wire::beside(context), head));
             let too_long = || wire::malformed("what opens it is too long");
             let opening = opening.ok_or_else(|| said(too_long()))?;
-            let opened = caller.open(permit, opening, body);
+            let opened = caller.open(permit, opening, body, &context.kept);
             let opened = opened.ok_or_else(|| Status::unavailable("the link has ended"))?;
             opened.arriving.some().await;
             Ok(Begun { parts: Parts::Framed(opened.arriving), want: None, upload: opened.upload })

@@ -20,7 +20,7 @@ use weir_quota_memory::MemoryStore;
 use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing,
+    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing, Kept,
     KeyRules, ModelList, Operation, Patience, ProviderName, TraceContext, TraceParent,
     UpstreamAnswer,
 };
@@ -84,6 +84,7 @@ fn context(patience: Duration) -> CallContext {
             parent: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             state: None,
         },
+        kept: Kept::default(),
     }
 }
 

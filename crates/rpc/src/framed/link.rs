@@ -42,6 +42,8 @@ pub(crate) struct Windows {
     pub(crate) peer: u32,
     /// Requests at a time.
     pub(crate) requests_max: usize,
+    /// Whether the peer says when nothing is left of a request that was let go.
+    pub(crate) are_ends_told: bool,
 }
 
 /// The peer does not keep to what `link.proto` says.
@@ -67,13 +69,15 @@ pub(crate) enum Closed {
     Broken(Arc<str>),
 }
 
-/// One end of a link. `W` is the work that a request is for, which is dropped when the request is let go;
-/// dropping it must not call back.
+/// One end of a link. `W` is the work that a request is for, of a service; of a caller what it keeps for as
+/// long as the service works on the request. It is dropped then, and must not call back.
 #[derive(Debug)]
 pub(crate) struct Link<W> {
     side: Side,
     windows: Windows,
     requests: HashMap<u64, Request<W>, BuildHasherDefault<NumberHasher>>,
+    /// Of a caller: what is kept of requests that were let go, and that the service may still work on.
+    ending: HashMap<u64, W, BuildHasherDefault<NumberHasher>>,
     /// The greatest number up to now.
     last: u64,
     /// What does not wait for its turn.
@@ -101,6 +105,7 @@ impl<W> Link<W> {
             side,
             windows,
             requests: HashMap::default(),
+            ending: HashMap::default(),
             last: 0,
             control: VecDeque::new(),
             ready: VecDeque::new(),
@@ -232,6 +237,12 @@ impl<W> Link<W> {
         // Of what was never begun, or has ended, there is nothing to say.
         if request.outgoing.is_begun && !request.incoming.is_over && self.broken.is_none() {
             self.control.push_back((number, Control::Cancel));
+            if let Some(kept) = request.work
+                && self.windows.are_ends_told
+                && self.ending.len() < self.windows.requests_max
+            {
+                self.ending.insert(number, kept);
+            }
         }
         if !self.control.is_empty() || self.is_leaving {
             self.wake_pump();
@@ -252,10 +263,19 @@ impl<W> Link<W> {
         }
     }
 
+    /// Nothing is left of a request that its caller has let go: it may want to know.
+    pub(crate) fn ended(&mut self, number: u64) {
+        // Whoever reads nothing is told nothing.
+        if self.broken.is_none() && self.control.len() <= 4 * self.windows.requests_max {
+            self.control.push_back((number, Control::Cancel));
+            self.wake_pump();
+        }
+    }
+
     /// The work that a request is for; it is dropped if the request has been let go.
     pub(crate) fn begin(&mut self, number: u64, work: W) {
         if let Some(request) = self.requests.get_mut(&number) {
-            request._work = Some(work);
+            request.work = Some(work);
         }
     }
 
@@ -288,6 +308,7 @@ impl<W> Link<W> {
             return;
         }
         self.broken = Some(why.into());
+        self.ending.clear();
         for request in self.requests.values_mut() {
             request.wake();
             request.outgoing.parts.clear();
@@ -336,8 +357,14 @@ impl<W> Link<W> {
             _ if number > self.last => return Err(Violation::Misplaced),
             _ => {}
         }
-        // What comes for a request that was let go was on its way.
-        let Some(request) = self.requests.get_mut(&number) else { return Ok(None) };
+        let is_last = part.is_last();
+        let Some(request) = self.requests.get_mut(&number) else {
+            // What comes for a request that was let go was on its way.
+            if is_last {
+                self.ending.remove(&number);
+            }
+            return Ok(None);
+        };
         if self.side == Side::Caller && !request.outgoing.is_begun {
             return Err(Violation::Misplaced);
         }
@@ -355,13 +382,15 @@ impl<W> Link<W> {
                 if let Some(mut gone) = self.requests.remove(&number) {
                     gone.wake();
                     self.forget_gone();
+                    if gone.outgoing.is_complete() {
+                        self.ended(number);
+                    }
                 }
                 return Ok(None);
             }
             _ if request.incoming.is_over => return Err(Violation::Misplaced),
             _ => {}
         }
-        let is_last = matches!(part, Part::End(_) | Part::Cut | Part::Cancel);
         request.incoming.take(part)?;
         if is_last {
             request.incoming.is_over = true;

@@ -55,6 +55,28 @@ async fn whoever_goes_away_drops_the_workers_call_first_and_gives_the_slot_back(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slot_is_held_until_nothing_is_left_of_its_call_elsewhere() {
+    let fake = Fake::new(|_| Does::Stall);
+    let world = World::new(vec![provider("one", &["a"])], std::slice::from_ref(&fake));
+    *fake.kept.lock().unwrap() = Some(Vec::new());
+    let goes_on = Duration::from_millis(150);
+    // Told in time.
+    drop(world.call("one/m").await.unwrap());
+    tokio::time::sleep(goes_on).await;
+    assert_eq!(world.held("one"), (1, 0));
+    fake.kept.lock().unwrap().take();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(world.held("one"), (0, 0));
+    // Never told.
+    *fake.kept.lock().unwrap() = Some(Vec::new());
+    drop(world.call("one/m").await.unwrap());
+    tokio::time::sleep(goes_on).await;
+    assert_eq!(world.held("one"), (1, 0));
+    tokio::time::sleep(goes_on).await;
+    assert_eq!(world.held("one"), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_without_an_end_is_told_as_broken() {
     let world = World::new(vec![provider("one", &["a"])], &[Fake::new(|_| Does::Cut)]);
     let reply = world.call("one/m").await.unwrap();
