@@ -14,6 +14,7 @@ use weir_types::{CallContext, Deadline, Fault, FaultCode};
 use crate::channel::{Channel, Way};
 use crate::exchange::{Answer, Held, Outgoing, Parts, Wanted};
 use crate::framed::{self, Caller, Permit, Task};
+use crate::linger::Linger;
 use crate::link::Load;
 use crate::wire::{self, Part, WireFrame};
 use crate::{Body, Reply};
@@ -62,7 +63,9 @@ impl Asking {
             let Some((caller, permit)) = self.framed().await? else {
                 let (outgoing, want) = Outgoing::<F>::new(head, body);
                 let request = wire::attach(outgoing, context).map_err(said)?;
-                let parts = Parts::Call(call(request).await?.into_inner());
+                let mut linger = Linger::of(&context.kept);
+                let answer = call(request).await.inspect_err(|_| linger.end())?;
+                let parts = Parts::Call(answer.into_inner(), linger);
                 return Ok(Begun { parts, want, upload: None });
             };
             let opening = framed::encode(&F::opening(wire::beside(context), head));

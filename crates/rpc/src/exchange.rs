@@ -15,6 +15,7 @@ use weir_budget::{Budget, Gather, Pieces};
 use weir_types::{Fault, FaultCode};
 
 use crate::framed::{Arriving, Task};
+use crate::linger::Linger;
 use crate::link::Load;
 use crate::proto::common;
 use crate::wire::{self, Part, WireFrame};
@@ -44,8 +45,8 @@ pub(crate) struct Held {
 
 /// What comes of a call from its other end, however it comes.
 pub(crate) enum Parts<F> {
-    /// On a call of its own.
-    Call(Streaming<F>),
+    /// On a call of its own, and what its caller keeps of it.
+    Call(Streaming<F>, Linger),
     /// On one that many share.
     Framed(Arriving),
 }
@@ -57,14 +58,25 @@ impl<F: WireFrame> Stream for Parts<F> {
         loop {
             return match &mut *self {
                 Self::Framed(arriving) => Pin::new(arriving).poll_part(cx),
-                Self::Call(frames) => match ready!(frames.poll_next_unpin(cx)) {
-                    // A part of a later version.
+                Self::Call(frames, linger) => match ready!(frames.poll_next_unpin(cx)) {
                     Some(Ok(frame)) => match frame.part() {
-                        Some(part) => Poll::Ready(Some(Ok(part))),
+                        Some(part) => {
+                            if matches!(part, Part::End(_)) {
+                                linger.end();
+                            }
+                            Poll::Ready(Some(Ok(part)))
+                        }
+                        // A part of a later version.
                         None => continue,
                     },
-                    Some(Err(status)) => Poll::Ready(Some(Err(status))),
-                    None => Poll::Ready(None),
+                    Some(Err(status)) => {
+                        linger.end();
+                        Poll::Ready(Some(Err(status)))
+                    }
+                    None => {
+                        linger.end();
+                        Poll::Ready(None)
+                    }
                 },
             };
         }

@@ -17,6 +17,7 @@ mod door;
 mod exchange;
 mod framed;
 mod line;
+mod linger;
 mod link;
 mod message;
 mod proto;

@@ -14,6 +14,7 @@ use weir_types::{CallContext, Fault, FaultCode};
 
 use crate::answering::Hop;
 use crate::exchange::{Answering, Bounds, Keep, Parts, Upload, unreadable};
+use crate::linger::Linger;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
@@ -154,7 +155,7 @@ async fn open<F: WireFrame>(
     bounds: Bounds,
 ) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
-    let mut parts = Parts::Call(request.into_inner());
+    let mut parts = Parts::Call(request.into_inner(), Linger::default());
     match parts.next().await.transpose() {
         Ok(Some(Part::Request(head))) => {
             Ok(RequestFrames { context, head, upload: Upload::new(parts, bounds) })

@@ -20,6 +20,9 @@ use crate::plan::{Cause, QueuePlace, Rejection, micros};
 
 /// A call that is ended here may go on elsewhere for so long before its slot is given back all the same.
 const ENDS_WITHIN: Duration = Duration::from_millis(200);
+/// The connection of a call that was let go in the middle is closed within this: by a task of its own, and
+/// there is the way to the provider.
+const CLOSES_WITHIN: Duration = Duration::from_millis(5);
 
 /// A place in a pool's queue, or a key being changed. Dropping it gives it up, the slot of a
 /// rotate included.
@@ -197,19 +200,26 @@ impl Lease {
 
     /// Ends it.
     pub(crate) fn settle(mut self, outcome: Outcome) {
-        self.give_back(outcome);
-    }
-
-    /// Gives the slot back, once nothing is left of its call.
-    fn give_back(&mut self, outcome: Outcome) {
-        self.settled = true;
-        let (pool, number) = (self.pool.clone(), self.number);
         let goes_on =
             |call: &mut oneshot::Receiver<()>| call.try_recv() == Err(TryRecvError::Empty);
-        match (self.call.take_if(goes_on), Handle::try_current()) {
+        let call = self.call.take_if(goes_on);
+        self.give_back(outcome, call, Duration::ZERO);
+    }
+
+    /// Gives the slot back, once nothing is left of its call if it may go on, and a while after that.
+    fn give_back(
+        &mut self,
+        outcome: Outcome,
+        call: Option<oneshot::Receiver<()>>,
+        closes_within: Duration,
+    ) {
+        self.settled = true;
+        let (pool, number) = (self.pool.clone(), self.number);
+        match (call, Handle::try_current()) {
             (Some(call), Ok(runtime)) => {
                 runtime.spawn(async move {
                     let _ended_in_time = tokio::time::timeout(ENDS_WITHIN, call).await;
+                    tokio::time::sleep(closes_within).await;
                     pool.settle(number, outcome);
                 });
             }
@@ -255,7 +265,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
-            self.give_back(Outcome::default());
+            let call = self.call.take();
+            self.give_back(Outcome::default(), call, CLOSES_WITHIN);
         }
     }
 }

@@ -75,6 +75,11 @@ impl World {
     }
 }
 
+/// The connections of calls that were let go are closed, and their slots given back.
+async fn closed() {
+    tokio::time::sleep(Duration::from_millis(7)).await;
+}
+
 fn context(patience: Duration) -> CallContext {
     let now = crate::clock::now();
     CallContext {

@@ -28,6 +28,8 @@ crate::both_ways!(
     a_service_that_ignores_the_deadline_is_left,
     the_stream_of_an_ended_answer_is_let_go,
     an_upload_ends_with_its_call_at_both_ends,
+    a_call_that_is_let_go_is_kept_until_the_service_has_ended_it,
+    a_call_that_has_ended_is_kept_no_longer,
     bodies_over_the_limit_are_refused_however_they_come,
     a_slow_reader_does_not_hold_up_the_others,
     callers_that_leave_in_a_crowd_do_not_break_the_link,
@@ -136,8 +138,6 @@ async fn a_service_that_dies_breaks_the_call_before_and_after_the_head() {
     assert_eq!(within(answer.frames.next()).await, None);
 }
 
-/// By calls nobody says so: there it counts as ended when it is let go.
-#[tokio::test]
 async fn a_call_that_is_let_go_is_kept_until_the_service_has_ended_it() {
     for mut bench in [Bench::remote_worker().await, Bench::balanced_worker().await] {
         for with_head in [false, true] {
@@ -160,7 +160,6 @@ async fn a_call_that_is_let_go_is_kept_until_the_service_has_ended_it() {
     }
 }
 
-#[tokio::test]
 async fn a_call_that_has_ended_is_kept_no_longer() {
     let mut bench = Bench::remote_worker().await;
     let (kept, mut ended) = oneshot::channel::<()>();
