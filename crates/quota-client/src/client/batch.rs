@@ -61,7 +61,14 @@ impl<W> PoolClient<W> {
             || self.poll_due
             || self.renew_due
             || self.bye_due && self.session != 0 && self.share.is_none()
-            || self.session != 0 && (self.limits_due || self.restate_due)
+            || self.session != 0
+                && (self.limits_due || self.restate_due || self.must_ask_for_routers())
+    }
+
+    /// Until it was told once who is there this router has no share, and is not ready. A grace, in which it
+    /// has said what it holds, names not all.
+    fn must_ask_for_routers(&self) -> bool {
+        self.routers_due && self.peers.all.is_none() && self.share.is_none() && !self.restated
     }
 
     /// Whether all there is to say are leases given back that may wait for company: somebody has to call
