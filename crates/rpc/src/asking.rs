@@ -65,7 +65,7 @@ impl Asking {
                 let request = wire::attach(outgoing, context).map_err(said)?;
                 let mut linger = Linger::of(&context.kept);
                 let answer = call(request).await.inspect_err(|_| linger.end())?;
-                let parts = Parts::Call(answer.into_inner(), linger);
+                let parts = Parts::Call(Box::new(answer.into_inner()), linger);
                 return Ok(Begun { parts, want, upload: None });
             };
             let opening = framed::encode(&F::opening(wire::beside(context), head));

@@ -46,7 +46,7 @@ pub(crate) struct Held {
 /// What comes of a call from its other end, however it comes.
 pub(crate) enum Parts<F> {
     /// On a call of its own, and what its caller keeps of it.
-    Call(Streaming<F>, Linger),
+    Call(Box<Streaming<F>>, Linger),
     /// On one that many share.
     Framed(Arriving),
 }

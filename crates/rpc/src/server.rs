@@ -155,7 +155,7 @@ async fn open<F: WireFrame>(
     bounds: Bounds,
 ) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
-    let mut parts = Parts::Call(request.into_inner(), Linger::default());
+    let mut parts = Parts::Call(Box::new(request.into_inner()), Linger::default());
     match parts.next().await.transpose() {
         Ok(Some(Part::Request(head))) => {
             Ok(RequestFrames { context, head, upload: Upload::new(parts, bounds) })
