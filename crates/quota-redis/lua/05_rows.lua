@@ -96,20 +96,17 @@ function F.read_id(id, packed)
   S.leases[id], S.tickets[id] = lease, ticket
 end
 
--- The row of an id as it is to be, or nil.
+-- The row of an id of which there is a lease, a ticket or both, as it is to be.
 function F.pack_id(id)
-  local lease, ticket, kinds, text = S.leases[id], S.tickets[id], 0, ''
+  local lease, ticket, text = S.leases[id], S.tickets[id], ''
   if lease then
-    kinds = 1
+    local key, model = lease.key, lease.model
     text = pack(C.LEASE_FORMAT, lease.arrival, lease.since, lease.key_since, lease.rotation,
-      lease.probes, lease.claimed and 1 or 0, #lease.key, lease.key, #lease.model, lease.model)
+      lease.probes, lease.claimed and 1 or 0, #key, key, #model, model)
+    if not ticket then return '\1' .. text end
   end
-  if ticket then
-    kinds = kinds + 2
-    text = text .. pack(C.TICKET_FORMAT, ticket.arrival, ticket.deadline, ticket.ends,
-      ticket.waits, ticket.stage, ticket.reason, ticket.class)
-  end
-  return kinds > 0 and string.char(kinds) .. text or nil
+  return (lease and '\3' or '\2') .. text .. pack(C.TICKET_FORMAT, ticket.arrival, ticket.deadline,
+    ticket.ends, ticket.waits, ticket.stage, ticket.reason, ticket.class)
 end
 
 function F.look_at(id)
@@ -166,22 +163,38 @@ function F.ids_of_router(one)
   return own
 end
 
--- The ids that the commands of a batch name.
+-- The ids that the commands of a batch name. From here on each of them is a whole id there, the caller's
+-- router before the number.
 function F.named_ids()
-  local ids = {}
+  local ids, count, router = {}, 0, S.router
   for _, c in ipairs(S.batch[2]) do
-    local verb, id, next_one = c[1], c[2], nil
+    local verb, next_one = c[1], nil
     if verb == 2 then
-      id = id[1]
-    elseif verb == 4 then
-      next_one = c[4]
-    elseif verb == 5 then
-      next_one = c[6]
-    elseif verb == 7 then
-      for _, held in ipairs(c[2]) do ids[#ids + 1] = S.router .. held[1] end
+      local acquire, id = c[2], router .. c[2][1]
+      acquire[1], ids[count + 1] = id, id
+      count = count + 1
+    elseif verb == 7 or verb == 9 then
+      for _, held in ipairs(c[2]) do
+        held[1] = router .. held[1]
+        if verb == 7 then
+          count = count + 1
+          ids[count] = held[1]
+        end
+      end
+    elseif verb > 2 and verb < 9 then
+      local id = router .. c[2]
+      c[2], ids[count + 1] = id, id
+      count = count + 1
+      if verb == 4 then next_one = c[4] elseif verb == 5 then next_one = c[6] end
     end
-    if verb > 1 and verb ~= 7 and verb < 9 then ids[#ids + 1] = S.router .. id end
-    if next_one then ids[#ids + 1] = S.router .. next_one[1] end
+    if next_one then
+      next_one[1] = router .. next_one[1]
+      count = count + 1
+      ids[count] = next_one[1]
+    end
+    if verb == 9 then
+      for _, acquire in ipairs(c[3]) do acquire[1] = router .. acquire[1] end
+    end
   end
   return ids
 end
@@ -201,8 +214,9 @@ end
 
 function F.write_rows(core, routers)
   local set, gone, sets, removals = { 'core', core, 'routers', routers }, {}, 4, 0
+  local leases, tickets = S.leases, S.tickets
   for id in pairs(S.changed) do
-    local row = F.pack_id(id)
+    local row = (leases[id] or tickets[id]) and F.pack_id(id)
     if row then
       set[sets + 1], set[sets + 2] = id, row
       sets = sets + 2

@@ -134,9 +134,9 @@ function F.pack_lags()
   return cmsgpack.pack(S.lags, S.debts, S.busy)
 end
 
--- A slot with this key is in use from now on, or no longer.
+-- A slot with this key is in use from now on, or no longer: counted where the least busy is chosen.
 function F.count_key(name, by)
-  local place = S.limits.leeway > 0 and S.limits.places[name]
+  local place = S.limits.places[name]
   if not place then return end
   F.lags()
   S.busy[place] = max(S.busy[place] + by, 0)
@@ -192,11 +192,9 @@ end
 
 -- How fast slots come free.
 function F.record(hold)
-  if S.pool.mean then
-    S.pool.mean = S.pool.mean + (hold - S.pool.mean) * 0.125
-  else
-    S.pool.mean = hold
-  end
+  local pool = S.pool
+  local mean = pool.mean
+  pool.mean = mean and mean + (hold - mean) * 0.125 or hold
 end
 
 -- Expected wait behind `ahead` others; -1 before anything was measured.

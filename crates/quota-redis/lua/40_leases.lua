@@ -7,26 +7,27 @@ function F.end_at(id, ends)
 end
 
 function F.insert_lease(id, row, ends)
-  S.pool.leases = S.pool.leases + 1
-  if row.claimed then S.pool.claimed = S.pool.claimed + 1 end
+  local pool, leases = S.pool, S.leases
+  pool.leases = pool.leases + 1
+  if row.claimed then pool.claimed = pool.claimed + 1 end
   -- Looked at first, so that its other half is known.
-  F.lease_of(id)
-  S.leases[id], S.changed[id] = row, true
-  F.count_key(row.key, 1)
+  if leases[id] == nil then F.look_at(id) end
+  leases[id], S.changed[id] = row, true
+  if S.limits.leeway > 0 then F.count_key(row.key, 1) end
   F.end_at(id, ends)
 end
 
 -- Ends a lease and its probes. False if there is none of that id.
 function F.free(id)
-  local row = F.lease_of(id)
+  local row, pool = F.lease_of(id), S.pool
   if not row then return false end
-  S.pool.leases = S.pool.leases - 1
-  if row.claimed then S.pool.claimed = S.pool.claimed - 1 end
-  if S.pool.leases == 0 then S.pool.end_at = C.MAX end
+  pool.leases = pool.leases - 1
+  if row.claimed then pool.claimed = pool.claimed - 1 end
+  if pool.leases == 0 then pool.end_at = C.MAX end
   S.leases[id], S.changed[id] = false, true
-  F.count_key(row.key, -1)
-  F.remove(ENDS, id)
-  F.release_probes(id, row)
+  if S.limits.leeway > 0 then F.count_key(row.key, -1) end
+  F.enter(ENDS, false, id)
+  if row.probes > 0 then F.release_probes(id, row) end
   return row
 end
 

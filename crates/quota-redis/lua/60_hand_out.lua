@@ -163,10 +163,11 @@ end
 
 -- Hands free slots to the tickets that can use them (Q10), and tells those that get no key.
 function F.hand_out()
+  local walk = F.walk()
+  -- Nobody waits, nobody is yet to be looked at, and no rest has changed.
+  if S.pool.tickets == 0 and not (walk.look or walk.thaws[1] or S.opened[1] or S.has_closed) then return end
   F.note_changes()
   if S.grace or F.is_unset() then return end
-  -- Nobody waits, and nobody is yet to be looked at.
-  if S.pool.tickets == 0 and not F.is_unfinished() then return end
   repeat
     F.thaw_some()
     while F.has_free_slot() do

@@ -4,6 +4,8 @@
 
 C.GRANTED, C.QUEUED, C.FULL, C.NO_KEY, C.CLAIM_REFUSED = 1, 2, 3, 4, 5
 C.DONE, C.SETTLED, C.LIMITS_IN_FORCE, C.GRACE, C.ROUTERS_HEARD = 6, 7, 8, 9, 10
+-- The answer that most commands have; it is not changed.
+C.IS_DONE = { C.DONE }
 
 function F.granted(lease)
   return { C.GRANTED, lease.key, lease.arrival }
@@ -35,9 +37,13 @@ function F.next_number(own)
   return own
 end
 
+function F.note_arrival(arrival)
+  if arrival > S.pool.arrival then S.pool.arrival = arrival end
+end
+
 function F.arrival_number(own)
   local arrival = F.next_number(own)
-  S.pool.arrival = max(S.pool.arrival, arrival)
+  F.note_arrival(arrival)
   return arrival
 end
 
@@ -78,7 +84,7 @@ function F.grant_directly(id, class, arrival)
     else
       local key = F.choose_key(class)
       if not key then return nil end
-      F.arrival_number(arrival)
+      F.note_arrival(arrival)
       F.grant(id, class, key, arrival, true)
       return { C.GRANTED, key, arrival }
     end
@@ -115,7 +121,7 @@ end
 -- `heir_of`: the arrival number of the lease it goes on from, or -1. What can start now is never
 -- refused because others wait (Q13).
 function F.admit(acquire, heir_of)
-  local id = S.router .. acquire[1]
+  local id = acquire[1]
   local known = F.repeated(id)
   if known then return known end
   if F.is_unset() then return { C.LIMITS_IN_FORCE } end
@@ -137,7 +143,7 @@ function F.admit(acquire, heir_of)
   end
   local refusal = F.crowded_out(class, usable, reason, ends, stage, heir_of >= 0)
   if refusal then return refusal end
-  F.arrival_number(arrival)
+  F.note_arrival(arrival)
   F.enter_line(id, acquire, class, arrival, stage)
   if own >= 0 then return F.queued(arrival, F.ahead_of(id, arrival)) end
   -- A new number is the greatest.
@@ -159,10 +165,10 @@ local UNKNOWN_SINCE = 0
 -- is known all the same: its router may have left it out of what it said again, or it ran out.
 function F.end_lease(id, outcome)
   local lease = F.lease_of(id)
-  F.learn(outcome, lease and lease.key_since or UNKNOWN_SINCE)
+  if outcome[1] then F.learn(outcome, lease and lease.key_since or UNKNOWN_SINCE) end
   if not lease then return false end
   F.free(id)
-  F.drop_ticket(id)
+  if S.tickets[id] then F.drop_ticket(id) end
   if lease.since >= 0 and lease.claimed then F.record(S.now - lease.since) end
   return lease
 end
@@ -170,12 +176,12 @@ end
 -- `next_one`: the ticket the request goes on with, or false.
 function F.settle(id, outcome, next_one)
   local ended = F.end_lease(id, outcome)
-  if not next_one then return { C.DONE } end
+  if not next_one then return C.IS_DONE end
   local answer
   if ended then
     answer = F.admit(next_one, ended.arrival)
   else
-    answer = F.repeated(S.router .. next_one[1])
+    answer = F.repeated(next_one[1])
   end
   return answer and { C.SETTLED, answer } or { C.SETTLED }
 end
@@ -194,8 +200,10 @@ function F.rotated(id, attempt, outcome, class)
   local key = F.choose_key(class)
   if not key then return nil, true end
   lease.probes = F.probe(id, key, class.model)
-  F.count_key(lease.key, -1)
-  F.count_key(key, 1)
+  if S.limits.leeway > 0 then
+    F.count_key(lease.key, -1)
+    F.count_key(key, 1)
+  end
   lease.key, lease.model, lease.key_since, lease.rotation = key, class.model, S.now, attempt
   S.changed[id] = true
   F.extend(id, lease)
@@ -245,7 +253,7 @@ end
 
 -- Keeps a lease alive, or enters it as its router says. `held`: {number, key, model}.
 function F.keep(held)
-  local id, key, model = S.router .. held[1], held[2], held[3]
+  local id, key, model = held[1], held[2], held[3]
   local lease = F.lease_of(id)
   if lease and lease.claimed and lease.key == key and lease.model == model then
     return F.extend(id, lease)
@@ -261,7 +269,7 @@ function F.restate(held, waiting)
   local ids = F.ids_of_router(S.router)
   for _, id in ipairs(ids) do F.drop_ticket(id) end
   local named = {}
-  for _, one in ipairs(held) do named[S.router .. one[1]] = true end
+  for _, one in ipairs(held) do named[one[1]] = true end
   for _, id in ipairs(ids) do
     local lease = F.lease_of(id)
     if lease and not (named[id] and lease.claimed) then F.free(id) end
@@ -269,12 +277,12 @@ function F.restate(held, waiting)
   for _, one in ipairs(held) do F.keep(one) end
   for _, acquire in ipairs(waiting) do
     local class, arrival = F.class_of_batch(acquire[2]), F.arrival_number(acquire[5])
-    F.enter_line(S.router .. acquire[1], acquire, class, arrival, C.WAITS_SLOT)
+    F.enter_line(acquire[1], acquire, class, arrival, C.WAITS_SLOT)
   end
   F.look_again()
   if S.grace then S.grace.awaited[S.router] = nil end
   if F.end_grace() then F.sweep() end
-  return { C.DONE }
+  return C.IS_DONE
 end
 
 function F.set_limits(blob, replaces)
@@ -284,7 +292,7 @@ function F.set_limits(blob, replaces)
   -- A late offer is made again: until then it counts what the router had before.
   local is_known = S.limits.generation == replaces or had == C.ZEROS or hash == S.limits.hash
   if not is_again and is_known then row.limits, row.changed = hash, true end
-  if S.limits.blob == blob then return { C.DONE } end
+  if S.limits.blob == blob then return C.IS_DONE end
   if S.limits.generation ~= replaces or F.is_outdated(hash, had, is_again) then
     return F.in_force()
   end
@@ -292,32 +300,32 @@ function F.set_limits(blob, replaces)
   F.put_limits(blob)
   F.look_again()
   F.thaw(false)
-  return { C.DONE }
+  return C.IS_DONE
 end
 
 -- By the number that a command begins with.
 F.VERBS = {
   function(c) return F.set_limits(c[2], c[3]) end,
   function(c) return F.admit(c[2], -1) end,
-  function(c) return F.claim(S.router .. c[2]) end,
-  function(c) return F.settle(S.router .. c[2], c[3], c[4]) end,
-  function(c) return F.rotate(S.router .. c[2], c[3], c[4], F.class_of_batch(c[5]), c[6]) end,
+  function(c) return F.claim(c[2]) end,
+  function(c) return F.settle(c[2], c[3], c[4]) end,
+  function(c) return F.rotate(c[2], c[3], c[4], F.class_of_batch(c[5]), c[6]) end,
   function(c) -- answered
-    local id = S.router .. c[2]
+    local id = c[2]
     local lease = F.lease_of(id)
     F.learn(c[3], lease and lease.key_since or UNKNOWN_SINCE)
     if lease then F.end_probes(id, lease) end
-    return { C.DONE }
+    return C.IS_DONE
   end,
   function(c) -- renew
     for _, held in ipairs(c[2]) do F.keep(held) end
-    return { C.DONE }
+    return C.IS_DONE
   end,
   function(c) -- leave
-    local id = S.router .. c[2]
+    local id = c[2]
     F.end_lease(id, {})
     F.drop_ticket(id)
-    return { C.DONE }
+    return C.IS_DONE
   end,
   function(c) return F.restate(c[2], c[3]) end,
   function() -- routers
@@ -330,10 +338,10 @@ F.VERBS = {
     F.drop_router(S.router)
     if S.grace then S.grace.awaited[S.router] = nil end
     if F.end_grace() then F.sweep() end
-    return { C.DONE }
+    return C.IS_DONE
   end,
   function(c) -- learn
     F.learn(c[2], S.now)
-    return { C.DONE }
+    return C.IS_DONE
   end,
 }
