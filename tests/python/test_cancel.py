@@ -1,8 +1,5 @@
 """A client that leaves: the provider's call is closed and the slot is back, quickly."""
 
-import asyncio
-import itertools
-import random
 import select
 import socket
 import statistics
@@ -58,37 +55,6 @@ def test_a_client_that_leaves_frees_the_slot(start, sim, how, stream):
         print(f"{what}: median {statistics.median(times):.4f} s, worst {max(times):.4f} s")
         assert statistics.median(times) <= MEDIAN_MAX, times
         assert max(times) <= EACH_MAX, times
-
-
-LIMIT = 5
-
-
-async def _storm(addresses, rounds: int) -> None:
-    """Eight times as many clients as slots, who all leave again and again, mostly in the middle."""
-    patience = random.Random(7)
-
-    async def leaves(address):
-        for _ in range(rounds):
-            _, writer = await asyncio.open_connection(*address)
-            writer.write(_request("openai/sim:silence", stream=patience.random() < 0.5))
-            await asyncio.sleep(patience.uniform(0.005, 0.06))
-            writer.transport.abort()
-
-    clients = itertools.islice(itertools.cycle(addresses), 8 * LIMIT)
-    await asyncio.gather(*[leaves(address) for address in clients])
-
-
-def test_a_storm_of_clients_that_leave_keeps_the_limit(start, sim):
-    """A slot is the next client's once the provider's call of the last has ended, not before."""
-    gateway = start(Config().provider("openai", sim.url, concurrency=LIMIT, buffer=100))
-    asyncio.run(_storm(gateway.addresses, 40))
-    sim.wait_in_flight(0)
-    gateway.wait_waiting(0)
-    assert sim.stats()["total"]["high_water"] == LIMIT
-    assert len(sim.requests()) > 8 * LIMIT
-    # All of them are back.
-    answers = load.run(gateway.addresses, [_request("openai/gpt-4o")] * 20, LIMIT)
-    assert {answer.status for answer in answers} == {200}
 
 
 def _until(connection, mark):

@@ -17,9 +17,7 @@ use weir_dialect::peek::Keeping;
 use weir_dialect::stored::{self, Stored};
 use weir_dialect::{PathFacts, format};
 use weir_rpc::{Body as CallBody, Reply, RouterRequest};
-use weir_types::{
-    Addressee, CallContext, Content, Deadline, Fault, FaultCode, Kept, Operation, Target,
-};
+use weir_types::{Addressee, CallContext, Content, Deadline, Fault, FaultCode, Operation, Target};
 
 use crate::intake::Limits;
 use crate::live::InForce;
@@ -299,7 +297,6 @@ fn context(record: &Record, deadline: Deadline) -> CallContext {
         request_id: record.request_id.clone(),
         deadline,
         trace: record.span().context().clone(),
-        kept: Kept::default(),
     }
 }
 

@@ -21,8 +21,8 @@ use weir_types::{CallContext, Fault};
 
 use crate::exchange::{Bounds, Parts, Upload};
 use crate::framed::{
-    Arriving, Decoder, ENDS, FramedPart as Part, REQUESTS, Shared, Side, Task, WINDOW,
-    WINDOW_BYTES, encode, windows,
+    Arriving, Decoder, FramedPart as Part, REQUESTS, Shared, Side, Task, WINDOW, WINDOW_BYTES,
+    encode, windows,
 };
 use crate::proto::common;
 use crate::wire::{self, WireFrame};
@@ -72,7 +72,6 @@ pub(crate) fn serve<H: Hop>(
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(WINDOW, WINDOW_BYTES.into());
     headers.insert(REQUESTS, requests_max.into());
-    headers.insert(ENDS, HeaderValue::from_static("told"));
     response
 }
 
@@ -156,7 +155,7 @@ impl<H> Drop for Serving<H> {
     }
 }
 
-/// Tells the caller if nobody does any more what it asked for, also where it has let it go itself.
+/// Tells the caller if nobody does any more what it asked for.
 struct Unanswered {
     shared: Arc<Shared>,
     number: u64,
@@ -165,8 +164,8 @@ struct Unanswered {
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        if !self.is_answered && !self.shared.send(self.number, Part::Cancel) {
-            self.shared.lock().ended(self.number);
+        if !self.is_answered {
+            self.shared.send(self.number, Part::Cancel);
         }
     }
 }

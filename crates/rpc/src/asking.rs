@@ -14,7 +14,6 @@ use weir_types::{CallContext, Deadline, Fault, FaultCode};
 use crate::channel::{Channel, Way};
 use crate::exchange::{Answer, Held, Outgoing, Parts, Wanted};
 use crate::framed::{self, Caller, Permit, Task};
-use crate::linger::Linger;
 use crate::link::Load;
 use crate::wire::{self, Part, WireFrame};
 use crate::{Body, Reply};
@@ -63,15 +62,13 @@ impl Asking {
             let Some((caller, permit)) = self.framed().await? else {
                 let (outgoing, want) = Outgoing::<F>::new(head, body);
                 let request = wire::attach(outgoing, context).map_err(said)?;
-                let mut linger = Linger::of(&context.kept);
-                let answer = call(request).await.inspect_err(|_| linger.end())?;
-                let parts = Parts::Call(Box::new(answer.into_inner()), linger);
+                let parts = Parts::Call(call(request).await?.into_inner());
                 return Ok(Begun { parts, want, upload: None });
             };
             let opening = framed::encode(&F::opening(wire::beside(context), head));
             let too_long = || wire::malformed("what opens it is too long");
             let opening = opening.ok_or_else(|| said(too_long()))?;
-            let opened = caller.open(permit, opening, body, &context.kept);
+            let opened = caller.open(permit, opening, body);
             let opened = opened.ok_or_else(|| Status::unavailable("the link has ended"))?;
             opened.arriving.some().await;
             Ok(Begun { parts: Parts::Framed(opened.arriving), want: None, upload: opened.upload })

@@ -15,7 +15,6 @@ use weir_budget::{Budget, Gather, Pieces};
 use weir_types::{Fault, FaultCode};
 
 use crate::framed::{Arriving, Task};
-use crate::linger::Linger;
 use crate::link::Load;
 use crate::proto::common;
 use crate::wire::{self, Part, WireFrame};
@@ -45,8 +44,8 @@ pub(crate) struct Held {
 
 /// What comes of a call from its other end, however it comes.
 pub(crate) enum Parts<F> {
-    /// On a call of its own, and what its caller keeps of it.
-    Call(Box<Streaming<F>>, Linger),
+    /// On a call of its own.
+    Call(Streaming<F>),
     /// On one that many share.
     Framed(Arriving),
 }
@@ -58,25 +57,14 @@ impl<F: WireFrame> Stream for Parts<F> {
         loop {
             return match &mut *self {
                 Self::Framed(arriving) => Pin::new(arriving).poll_part(cx),
-                Self::Call(frames, linger) => match ready!(frames.poll_next_unpin(cx)) {
+                Self::Call(frames) => match ready!(frames.poll_next_unpin(cx)) {
+                    // A part of a later version.
                     Some(Ok(frame)) => match frame.part() {
-                        Some(part) => {
-                            if matches!(part, Part::End(_)) {
-                                linger.end();
-                            }
-                            Poll::Ready(Some(Ok(part)))
-                        }
-                        // A part of a later version.
+                        Some(part) => Poll::Ready(Some(Ok(part))),
                         None => continue,
                     },
-                    Some(Err(status)) => {
-                        linger.end();
-                        Poll::Ready(Some(Err(status)))
-                    }
-                    None => {
-                        linger.end();
-                        Poll::Ready(None)
-                    }
+                    Some(Err(status)) => Poll::Ready(Some(Err(status))),
+                    None => Poll::Ready(None),
                 },
             };
         }

@@ -19,7 +19,6 @@ use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 use tonic::Status;
-use weir_types::Kept;
 
 pub(crate) use caller::{Caller, Permit, open};
 #[cfg(any(test, feature = "fuzz"))]
@@ -46,35 +45,18 @@ const WINDOW_BYTES_MAX: u32 = 1 << 30;
 pub(crate) const WINDOW: &str = "weir-link-window";
 /// In the metadata of the answer.
 pub(crate) const REQUESTS: &str = "weir-link-requests";
-/// In the metadata of the answer: the service says when nothing is left of a request that was let go.
-pub(crate) const ENDS: &str = "weir-link-ends";
 /// Of the longest message, what is left for a part.
 const PART_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 64;
 
 /// One end of a link, shared by its connection and its requests.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    link: Mutex<Link<Work>>,
+    link: Mutex<Link<Task>>,
 }
 
 /// A task that ends with whoever holds this.
 #[derive(Debug)]
 pub(crate) struct Task(AbortHandle);
-
-/// What lives as long as a request.
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// Of a service: what the request is for.
-    Task {
-        /// Ended with it.
-        _task: Task,
-    },
-    /// Of a caller: until the service has ended it.
-    Kept {
-        /// Dropped then.
-        _kept: Kept,
-    },
-}
 
 /// What comes of a request from the other end. Dropping it lets a caller's request go.
 #[derive(Debug)]
@@ -92,7 +74,7 @@ impl Shared {
         Self { link: Mutex::new(Link::new(side, windows)) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Link<Work>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Link<Task>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +104,7 @@ impl Shared {
             if let Some((number, opening)) = begun
                 && let Some(work) = opened(number, opening)
             {
-                link.begin(number, Work::Task { _task: work });
+                link.begin(number, work);
             }
         }
         Ok(())
@@ -148,7 +130,6 @@ pub(crate) fn windows(headers: &HeaderMap, requests_max: u32) -> Windows {
         own: WINDOW_BYTES,
         peer: number(WINDOW).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES_MAX),
         requests_max: usize::try_from(requests).unwrap_or(usize::MAX),
-        are_ends_told: headers.contains_key(ENDS),
     }
 }
 

@@ -17,7 +17,6 @@ mod door;
 mod exchange;
 mod framed;
 mod line;
-mod linger;
 mod link;
 mod message;
 mod proto;

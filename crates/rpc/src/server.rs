@@ -14,7 +14,6 @@ use weir_types::{CallContext, Fault, FaultCode};
 
 use crate::answering::Hop;
 use crate::exchange::{Answering, Bounds, Keep, Parts, Upload, unreadable};
-use crate::linger::Linger;
 use crate::proto::worker::DescribeRequest;
 use crate::proto::{router, worker};
 use crate::wire::{self, Part, WireFrame};
@@ -155,7 +154,7 @@ async fn open<F: WireFrame>(
     bounds: Bounds,
 ) -> Result<RequestFrames<F>, Fault> {
     let context = wire::context(request.metadata())?;
-    let mut parts = Parts::Call(Box::new(request.into_inner()), Linger::default());
+    let mut parts = Parts::Call(request.into_inner());
     match parts.next().await.transpose() {
         Ok(Some(Part::Request(head))) => {
             Ok(RequestFrames { context, head, upload: Upload::new(parts, bounds) })

@@ -1,6 +1,5 @@
 //! What travels beside a request on every hop: deadline, trace, id.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,32 +124,6 @@ pub struct CallContext {
     pub deadline: Deadline,
     /// The caller's span.
     pub trace: TraceContext,
-    /// Travels no further than memory does: where the call goes on in another process, this end keeps it.
-    pub kept: Kept,
-}
-
-/// Kept by all that may still work on a call, also after its caller has dropped it; what it was made
-/// of is dropped with the last of them.
-#[derive(Clone, Default)]
-pub struct Kept(Option<Arc<dyn Any + Send + Sync>>);
-
-impl Kept {
-    /// Has `what` dropped when nothing of the call is left.
-    pub fn of(what: impl Any + Send + Sync) -> Self {
-        Self(Some(Arc::new(what)))
-    }
-
-    /// Whether there is anybody who wants to know.
-    #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.0.is_some()
-    }
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Kept").field(&self.is_wanted()).finish()
-    }
 }
 
 #[cfg(test)]

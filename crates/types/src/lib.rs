@@ -24,7 +24,7 @@ mod told;
 mod usage;
 
 pub use commit::Commit;
-pub use context::{CallContext, Deadline, Kept, TraceContext, TraceParent};
+pub use context::{CallContext, Deadline, TraceContext, TraceParent};
 pub use dialect::Dialect;
 pub use failure::{FailureClass, Side};
 pub use fault::{Attempt, Fault, FaultCode, FaultDetail, UpstreamAnswer};

@@ -10,34 +10,27 @@ impl<W> PoolClient<W> {
     /// The store's next batch, if one may leave and there is something to say. After it the caller
     /// owes [`PoolClient::absorb`] its result.
     pub fn next_batch(&mut self, now: Micros) -> Option<Batch> {
-        if !self.may_speak(now) {
+        let blocked = self.blocked_until.is_some_and(|until| now < until);
+        if self.in_flight || blocked || self.is_gone || self.drops_calls(now) {
+            return None;
+        }
+        if self.share.is_some() {
+            (self.in_flight, self.asked_at) = (true, now);
+            return self.ask_store();
+        }
+        // Also where the process stood still, and a request comes before the keeper: else a share that
+        // begins after this batch would go by an older list than the pool's last answer.
+        self.renew_if_due(now);
+        if !self.has_something_to_say() || self.is_patient(now) {
             return None;
         }
         (self.in_flight, self.asked_at) = (true, now);
-        if self.share.is_some() {
-            return self.ask_store();
-        }
         if self.session == 0 {
             self.poll_due = false;
             self.greeting = true;
             return Some(self.hello());
         }
         Some(self.batch(now))
-    }
-
-    /// Whether a batch may leave and there is something to say.
-    pub fn may_speak(&mut self, now: Micros) -> bool {
-        let blocked = self.blocked_until.is_some_and(|until| now < until);
-        if self.in_flight || blocked || self.is_gone || self.drops_calls(now) {
-            return false;
-        }
-        if self.share.is_some() {
-            return true;
-        }
-        // Also where the process stood still, and a request comes before the keeper: else a share that
-        // begins after this batch would go by an older list than the pool's last answer.
-        self.renew_if_due(now);
-        self.has_something_to_say() && !self.is_patient(now)
     }
 
     /// A hello to the store.
@@ -61,14 +54,7 @@ impl<W> PoolClient<W> {
             || self.poll_due
             || self.renew_due
             || self.bye_due && self.session != 0 && self.share.is_none()
-            || self.session != 0
-                && (self.limits_due || self.restate_due || self.must_ask_for_routers())
-    }
-
-    /// Until it was told once who is there this router has no share, and is not ready. A grace, in which it
-    /// has said what it holds, names not all.
-    fn must_ask_for_routers(&self) -> bool {
-        self.routers_due && self.peers.all.is_none() && self.share.is_none() && !self.restated
+            || self.session != 0 && (self.limits_due || self.restate_due)
     }
 
     /// Whether all there is to say are leases given back that may wait for company: somebody has to call

@@ -304,31 +304,6 @@ mod tests {
         }
     }
 
-    /// Else a pool that is emptied between the two replies would stop it until the end of a grace.
-    #[test]
-    fn who_has_not_been_told_who_is_there_asks_at_once_and_is_not_ready() {
-        let (now, timing) = (100_000_000, Timing { grace: false, ..Timing::default() });
-        let mut pool = Machine::new(timing);
-        let mut client = PoolClient::<()>::new(Incarnation(1), limits(2, 2), timing, true, now);
-        client.poll();
-        let mut seen = Vec::new();
-        while let Some(batch) = client.next_batch(now) {
-            let asks = batch.commands.contains(&Command::Routers);
-            client.absorb(pool.execute(now, &batch).map(|executed| executed.reply), now);
-            seen.push((asks, client.is_ready()));
-        }
-        assert_eq!(seen, [(false, false), (true, true)]);
-        // The answer was lost: it is asked for again.
-        let mut client = PoolClient::<()>::new(Incarnation(2), limits(2, 2), timing, true, now);
-        client.poll();
-        let hello = client.next_batch(now).unwrap();
-        client.absorb(pool.execute(now, &hello).map(|executed| executed.reply), now);
-        client.next_batch(now).unwrap();
-        client.absorb(Err(StoreError::Unanswered("lost".to_owned())), now);
-        let again = client.next_batch(now).unwrap();
-        assert!(again.commands.contains(&Command::Routers) && !client.is_ready(), "{again:?}");
-    }
-
     #[test]
     fn whom_graces_have_named_counts_beside_all_that_were_known_before() {
         let (start, timing) = (7_000_000, Timing::default());

@@ -7,10 +7,9 @@ use super::PoolClient;
 use crate::Defect;
 
 impl<W> PoolClient<W> {
-    /// Whether this router can serve: it has met the pool outside of a grace, and knows who else is there if
-    /// it is to serve its share of the limits when the pool is lost.
+    /// Whether this router can serve: it has met the pool outside of a grace.
     pub fn is_ready(&self) -> bool {
-        self.was_exact && (!self.serves_share || self.peers.all.is_some())
+        self.was_exact
     }
 
     /// What the pool looked like when it, or the share, last answered.

@@ -8,21 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
 use weir_quota::{Class, Outcome};
 use weir_quota_client::{Ask, Found, Refusal};
-use weir_types::{Kept, KeyName};
+use weir_types::KeyName;
 
 use super::pool::Pool;
 use crate::plan::{Cause, QueuePlace, Rejection, micros};
-
-/// A call that is ended here may go on elsewhere for so long before its slot is given back all the same.
-const ENDS_WITHIN: Duration = Duration::from_millis(200);
-/// The connection of a call that was let go in the middle is closed within this: by a task of its own, and
-/// there is the way to the provider.
-const CLOSES_WITHIN: Duration = Duration::from_millis(5);
 
 /// A place in a pool's queue, or a key being changed. Dropping it gives it up, the slot of a
 /// rotate included.
@@ -48,8 +39,6 @@ pub(crate) struct Lease {
     settled: bool,
     /// How often leases had been lost when this one was last known not to be.
     stops: AtomicU64,
-    /// Closed when nothing is left of the call that the slot was last used for.
-    call: Option<oneshot::Receiver<()>>,
 }
 
 /// Ready when a lease is lost.
@@ -129,7 +118,6 @@ impl Waiting {
                         may_probe,
                         settled: false,
                         stops: AtomicU64::new(self.pool.stops.load(Ordering::Acquire)),
-                        call: None,
                     }));
                 }
             }
@@ -191,40 +179,10 @@ impl Lease {
         if is_lost { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// To be kept by the call that the slot is now used for.
-    pub(crate) fn kept(&mut self) -> Kept {
-        let (kept, call) = oneshot::channel();
-        self.call = Some(call);
-        Kept::of(kept)
-    }
-
     /// Ends it.
     pub(crate) fn settle(mut self, outcome: Outcome) {
-        let goes_on =
-            |call: &mut oneshot::Receiver<()>| call.try_recv() == Err(TryRecvError::Empty);
-        let call = self.call.take_if(goes_on);
-        self.give_back(outcome, call, Duration::ZERO);
-    }
-
-    /// Gives the slot back, once nothing is left of its call if it may go on, and a while after that.
-    fn give_back(
-        &mut self,
-        outcome: Outcome,
-        call: Option<oneshot::Receiver<()>>,
-        closes_within: Duration,
-    ) {
         self.settled = true;
-        let (pool, number) = (self.pool.clone(), self.number);
-        match (call, Handle::try_current()) {
-            (Some(call), Ok(runtime)) => {
-                runtime.spawn(async move {
-                    let _ended_in_time = tokio::time::timeout(ENDS_WITHIN, call).await;
-                    tokio::time::sleep(closes_within).await;
-                    pool.settle(number, outcome);
-                });
-            }
-            _ => pool.settle(number, outcome),
-        }
+        self.pool.settle(self.number, outcome);
     }
 
     /// Ends it and enters the queue again in the same step.
@@ -265,8 +223,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
-            let call = self.call.take();
-            self.give_back(Outcome::default(), call, CLOSES_WITHIN);
+            self.pool.settle(self.number, Outcome::default());
         }
     }
 }

@@ -1,20 +1,23 @@
-//! One provider's slots and keys in this process: what a pool is made of, its life, and what is seen of it.
+//! Carries batches between the client and the store: one at a time, each with all that has come
+//! up since the last.
 //!
-//! Knows no request; how it speaks to the store is `carry`'s.
-
-mod carry;
+//! A store that answers at once is executed on the spot, without a task or a wake-up; one that
+//! makes us wait is driven by a task of its own. The lock is held for bookkeeping only, never
+//! while the store works or a waiter is woken.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use weir_quota::{Health, Incarnation, Micros, PoolStatus, QuotaStore, Sight, Timing};
-use weir_quota_client::PoolClient;
+use weir_quota::{
+    BatchReply, ExecuteFuture, Health, Incarnation, Micros, Outcome, PoolStatus, QuotaStore, Sight,
+    StoreError, Timing,
+};
+use weir_quota_client::{Defect, PoolClient};
 use weir_types::{ProviderName, QuotaMode};
 
-use self::carry::Orphan;
 use super::limits::limits;
 use crate::clock::now;
 use crate::retries::Retries;
@@ -49,8 +52,6 @@ pub(crate) struct Pool {
     pub(super) stops: AtomicU64,
     /// Its provider is configured no longer.
     retired: AtomicBool,
-    /// A task is about to say what there is to say.
-    gathers: AtomicBool,
     /// A batch that left where no runtime could drive it; the keeper does.
     orphan: Mutex<Option<Orphan>>,
 }
@@ -69,6 +70,12 @@ pub(crate) struct Looked {
     pub(crate) trouble: String,
     /// As it is now: the share that is served, if one is, else the pool.
     pub(crate) sight: Option<Sight>,
+}
+
+/// A batch under way, and the debt of its result.
+pub(super) struct Orphan {
+    running: ExecuteFuture,
+    owed: Owed,
 }
 
 // === impl Pool ===
@@ -94,7 +101,6 @@ impl Pool {
             gone: Notify::new(),
             stops: AtomicU64::new(0),
             retired: AtomicBool::new(false),
-            gathers: AtomicBool::new(false),
             orphan: Mutex::default(),
         })
     }
@@ -211,5 +217,148 @@ impl Pool {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Client> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the client and says what there is to say.
+    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut Client, Micros) -> T) -> T {
+        let now = self.now();
+        let mut client = self.lock_alive(now);
+        let result = change(&mut client, now);
+        self.pump(client, now);
+        result
+    }
+
+    /// The client, once it is known whether the process stood still until now.
+    fn lock_alive(&self, now: Micros) -> MutexGuard<'_, Client> {
+        let mut client = self.lock();
+        let Some(wakers) = client.lives(now) else {
+            return client;
+        };
+        self.stops.fetch_add(1, Ordering::Release);
+        tracing::warn!(
+            calls = client.lost_calls(),
+            "the process stood still: calls without a slot are ended"
+        );
+        drop(client);
+        wakers.into_iter().for_each(Waker::wake);
+        self.changed.notify_one();
+        self.lock()
+    }
+
+    /// Gives a lease back.
+    pub(super) fn settle(self: &Arc<Self>, lease: u64, outcome: Outcome) {
+        self.with(|client, now| client.settle(lease, outcome, None, now));
+    }
+
+    /// Sends batches until there is nothing to say or the store makes us wait. What a store
+    /// answers at once counts as answered at `now`: reading a clock is not free.
+    fn pump<'a>(self: &'a Arc<Self>, mut client: MutexGuard<'a, Client>, now: Micros) {
+        loop {
+            if let Some(wakers) = client.serve_share(now) {
+                client = self.wake(client, wakers, now);
+                continue;
+            }
+            let Some(batch) = client.next_batch(now) else {
+                if client.is_patient(now) && client.oversleeps(now) {
+                    self.changed.notify_one();
+                }
+                return;
+            };
+            drop(client);
+            let mut running = self.store.execute(&self.name, batch);
+            let mut context = Context::from_waker(Waker::noop());
+            match running.as_mut().poll(&mut context) {
+                Poll::Ready(result) => client = self.absorb(result, now),
+                Poll::Pending => return self.drive(running),
+            }
+        }
+    }
+
+    fn absorb(
+        &self,
+        result: Result<BatchReply, StoreError>,
+        now: Micros,
+    ) -> MutexGuard<'_, Client> {
+        let mut client = self.lock_alive(now);
+        let wakers = client.absorb(result, now);
+        if client.is_gone() {
+            self.gone.notify_one();
+        }
+        self.wake(client, wakers, now)
+    }
+
+    /// Wakes requests, and the keeper if it sleeps for too long now, without the lock.
+    fn wake<'a>(
+        &'a self,
+        mut client: MutexGuard<'a, Client>,
+        wakers: Vec<Waker>,
+        now: Micros,
+    ) -> MutexGuard<'a, Client> {
+        if let Some(Defect { why, commands }) = client.take_defect() {
+            tracing::error!(why, commands, "the quota store refused a batch");
+        }
+        let early = client.oversleeps(now);
+        if wakers.is_empty() && !early {
+            return client;
+        }
+        drop(client);
+        wakers.into_iter().for_each(Waker::wake);
+        if early {
+            self.changed.notify_one();
+        }
+        self.lock()
+    }
+
+    /// Lets a task wait for the store.
+    fn drive(self: &Arc<Self>, running: ExecuteFuture) {
+        let owed = Owed { pool: self.clone(), paid: false };
+        let orphan = Orphan { running, owed };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(orphan.finish());
+            return;
+        }
+        *self.orphan.lock().unwrap_or_else(PoisonError::into_inner) = Some(orphan);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn take_orphan(&self) -> Option<Orphan> {
+        self.orphan.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The client waits for the result of its batch. If the task that would bring it ends early, or
+/// never starts, the batch counts as unanswered.
+struct Owed {
+    pool: Arc<Pool>,
+    paid: bool,
+}
+
+// === impl Orphan ===
+
+impl Orphan {
+    /// Waits for the batch and takes in its result, then sends what has come up meanwhile.
+    pub(super) async fn finish(mut self) {
+        let result = self.running.await;
+        self.owed.paid = true;
+        let pool = &self.owed.pool;
+        let now = pool.now();
+        let client = pool.absorb(result, now);
+        pool.pump(client, now);
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if !self.paid {
+            let why = "the task that waited for the answer was ended".to_owned();
+            drop(self.pool.absorb(Err(StoreError::Unanswered(why)), self.pool.now()));
+            self.pool.changed.notify_one();
+        }
+    }
+}
+
+impl std::fmt::Debug for Orphan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Orphan")
     }
 }

@@ -119,7 +119,7 @@ impl Run<'_> {
     }
 
     /// Begins an attempt, the `nth` from those that are recorded on.
-    pub(super) fn begin(&self, mut lease: Lease, target: Arc<Target>, nth: usize) -> Trying {
+    pub(super) fn begin(&self, lease: Lease, target: Arc<Target>, nth: usize) -> Trying {
         let call = self.call;
         let number = u32::try_from(self.attempts.len() + nth).unwrap_or(u32::MAX);
         let span = self.attempt_span(&lease, &target, number);
@@ -131,7 +131,7 @@ impl Run<'_> {
         let is_told_early = call.body.is_replayable && !is_held;
         let guard_at = self.clock + provider.attempt_guard + GUARD_SLACK;
         let limit = if is_told_early { guard_at.min(call.deadline) } else { call.deadline };
-        let answer = self.ask_worker(&mut lease, &target, &span, number, commit);
+        let answer = self.ask_worker(&lease, &target, &span, number, commit);
         let is_guard = limit < call.deadline;
         let (watch, begun) = (Watch::new(), self.clock);
         Trying { answer, lease, target, span, limit, is_guard, watch, begun }
@@ -139,7 +139,7 @@ impl Run<'_> {
 
     fn ask_worker(
         &self,
-        lease: &mut Lease,
+        lease: &Lease,
         target: &Target,
         span: &Span,
         number: u32,
@@ -159,7 +159,6 @@ impl Run<'_> {
             request_id: call.context.request_id.clone(),
             deadline: Deadline::at(call.deadline),
             trace: span.context().clone(),
-            kept: lease.kept(),
         };
         let request = WorkerRequest {
             dialect: call.request.dialect,

@@ -14,8 +14,8 @@ use weir_rpc::{Body, Frame, Header, Reply, ReplyHead, RouterRequest, Timings, Wo
 use weir_telemetry::{SpanKind, semconv};
 use weir_types::headers::{LEFT_OUT, OUTDATED, passes_by_itself};
 use weir_types::{
-    Attempt, CallContext, Commit, Deadline, FailureClass, Fault, FaultCode, Kept, KeyName,
-    ModelName, Operation, Patience, ProviderName, QuotaMode, TraceContext,
+    Attempt, CallContext, Commit, Deadline, FailureClass, Fault, FaultCode, KeyName, ModelName,
+    Operation, Patience, ProviderName, QuotaMode, TraceContext,
 };
 
 use super::Call;
@@ -236,7 +236,6 @@ async fn ask_with(
         request_id: call.context.request_id.clone(),
         deadline: Deadline::at(limit.into_std()),
         trace: span.context().clone(),
-        kept: Kept::default(),
     };
     let request = WorkerRequest {
         dialect: call.request.dialect,

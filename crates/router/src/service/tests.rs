@@ -20,7 +20,7 @@ use weir_quota_memory::MemoryStore;
 use weir_rpc::{Body, Frame, Reply, RouterRequest, RouterService, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing, Kept,
+    Attempt, CallContext, Deadline, Dialect, FailureClass, Fault, FaultCode, Form, Framing,
     KeyRules, ModelList, Operation, Patience, ProviderName, TraceContext, TraceParent,
     UpstreamAnswer,
 };
@@ -75,11 +75,6 @@ impl World {
     }
 }
 
-/// The connections of calls that were let go are closed, and their slots given back.
-async fn closed() {
-    tokio::time::sleep(Duration::from_millis(7)).await;
-}
-
 fn context(patience: Duration) -> CallContext {
     let now = crate::clock::now();
     CallContext {
@@ -89,7 +84,6 @@ fn context(patience: Duration) -> CallContext {
             parent: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             state: None,
         },
-        kept: Kept::default(),
     }
 }
 

@@ -14,11 +14,10 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Method, Request, Uri, Version};
 use tokio::sync::Semaphore;
-use weir_types::Kept;
 
 use super::frame::{Decoder, Part};
 use super::link::Side;
-use super::{Arriving, Shared, Task, WINDOW, WINDOW_BYTES, Work, encode, windows};
+use super::{Arriving, Shared, Task, WINDOW, WINDOW_BYTES, encode, windows};
 use crate::Body;
 use crate::link::LinkSettings;
 use crate::proto::common;
@@ -99,14 +98,7 @@ impl Caller {
     }
 
     /// Opens a request; `None` if none can be opened any more.
-    /// `kept` is dropped when the service has ended it, also if it is let go before.
-    pub(crate) fn open(
-        &self,
-        permit: Permit,
-        opening: Bytes,
-        body: Body,
-        kept: &Kept,
-    ) -> Option<Opened> {
+    pub(crate) fn open(&self, permit: Permit, opening: Bytes, body: Body) -> Option<Opened> {
         let mut parts = VecDeque::with_capacity(3);
         parts.push_back(Part::Open(opening));
         if let Some(pieces) = body.pieces() {
@@ -114,14 +106,7 @@ impl Caller {
             parts.extend(pieces.iter().filter(|bytes| !bytes.is_empty()).map(payload));
             parts.push_back(Part::End(Bytes::new()));
         }
-        let number = {
-            let mut link = self.shared.lock();
-            let number = link.open(parts).ok()?;
-            if kept.is_wanted() {
-                link.begin(number, Work::Kept { _kept: kept.clone() });
-            }
-            number
-        };
+        let number = self.shared.lock().open(parts).ok()?;
         let shared = Arc::clone(&self.shared);
         let arriving = Arriving::new(shared, number, Some(permit.0));
         let rest = if let Body::Stream(parts) = body { Some(parts) } else { None };

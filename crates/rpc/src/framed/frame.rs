@@ -48,13 +48,6 @@ pub(crate) enum Part {
     Leaving,
 }
 
-impl Part {
-    /// Whether nothing more comes of its request.
-    pub(crate) const fn is_last(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Cut | Self::Cancel)
-    }
-}
-
 /// Bytes that are no frames of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {

@@ -6,7 +6,6 @@
 
 #[cfg(any(test, feature = "fuzz"))]
 mod chance;
-mod receiving;
 mod request;
 mod sending;
 
@@ -43,8 +42,6 @@ pub(crate) struct Windows {
     pub(crate) peer: u32,
     /// Requests at a time.
     pub(crate) requests_max: usize,
-    /// Whether the peer says when nothing is left of a request that was let go.
-    pub(crate) are_ends_told: bool,
 }
 
 /// The peer does not keep to what `link.proto` says.
@@ -70,15 +67,13 @@ pub(crate) enum Closed {
     Broken(Arc<str>),
 }
 
-/// One end of a link. `W` is the work that a request is for, of a service; of a caller what it keeps for as
-/// long as the service works on the request. It is dropped then, and must not call back.
+/// One end of a link. `W` is the work that a request is for, which is dropped when the request is let go;
+/// dropping it must not call back.
 #[derive(Debug)]
 pub(crate) struct Link<W> {
     side: Side,
     windows: Windows,
     requests: HashMap<u64, Request<W>, BuildHasherDefault<NumberHasher>>,
-    /// Of a caller: what is kept of requests that were let go, and that the service may still work on.
-    ending: HashMap<u64, W, BuildHasherDefault<NumberHasher>>,
     /// The greatest number up to now.
     last: u64,
     /// What does not wait for its turn.
@@ -106,7 +101,6 @@ impl<W> Link<W> {
             side,
             windows,
             requests: HashMap::default(),
-            ending: HashMap::default(),
             last: 0,
             control: VecDeque::new(),
             ready: VecDeque::new(),
@@ -238,12 +232,6 @@ impl<W> Link<W> {
         // Of what was never begun, or has ended, there is nothing to say.
         if request.outgoing.is_begun && !request.incoming.is_over && self.broken.is_none() {
             self.control.push_back((number, Control::Cancel));
-            if let Some(kept) = request.work
-                && self.windows.are_ends_told
-                && self.ending.len() < self.windows.requests_max
-            {
-                self.ending.insert(number, kept);
-            }
         }
         if !self.control.is_empty() || self.is_leaving {
             self.wake_pump();
@@ -264,19 +252,10 @@ impl<W> Link<W> {
         }
     }
 
-    /// Nothing is left of a request that its caller has let go: it may want to know.
-    pub(crate) fn ended(&mut self, number: u64) {
-        // Whoever reads nothing is told nothing.
-        if self.broken.is_none() && self.control.len() <= 4 * self.windows.requests_max {
-            self.control.push_back((number, Control::Cancel));
-            self.wake_pump();
-        }
-    }
-
     /// The work that a request is for; it is dropped if the request has been let go.
     pub(crate) fn begin(&mut self, number: u64, work: W) {
         if let Some(request) = self.requests.get_mut(&number) {
-            request.work = Some(work);
+            request._work = Some(work);
         }
     }
 
@@ -309,7 +288,6 @@ impl<W> Link<W> {
             return;
         }
         self.broken = Some(why.into());
-        self.ending.clear();
         for request in self.requests.values_mut() {
             request.wake();
             request.outgoing.parts.clear();
@@ -329,6 +307,87 @@ impl<W> Link<W> {
         if let Some(pump) = self.pump.take() {
             pump.wake();
         }
+    }
+}
+
+/// What comes from the peer.
+impl<W> Link<W> {
+    /// Takes what the peer has sent; a request that it opens, with its opening.
+    ///
+    /// # Errors
+    /// [`Violation`], after which nothing that comes can be believed.
+    pub(crate) fn receive(
+        &mut self,
+        number: u64,
+        part: Part,
+    ) -> Result<Option<(u64, Bytes)>, Violation> {
+        match (&part, self.side) {
+            (Part::Leaving, _) => {
+                self.leave();
+                return Ok(None);
+            }
+            (Part::Open(_), Side::Service) if number > self.last => {
+                let Part::Open(opening) = part else { return Ok(None) };
+                return self.accept(number, opening);
+            }
+            (Part::Open(_), _) | (Part::Head(_), Side::Service) => {
+                return Err(Violation::Misplaced);
+            }
+            _ if number > self.last => return Err(Violation::Misplaced),
+            _ => {}
+        }
+        // What comes for a request that was let go was on its way.
+        let Some(request) = self.requests.get_mut(&number) else { return Ok(None) };
+        if self.side == Side::Caller && !request.outgoing.is_begun {
+            return Err(Violation::Misplaced);
+        }
+        match part {
+            Part::Credit(credit) => {
+                let outgoing = &mut request.outgoing;
+                outgoing.credit = outgoing.credit.saturating_add(credit);
+                if !outgoing.parts.is_empty() && !std::mem::replace(&mut outgoing.is_ready, true) {
+                    self.ready.push_back(number);
+                    self.wake_pump();
+                }
+                return Ok(None);
+            }
+            Part::Cancel if self.side == Side::Service => {
+                if let Some(mut gone) = self.requests.remove(&number) {
+                    gone.wake();
+                    self.forget_gone();
+                }
+                return Ok(None);
+            }
+            _ if request.incoming.is_over => return Err(Violation::Misplaced),
+            _ => {}
+        }
+        let is_last = matches!(part, Part::End(_) | Part::Cut | Part::Cancel);
+        request.incoming.take(part)?;
+        if is_last {
+            request.incoming.is_over = true;
+            if self.side == Side::Caller {
+                // The service has let go of it, whatever was still to be sent.
+                request.outgoing.parts.clear();
+                request.outgoing.wake();
+            }
+        }
+        Ok(None)
+    }
+
+    fn accept(&mut self, number: u64, opening: Bytes) -> Result<Option<(u64, Bytes)>, Violation> {
+        self.last = number;
+        let Windows { requests_max, .. } = self.windows;
+        if self.requests.len() >= requests_max {
+            // A credit for each request may wait to be sent, and as many refusals.
+            if self.control.len() > 2 * requests_max {
+                return Err(Violation::Crowd);
+            }
+            self.control.push_back((number, Control::Cancel));
+            self.wake_pump();
+            return Ok(None);
+        }
+        self.requests.insert(number, Request::new(None, self.windows));
+        Ok(Some((number, opening)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tonic::Request;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
-use weir_types::{CallContext, Deadline, Fault, Kept, TraceContext, TraceParent};
+use weir_types::{CallContext, Deadline, Fault, TraceContext, TraceParent};
 
 use super::fault::micros;
 use super::{malformed, required};
@@ -75,7 +75,6 @@ pub(crate) fn context(metadata: &MetadataMap) -> Result<CallContext, Fault> {
             parent: text(TRACEPARENT).and_then(TraceParent::parse),
             state: text(TRACESTATE).map(Into::into),
         },
-        kept: Kept::default(),
     })
 }
 
@@ -102,7 +101,6 @@ pub(crate) fn context_beside(context: common::Context) -> Result<CallContext, Fa
             parent: TraceParent::parse(&context.traceparent),
             state: Some(context.tracestate).filter(|state| !state.is_empty()).map(Into::into),
         },
-        kept: Kept::default(),
     })
 }
 

@@ -8,8 +8,8 @@ use prost::Message;
 use tonic::{Code, Status};
 use weir_types::{
     Addressee, Attempt, CallContext, Commit, Deadline, Dialect, FailureClass, Fault, FaultCode,
-    FaultDetail, Form, Framing, Kept, ModelList, Operation, Outline, Patience, QuotaMode,
-    RequestId, SeenModels, Served, Side, Target, TraceContext, TraceParent, UpstreamAnswer, Usage,
+    FaultDetail, Form, Framing, ModelList, Operation, Outline, Patience, QuotaMode, RequestId,
+    SeenModels, Served, Side, Target, TraceContext, TraceParent, UpstreamAnswer, Usage,
 };
 
 use super::*;
@@ -355,7 +355,7 @@ fn descriptions_survive() {
 
 fn call_context(id: &str, timeout: Duration, trace: TraceContext) -> CallContext {
     let deadline = Deadline::after(Instant::now(), timeout);
-    CallContext { request_id: RequestId::from(id), deadline, trace, kept: Kept::default() }
+    CallContext { request_id: RequestId::from(id), deadline, trace }
 }
 
 #[test]

@@ -14,8 +14,8 @@ use weir_rpc::{
     router_server, worker_server,
 };
 use weir_types::{
-    CallContext, Commit, Deadline, Dialect, Form, Framing, Kept, Operation, Patience, RequestId,
-    Target, TraceContext, TraceParent,
+    CallContext, Commit, Deadline, Dialect, Form, Framing, Operation, Patience, RequestId, Target,
+    TraceContext, TraceParent,
 };
 
 use crate::script::{Asked, Call, Script};
@@ -221,7 +221,6 @@ pub(crate) fn context() -> CallContext {
             parent: Some(TraceParent { trace_id: [7; 16], span_id: [9; 8], flags: 1 }),
             state: Some("vendor=1".into()),
         },
-        kept: Kept::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -14,7 +14,7 @@ use weir_rpc::{
     Body, Frame, LinkError, LinkSettings, RemoteRouter, RemoteWorker, RouterService, WorkerService,
     worker_server,
 };
-use weir_types::{CallContext, Deadline, FaultCode, Kept};
+use weir_types::{CallContext, Deadline, FaultCode};
 
 use crate::bench::{BODY_BYTES_MAX, Bench, Serving, context, limits, within};
 use crate::script::{Asked, Script, chunk, description, end, reply, streamed};
@@ -28,8 +28,6 @@ crate::both_ways!(
     a_service_that_ignores_the_deadline_is_left,
     the_stream_of_an_ended_answer_is_let_go,
     an_upload_ends_with_its_call_at_both_ends,
-    a_call_that_is_let_go_is_kept_until_the_service_has_ended_it,
-    a_call_that_has_ended_is_kept_no_longer,
     bodies_over_the_limit_are_refused_however_they_come,
     a_slow_reader_does_not_hold_up_the_others,
     callers_that_leave_in_a_crowd_do_not_break_the_link,
@@ -136,43 +134,6 @@ async fn a_service_that_dies_breaks_the_call_before_and_after_the_head() {
     };
     assert_eq!(last.fault.unwrap().code, FaultCode::LinkBroken);
     assert_eq!(within(answer.frames.next()).await, None);
-}
-
-async fn a_call_that_is_let_go_is_kept_until_the_service_has_ended_it() {
-    for mut bench in [Bench::remote_worker().await, Bench::balanced_worker().await] {
-        for with_head in [false, true] {
-            let (kept, ended) = oneshot::channel::<()>();
-            let context = CallContext { kept: Kept::of(kept), ..context() };
-            let calling = tokio::spawn(bench.call(context, Bytes::from_static(b"{}")));
-            let call = within(bench.called.recv()).await.unwrap();
-            let (reply, _frames, dropped) = streamed();
-            let mut gone = call.dropped;
-            if with_head {
-                call.answer.send(Ok(reply)).unwrap();
-                drop(within(calling).await.unwrap().unwrap());
-                gone = dropped;
-            } else {
-                calling.abort();
-            }
-            within(ended).await.unwrap_err();
-            assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed), "{with_head}");
-        }
-    }
-}
-
-async fn a_call_that_has_ended_is_kept_no_longer() {
-    let mut bench = Bench::remote_worker().await;
-    let (kept, mut ended) = oneshot::channel::<()>();
-    let context = CallContext { kept: Kept::of(kept), ..context() };
-    let calling = tokio::spawn(bench.call(context, Bytes::from_static(b"{}")));
-    let call = within(bench.called.recv()).await.unwrap();
-    let (reply, frames, _dropped) = streamed();
-    call.answer.send(Ok(reply)).unwrap();
-    let mut answer = within(calling).await.unwrap().unwrap();
-    frames.send(end()).await.unwrap();
-    assert_eq!(within(answer.frames.next()).await, Some(end()));
-    drop(answer);
-    assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Closed));
 }
 
 async fn a_service_that_ignores_the_deadline_is_left() {

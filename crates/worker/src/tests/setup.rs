@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use weir_rpc::{Body, End, Frame, Reply, WorkerRequest, WorkerService};
 use weir_telemetry::Telemetry;
 use weir_types::{
-    CallContext, Commit, Deadline, Dialect, Fault, Form, Framing, Kept, KeyRules, ModelList,
-    Operation, Patience, Secret, TraceContext,
+    CallContext, Commit, Deadline, Dialect, Fault, Form, Framing, KeyRules, ModelList, Operation,
+    Patience, Secret, TraceContext,
 };
 
 use crate::{
@@ -75,7 +75,6 @@ pub(super) fn context() -> CallContext {
         request_id: "r-1".into(),
         deadline: Deadline::after(Instant::now(), Duration::from_secs(60)),
         trace: TraceContext::default(),
-        kept: Kept::default(),
     }
 }
 

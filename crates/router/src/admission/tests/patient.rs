@@ -39,24 +39,15 @@ impl QuotaStore for Remote {
     }
 }
 
-async fn lease(pool: &Arc<Pool>, keys: &[&str]) -> Lease {
-    pool.acquire(ask(keys), soon()).await.unwrap()
-}
-
-/// A batch comes after all that can run now.
-async fn batch() {
-    tokio::task::yield_now().await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_slot_given_back_goes_along_with_the_next_request() {
     let store = Remote::new();
     let pool = pool_of(store.clone(), &provider(10, 10, &["a"]));
     let keeper = keep(&pool);
-    drop(lease(&pool, &["a"]).await);
+    drop(at_once(&pool, &["a"]).unwrap());
     let before = store.batches();
     for _ in 0..100 {
-        lease(&pool, &["a"]).await.settle(Outcome::default());
+        at_once(&pool, &["a"]).unwrap().settle(Outcome::default());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let sent = store.batches() - before;
@@ -74,16 +65,11 @@ async fn nobody_waits_for_a_slot_that_was_given_back() {
     let settings = provider(4, 10, &["a"]);
     let pool = pool_of(store.clone(), &settings);
     let other = Pool::new(&settings, store.clone(), Incarnation(8), Timing::default(), false);
-    let mut leases = Vec::new();
-    for _ in 0..4 {
-        leases.push(lease(&pool, &["a"]).await);
-    }
+    let mut leases: Vec<_> = (0..4).map(|_| at_once(&pool, &["a"]).unwrap()).collect();
     let mut waiting = Box::pin(other.acquire(ask(&["a"]), soon()));
     assert!(waiting.as_mut().now_or_never().is_none());
-    batch().await;
     let before = store.batches();
     drop(leases.pop());
-    batch().await;
     assert_eq!(store.batches(), before + 1, "more than half of the slots are taken");
     let keeper = keep(&other);
     other.ring();
@@ -95,12 +81,11 @@ async fn nobody_waits_for_a_slot_that_was_given_back() {
 async fn what_others_have_to_know_is_said_at_once() {
     let store = Remote::new();
     let pool = pool_of(store.clone(), &provider(10, 10, &["a", "b"]));
-    let _one = lease(&pool, &["a"]).await;
-    lease(&pool, &["a", "b"]).await.settle(cool("b", Duration::from_secs(5)));
-    batch().await;
+    let _one = at_once(&pool, &["a"]).unwrap();
+    let lease = at_once(&pool, &["a", "b"]).unwrap();
+    lease.settle(cool("b", Duration::from_secs(5)));
     assert_eq!(held(&store.inner), (1, 0), "a key rests");
     // As long as one does, all is said at once.
-    lease(&pool, &["a"]).await.settle(Outcome::default());
-    batch().await;
+    at_once(&pool, &["a"]).unwrap().settle(Outcome::default());
     assert_eq!(held(&store.inner), (1, 0));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use weir_rpc::{
     CallFuture, DescribeStream, Description, ReplyHead, Timings, UsableKey, WorkerRequest,
 };
-use weir_types::{Kept, KeyName, QuotaMode};
+use weir_types::{KeyName, QuotaMode};
 
 use super::*;
 
@@ -33,8 +33,6 @@ pub(super) struct Fake {
     pub(super) traces: Mutex<Vec<TraceContext>>,
     pub(super) running: Arc<Running>,
     describes: Mutex<Option<Vec<&'static str>>>,
-    /// What of calls is kept elsewhere, if anything is.
-    pub(super) kept: Mutex<Option<Vec<Kept>>>,
     /// Called when a request's future or stream is dropped before its end.
     on_drop: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
@@ -59,7 +57,6 @@ impl Fake {
             traces: Mutex::default(),
             running: Arc::default(),
             describes: Mutex::default(),
-            kept: Mutex::default(),
             on_drop: Mutex::default(),
         })
     }
@@ -133,9 +130,6 @@ impl WorkerService for Fake {
     fn call(&self, context: CallContext, request: WorkerRequest, _body: Body) -> CallFuture {
         self.asked.lock().unwrap().push((request.key.clone(), request.attempt));
         self.traces.lock().unwrap().push(context.trace);
-        if let Some(kept) = &mut *self.kept.lock().unwrap() {
-            kept.push(context.kept);
-        }
         let does = (self.does)(&request);
         let count = Count::new(self);
         Box::pin(async move {

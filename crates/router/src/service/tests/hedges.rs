@@ -53,7 +53,6 @@ async fn the_fallback_that_speaks_first_is_kept_and_the_first_call_ended() {
     let (text, tried, took) = asked(&world, asking()).await;
     assert_eq!((text.as_str(), is_about(took, 6)), ("from two", true), "{took:?}");
     assert_eq!(tried, ["one:cancelled", "two:200"]);
-    closed().await;
     assert_eq!((one.running(), world.held("one"), world.held("two")), (0, (0, 0), (0, 0)));
     // It is no completion, and no failure.
     let page = world.shared.telemetry.metrics.render();
@@ -77,7 +76,6 @@ async fn the_first_that_speaks_after_all_is_kept_and_the_hedge_ended() {
     let (text, tried, took) = asked(&world, asking()).await;
     assert_eq!((text.as_str(), is_about(took, 7)), ("from one", true), "{took:?}");
     assert_eq!(tried, ["two:cancelled", "one:200"]);
-    closed().await;
     assert_eq!((two.running(), world.held("one"), world.held("two")), (0, (0, 0), (0, 0)));
 }
 
@@ -152,7 +150,6 @@ async fn who_leaves_meanwhile_ends_both() {
     assert!(left.is_err());
     assert_eq!((one.keys_asked().len(), two.keys_asked().len()), (1, 1));
     assert_eq!((one.running(), two.running()), (0, 0));
-    closed().await;
     assert_eq!((world.held("one"), world.held("two")), ((0, 0), (0, 0)));
 }
 

@@ -35,10 +35,7 @@ pub fn peer(data: &[u8]) -> Result<(), String> {
     let Some((first, rest)) = data.split_first() else { return Ok(()) };
     let side = if first & 1 == 0 { Side::Caller } else { Side::Service };
     let peer = CREDITS[usize::from(first >> 1) % CREDITS.len()];
-    let mut play = Play::new(
-        side,
-        Windows { own: WINDOW, peer, requests_max: REQUESTS_MAX, are_ends_told: true },
-    );
+    let mut play = Play::new(side, Windows { own: WINDOW, peer, requests_max: REQUESTS_MAX });
     let mut chance = rest.iter().copied();
     while let Some(move_) = chance.next() {
         let (which, more) = (chance.next().unwrap_or(0), chance.next().unwrap_or(0));

@@ -14,7 +14,7 @@ const CRUMB_BYTES: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Request<W> {
-    pub(super) work: Option<W>,
+    pub(super) _work: Option<W>,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
 }
@@ -70,7 +70,7 @@ impl<W> Request<W> {
             is_begun: false,
             sender: None,
         };
-        Self { work, incoming, outgoing }
+        Self { _work: work, incoming, outgoing }
     }
 
     /// Whoever waits for it looks again.
@@ -136,11 +136,6 @@ impl Outgoing {
             self.wake();
         }
         Some(part)
-    }
-
-    /// Whether the last part is there.
-    pub(super) fn is_complete(&self) -> bool {
-        self.parts.back().is_some_and(Part::is_last)
     }
 
     pub(super) fn wake(&mut self) {

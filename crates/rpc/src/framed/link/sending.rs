@@ -62,7 +62,7 @@ impl<W> Link<W> {
                 return;
             };
             outgoing.is_begun = true;
-            let is_last = part.is_last();
+            let is_last = matches!(part, Part::End(_) | Part::Cut | Part::Cancel);
             let bytes = match &part {
                 Part::Open(bytes) | Part::Head(bytes) | Part::End(bytes) => bytes,
                 Part::Payload { bytes, .. } => bytes,

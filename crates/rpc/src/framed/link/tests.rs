@@ -40,8 +40,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let windows =
-            Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX, are_ends_told: true };
+        let windows = Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX };
         Self {
             caller: Link::new(Side::Caller, windows),
             service: Link::new(Side::Service, windows),
@@ -289,79 +288,8 @@ fn a_broken_link_ends_its_requests_after_what_had_come() {
 }
 
 #[test]
-fn what_a_caller_keeps_of_a_request_is_dropped_when_the_service_has_ended_it() {
-    let mut pair = Pair::new();
-    let kept = Arc::new(());
-    let keeps = |pair: &mut Pair| {
-        let number = pair.ask(b"");
-        pair.caller.begin(number, Arc::clone(&kept));
-        pair.all();
-        number
-    };
-    let number = keeps(&mut pair);
-    pair.caller.unread(number);
-    pair.all();
-    assert_eq!(Arc::strong_count(&kept), 2, "the service works on it");
-    pair.service.ended(number);
-    pair.all();
-    assert_eq!(Arc::strong_count(&kept), 1);
-    // Its last part waits to be sent.
-    let number = keeps(&mut pair);
-    pair.service.send(number, end());
-    pair.caller.unread(number);
-    pair.all();
-    assert_eq!(Arc::strong_count(&kept), 1);
-    // It is on its way.
-    let number = keeps(&mut pair);
-    pair.service.send(number, end());
-    let last = pair.service.pull().unwrap();
-    pair.caller.unread(number);
-    pair.all();
-    assert_eq!(Arc::strong_count(&kept), 2);
-    pair.decoders[1].push(last);
-    let (number, part) = pair.decoders[1].next().unwrap().unwrap();
-    assert!(pair.caller.receive(number, part).unwrap().is_none());
-    assert_eq!(Arc::strong_count(&kept), 1);
-    // There is nobody left who would say so.
-    let number = keeps(&mut pair);
-    pair.caller.unread(number);
-    pair.caller.fail("gone");
-    assert_eq!(Arc::strong_count(&kept), 1);
-}
-
-#[test]
-fn what_a_service_never_says_is_not_waited_for_without_bound() {
-    let mut pair = Pair::new();
-    let kept = Arc::new(());
-    for _ in 0..3 * REQUESTS_MAX {
-        let number = pair.ask(b"");
-        pair.caller.begin(number, Arc::clone(&kept));
-        pair.all();
-        pair.caller.unread(number);
-        pair.all();
-    }
-    assert_eq!(Arc::strong_count(&kept), 1 + REQUESTS_MAX);
-    // One of an earlier version never does.
-    let windows =
-        Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX, are_ends_told: false };
-    let mut caller = Link::new(Side::Caller, windows);
-    let number = caller.open(vec![open()]).unwrap();
-    caller.begin(number, Arc::clone(&kept));
-    caller.pull().unwrap();
-    caller.unread(number);
-    assert_eq!(Arc::strong_count(&kept), 1 + REQUESTS_MAX);
-    // And whoever reads nothing is told no more than fits.
-    for number in 0..100 * REQUESTS_MAX as u64 {
-        pair.service.ended(number);
-    }
-    let told = pair.service.pull().unwrap().len();
-    assert!(told < 100 * REQUESTS_MAX, "{told} bytes");
-}
-
-#[test]
 fn a_peer_that_breaks_the_rules_is_not_believed() {
-    let windows =
-        Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX, are_ends_told: true };
+    let windows = Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX };
     let service = || {
         let mut service = Link::<()>::new(Side::Service, windows);
         service.receive(5, open()).unwrap();
@@ -404,8 +332,7 @@ fn an_answer_has_one_head() {
 
 #[test]
 fn a_peer_that_opens_and_does_not_read_is_not_listened_to_for_ever() {
-    let windows =
-        Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX, are_ends_told: true };
+    let windows = Windows { own: WINDOW, peer: WINDOW, requests_max: REQUESTS_MAX };
     let mut service = Link::<()>::new(Side::Service, windows);
     let turned_away =
         (1..100).take_while(|number| service.receive(*number, open()).is_ok()).count();
