@@ -173,14 +173,16 @@ function F.named_ids()
       local acquire, id = c[2], router .. c[2][1]
       acquire[1], ids[count + 1] = id, id
       count = count + 1
-    elseif verb == 7 or verb == 9 then
+    elseif verb == 7 then
       for _, held in ipairs(c[2]) do
-        held[1] = router .. held[1]
-        if verb == 7 then
-          count = count + 1
-          ids[count] = held[1]
-        end
+        local id = router .. held[1]
+        held[1], ids[count + 1] = id, id
+        count = count + 1
       end
+    elseif verb == 9 then
+      -- All that its router has is looked at: nothing to be read beforehand.
+      for _, held in ipairs(c[2]) do held[1] = router .. held[1] end
+      for _, acquire in ipairs(c[3]) do acquire[1] = router .. acquire[1] end
     elseif verb > 2 and verb < 9 then
       local id = router .. c[2]
       c[2], ids[count + 1] = id, id
@@ -191,9 +193,6 @@ function F.named_ids()
       next_one[1] = router .. next_one[1]
       count = count + 1
       ids[count] = next_one[1]
-    end
-    if verb == 9 then
-      for _, acquire in ipairs(c[3]) do acquire[1] = router .. acquire[1] end
     end
   end
   return ids
